@@ -1,0 +1,202 @@
+//! What goes back: the report of a judging and the events on the way to it.
+//!
+//! Plain data, the message format of version 1 that backends read; a field once published keeps its name
+//! and unit. Times are milliseconds, sizes KiB or bytes as their names say.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::verdict::{Reason, Verdict};
+
+/// The final word on one judging: the `done` event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Message format version.
+    pub schema: u32,
+    /// Always `done`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The submission's id.
+    pub id: String,
+    /// Which judging of it.
+    pub judging: String,
+    /// One verdict for the whole submission.
+    pub verdict: Verdict,
+    /// Its finer cause.
+    pub reason: Option<Reason>,
+    /// Every verdict any test got, AC left out unless alone, in order of first appearance.
+    pub flags: Vec<Verdict>,
+    /// Score, where the problem has scores.
+    pub score: Option<f64>,
+    /// How compiling went.
+    pub compile: CompileReport,
+    /// Every test, in the package's order.
+    pub tests: Vec<TestReport>,
+    /// Name of the first test, in order, that was not accepted.
+    pub first_failure: Option<String>,
+    /// Largest CPU time over the tests.
+    pub max_cpu_ms: f64,
+    /// Largest memory peak over the tests.
+    pub max_memory_kib: u64,
+    /// Where the time went.
+    pub phases_ms: Phases,
+    /// What judged it.
+    pub provenance: Provenance,
+    /// For a judging error: what happened, for the jury, never for the contestant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Echo of the submission's `meta`.
+    pub meta: Map<String, Value>,
+}
+
+/// How compiling went.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct CompileReport {
+    /// Whether there is a program to run.
+    pub ok: bool,
+    /// Whether it came from the cache.
+    pub cached: bool,
+    /// Why there is none.
+    pub reason: Option<Reason>,
+    /// The compiler's output, cut to a bounded length.
+    pub log: String,
+    /// CPU time of the compiler; 0 when cached or when the language does not compile.
+    pub cpu_ms: f64,
+    /// Wall time of the compiler.
+    pub wall_ms: f64,
+    /// Memory peak of the compiler.
+    pub memory_kib: u64,
+}
+
+/// One test.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TestReport {
+    /// Its name: path below the package's `data/` without the ending.
+    pub name: String,
+    /// The groups it stands in.
+    pub groups: Vec<String>,
+    /// What it got.
+    pub verdict: Verdict,
+    /// The finer cause.
+    pub reason: Option<Reason>,
+    /// Score of the test, where the problem has scores.
+    pub score: Option<f64>,
+    /// CPU time of the whole process tree.
+    pub cpu_ms: f64,
+    /// Wall time from exec to exit.
+    pub wall_ms: f64,
+    /// Memory peak of the whole process tree.
+    pub memory_kib: u64,
+    /// Bytes written to standard output.
+    pub output_bytes: u64,
+    /// Exit code, unless it died of a signal.
+    pub exit_code: Option<i32>,
+    /// Signal it died of.
+    pub signal: Option<i32>,
+    /// One line for people: the first difference, the signal's name.
+    pub message: String,
+}
+
+/// Milliseconds spent in each phase.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Phases {
+    /// Waiting in the queue.
+    pub queue: f64,
+    /// Loading the package and the sources.
+    pub fetch: f64,
+    /// Compiling, or the cache look-up.
+    pub compile: f64,
+    /// Running and checking all tests.
+    pub tests: f64,
+    /// Publishing the verdict.
+    pub publish: f64,
+}
+
+/// What judged a submission, so that a verdict can be explained a year later.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Provenance {
+    /// gavel's version.
+    pub gavel: String,
+    /// The worker's name.
+    pub worker: String,
+    /// Language id.
+    pub language: String,
+    /// First line of the toolchain's own version output.
+    pub toolchain: String,
+    /// `sha256:` and the digest of everything in the package that judging reads.
+    pub package: String,
+    /// Kernel release.
+    pub kernel: String,
+    /// CPU model.
+    pub cpu: String,
+    /// Resource control in force: `cgroup-v2`, `cgroup-hybrid`, `cgroup-v1` or `none`.
+    pub sandbox: String,
+    /// Where memory figures come from: `memory.peak`, `max_usage_in_bytes` or `VmHWM`.
+    pub memory_source: String,
+}
+
+/// One event on the way of a judging.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Event {
+    /// Message format version.
+    pub schema: u32,
+    /// The submission's id.
+    pub id: String,
+    /// Which judging of it.
+    pub judging: String,
+    /// Unique for this attempt at the judging.
+    pub run: String,
+    /// The worker's name.
+    pub worker: String,
+    /// Counts up from 0 within the run.
+    pub seq: u64,
+    /// RFC 3339, UTC, microseconds.
+    pub time: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What an [`Event`] tells. The report of `done` is the [`Report`] itself, not wrapped.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum EventKind {
+    /// A worker has it.
+    Accepted {
+        /// Tests that will be considered.
+        tests: usize,
+    },
+    /// The compiler runs (not sent on a cache hit).
+    Compiling,
+    /// Compiling is over.
+    Compiled {
+        /// How it went.
+        compile: CompileReport,
+    },
+    /// A test is decided; in the package's order.
+    Test {
+        /// Its place, from 0.
+        index: usize,
+        /// Its result.
+        test: Box<TestReport>,
+    },
+    /// A group is decided.
+    Group {
+        /// The group's name.
+        name: String,
+        /// What it got.
+        verdict: Verdict,
+        /// Its score, where the problem has scores.
+        score: Option<f64>,
+    },
+    /// Cancelled before it was done.
+    Cancelled,
+    /// A judging error, told as it happens; a `done` with JE follows.
+    Error {
+        /// What happened.
+        message: String,
+    },
+    /// Judged.
+    #[serde(untagged)]
+    Done(Box<Report>),
+}

@@ -1,0 +1,152 @@
+//! What a program wrote to a stream: small amounts in memory, more in an unlinked file.
+//!
+//! Memory stays flat whatever a program writes: at most [`MEMORY_LIMIT`] bytes are held, the rest goes to a
+//! file that has no name and disappears with its descriptor, also when gavel is killed.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes held in memory before the file is used.
+pub const MEMORY_LIMIT: usize = 1 << 20;
+
+/// A captured stream.
+#[derive(Debug)]
+pub struct Capture {
+    memory: Vec<u8>,
+    spill: Option<File>,
+    spilled: bool,
+    directory: PathBuf,
+    total: u64,
+    /// Bytes beyond this are counted and dropped.
+    keep: u64,
+}
+
+impl Capture {
+    /// Keeps everything, spilling into an unlinked file in `directory`.
+    pub fn whole(directory: &Path) -> Self {
+        Self::at_most(u64::MAX, directory)
+    }
+
+    /// Keeps the first `bytes` and only counts the rest.
+    pub fn at_most(bytes: u64, directory: &Path) -> Self {
+        Self {
+            memory: Vec::new(),
+            spill: None,
+            spilled: false,
+            directory: directory.to_owned(),
+            total: 0,
+            keep: bytes,
+        }
+    }
+
+    /// Forgets what was captured; buffers stay for the next run.
+    pub fn clear(&mut self) {
+        self.memory.clear();
+        if self.memory.capacity() > 2 * MEMORY_LIMIT {
+            self.memory.shrink_to(MEMORY_LIMIT);
+        }
+        if self.spilled {
+            self.spill = None;
+            self.spilled = false;
+        }
+        self.total = 0;
+    }
+
+    /// Bytes seen, kept or not.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// Whether bytes were dropped.
+    pub fn is_truncated(&self) -> bool {
+        self.total > self.keep
+    }
+
+    /// Takes in more of the stream.
+    ///
+    /// # Errors
+    /// When the spill file cannot be made or written (disk full).
+    pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let room = self.keep.saturating_sub(self.total);
+        self.total += bytes.len() as u64;
+        let kept = &bytes[..usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len())];
+        if !self.spilled && self.memory.len() + kept.len() <= MEMORY_LIMIT {
+            self.memory.extend_from_slice(kept);
+            return Ok(());
+        }
+        if kept.is_empty() {
+            return Ok(());
+        }
+        if !self.spilled {
+            let mut file = tempfile::tempfile_in(&self.directory)?;
+            file.write_all(&self.memory)?;
+            self.memory.clear();
+            self.spill = Some(file);
+            self.spilled = true;
+        }
+        match &mut self.spill {
+            Some(file) => file.write_all(kept),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads what was kept from its beginning.
+    ///
+    /// # Errors
+    /// When the spill file cannot be rewound.
+    pub fn reader(&mut self) -> io::Result<Box<dyn Read + '_>> {
+        match &mut self.spill {
+            Some(file) => {
+                file.seek(SeekFrom::Start(0))?;
+                Ok(Box::new(file))
+            }
+            None => Ok(Box::new(Cursor::new(&self.memory))),
+        }
+    }
+
+    /// The first kept bytes as text, invalid UTF-8 replaced; never more than what is in memory or `limit`.
+    pub fn head(&mut self, limit: usize) -> io::Result<String> {
+        let mut bytes = Vec::new();
+        self.reader()?.take(limit as u64).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_all(capture: &mut Capture) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        capture.reader().unwrap().read_to_end(&mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn small_streams_stay_in_memory_and_large_ones_spill_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut capture = Capture::whole(directory.path());
+        capture.push(b"hello").unwrap();
+        assert_eq!(read_all(&mut capture), b"hello");
+        let chunk = vec![7u8; MEMORY_LIMIT];
+        capture.push(&chunk).unwrap();
+        capture.push(b"end").unwrap();
+        let bytes = read_all(&mut capture);
+        assert_eq!(bytes.len() as u64, capture.total());
+        assert!(bytes.starts_with(b"hello") && bytes.ends_with(b"end"));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+        capture.clear();
+        assert_eq!(read_all(&mut capture), b"");
+    }
+
+    #[test]
+    fn bytes_beyond_the_limit_are_counted_and_dropped() {
+        let mut capture = Capture::at_most(4, Path::new("/nonexistent"));
+        capture.push(b"abc").unwrap();
+        capture.push(b"def").unwrap();
+        assert_eq!(read_all(&mut capture), b"abcd");
+        assert_eq!(capture.total(), 6);
+        assert!(capture.is_truncated());
+    }
+}

@@ -1,0 +1,79 @@
+//! What a box looks like inside: everything that is fixed when it is made.
+//!
+//! Two runs can share a box only if they want the same shape; it is the key of the pool of boxes.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::Bytes;
+
+/// Everything about a box that cannot change during its life.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Shape {
+    /// The system-call filter.
+    pub profile: Profile,
+    /// Host directories and files shown read-only at the same path, besides [`BASE_MOUNTS`].
+    /// Missing ones are skipped.
+    pub mounts: Vec<PathBuf>,
+    /// Whether `/proc` is there (`subset=pid,hidepid=2`).
+    pub proc: bool,
+    /// Size cap of the work directory, which is also `/tmp`.
+    pub workspace: Bytes,
+    /// Inode cap of the work directory.
+    pub workspace_inodes: u64,
+    /// Host name seen inside.
+    pub hostname: String,
+    /// A directory shown read-only as `/` instead of the host's system directories.
+    pub rootfs: Option<PathBuf>,
+}
+
+/// System directories of every box: what a dynamic loader and a Debian-like toolchain need.
+pub const BASE_MOUNTS: &[&str] = &[
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+];
+
+/// The work directory inside a box: writable, capped, fresh for every run. `/tmp` is the same place.
+pub const WORKSPACE: &str = "/w";
+
+/// Where the compiled program (or the sources of an interpreted one) is shown, read-only.
+pub const PROGRAM: &str = "/program";
+
+/// Where what a language prepared once is shown, read-only.
+pub const PREPARED: &str = "/prepared";
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            profile: Profile::Native,
+            mounts: Vec::new(),
+            proc: false,
+            workspace: Bytes::mib(64),
+            workspace_inodes: 4096,
+            hostname: "box".to_owned(),
+            rootfs: None,
+        }
+    }
+}
+
+/// System-call allow-lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Compiled programs and simple interpreters.
+    Native,
+    /// Runtimes with threads, just-in-time compilers and probing of their own: JVM, Mono, Node, Go.
+    Managed,
+    /// Compilers and linkers: processes, renames, hard links.
+    Compile,
+}
