@@ -1,1 +1,4 @@
-fn main() {}
+use std::process::ExitCode;
+fn main() -> ExitCode {
+    gavel::sandbox::keeper_main()
+}
