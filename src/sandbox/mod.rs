@@ -7,6 +7,7 @@ mod cancel;
 mod capture;
 mod command;
 mod error;
+mod seccomp;
 mod shape;
 mod syscalls;
 
