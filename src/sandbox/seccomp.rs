@@ -388,6 +388,12 @@ const THREAD_REGISTERS: &[u32] = &[0x1002, 0x1003, 0x3001, 0x5005];
 
 const LOCAL_SOCKET_GUARD: Guard =
     Guard { call: libc::SYS_socket, argument: 0, allowed: Allowed::OneOf(LOCAL_SOCKETS) };
+/// `sched_setscheduler` to the policy everyone has anyway: Mono sets it in every thread and aborts when told no.
+const DEFAULT_POLICY_GUARD: Guard = Guard {
+    call: libc::SYS_sched_setscheduler,
+    argument: 1,
+    allowed: Allowed::OneOf(&[libc::SCHED_OTHER as u32]),
+};
 const FLAGS_GUARD: Guard =
     Guard { call: libc::SYS_fcntl, argument: 1, allowed: Allowed::OneOf(DESCRIPTOR_FLAGS) };
 const FLAGS_AND_LOCKS_GUARD: Guard =
@@ -400,11 +406,11 @@ const EVERYONE: &[&[c_long]] =
 fn extras(profile: Profile) -> (&'static [&'static [c_long]], &'static [Guard]) {
     match profile {
         Profile::Native => (&[], &[FLAGS_GUARD]),
-        Profile::Managed => (&[RUNTIMES], &[FLAGS_GUARD, LOCAL_SOCKET_GUARD]),
+        Profile::Managed => (&[RUNTIMES], &[FLAGS_GUARD, LOCAL_SOCKET_GUARD, DEFAULT_POLICY_GUARD]),
         // Compilers are themselves programs of those runtimes: javac, mcs, kotlinc.
         Profile::Compile => (
             &[RUNTIMES, BUILDING, BUILDING_OLDER_NAMES],
-            &[FLAGS_AND_LOCKS_GUARD, LOCAL_SOCKET_GUARD],
+            &[FLAGS_AND_LOCKS_GUARD, LOCAL_SOCKET_GUARD, DEFAULT_POLICY_GUARD],
         ),
     }
 }

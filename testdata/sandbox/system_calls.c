@@ -95,7 +95,8 @@ int main(int count, char **arguments) {
     attempt("prctl-set-mm", SYS_prctl, PR_SET_MM, 1, 0, 0, 0);
     attempt("seccomp", SYS_seccomp, 1, 0, (long)memory, 0, 0);
     attempt("sched_setaffinity", SYS_sched_setaffinity, 0, 8, (long)"\3\0\0\0\0\0\0", 0, 0);
-    attempt("sched_setscheduler", SYS_sched_setscheduler, 0, 0, (long)memory, 0, 0);
+    attempt("sched_setscheduler-other", SYS_sched_setscheduler, 0, 0, (long)memory, 0, 0);
+    attempt("sched_setscheduler-idle", SYS_sched_setscheduler, 0, 5, (long)memory, 0, 0);
     attempt("setpriority", SYS_setpriority, 0, 0, 5, 0, 0);
     attempt("memfd_create", SYS_memfd_create, (long)"x", 0, 0, 0, 0);
     attempt("splice", SYS_splice, 0, 0, 1, 0, 0);
