@@ -60,7 +60,7 @@ fn accepted(comparator: Comparator, output: &str, answer: &str) {
 }
 
 fn tokens(flags: &str) -> Comparator {
-    Comparator::from_validator_flags(flags).unwrap()
+    Comparator::from_validator_flags(flags).expect("the flags are right")
 }
 
 fn equal_text(criterion: &mut Criterion) {

@@ -17,6 +17,9 @@
 /// more digit that says "and something" decides the rounding of any longer number.
 const DIGITS: usize = 800;
 
+/// Mantissas of decimal numbers are kept below ten times this, which 64 bits hold.
+const DECIMAL_MANTISSA: u64 = 1_000_000_000_000_000_000;
+
 /// Mantissas of hexadecimal numbers are kept below this, which leaves room for one more digit in 64 bits.
 const HEX_MANTISSA: u64 = 1 << 58;
 
@@ -54,9 +57,10 @@ enum State {
 pub(super) struct Scanner {
     state: State,
     negative: bool,
-    /// Significant decimal digits, no zeros in front.
-    digits: Vec<u8>,
+    /// The digits kept, while they fit.
     mantissa: u64,
+    /// Decimal digits kept, all of them, once `mantissa` is full; no zeros in front.
+    digits: Vec<u8>,
     /// Whether a digit that was not kept was not zero.
     inexact: bool,
     /// Power of ten (of two for hexadecimal numbers) the kept digits are to be multiplied with.
@@ -81,7 +85,12 @@ impl Scanner {
     /// Reads on.
     pub(super) fn feed(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            self.state = self.step(*byte);
+            // Most bytes are digits after a digit; they need no look at the whole grammar.
+            match self.state {
+                State::Whole if byte.is_ascii_digit() => self.decimal_digit(*byte, false),
+                State::Fraction if byte.is_ascii_digit() => self.decimal_digit(*byte, true),
+                _ => self.state = self.step(*byte),
+            }
             if self.state == State::Dead {
                 return;
             }
@@ -143,11 +152,17 @@ impl Scanner {
     }
 
     fn decimal_digit(&mut self, byte: u8, fraction: bool) {
+        if self.digits.is_empty() {
+            if self.mantissa < DECIMAL_MANTISSA {
+                self.mantissa = self.mantissa * 10 + u64::from(byte - b'0');
+                self.scale -= i64::from(fraction);
+                return;
+            }
+            self.digits.extend_from_slice(self.mantissa.to_string().as_bytes());
+        }
         if self.digits.len() < DIGITS {
             self.scale -= i64::from(fraction);
-            if byte != b'0' || !self.digits.is_empty() {
-                self.digits.push(byte);
-            }
+            self.digits.push(byte);
         } else {
             self.scale += i64::from(!fraction);
             self.inexact |= byte != b'0';
@@ -189,7 +204,13 @@ impl Scanner {
     fn decimal(&mut self, scale: i64) -> Option<f64> {
         use std::io::Write;
         if self.digits.is_empty() {
-            return Some(0.0);
+            if self.mantissa == 0 {
+                return Some(0.0);
+            }
+            if let Some(value) = exact_product(self.mantissa, scale) {
+                return Some(value);
+            }
+            write!(self.digits, "{}", self.mantissa).ok()?;
         }
         let scale = if self.inexact {
             self.digits.push(b'1');
@@ -234,6 +255,22 @@ impl Scanner {
         let kept = kept as f64;
         kept * power_of_two(scale + drop)
     }
+}
+
+/// `mantissa` times ten to the `scale` where both are doubles, and one rounding therefore is all.
+fn exact_product(mantissa: u64, scale: i64) -> Option<f64> {
+    /// Powers of ten up to 10^22 are doubles.
+    const POWERS: [f64; 23] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17,
+        1e18, 1e19, 1e20, 1e21, 1e22,
+    ];
+    if mantissa > 1 << f64::MANTISSA_DIGITS {
+        return None;
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let mantissa = mantissa as f64;
+    let power = POWERS.get(usize::try_from(scale.unsigned_abs()).ok()?)?;
+    Some(if scale < 0 { mantissa / power } else { mantissa * power })
 }
 
 /// 2 to the `exponent`, which is between -1074 and 1023.
@@ -367,7 +404,7 @@ mod tests {
             "1L",
             "1e5f",
             "1\0",
-            "\01",
+            "\x001",
             "١",
             " 1",
             "1 ",
@@ -414,12 +451,12 @@ mod tests {
         }
 
         #[test]
-        fn hexadecimals_are_rounded_to_nearest_even(mantissa: u64, exponent in -1200i64..1100) {
+        fn hexadecimals_are_rounded_to_nearest_even(mantissa: u64, exponent in -1200i32..1100) {
             let text = format!("0x{mantissa:x}p{exponent}");
             // The conversion of an integer rounds to nearest even; scaling by a power of two is then exact
             // unless the result is subnormal.
             #[allow(clippy::cast_precision_loss)]
-            let value = (mantissa as f64) * 2f64.powi(exponent as i32 / 2) * 2f64.powi(exponent as i32 - exponent as i32 / 2);
+            let value = (mantissa as f64) * 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2);
             prop_assume!(value == 0.0 && mantissa == 0 || value.abs() >= f64::MIN_POSITIVE);
             prop_assert_eq!(parse(text.as_bytes()), Some(value).filter(|value| value.is_finite()));
         }
