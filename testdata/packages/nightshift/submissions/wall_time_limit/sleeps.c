@@ -1,4 +1,4 @@
-/* @EXPECTED_RESULTS@: WTL */
+// @EXPECTED_RESULTS@: WTL
 #include <unistd.h>
 
 int main(void) {

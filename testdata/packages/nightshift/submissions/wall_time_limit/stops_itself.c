@@ -1,4 +1,4 @@
-/* @EXPECTED_RESULTS@: WTL */
+// @EXPECTED_RESULTS@: WTL
 #include <signal.h>
 
 int main(void) {

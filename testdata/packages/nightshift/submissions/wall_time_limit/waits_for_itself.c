@@ -1,5 +1,5 @@
-/* @EXPECTED_RESULTS@: WTL
-   Reads from a pipe whose only writer is itself. */
+// @EXPECTED_RESULTS@: WTL
+// Reads from a pipe whose only writer is itself.
 #include <unistd.h>
 
 int main(void) {
