@@ -207,8 +207,8 @@ def ancestors():
     yield "secret/bushy/02-star", tree([0] * 500, 61)
     yield "secret/bushy/03-random", tree(drawn(2000, 62, 2000), 63)
     yield "secret/deep/01-path", tree([0, *range(2999)], 64)
-    yield "secret/deep/02-path-large", lambda: tree([0, *range(249_999)], 65)()
-    yield "secret/deep/03-caterpillar-large", lambda: tree(drawn(250_000, 66, 2), 67)()
+    yield "secret/deep/02-path-large", lambda: tree([0, *range(199_999)], 65)()
+    yield "secret/deep/03-caterpillar-large", lambda: tree(drawn(200_000, 66, 2), 67)()
 
 
 def tape():

@@ -1,6 +1,6 @@
 #include <stdio.h>
 
-enum { most = 250001 };
+enum { most = 200001 };
 static int first[most], next[most];
 static long long total;
 static int generations;

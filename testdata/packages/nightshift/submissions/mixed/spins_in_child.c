@@ -1,4 +1,5 @@
-/* The first process waits; its child spends the time. */
+// @EXPECTED_RESULTS@: TLE
+// The first process waits; its child spends the time.
 #include <sys/wait.h>
 #include <unistd.h>
 

@@ -1,4 +1,5 @@
-/* The one that spends the time has no parent left to account for it. */
+// @EXPECTED_RESULTS@: TLE
+// The one that spends the time has no parent left to account for it.
 #include <unistd.h>
 
 int main(void) {

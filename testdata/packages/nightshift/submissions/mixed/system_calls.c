@@ -1,4 +1,5 @@
-/* Nearly all of the time passes in the kernel. */
+// @EXPECTED_RESULTS@: TLE
+// Nearly all of the time passes in the kernel.
 #include <sys/syscall.h>
 #include <unistd.h>
 

@@ -1,4 +1,5 @@
-/* Asked to stop, it spins on. */
+// @EXPECTED_RESULTS@: TLE
+// Asked to stop, it spins on.
 #include <signal.h>
 
 int main(void) {
