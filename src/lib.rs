@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod checker;
+pub mod judge;
 pub mod language;
 pub mod package;
 pub mod report;

@@ -1,0 +1,409 @@
+//! Compiles a submission once: through the cache, in a box of its own, with its own limits.
+//!
+//! What decides the program is in the cache's key: the sources and their names, the expanded argv, the
+//! environment, the limits, the toolchain's version and files, and what was prepared. A rejection by the
+//! compiler is kept as well; running out of time or memory is not, since a quieter machine may do better.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::artifacts::{self, TakeError};
+use super::fault::Fault;
+use super::prepare::{self, Prepared};
+use super::progress::EventSender;
+use super::request::{Request, Source};
+use super::toolchain::{self, Toolchain, ToolchainError};
+use super::{
+    EXECUTABLE, Judge, OUTPUT_DIRECTORY, SOURCE_DIRECTORY, compile_limits, compile_shape, derived_wall,
+    environment,
+};
+use crate::cache::{Digest, Draft, Entry, KeyBuilder, Lookup};
+use crate::language::{Artifact, Language, Placeholders, expand};
+use crate::package::Package;
+use crate::report::{CompileReport, EventKind};
+use crate::sandbox::{
+    BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PREPARED, Stopped, Stream,
+};
+use crate::units::{Bytes, milliseconds};
+use crate::verdict::Reason;
+
+/// Counted up whenever the meaning or the layout of cache entries changes.
+pub(super) const CACHE_FORMAT: &str = "1";
+/// Directory of the program inside a cache entry.
+const PROGRAM_DIRECTORY: &str = "program";
+/// How compiling went, inside a cache entry.
+const RESULT_FILE: &str = "compile.json";
+/// What is kept of a compiler's output.
+const LOG_LIMIT: usize = 64 << 10;
+
+/// A compiled program, ready to be shown at `/program`.
+#[derive(Debug)]
+pub(super) struct Program {
+    /// Keeps the files from being evicted.
+    _entry: Entry,
+    /// The directory to show.
+    pub(super) directory: PathBuf,
+    /// Names of the source files, the entry point first.
+    pub(super) source_names: Vec<String>,
+}
+
+/// What compiling came to.
+#[derive(Debug)]
+pub(super) struct Compilation {
+    pub(super) report: CompileReport,
+    /// `None` is CE.
+    pub(super) program: Option<Program>,
+    /// Version line for the provenance.
+    pub(super) toolchain: String,
+}
+
+/// Everything fixed before the compiler starts.
+struct Plan<'a> {
+    language: &'a Language,
+    sources: &'a [Source],
+    argv: Option<Vec<String>>,
+    env: Vec<String>,
+    limits: Limits,
+    prepared: Option<&'a Prepared>,
+    /// Whether a preparation was asked for and failed.
+    unprepared: bool,
+}
+
+/// Compiles, or finds it done before.
+pub(super) fn compile(
+    judge: &Judge,
+    request: &Request<'_>,
+    package: &Package,
+    events: &EventSender<'_>,
+    cancel: &CancelToken,
+) -> Result<Compilation, Fault> {
+    let language = request.language;
+    let toolchain = find_toolchain(judge, language, cancel)?;
+    let prepared = prepare_for(judge, language, &toolchain, cancel)?;
+    let plan = Plan {
+        language,
+        sources: &request.sources,
+        argv: language.compile.as_ref().map(|template| compile_argv(template, language, &request.sources)),
+        env: environment(language),
+        limits: package_limits(language, package),
+        unprepared: language.prepare.is_some() && prepared.is_none(),
+        prepared: prepared.as_ref(),
+    };
+    let key = key(&plan, &toolchain);
+    let (report, entry) = match judge.store.get_or_lock(&key)? {
+        Lookup::Hit(entry) => {
+            let report = read_result(&entry)?;
+            let directory = entry.path().join(PROGRAM_DIRECTORY);
+            preload_program(judge, &directory);
+            (report, Some(entry))
+        }
+        Lookup::Miss(draft) => {
+            if plan.argv.is_some() {
+                events.send(EventKind::Compiling);
+            }
+            compile_into(judge, &plan, draft, cancel)?
+        }
+    };
+    let program = entry.filter(|_| report.ok).map(|entry| Program {
+        directory: entry.path().join(PROGRAM_DIRECTORY),
+        _entry: entry,
+        source_names: request.sources.iter().map(|source| source.name.clone()).collect(),
+    });
+    Ok(Compilation { report, program, toolchain: toolchain.version.clone() })
+}
+
+fn find_toolchain(judge: &Judge, language: &Language, cancel: &CancelToken) -> Result<Arc<Toolchain>, Fault> {
+    toolchain::detect(judge, language, cancel).map_err(|error| match error {
+        ToolchainError::Fault(fault) => fault,
+        error => Fault::Language(format!(
+            "language '{}' cannot be used here: {error} ('gavel languages' shows all)",
+            language.id
+        )),
+    })
+}
+
+/// The prepared files; `None` when the language has none, or when making them failed: compiling may work
+/// without.
+fn prepare_for(
+    judge: &Judge,
+    language: &Language,
+    toolchain: &Toolchain,
+    cancel: &CancelToken,
+) -> Result<Option<Prepared>, Fault> {
+    let Some(prepare) = &language.prepare else {
+        return Ok(None);
+    };
+    match prepare::prepared(judge, language, prepare, toolchain, cancel) {
+        Ok(prepared) => Ok(Some(prepared)),
+        Err(Fault::Language(problem)) => {
+            tracing::warn!(language = %language.id, %problem, "compiling without prepared files");
+            Ok(None)
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+fn compile_argv(template: &[String], language: &Language, sources: &[Source]) -> Vec<String> {
+    let path = |source: &Source| format!("{SOURCE_DIRECTORY}/{}", source.name);
+    // Headers and data lie beside the sources; only files of the language's own endings are named.
+    let of_language = |source: &&Source| {
+        Path::new(&source.name)
+            .extension()
+            .and_then(|ending| ending.to_str())
+            .is_some_and(|ending| language.extensions.iter().any(|known| known == ending))
+    };
+    let mut paths: Vec<String> = sources.iter().filter(of_language).map(path).collect();
+    if paths.is_empty() {
+        paths = sources.iter().map(path).collect();
+    }
+    expand(
+        template,
+        &Placeholders {
+            sources: &paths,
+            exe: &format!("{OUTPUT_DIRECTORY}/{EXECUTABLE}"),
+            dir: OUTPUT_DIRECTORY,
+            source: paths.first().map_or("", String::as_str),
+            memory_mib: language.compile_limits.memory.as_mib(),
+        },
+    )
+}
+
+/// The language's limits, with the package's own where it states them.
+fn package_limits(language: &Language, package: &Package) -> Limits {
+    let mut limits = compile_limits(language);
+    if let Some(cpu) = package.limits.compilation_time {
+        limits.cpu = Some(cpu);
+        limits.wall = limits.wall.max(Some(derived_wall(cpu)));
+    }
+    if let Some(memory) = package.limits.compilation_memory {
+        limits.memory = Some(memory);
+    }
+    limits
+}
+
+fn key(plan: &Plan<'_>, toolchain: &Toolchain) -> Digest {
+    let limits = &plan.limits;
+    let mut key = KeyBuilder::default()
+        .field("kind", "program")
+        .field("format", CACHE_FORMAT)
+        .field("language", &plan.language.id)
+        .field("artifact", format!("{:?}", plan.language.artifact))
+        .field("argv", plan.argv.as_ref().map(|argv| argv.join("\0")).unwrap_or_default())
+        .field("environment", plan.env.join("\0"))
+        .field("limits", format!("{:?} {:?} {:?}", limits.memory, limits.file_size, limits.processes))
+        .field("mounts", format!("{:?} {}", plan.language.mounts, plan.language.proc))
+        .field("toolchain version", &toolchain.version)
+        .field("toolchain identity", &toolchain.identity)
+        .field("prepared", plan.prepared.map(|prepared| prepared.digest.to_string()).unwrap_or_default());
+    for source in plan.sources {
+        key = key.field("source name", &source.name).field("source", &source.bytes);
+    }
+    key.finish()
+}
+
+/// The kept result of a compilation; its figures are those of a cache hit.
+fn read_result(entry: &Entry) -> Result<CompileReport, Fault> {
+    let path = entry.path().join(RESULT_FILE);
+    let bytes = std::fs::read(&path).map_err(|error| Fault::file("read", &path, error))?;
+    let report: CompileReport =
+        serde_json::from_slice(&bytes).map_err(|error| Fault::file("read", &path, error))?;
+    Ok(CompileReport { cached: true, cpu_ms: 0.0, wall_ms: 0.0, memory_kib: 0, ..report })
+}
+
+/// Compiles into a draft of a cache entry, which becomes one when the result will be the same next time.
+fn compile_into(
+    judge: &Judge,
+    plan: &Plan<'_>,
+    draft: Draft,
+    cancel: &CancelToken,
+) -> Result<(CompileReport, Option<Entry>), Fault> {
+    let directory = draft.path().join(PROGRAM_DIRECTORY);
+    let report = match &plan.argv {
+        None => {
+            make_directory(&directory)?;
+            artifacts::write_sources(&directory, plan.sources)?;
+            CompileReport { ok: true, ..CompileReport::default() }
+        }
+        Some(argv) => judge.in_box(&compile_shape(plan.language), &[cancel], |sandbox_box| {
+            // A first try that lost its box may have left files.
+            let _ = std::fs::remove_dir_all(&directory);
+            make_directory(&directory)?;
+            compile_in_box(judge, plan, argv, sandbox_box, &directory, cancel)
+        })?,
+    };
+    if !report.ok && plan.unprepared && uses_prepared(plan) {
+        return Err(Fault::Language(format!(
+            "language '{}' could not prepare its files, and compiling without them failed",
+            plan.language.id
+        )));
+    }
+    if !report.ok && report.reason != Some(Reason::Error) {
+        return Ok((report, None));
+    }
+    let path = draft.path().join(RESULT_FILE);
+    let result = serde_json::to_vec(&report).map_err(|error| Fault::file("write", &path, error))?;
+    std::fs::write(&path, result).map_err(|error| Fault::file("write", &path, error))?;
+    Ok((report, Some(judge.store.commit(draft)?)))
+}
+
+/// Whether the compiler is pointed at prepared files.
+fn uses_prepared(plan: &Plan<'_>) -> bool {
+    let names = |text: &String| text.contains(PREPARED);
+    plan.argv.iter().flatten().any(names) || plan.env.iter().any(names)
+}
+
+fn compile_in_box(
+    judge: &Judge,
+    plan: &Plan<'_>,
+    argv: &[String],
+    sandbox_box: &mut BoxHandle,
+    destination: &Path,
+    cancel: &CancelToken,
+) -> Result<CompileReport, Fault> {
+    if let Some(prepared) = plan.prepared {
+        sandbox_box.attach(PREPARED, &prepared.entry.path().join(prepare::FILES))?;
+    }
+    artifacts::fill_workspace(sandbox_box.fresh_workspace()?, plan.sources)?;
+    let null = File::open("/dev/null").map_err(|error| Fault::file("open", Path::new("/dev/null"), error))?;
+    let mut stdout = Capture::at_most(LOG_LIMIT as u64, &judge.spill);
+    let mut stderr = Capture::at_most(LOG_LIMIT as u64, &judge.spill);
+    let outcome = sandbox_box.run(
+        Command {
+            argv,
+            env: &plan.env,
+            directory: SOURCE_DIRECTORY,
+            stdin: null.as_fd(),
+            stdout: Stream::Capture(&mut stdout),
+            stderr: Stream::Capture(&mut stderr),
+            limits: plan.limits.clone(),
+        },
+        &[cancel],
+    )?;
+    if cancel.is_cancelled() {
+        return Err(Fault::Cancelled);
+    }
+    let mut report = CompileReport {
+        log: read_log(&mut stdout, &mut stderr, &judge.spill)?,
+        reason: rejection(&outcome, plan.language, argv)?,
+        cpu_ms: milliseconds(outcome.cpu),
+        wall_ms: milliseconds(outcome.wall),
+        memory_kib: outcome.memory.as_kib(),
+        ..CompileReport::default()
+    };
+    if report.reason.is_some() {
+        return Ok(report);
+    }
+    match take(plan, sandbox_box, destination) {
+        Ok(()) => report.ok = true,
+        Err(TakeError::Fault(fault)) => return Err(fault),
+        Err(TakeError::Unusable(error)) => {
+            report.reason = Some(Reason::Output);
+            report.log = format!("{}{error}\n", report.log);
+        }
+    }
+    Ok(report)
+}
+
+fn take(plan: &Plan<'_>, sandbox_box: &BoxHandle, destination: &Path) -> Result<(), TakeError> {
+    let limit = plan.language.compile_limits.output;
+    match plan.language.artifact {
+        Artifact::Executable => artifacts::take_file(sandbox_box.workspace(), EXECUTABLE, destination, limit),
+        Artifact::Directory => artifacts::take_directory(sandbox_box.workspace(), destination, limit),
+        Artifact::Sources => artifacts::write_sources(destination, plan.sources).map_err(TakeError::Fault),
+    }
+}
+
+/// Why there is no program, from how the compiler ended.
+fn rejection(outcome: &Outcome, language: &Language, argv: &[String]) -> Result<Option<Reason>, Fault> {
+    if let Some(stopped) = outcome.stopped.first() {
+        return match stopped {
+            Stopped::Cancelled => Err(Fault::Cancelled),
+            Stopped::Memory => Ok(Some(Reason::Memory)),
+            Stopped::Cpu | Stopped::Wall => Ok(Some(Reason::Time)),
+            Stopped::Output => Ok(Some(Reason::Output)),
+        };
+    }
+    match outcome.exit {
+        Exit::Code(0) => Ok(None),
+        // The file size limit, which only kills who writes past it.
+        Exit::Signal(libc::SIGXFSZ) => Ok(Some(Reason::Output)),
+        Exit::Code(_) | Exit::Signal(_) => Ok(Some(Reason::Error)),
+        Exit::NotStarted { step, errno } => Err(Fault::Language(format!(
+            "language '{}': the compiler '{}' cannot be started ({step}: {})",
+            language.id,
+            argv.first().map_or("", String::as_str),
+            nix::errno::Errno::from_raw(errno).desc()
+        ))),
+    }
+}
+
+fn make_directory(path: &Path) -> Result<(), Fault> {
+    std::fs::create_dir(path).map_err(|error| Fault::file("make directory", path, error))
+}
+
+/// Reads a program's files from outside, so that no run is charged for their pages.
+fn preload_program(judge: &Judge, directory: &Path) {
+    let Ok(listing) = std::fs::read_dir(directory) else {
+        return;
+    };
+    for entry in listing.flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => preload_program(judge, &entry.path()),
+            Ok(kind) if kind.is_file() => judge.preload(&entry.path()),
+            _ => {}
+        }
+    }
+}
+
+/// What a compiler said on both streams, cut, as text that is safe to show on a terminal.
+pub(super) fn read_log(stdout: &mut Capture, stderr: &mut Capture, spill: &Path) -> Result<String, Fault> {
+    let mut bytes = Vec::new();
+    for capture in [&mut *stdout, &mut *stderr] {
+        capture
+            .reader()
+            .and_then(|mut reader| reader.read_to_end(&mut bytes))
+            .map_err(|error| Fault::file("read", spill, error))?;
+    }
+    let truncated = bytes.len() > LOG_LIMIT || stdout.is_truncated() || stderr.is_truncated();
+    bytes.truncate(LOG_LIMIT);
+    let mut log = visible_text(&String::from_utf8_lossy(&bytes));
+    if truncated {
+        log.push_str(&format!("\n[cut to {}]\n", Bytes(LOG_LIMIT as u64)));
+    }
+    Ok(log)
+}
+
+/// Control characters other than newline and tab, made visible: a source's file name or a string in it may
+/// carry escape sequences for the terminal of whoever reads the log.
+fn visible_text(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for c in text.replace("\r\n", "\n").chars() {
+        if c.is_control() && c != '\n' && c != '\t' {
+            visible.extend(c.escape_default());
+        } else {
+            visible.push(c);
+        }
+    }
+    visible
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_are_cut_and_carry_no_escape_sequences() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut stdout = Capture::at_most(LOG_LIMIT as u64, directory.path());
+        let mut stderr = Capture::at_most(LOG_LIMIT as u64, directory.path());
+        stdout.push(b"a\x1b[31mred\r\n\xff\tb\n").unwrap();
+        let log = read_log(&mut stdout, &mut stderr, directory.path()).unwrap();
+        assert_eq!(log, "a\\u{1b}[31mred\n\u{fffd}\tb\n");
+        stderr.push(&vec![b'x'; LOG_LIMIT + 1]).unwrap();
+        let log = read_log(&mut stdout, &mut stderr, directory.path()).unwrap();
+        assert!(log.len() < LOG_LIMIT + 100 && log.ends_with("[cut to 64KiB]\n"));
+    }
+}

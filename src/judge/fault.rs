@@ -1,0 +1,58 @@
+//! What keeps a submission from being judged without being the contestant's fault.
+//!
+//! A [`Fault`] ends as JE (or as CX when the judging was cancelled) and never as a rejection.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::cache::CacheError;
+use crate::sandbox::SandboxError;
+use crate::verdict::Reason;
+
+/// Ours, the host's, the package's or the language table's failure.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    /// The sandbox or the host under it.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The cache.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// A file operation of ours.
+    #[error("cannot {operation} {path}: {source}", path = path.display())]
+    File { operation: &'static str, path: PathBuf, source: io::Error },
+    /// The language is configured wrongly or its toolchain is missing.
+    #[error("{0}")]
+    Language(String),
+    /// The package is broken.
+    #[error("{0}")]
+    Package(String),
+    /// The submission cannot be judged as it was sent.
+    #[error("{0}")]
+    Request(#[from] super::RequestError),
+    /// A bug of ours that a panic guard caught.
+    #[error("internal error: {0}")]
+    Panic(String),
+    /// Somebody asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Fault {
+    /// A failed file operation.
+    pub(super) fn file(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
+        Self::File { operation, path: path.to_owned(), source: source.into() }
+    }
+
+    /// The reason beside the JE.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::Language(_) => Reason::Language,
+            Self::Package(_) => Reason::Package,
+            Self::Request(error) => error.reason(),
+            Self::Sandbox(_) | Self::Cache(_) | Self::File { .. } | Self::Panic(_) | Self::Cancelled => {
+                Reason::Sandbox
+            }
+        }
+    }
+}

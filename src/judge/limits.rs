@@ -1,0 +1,104 @@
+//! What a run may use: the package's limits, the submission's wishes, the language's allowance.
+
+use std::time::Duration;
+
+use super::derived_wall;
+use crate::language::Language;
+use crate::package::{Package, TimeLimit};
+use crate::sandbox::Limits;
+use crate::submission::Submission;
+use crate::units::Bytes;
+
+/// The CPU limit of a package whose own is still to be found from its jury's submissions
+/// (`gavel verify` does that).
+pub const UNSET_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Limits of every run of a submission.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RunLimits {
+    /// As given to the sandbox.
+    pub(super) limits: Limits,
+    /// The CPU limit, also held against a program that ended by itself.
+    pub(super) cpu: Duration,
+    /// The memory limit, runtime allowance included.
+    pub(super) memory: Bytes,
+    /// The problem's memory limit in MiB: `{memory_mib}` of the language's argv.
+    pub(super) memory_mib: u64,
+}
+
+/// The limits of a submission's runs. What the submission asks for can only lower the package's limits,
+/// unless `may_raise`; the language's factor and extra come on top in either case.
+pub(super) fn of_run(
+    submission: &Submission,
+    package: &Package,
+    language: &Language,
+    may_raise: bool,
+) -> RunLimits {
+    let wanted = &submission.limits;
+    let of_package = &package.limits;
+    let allowance = &language.limits;
+    let base = match of_package.time {
+        TimeLimit::Fixed(limit) => limit,
+        TimeLimit::FromSubmissions { .. } => UNSET_TIME_LIMIT,
+    };
+    let problem_cpu = choose(wanted.cpu.map(|time| time.0), base, may_raise);
+    let cpu = scale(problem_cpu, allowance.time_factor).saturating_add(allowance.time_extra);
+    let derived = derived_wall(cpu);
+    // A package's wall limit is meant for its CPU limit as it stands; a language that gets more CPU time
+    // gets as much more on the clock.
+    let wall = of_package.wall.map_or(derived, |wall| wall.saturating_add(cpu.saturating_sub(problem_cpu)));
+    let wall = choose(wanted.wall.map(|time| time.0), wall, may_raise);
+    let problem_memory = choose(wanted.memory, of_package.memory, may_raise);
+    let memory = Bytes(problem_memory.0.saturating_add(allowance.memory_extra.0));
+    let output = choose(wanted.output, of_package.output, may_raise);
+    // The runtime's own threads come on top of nothing: a package that states a number means the program's.
+    let processes = of_package.processes.map_or(allowance.processes, |own| own.max(allowance.processes));
+    let processes = choose(wanted.processes, processes, may_raise);
+    RunLimits {
+        limits: Limits {
+            cpu: Some(cpu),
+            wall: Some(wall),
+            memory: Some(memory),
+            output: Some(output),
+            file_size: Some(output.max(Bytes::mib(64))),
+            processes: Some(processes),
+            ..Limits::default()
+        },
+        cpu,
+        memory,
+        memory_mib: problem_memory.as_mib(),
+    }
+}
+
+fn choose<T: Ord>(wanted: Option<T>, own: T, may_raise: bool) -> T {
+    match wanted {
+        Some(wanted) if may_raise => wanted,
+        Some(wanted) => wanted.min(own),
+        None => own,
+    }
+}
+
+/// Multiplies; a factor that makes no sense changes nothing.
+fn scale(duration: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wishes_lower_and_raise_only_with_permission() {
+        assert_eq!(choose(Some(1), 2, false), 1);
+        assert_eq!(choose(Some(3), 2, false), 2);
+        assert_eq!(choose(Some(3), 2, true), 3);
+        assert_eq!(choose(None, 2, true), 2);
+    }
+
+    #[test]
+    fn factors_scale_exactly_and_nonsense_is_ignored() {
+        assert_eq!(scale(Duration::from_secs(2), 1.5), Duration::from_secs(3));
+        assert_eq!(scale(Duration::from_secs(2), f64::NAN), Duration::from_secs(2));
+        assert_eq!(scale(Duration::from_secs(2), -1.0), Duration::from_secs(2));
+    }
+}

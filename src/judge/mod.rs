@@ -1,0 +1,363 @@
+//! Judges one submission on one package: compile once, run every test in a box, check, decide.
+//!
+//! A judging is a function of the submission, the package, the language table and the machine. The command
+//! line, the worker and the tests all call [`Judge::judge`] with a place for events and a token that
+//! cancels; nothing here has heard of queues.
+//!
+//! What always holds:
+//! - There is always a report. A failure of ours, of the host, of the package or of the language table is
+//!   JE with its message in `error`; it is never charged to the contestant, and in doubt it is JE, never AC.
+//! - The report does not depend on which test happened to finish first: tests run in parallel, and are
+//!   decided and told in the package's order.
+//! - When a judging is over nothing of it runs, also when it was cancelled.
+//!
+//! One file a step: `request` checks, `compile` makes the program (with `toolchain` and `prepare` before
+//! it and `artifacts` after), `run_test` runs and checks one test, `pipeline` runs them all, `progress`
+//! tells. `slots` and `boxes` say how much runs at once and where.
+
+mod artifacts;
+mod boxes;
+mod compile;
+mod fault;
+mod limits;
+mod pipeline;
+mod prepare;
+mod progress;
+mod provenance;
+mod request;
+mod run_test;
+mod settings;
+mod slots;
+mod toolchain;
+
+pub use limits::UNSET_TIME_LIMIT;
+pub use progress::EventSink;
+pub use request::RequestError;
+pub use settings::{JudgeSettings, StartError};
+pub use toolchain::ToolchainState;
+
+use std::collections::HashSet;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::cache::Store;
+use crate::language::{Language, Table};
+use crate::package::Package;
+use crate::report::{CompileReport, EventKind, Phases, Report};
+use crate::sandbox::{BoxHandle, CancelToken, Limits, Sandbox, SandboxError, Shape};
+use crate::submission::{SCHEMA, Submission};
+use crate::units::milliseconds;
+use crate::verdict::{Reason, Verdict};
+use fault::Fault;
+use pipeline::TestRun;
+use progress::EventSender;
+use request::Request;
+use slots::Slots;
+
+/// Where a compiler works, as seen inside its box.
+const SOURCE_DIRECTORY: &str = "/w/src";
+/// Where it leaves the program.
+const OUTPUT_DIRECTORY: &str = "/w/out";
+/// Name of the program file below [`OUTPUT_DIRECTORY`] and below `/program`.
+const EXECUTABLE: &str = "program";
+/// Every program's environment; a language's own entries come after it.
+const BASE_ENVIRONMENT: &[&str] =
+    &["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/w", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8"];
+
+/// A judge: boxes, a cache and a language table, ready for any number of judgings at once.
+#[derive(Debug)]
+pub struct Judge {
+    sandbox: Sandbox,
+    slots: Slots,
+    store: Store,
+    /// Where captured outputs go that memory is too small for.
+    spill: PathBuf,
+    table: Table,
+    host: provenance::Host,
+    toolchains: toolchain::Toolchains,
+    /// Files read into the page cache already, by device, inode, size and time.
+    preloaded: Mutex<HashSet<(u64, u64, u64, i64)>>,
+    may_raise_limits: bool,
+}
+
+impl Judge {
+    /// Starts the keeper of boxes and opens the cache.
+    ///
+    /// # Errors
+    /// [`StartError`] when this host cannot run boxes or the cache cannot be opened.
+    pub fn start(settings: JudgeSettings) -> Result<Self, StartError> {
+        let slots = Slots::new(settings.slots)?;
+        let spill = settings.cache.join("spill");
+        std::fs::create_dir_all(&spill)
+            .map_err(|source| StartError::Directory { path: spill.clone(), source })?;
+        let store = Store::open(&settings.cache.join("entries"), settings.cache_capacity)?;
+        let sandbox = Sandbox::start(&settings.sandbox)?;
+        let host = provenance::Host::read(settings.worker, sandbox.resource_control());
+        Ok(Self {
+            sandbox,
+            slots,
+            store,
+            spill,
+            table: settings.languages,
+            host,
+            toolchains: toolchain::Toolchains::default(),
+            preloaded: Mutex::new(HashSet::new()),
+            may_raise_limits: settings.may_raise_limits,
+        })
+    }
+
+    /// The languages it knows.
+    pub fn languages(&self) -> &Table {
+        &self.table
+    }
+
+    /// How many programs run at once.
+    pub fn slots(&self) -> usize {
+        self.slots.count()
+    }
+
+    /// The way to boxes, for commands that run something other than a submission.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+
+    /// Whether a submission can be judged as it was sent; [`Judge::judge`] checks the same.
+    ///
+    /// # Errors
+    /// [`RequestError`], one line saying what is wrong and what to do.
+    pub fn check(&self, submission: &Submission, package: &Package) -> Result<(), RequestError> {
+        Request::new(submission, package, &self.table).map(|_| ())
+    }
+
+    /// What is found of a language's toolchain on this host.
+    pub fn toolchain(&self, language: &Language, cancel: &CancelToken) -> ToolchainState {
+        match toolchain::detect(self, language, cancel) {
+            Ok(found) => ToolchainState::Found(found.version.clone()),
+            Err(toolchain::ToolchainError::Missing(program)) => ToolchainState::Missing(program),
+            Err(error) => ToolchainState::Broken(error.to_string()),
+        }
+    }
+
+    /// Judges a submission. Never panics and always returns a report, whatever happens; see the module's
+    /// documentation. Any number of threads may call it at once.
+    pub fn judge(
+        &self,
+        submission: &Submission,
+        package: &Package,
+        events: &EventSink<'_>,
+        cancel: &CancelToken,
+    ) -> Report {
+        let events = EventSender::new(submission, &self.host.worker, events);
+        let mut report = self.blank_report(submission);
+        let judged = catch_unwind(AssertUnwindSafe(|| {
+            self.judge_into(&mut report, submission, package, &events, cancel)
+        }))
+        .unwrap_or_else(|panic| Err(Fault::Panic(panic_message(&*panic))));
+        match judged {
+            Ok(()) => {}
+            Err(_) if cancel.is_cancelled() => {
+                report.verdict = Verdict::CX;
+                report.flags = vec![Verdict::CX];
+            }
+            Err(fault) => {
+                tracing::error!(submission = %submission.id, %fault, "judging error");
+                report.verdict = Verdict::JE;
+                report.reason = Some(fault.reason());
+                report.flags = vec![Verdict::JE];
+                report.error = Some(fault.to_string());
+            }
+        }
+        match (report.verdict, &report.error) {
+            (Verdict::CX, _) => events.send(EventKind::Cancelled),
+            (Verdict::JE, Some(message)) => events.send(EventKind::Error { message: message.clone() }),
+            _ => {}
+        }
+        events.send(EventKind::Done(Box::new(report.clone())));
+        report
+    }
+
+    /// The steps of a judging, each filling its part of the report.
+    fn judge_into(
+        &self,
+        report: &mut Report,
+        submission: &Submission,
+        package: &Package,
+        events: &EventSender<'_>,
+        cancel: &CancelToken,
+    ) -> Result<(), Fault> {
+        let request = match Request::new(submission, package, &self.table) {
+            Ok(request) => request,
+            // Too much source is the contestant's own doing, and compiling is where it would have failed.
+            Err(error @ RequestError::TooLarge { .. }) => {
+                return reject_compile(report, Reason::Output, error.to_string());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        events.send(EventKind::Accepted { tests: request.tests.len() });
+
+        let started = Instant::now();
+        report.provenance.package = provenance::package_digest(self, package)?;
+        if let Some(wanted) = &submission.problem.sha256
+            && report.provenance.package.trim_start_matches("sha256:") != wanted.trim_start_matches("sha256:")
+        {
+            return Err(Fault::Package(format!(
+                "problem '{}' is {} here, and the submission asks for {wanted}: update the package",
+                package.name, report.provenance.package
+            )));
+        }
+        report.phases_ms.fetch = milliseconds(started.elapsed());
+
+        let started = Instant::now();
+        let compilation = compile::compile(self, &request, package, events, cancel)?;
+        report.phases_ms.compile = milliseconds(started.elapsed());
+        report.provenance.toolchain = compilation.toolchain;
+        report.compile = compilation.report;
+        events.send(EventKind::Compiled { compile: report.compile.clone() });
+        let Some(program) = compilation.program else {
+            report.verdict = Verdict::CE;
+            report.reason = report.compile.reason;
+            report.flags = vec![Verdict::CE];
+            return Ok(());
+        };
+
+        let started = Instant::now();
+        let limits = limits::of_run(submission, package, request.language, self.may_raise_limits);
+        let run = TestRun {
+            judge: self,
+            language: request.language,
+            program: &program,
+            limits: &limits,
+            stop: submission.policy.stop,
+            cancel,
+            events,
+        };
+        pipeline::run_all(&run, &request.tests, report);
+        report.phases_ms.tests = milliseconds(started.elapsed());
+        Ok(())
+    }
+
+    fn blank_report(&self, submission: &Submission) -> Report {
+        Report {
+            schema: SCHEMA,
+            kind: "done".to_owned(),
+            id: submission.id.clone(),
+            judging: submission.judging.clone(),
+            verdict: Verdict::JE,
+            reason: None,
+            flags: Vec::new(),
+            score: None,
+            compile: CompileReport::default(),
+            tests: Vec::new(),
+            first_failure: None,
+            max_cpu_ms: 0.0,
+            max_memory_kib: 0,
+            phases_ms: Phases::default(),
+            provenance: self.host.provenance(&submission.language),
+            error: None,
+            meta: submission.meta.clone(),
+        }
+    }
+
+    /// Does work in a box of that shape on the next free slot. When the sandbox fails, the box is destroyed
+    /// and the work done once more in a new one: a lost box must not cost a contestant anything.
+    fn in_box<T>(
+        &self,
+        shape: &Shape,
+        cancel: &[&CancelToken],
+        mut work: impl FnMut(&mut BoxHandle) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let is_cancelled = || cancel.iter().any(|token| token.is_cancelled());
+        let slot = self.slots.acquire(shape, &is_cancelled).ok_or(Fault::Cancelled)?;
+        let mut boxes = slot.boxes();
+        let mut is_second = false;
+        loop {
+            let error = match boxes.get(&self.sandbox, shape).map_err(Fault::from).and_then(&mut work) {
+                Err(Fault::Sandbox(error)) => error,
+                done => return done,
+            };
+            boxes.discard(shape);
+            if is_second || matches!(error, SandboxError::KeeperGone) || is_cancelled() {
+                return Err(error.into());
+            }
+            tracing::warn!(%error, "a box failed; trying once more in a new one");
+            is_second = true;
+        }
+    }
+
+    /// Reads a file into the page cache, once per process: whoever touches a page first is charged for it,
+    /// and that must be neither the first test's program nor its memory figure.
+    fn preload(&self, path: &Path) {
+        if let Err(error) = self.try_preload(path) {
+            tracing::debug!(path = %path.display(), %error, "not preloaded");
+        }
+    }
+
+    fn try_preload(&self, path: &Path) -> io::Result<()> {
+        use std::os::unix::fs::MetadataExt;
+        let mut file = std::fs::File::open(path)?;
+        let metadata = file.metadata()?;
+        let identity = (metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime_nsec());
+        if slots::lock(&self.preloaded).insert(identity) {
+            io::copy(&mut file, &mut io::sink())?;
+        }
+        Ok(())
+    }
+}
+
+/// A CE that was decided before any compiler ran.
+fn reject_compile(report: &mut Report, reason: Reason, log: String) -> Result<(), Fault> {
+    report.verdict = Verdict::CE;
+    report.reason = Some(reason);
+    report.flags = vec![Verdict::CE];
+    report.compile = CompileReport { reason: Some(reason), log, ..CompileReport::default() };
+    Ok(())
+}
+
+/// What a caught panic said.
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}
+
+/// The whole environment of a language's boxes.
+fn environment(language: &Language) -> Vec<String> {
+    BASE_ENVIRONMENT.iter().map(|entry| (*entry).to_owned()).chain(language.env.iter().cloned()).collect()
+}
+
+/// The box compilers, preparations and version commands of a language run in.
+fn compile_shape(language: &Language) -> Shape {
+    Shape {
+        profile: crate::sandbox::Profile::Compile,
+        mounts: language.mounts.clone(),
+        proc: language.proc,
+        // What it may leave, and as much again for temporary files.
+        workspace: crate::units::Bytes(language.compile_limits.output.0.saturating_mul(2)),
+        workspace_inodes: 1 << 16,
+        ..Shape::default()
+    }
+}
+
+/// Limits of compilers, preparations and version commands.
+fn compile_limits(language: &Language) -> Limits {
+    let limits = &language.compile_limits;
+    Limits {
+        cpu: Some(limits.cpu),
+        wall: Some(limits.wall),
+        memory: Some(limits.memory),
+        output: None,
+        file_size: Some(limits.output),
+        processes: Some(limits.processes),
+        ..Limits::default()
+    }
+}
+
+/// The longest a derived wall limit lags behind the CPU limit it stands for.
+fn derived_wall(cpu: Duration) -> Duration {
+    cpu.saturating_mul(3).saturating_add(Duration::from_secs(2))
+}

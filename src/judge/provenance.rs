@@ -1,0 +1,142 @@
+//! What judged a submission: the host, and the digest of everything in a package that judging reads.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use sha2::{Digest as _, Sha256};
+
+use super::Judge;
+use super::fault::Fault;
+use crate::cache::{KeyBuilder, Lookup};
+use crate::package::Package;
+use crate::report::Provenance;
+use crate::sandbox::ResourceControl;
+
+/// What does not change while a judge lives.
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) worker: String,
+    kernel: String,
+    cpu: String,
+    control: ResourceControl,
+}
+
+impl Host {
+    /// Asks the kernel.
+    pub(super) fn read(worker: String, control: ResourceControl) -> Self {
+        let kernel = nix::sys::utsname::uname()
+            .map(|name| name.release().to_string_lossy().into_owned())
+            .unwrap_or_default();
+        Self { worker, kernel, cpu: cpu_model(), control }
+    }
+
+    /// The provenance of a judging that has not looked at toolchain and package yet.
+    pub(super) fn provenance(&self, language: &str) -> Provenance {
+        Provenance {
+            gavel: env!("CARGO_PKG_VERSION").to_owned(),
+            worker: self.worker.clone(),
+            language: language.to_owned(),
+            toolchain: String::new(),
+            package: String::new(),
+            kernel: self.kernel.clone(),
+            cpu: self.cpu.clone(),
+            sandbox: self.control.id().to_owned(),
+            memory_source: self.control.memory_source().to_owned(),
+        }
+    }
+}
+
+/// The first `model name`, or the architecture where the kernel tells none (ARM).
+fn cpu_model() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("model name").and_then(|rest| rest.split_once(':')))
+        .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, model)| model.trim().to_owned())
+}
+
+/// `sha256:` and the digest of a package's tests, comparators and limits.
+///
+/// Reading the files takes as long as they are large, so the digest is kept in the cache under what `stat`
+/// says of them; ctime is among it, which no program can set back.
+pub(super) fn package_digest(judge: &Judge, package: &Package) -> Result<String, Fault> {
+    let mut key = KeyBuilder::default().field("kind", "package digest 1").field("limits", limits(package));
+    for test in &package.tests {
+        key = key.field("test", &test.name).field("comparator", format!("{:?}", test.comparator));
+        for path in [&test.input, &test.answer] {
+            key = key.field("file", stat(path)?);
+        }
+    }
+    let draft = match judge.store.get_or_lock(&key.finish())? {
+        Lookup::Hit(entry) => {
+            let path = entry.path().join("digest");
+            return std::fs::read_to_string(&path).map_err(|error| Fault::file("read", &path, error));
+        }
+        Lookup::Miss(draft) => draft,
+    };
+    let digest = read_package(package)?;
+    let path = draft.path().join("digest");
+    std::fs::write(&path, &digest).map_err(|error| Fault::file("write", &path, error))?;
+    judge.store.commit(draft)?;
+    Ok(digest)
+}
+
+fn read_package(package: &Package) -> Result<String, Fault> {
+    let mut hash = Sha256::new();
+    let mut field = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    field(limits(package).as_bytes());
+    for test in &package.tests {
+        field(test.name.as_bytes());
+        field(format!("{:?}", test.comparator).as_bytes());
+        field(&file_digest(&test.input)?);
+        field(&file_digest(&test.answer)?);
+    }
+    Ok(format!("sha256:{}", hex(&hash.finalize())))
+}
+
+fn file_digest(path: &Path) -> Result<Vec<u8>, Fault> {
+    let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0u8; 256 << 10];
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => return Ok(hash.finalize().to_vec()),
+            Ok(count) => hash.update(&buffer[..count]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(path, &error)),
+        }
+    }
+}
+
+fn stat(path: &Path) -> Result<String, Fault> {
+    let metadata = path.metadata().map_err(|error| unreadable(path, &error))?;
+    Ok(format!(
+        "{} {}:{} {} {}.{} {}.{}",
+        path.display(),
+        metadata.dev(),
+        metadata.ino(),
+        metadata.len(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+        metadata.ctime(),
+        metadata.ctime_nsec()
+    ))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+    Fault::Package(format!("cannot read the test file {}: {error}", path.display()))
+}
+
+/// What of the limits decides verdicts.
+fn limits(package: &Package) -> String {
+    let limits = &package.limits;
+    format!("{:?} {:?} {} {} {:?}", limits.time, limits.wall, limits.memory, limits.output, limits.processes)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,303 @@
+//! Checks that a submission can be judged as it was sent, before anything runs.
+//!
+//! The same checks guard the command line (exit code 2) and a message from a queue (JE), so that both
+//! refuse the same things in the same words.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use globset::{Glob, GlobSet, GlobSetBuilder};
+
+use crate::language::{Language, Table};
+use crate::package::{Package, Test};
+use crate::submission::{Content, SCHEMA, Submission};
+use crate::units::Bytes;
+use crate::verdict::Reason;
+
+/// More source files than any contest allows; each costs an inode of the compile box.
+const MAX_FILES: usize = 256;
+
+/// Why a submission cannot be judged as it was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// A message of another version.
+    #[error("the submission has schema {0}; this gavel reads schema {SCHEMA}")]
+    Schema(u32),
+    /// The table has no such language.
+    #[error("unknown language '{id}': known are {known}")]
+    UnknownLanguage {
+        /// As asked.
+        id: String,
+        /// What there is.
+        known: String,
+    },
+    /// The package does not allow the language.
+    #[error("problem '{problem}' does not allow language '{id}': allowed are {allowed}")]
+    ForbiddenLanguage {
+        /// The problem.
+        problem: String,
+        /// As asked.
+        id: String,
+        /// What it allows.
+        allowed: String,
+    },
+    /// No source file at all.
+    #[error("the submission has no source file")]
+    NoFiles,
+    /// Too many of them.
+    #[error("the submission has {0} source files; at most {MAX_FILES} are taken")]
+    TooManyFiles(usize),
+    /// A name that is no plain file name.
+    #[error("source file name '{name}' cannot be used: {problem}; rename the file")]
+    FileName {
+        /// The name, control characters escaped.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Two files of one name.
+    #[error("two source files are named '{0}'; rename one")]
+    DuplicateName(String),
+    /// Broken base64.
+    #[error("source file '{name}' is not valid base64: {detail}")]
+    Base64 {
+        /// The file.
+        name: String,
+        /// Where it breaks.
+        detail: String,
+    },
+    /// More source than the problem takes.
+    #[error("the source is {size} bytes; problem '{problem}' takes at most {limit}")]
+    TooLarge {
+        /// The problem.
+        problem: String,
+        /// All files together.
+        size: u64,
+        /// The problem's limit.
+        limit: Bytes,
+    },
+    /// A glob that cannot be read.
+    #[error("'{pattern}' is not a pattern of test names: {detail}")]
+    Pattern {
+        /// As given.
+        pattern: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// Nothing to run.
+    #[error("no test of problem '{problem}' matches {patterns}: its first test is '{first}'")]
+    NoTests {
+        /// The problem.
+        problem: String,
+        /// As given.
+        patterns: String,
+        /// A name that would match.
+        first: String,
+    },
+    /// A package without tests.
+    #[error("problem '{0}' has no tests")]
+    EmptyPackage(String),
+    /// A limit nothing can run under.
+    #[error("the {what} limit is zero; give at least {least}")]
+    ZeroLimit {
+        /// Which one.
+        what: &'static str,
+        /// The smallest that makes sense.
+        least: &'static str,
+    },
+}
+
+impl RequestError {
+    /// The reason beside a JE.
+    pub(super) fn reason(&self) -> Reason {
+        match self {
+            Self::UnknownLanguage { .. } | Self::ForbiddenLanguage { .. } => Reason::Language,
+            _ => Reason::Package,
+        }
+    }
+}
+
+/// One source file, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Source {
+    /// One path component.
+    pub(super) name: String,
+    /// Its bytes.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A submission, checked against the table and the package.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    pub(super) language: &'a Language,
+    /// The entry point first.
+    pub(super) sources: Vec<Source>,
+    /// The tests asked for, in the package's order.
+    pub(super) tests: Vec<&'a Test>,
+}
+
+impl<'a> Request<'a> {
+    /// Checks and decodes.
+    pub(super) fn new(
+        submission: &Submission,
+        package: &'a Package,
+        table: &'a Table,
+    ) -> Result<Self, RequestError> {
+        if submission.schema != SCHEMA {
+            return Err(RequestError::Schema(submission.schema));
+        }
+        let language = find_language(&submission.language, package, table)?;
+        check_limits(submission)?;
+        let sources = decode_sources(submission, package)?;
+        let tests = choose_tests(&submission.tests, package)?;
+        Ok(Self { language, sources, tests })
+    }
+}
+
+fn find_language<'a>(id: &str, package: &Package, table: &'a Table) -> Result<&'a Language, RequestError> {
+    let language = table.get(id).ok_or_else(|| RequestError::UnknownLanguage {
+        id: visible(id),
+        known: table.languages.iter().map(|language| language.id.as_str()).collect::<Vec<_>>().join(", "),
+    })?;
+    match &package.languages {
+        Some(allowed) if !allowed.iter().any(|allowed| allowed == id) => {
+            Err(RequestError::ForbiddenLanguage {
+                problem: package.name.clone(),
+                id: id.to_owned(),
+                allowed: allowed.join(", "),
+            })
+        }
+        _ => Ok(language),
+    }
+}
+
+fn check_limits(submission: &Submission) -> Result<(), RequestError> {
+    let limits = &submission.limits;
+    let zero = |what, least| Err(RequestError::ZeroLimit { what, least });
+    if limits.cpu.is_some_and(|time| time.0.is_zero()) {
+        return zero("CPU time", "1ms");
+    }
+    if limits.wall.is_some_and(|time| time.0.is_zero()) {
+        return zero("wall time", "1ms");
+    }
+    if limits.memory.is_some_and(|memory| memory.0 == 0) {
+        return zero("memory", "1MiB");
+    }
+    if limits.output.is_some_and(|output| output.0 == 0) {
+        return zero("output", "1B");
+    }
+    if limits.processes == Some(0) {
+        return zero("process", "1");
+    }
+    Ok(())
+}
+
+fn decode_sources(submission: &Submission, package: &Package) -> Result<Vec<Source>, RequestError> {
+    if submission.files.is_empty() {
+        return Err(RequestError::NoFiles);
+    }
+    if submission.files.len() > MAX_FILES {
+        return Err(RequestError::TooManyFiles(submission.files.len()));
+    }
+    let mut sources: Vec<Source> = Vec::with_capacity(submission.files.len());
+    let mut size = 0u64;
+    for file in &submission.files {
+        check_name(&file.name)?;
+        if sources.iter().any(|source| source.name == file.name) {
+            return Err(RequestError::DuplicateName(file.name.clone()));
+        }
+        let bytes = match &file.content {
+            Content::Text(text) => text.clone().into_bytes(),
+            Content::Base64(text) => STANDARD.decode(text).map_err(|error| RequestError::Base64 {
+                name: file.name.clone(),
+                detail: error.to_string(),
+            })?,
+        };
+        size += bytes.len() as u64;
+        sources.push(Source { name: file.name.clone(), bytes });
+    }
+    if size > package.limits.code.0 {
+        return Err(RequestError::TooLarge {
+            problem: package.name.clone(),
+            size,
+            limit: package.limits.code,
+        });
+    }
+    Ok(sources)
+}
+
+/// A name is one path component that a terminal and a log can show. A leading dash or a space is harmless:
+/// compilers get absolute paths, and no shell is ever involved.
+fn check_name(name: &str) -> Result<(), RequestError> {
+    let problem = if name.is_empty() {
+        "it is empty"
+    } else if name == "." || name == ".." || name.contains('/') {
+        "it must be one path component"
+    } else if name.chars().any(char::is_control) {
+        "it has control characters"
+    } else if name.len() > 200 {
+        "it is longer than 200 bytes"
+    } else {
+        return Ok(());
+    };
+    Err(RequestError::FileName { name: visible(name), problem })
+}
+
+/// Text of others', cut and with control characters escaped, for a one-line message.
+fn visible(text: &str) -> String {
+    text.chars()
+        .take(80)
+        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .collect()
+}
+
+fn choose_tests<'a>(patterns: &[String], package: &'a Package) -> Result<Vec<&'a Test>, RequestError> {
+    let Some(first) = package.tests.first() else {
+        return Err(RequestError::EmptyPackage(package.name.clone()));
+    };
+    if patterns.is_empty() {
+        return Ok(package.tests.iter().collect());
+    }
+    let globs = compile_globs(patterns)?;
+    let tests: Vec<_> = package.tests.iter().filter(|test| globs.is_match(&test.name)).collect();
+    if tests.is_empty() {
+        return Err(RequestError::NoTests {
+            problem: package.name.clone(),
+            patterns: patterns.join(", "),
+            first: first.name.clone(),
+        });
+    }
+    Ok(tests)
+}
+
+fn compile_globs(patterns: &[String]) -> Result<GlobSet, RequestError> {
+    let fail = |pattern: &str, error: globset::Error| RequestError::Pattern {
+        pattern: visible(pattern),
+        detail: error.kind().to_string(),
+    };
+    let mut builder = GlobSetBuilder::new();
+    for pattern in patterns {
+        builder.add(Glob::new(pattern).map_err(|error| fail(pattern, error))?);
+    }
+    builder.build().map_err(|error| fail(&patterns.join(", "), error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_not_one_component_are_refused() {
+        for name in ["", ".", "..", "../x", "a/b", "a\nb", "\u{1b}[31m", &"x".repeat(300)] {
+            assert!(check_name(name).is_err(), "{name:?}");
+        }
+        for name in ["main.cpp", "-o", "a b.c", "a;b", "it's.py", "名前.rs"] {
+            assert!(check_name(name).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn refused_names_are_shown_on_one_line() {
+        let message = check_name("a\nb").unwrap_err().to_string();
+        assert!(message.contains(r"a\nb") && !message.contains('\n'), "{message}");
+    }
+}

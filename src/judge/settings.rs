@@ -1,0 +1,76 @@
+//! What a [`Judge`](super::Judge) is started with, and why it may not start.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::cache::CacheError;
+use crate::language::Table;
+use crate::sandbox::{self, SandboxError};
+use crate::units::Bytes;
+
+/// How to start a judge.
+#[derive(Debug, Clone)]
+pub struct JudgeSettings {
+    /// The languages it knows.
+    pub languages: Table,
+    /// Directory of compiled programs, prepared files and spilled outputs; made where missing.
+    pub cache: PathBuf,
+    /// What the compiled programs may take on disk.
+    pub cache_capacity: Bytes,
+    /// Programs run at once; one per core of the process's affinity mask when `None`.
+    pub slots: Option<usize>,
+    /// How boxes are made.
+    pub sandbox: sandbox::Settings,
+    /// Name of this worker in events and reports.
+    pub worker: String,
+    /// Whether a submission may raise limits above the package's, or only lower them.
+    pub may_raise_limits: bool,
+}
+
+impl JudgeSettings {
+    /// Settings of a judge on this host with everything at its default.
+    pub fn new(languages: Table, cache: PathBuf) -> Self {
+        Self {
+            languages,
+            cache,
+            cache_capacity: Bytes::gib(4),
+            slots: None,
+            sandbox: sandbox::Settings::default(),
+            worker: host_name(),
+            may_raise_limits: false,
+        }
+    }
+}
+
+/// The host's own name; `unknown` where it is not UTF-8.
+fn host_name() -> String {
+    nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// Why a judge cannot be started: the host's or the operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No boxes on this host.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The cache cannot be opened.
+    #[error("the cache cannot be used: {0} (choose another place with --cache)")]
+    Cache(#[from] CacheError),
+    /// A directory of ours cannot be made.
+    #[error("cannot make {path}: {source} (choose another place with --cache)", path = path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The cores this process may use cannot be read.
+    #[error("cannot read the cores this process may use: {0}")]
+    Cores(nix::Error),
+    /// A number of slots that cannot be.
+    #[error("{0} slots are not possible: use 1 to 1024")]
+    Slots(usize),
+}
