@@ -1,5 +1,7 @@
 //! Every way a package is broken ends in one line that names the file, what is wrong and what to do.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic like the tests")]
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;

@@ -1,5 +1,7 @@
 //! Bare folders of tests, and finding packages below a directory.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic like the tests")]
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

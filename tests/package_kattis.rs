@@ -1,5 +1,7 @@
 //! Packages in the legacy ICPC/Kattis format load as the format's own tools read them.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic like the tests")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -183,8 +185,11 @@ fn links_within_the_package_are_followed() {
     assert!(package.tests[2].input.ends_with("data/sample/1.in"));
 }
 
+/// A submission's name; the final verdicts it may get, those permitted and those required of its tests.
+type Expected = (String, [Vec<Verdict>; 3]);
+
 /// Loads `files` as submissions and gives each one's expectation as three lists.
-fn expectations(files: &[(&str, &str)]) -> (Vec<(String, [Vec<Verdict>; 3])>, Vec<String>) {
+fn expectations(files: &[(&str, &str)]) -> (Vec<Expected>, Vec<String>) {
     let directory = package(files);
     fs::remove_file(directory.path().join("submissions/accepted/a.py")).unwrap();
     let package = load(directory.path()).unwrap();

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Spanned, UserMessageFormatter};
 
 use super::error::{PackageError, one_line};
 
@@ -46,7 +46,10 @@ pub(super) fn parse(text: &str) -> Result<Node, PackageError> {
             Err(PackageError::value(
                 line,
                 "",
-                format!("it is not the YAML expected: {}", one_line(&error.without_snippet().to_string())),
+                format!(
+                    "it is not the YAML expected: {}",
+                    one_line(&error.without_snippet().render_with_formatter(&UserMessageFormatter))
+                ),
                 "correct it at that place",
             ))
         }
@@ -59,7 +62,11 @@ impl Node {
             self.line,
             key,
             format!("{} where {expected} is needed", self.value.describe()),
-            format!("give {expected}"),
+            if expected == "a number" {
+                "give it without a unit".to_owned()
+            } else {
+                format!("give {expected}")
+            },
         )
     }
 
