@@ -174,6 +174,16 @@ fn a_package_without_problem_yaml_keeps_its_format() {
 }
 
 #[test]
+fn a_title_comes_from_the_statement_where_problem_yaml_has_none() {
+    let directory = package(&[
+        ("problem.yaml", "source: Kattis\nlicense: public domain\n"),
+        ("problem_statement/problem.sv.tex", "\\problemname{Summor}"),
+        ("problem_statement/problem.en.tex", "\\problemname{Sums}"),
+    ]);
+    assert_eq!(load(directory.path()).unwrap().title, "Sums");
+}
+
+#[test]
 fn links_within_the_package_are_followed() {
     let directory = package(&[]);
     let secret = directory.path().join("data/secret");

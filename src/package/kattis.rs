@@ -13,6 +13,7 @@ use super::problem_yaml::{ProblemYaml, parse_problem_yaml};
 use super::submissions;
 use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
+use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
 use crate::checker::Comparator;
 
@@ -54,7 +55,11 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     }
     let name = short_name(root);
     Ok(Package {
-        title: problem.name.or(ini.name).unwrap_or_else(|| name.clone()),
+        title: problem
+            .name
+            .or(ini.name)
+            .or_else(|| title::of_statement(tree, entries))
+            .unwrap_or_else(|| name.clone()),
         name,
         directory: root.to_owned(),
         format: Format::KattisLegacy,
