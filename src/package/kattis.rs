@@ -13,6 +13,7 @@ use super::problem_yaml::{ProblemYaml, parse_problem_yaml};
 use super::submissions;
 use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
+use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
 use crate::checker::Comparator;
 
@@ -29,6 +30,9 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         None => DomjudgeIni::default(),
     };
     warnings.append(&mut problem.warnings);
+    if Tree::find(entries, "problem.yaml").is_none() {
+        warnings.push("problem.yaml: it is missing; the format's defaults hold".to_owned());
+    }
     refuse_unsupported_folders(tree, entries, &mut warnings)?;
     let submissions = match Tree::find(entries, "submissions") {
         Some(entry) => submissions::read(tree, entry, &mut warnings)?,
@@ -51,7 +55,11 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     }
     let name = short_name(root);
     Ok(Package {
-        title: problem.name.or(ini.name).unwrap_or_else(|| name.clone()),
+        title: problem
+            .name
+            .or(ini.name)
+            .or_else(|| title::of_statement(tree, entries))
+            .unwrap_or_else(|| name.clone()),
         name,
         directory: root.to_owned(),
         format: Format::KattisLegacy,
@@ -182,7 +190,7 @@ impl Walk<'_> {
                     sample: name == "sample",
                     comparator,
                 })?,
-                (Kind::Unusable(_), Some("sample" | "secret")) => drop(entry.file()?),
+                (Kind::Unusable(_), Some("sample" | "secret")) => entry.usable()?,
                 (Kind::Directory, _) if !entry.is_hidden() => self.warnings.push(format!(
                     "{}: not judged: only data/sample and data/secret are",
                     below(self.tree.root(), &entry.path)
@@ -220,6 +228,8 @@ impl Walk<'_> {
         let entries = self.tree.entries(above.directory, above.depth)?;
         let comparator = self.comparator(&entries, above.comparator)?;
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
+            // Whatever it was meant to be, tests could be missing without a word.
+            entry.usable()?;
             if entry.kind == Kind::Directory {
                 let name =
                     format!("{}/{}", above.names.last().map_or("", String::as_str), entry.reportable()?);
