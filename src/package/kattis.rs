@@ -7,7 +7,6 @@
 use std::path::Path;
 
 use super::error::{PackageError, one_line, shown};
-use super::flags;
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::{ProblemYaml, parse_problem_yaml};
 use super::submissions;
@@ -15,7 +14,7 @@ use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
 use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
-use crate::checker::Comparator;
+use crate::checker::{Comparator, FlagError};
 
 /// Loads the package at `tree`, whose own directory holds `entries`.
 pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageError> {
@@ -175,7 +174,7 @@ struct Group<'a> {
 impl Walk<'_> {
     fn data(&mut self, data: &Entry) -> Result<(), PackageError> {
         let entries = self.tree.entries(&data.path, 1)?;
-        let default = flags::comparator(&self.problem.validator_flags).map_err(|problem| {
+        let default = Comparator::from_validator_flags(&self.problem.validator_flags).map_err(|problem| {
             wrong_flags(self.problem.validator_flags_line, "validator_flags", problem)
                 .in_file(&self.tree.root().join("problem.yaml"))
         })?;
@@ -220,7 +219,7 @@ impl Walk<'_> {
         let place = place.strip_suffix("testdata.yaml").unwrap_or_default();
         self.warnings.extend(settings.warnings.drain(..).map(|warning| format!("{place}{warning}")));
         let Some((own, line)) = settings.output_validator_flags else { return Ok(inherited) };
-        flags::comparator(&format!("{} {own}", self.problem.validator_flags))
+        Comparator::from_validator_flags(&format!("{} {own}", self.problem.validator_flags))
             .map_err(|problem| wrong_flags(line, "output_validator_flags", problem).in_file(&entry.path))
     }
 
@@ -260,11 +259,11 @@ impl Walk<'_> {
     }
 }
 
-fn wrong_flags(line: u64, key: &str, problem: String) -> PackageError {
+fn wrong_flags(line: u64, key: &str, problem: FlagError) -> PackageError {
     PackageError::value(
         line,
         key,
-        problem,
+        problem.to_string(),
         "use case_sensitive, space_change_sensitive, float_tolerance E, float_absolute_tolerance E or \
          float_relative_tolerance E",
     )

@@ -15,7 +15,6 @@
 mod digest;
 mod error;
 mod expectation;
-mod flags;
 mod folder;
 mod kattis;
 mod load;
