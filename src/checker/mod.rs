@@ -1,49 +1,28 @@
 //! Decides whether an output is right.
+//!
+//! The built-in comparators are pure functions of two byte streams: the output under judgement and the
+//! jury's answer. They know nothing of packages, verdicts or sandboxes.
+//!
+//! What always holds:
+//! - memory is two buffers of [`source::CAPACITY`] bytes and a little, whatever the sizes of the streams and
+//!   of the tokens in them;
+//! - every byte string has a comparison: NULs, invalid UTF-8 and endless tokens are wrong or right, never an
+//!   error and never a panic;
+//! - a stream that cannot be read is an error, never a verdict;
+//! - the answer depends on the bytes alone, not on how the reads were cut.
+//!
+//! Each comparator is one file with one function from two [`source::Source`]s to a [`Comparison`]; a new one
+//! is a new file, a variant of [`Comparator`] and a line in [`compare`].
 
-use std::io::Read;
+mod comparator;
+mod exact;
+mod flags;
+mod message;
+mod number;
+#[cfg(test)]
+mod properties;
+mod source;
+mod tokens;
 
-/// A built-in comparison of an output with the jury's answer.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Comparator {
-    /// Byte for byte.
-    Exact,
-    /// Token by token; numbers within tolerances where any is given: the Kattis default validator.
-    Tokens(TokenOptions),
-}
-
-/// Options of the token comparison, named after the Kattis default validator's flags.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct TokenOptions {
-    /// `case_sensitive`: letters must match in case.
-    pub case_sensitive: bool,
-    /// `space_change_sensitive`: white space must match exactly.
-    pub space_change_sensitive: bool,
-    /// `float_absolute_tolerance`.
-    pub absolute_tolerance: Option<f64>,
-    /// `float_relative_tolerance`.
-    pub relative_tolerance: Option<f64>,
-}
-
-/// What a comparison found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Comparison {
-    /// The output is right.
-    Accepted,
-    /// It is not.
-    Wrong {
-        /// One line, at most 300 characters, control characters escaped: where the first difference is.
-        message: String,
-    },
-}
-
-/// Compares a whole output with a whole answer; memory stays flat whatever their sizes.
-///
-/// # Errors
-/// When either cannot be read: a fault of ours, never the contestant's.
-pub fn compare(
-    _comparator: Comparator,
-    _output: &mut dyn Read,
-    _answer: &mut dyn Read,
-) -> std::io::Result<Comparison> {
-    Err(std::io::Error::other("not there yet"))
-}
+pub use comparator::{Comparator, Comparison, TokenOptions, compare};
+pub use flags::FlagError;

@@ -19,7 +19,7 @@ use crate::checker::{Comparator, TokenOptions};
 use crate::cli::{Global, Languages as Arguments, TableFormat};
 use crate::judge::{Judge, ToolchainState};
 use crate::language::Language;
-use crate::package::{Format, Package, PackageLimits, Test, TimeLimit};
+use crate::package::{Digest, Format, Package, PackageLimits, Test, TimeLimit};
 use crate::sandbox::CancelToken;
 use crate::submission::{
     Content, LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, SourceFile, Submission,
@@ -195,6 +195,7 @@ fn sum_package(directory: &Path) -> std::io::Result<Package> {
         submissions: Vec::new(),
         languages: None,
         warnings: Vec::new(),
+        digest: Digest::default(),
     })
 }
 

@@ -29,7 +29,6 @@ struct Measured {
     cpu_ms: f64,
     wall_ms: f64,
     memory_kib: u64,
-    processes_peak: Option<u64>,
     sandbox: &'static str,
     memory_source: &'static str,
 }
@@ -138,7 +137,6 @@ fn measured(outcome: &Outcome, sandbox: &Sandbox) -> Measured {
         cpu_ms: milliseconds(outcome.cpu),
         wall_ms: milliseconds(outcome.wall),
         memory_kib: outcome.memory.as_kib(),
-        processes_peak: outcome.processes_peak,
         sandbox: sandbox.resource_control().id(),
         memory_source: sandbox.resource_control().memory_source(),
     }

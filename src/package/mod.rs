@@ -1,4 +1,39 @@
 //! Problem packages on disk: one file a format, one internal model.
-mod model;
+//!
+//! A format's reader checks everything it reads and either fills the whole [`Package`] or refuses with a
+//! [`PackageError`] that names file, key and remedy. What gavel does not judge yet is refused, never ignored;
+//! what does not change a verdict is a warning. Nothing here runs a program or knows of sandboxes.
+//!
+//! | file | what it reads |
+//! |---|---|
+//! | `load` | which format a directory is in, and which packages lie below one |
+//! | `folder` | a bare folder of tests |
+//! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `flags` |
+//! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
+//! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
+mod digest;
+mod error;
+mod expectation;
+mod flags;
+mod folder;
+mod kattis;
+mod load;
+mod model;
+mod problem_yaml;
+mod submissions;
+mod submissions_yaml;
+mod testdata;
+mod time_limit_files;
+mod tree;
+mod yaml;
+
+pub use digest::Digest;
+pub use error::PackageError;
+pub use expectation::find_expected_results;
+pub use load::{discover, load};
 pub use model::{Expectation, Format, JurySubmission, Package, PackageLimits, Test, TimeLimit};
+pub use problem_yaml::{ProblemYaml, parse_problem_yaml};
+pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, parse_submissions_yaml};
+pub use testdata::{GroupSettings, parse_testdata_yaml};
+pub use time_limit_files::{DomjudgeIni, parse_domjudge_ini};

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::digest::Digest;
 use crate::checker::Comparator;
 use crate::units::Bytes;
 use crate::verdict::Verdict;
@@ -31,6 +32,8 @@ pub struct Package {
     pub languages: Option<Vec<String>>,
     /// Things in the package that do not stop judging but its author should know.
     pub warnings: Vec<String>,
+    /// Filled by [`Package::digest`] when first asked for.
+    pub digest: Digest,
 }
 
 /// Where a package came from.
@@ -85,7 +88,7 @@ pub struct PackageLimits {
 pub enum TimeLimit {
     /// The package says it.
     Fixed(Duration),
-    /// From the slowest accepted jury submission: its time × `multiplier`, at least one second, rounded up
+    /// From the slowest jury submission with [`JurySubmission::sets_time_limit`]: its time × `multiplier`, at least one second, rounded up
     /// to whole seconds.
     FromSubmissions {
         /// Kattis' `time_multiplier`.
@@ -104,6 +107,8 @@ pub struct JurySubmission {
     pub language: Option<String>,
     /// What it must get.
     pub expectation: Expectation,
+    /// Whether its time counts where the limit is [`TimeLimit::FromSubmissions`].
+    pub sets_time_limit: bool,
 }
 
 /// What a jury submission must get.

@@ -116,6 +116,4 @@ pub struct Outcome {
     pub memory: Bytes,
     /// Bytes taken from standard output (captured streams only).
     pub output_bytes: u64,
-    /// Largest number of processes and threads at once, where the kernel counts it.
-    pub processes_peak: Option<u64>,
 }

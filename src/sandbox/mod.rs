@@ -1,26 +1,62 @@
 //! Runs programs in boxes and reports facts.
 //!
-//! Knows nothing of verdicts, packages, languages or queues: it is handed a command with limits and hands
-//! back what the kernel counted.
+//! Four kinds of processes. The **worker** (this library's caller) holds descriptors and watches. The
+//! **keeper** ([`keeper`]), gavel's own executable started again, has the privileges: it makes and destroys
+//! boxes and their cgroups. A **box init** ([`init`]), forked by the keeper, is PID 1 of a box and lives across
+//! runs, so that namespaces, root and system-call filter are paid for once. A **program** is born by a
+//! vfork-like clone of box init ([`child`]) and inherits all of it.
+//!
+//! ```text
+//! worker --JSON, descriptors--> keeper --clone3--> box init --clone3, execve--> program
+//!    \_______________one packet each way, a run_______/
+//! ```
+//!
+//! What always holds: when [`BoxHandle::run`] returns, nothing the program started is alive, by the kernel's own
+//! count; a box that cannot be cleaned is never used again; when the worker dies, however, boxes and cgroups
+//! disappear with it. What it refuses to know: verdicts, packages, languages, queues. It is handed a command
+//! with limits and hands back what the kernel counted and why it killed, never judging from the signal a
+//! program died of, which the program can raise itself.
+//!
+//! Where to look: [`watch`] is the worker's side of one run, [`cgroup`] finds and fills hierarchies,
+//! [`rootfs`] builds what a program sees, [`seccomp`] what it may call, [`wire`] carries messages.
 
+mod box_handle;
 mod cancel;
 mod capture;
+mod cgroup;
+mod child;
 mod command;
 mod error;
+mod init;
+mod keeper;
+mod keeper_client;
+mod keeper_message;
+mod rootfs;
+mod run_message;
+mod seccomp;
 mod shape;
 mod syscalls;
+mod tree;
+mod watch;
+mod wire;
 
+pub use box_handle::BoxHandle;
 pub use cancel::CancelToken;
 pub use capture::Capture;
 pub use command::{Command, Exit, Limits, Outcome, Stopped, Stream};
 pub use error::SandboxError;
+pub use keeper::keeper_main;
 pub use shape::{BASE_MOUNTS, PREPARED, PROGRAM, Profile, Shape, WORKSPACE};
 
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use keeper_client::KeeperClient;
 
 /// How boxes are limited and measured on this host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ResourceControl {
     /// Pure cgroup v2.
     CgroupV2,
@@ -62,9 +98,10 @@ pub struct Settings {
     pub resource_control: Option<ResourceControl>,
 }
 
-/// The way to boxes: a connection to the keeper process.
+/// The way to boxes: a connection to the keeper process, which ends with the last box and this.
 #[derive(Debug)]
 pub struct Sandbox {
+    keeper: Arc<KeeperClient>,
     control: ResourceControl,
 }
 
@@ -73,8 +110,14 @@ impl Sandbox {
     ///
     /// # Errors
     /// [`SandboxError::Host`] when boxes are impossible here or the demanded control is missing.
-    pub fn start(_settings: &Settings) -> Result<Self, SandboxError> {
-        Err(SandboxError::KeeperGone)
+    pub fn start(settings: &Settings) -> Result<Self, SandboxError> {
+        let executable = match &settings.executable {
+            Some(path) => path.clone(),
+            // Resolved by the kernel: right also after the file was replaced by a newer version.
+            None => PathBuf::from("/proc/self/exe"),
+        };
+        let (keeper, control) = KeeperClient::start(&executable, settings.resource_control)?;
+        Ok(Self { keeper: Arc::new(keeper), control })
     }
 
     /// What limits and measures boxes here.
@@ -86,49 +129,15 @@ impl Sandbox {
     ///
     /// # Errors
     /// When the kernel refuses, or the keeper is gone.
-    pub fn open_box(&self, _shape: &Shape, _core: Option<usize>) -> Result<BoxHandle, SandboxError> {
-        Err(SandboxError::KeeperGone)
+    pub fn open_box(&self, shape: &Shape, core: Option<usize>) -> Result<BoxHandle, SandboxError> {
+        BoxHandle::open(Arc::clone(&self.keeper), self.control, shape, core)
     }
-}
 
-/// One box; destroyed when dropped.
-#[derive(Debug)]
-pub struct BoxHandle {
-    workspace: OwnedFd,
-}
-
-impl BoxHandle {
-    /// Shows the host directory `source` read-only at `point` ([`PROGRAM`] or [`PREPARED`]), replacing what
-    /// was shown there; does nothing when it is shown already.
+    /// What this host lacks for `control`, in words; `None` when nothing.
     ///
     /// # Errors
-    /// When the directory cannot be mounted.
-    pub fn attach(&mut self, _point: &'static str, _source: &Path) -> Result<(), SandboxError> {
-        Err(SandboxError::KeeperGone)
-    }
-
-    /// An empty work directory to put files into before a run: replaced if anything was run or written
-    /// since it was made.
-    ///
-    /// # Errors
-    /// When the box cannot be cleaned; it must then be dropped.
-    pub fn fresh_workspace(&mut self) -> Result<BorrowedFd<'_>, SandboxError> {
-        Err(SandboxError::KeeperGone)
-    }
-
-    /// The work directory as the last run left it, everything that ran being dead.
-    pub fn workspace(&self) -> BorrowedFd<'_> {
-        use std::os::fd::AsFd;
-        self.workspace.as_fd()
-    }
-
-    /// Runs one command to its end, or until a limit, or until one of `cancel` is cancelled. If the box has
-    /// been used since the last [`BoxHandle::fresh_workspace`], the work directory is replaced first.
-    /// When it returns, nothing the command started is alive.
-    ///
-    /// # Errors
-    /// A fault of ours; the box must then be dropped.
-    pub fn run(&mut self, _command: Command<'_>, _cancel: &[&CancelToken]) -> Result<Outcome, SandboxError> {
-        Err(SandboxError::KeeperGone)
+    /// When procfs cannot be read.
+    pub fn missing_for(control: ResourceControl) -> Result<Option<String>, SandboxError> {
+        cgroup::Hierarchies::missing(control)
     }
 }

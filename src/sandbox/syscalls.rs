@@ -1,19 +1,229 @@
 //! System calls that neither the standard library nor `nix` wraps, each once, typed.
+//!
+//! One of the two files where `unsafe` is allowed (the other is [`super::child`]). Nothing here decides
+//! anything; every function is one call with owned or borrowed descriptors and an `io::Result`.
 #![allow(unsafe_code)]
 
+use std::ffi::CStr;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::unistd::Pid;
+
+/// The flag as clone3(2) takes it; the `libc` crate's constant is cut to 32 bits.
+pub(crate) const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
 /// The one place that turns a raw result into an [`io::Result`].
 fn check(result: libc::c_long) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// A close-on-exec, non-blocking eventfd.
-pub(crate) fn event_descriptor() -> io::Result<OwnedFd> {
-    // SAFETY: eventfd takes no pointers; the result is checked before it becomes an owned descriptor.
-    let raw = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-    check(raw.into())?;
-    // SAFETY: `raw` is a fresh descriptor that nothing else owns.
+/// Takes ownership of a descriptor a system call has just returned.
+fn owned(result: libc::c_long) -> io::Result<OwnedFd> {
+    let raw = RawFd::try_from(check(result)?).map_err(io::Error::other)?;
+    // SAFETY: `raw` was returned by the kernel as a new descriptor; nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+/// A close-on-exec, non-blocking eventfd (eventfd(2)).
+pub(crate) fn event_descriptor() -> io::Result<OwnedFd> {
+    // SAFETY: eventfd takes no pointers.
+    owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }.into())
+}
+
+/// What [`clone_process`] returns on either side.
+pub(crate) enum Cloned {
+    /// In the new process.
+    Child,
+    /// In the caller: the new process.
+    Parent {
+        /// Its id in the caller's PID namespace.
+        pid: Pid,
+        /// A descriptor that stays bound to it.
+        pidfd: OwnedFd,
+    },
+}
+
+/// Forks into new namespaces and, where given, straight into a cgroup v2 directory (clone3(2)).
+///
+/// The child is a copy of the caller, as after fork(2).
+///
+/// # Errors
+/// The kernel's, or [`io::ErrorKind::Unsupported`] when the caller has more than one thread: a copy of a
+/// threaded process could only use async-signal-safe functions, and ours does more.
+pub(crate) fn clone_process(namespaces: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "the caller has more than one thread"));
+    }
+    let mut pidfd: RawFd = -1;
+    // SAFETY: clone_args is plain data for which all zeroes is the documented "unset" value.
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = namespaces.unsigned_abs().into();
+    arguments.flags |= libc::CLONE_PIDFD.unsigned_abs() as u64;
+    arguments.pidfd = (&raw mut pidfd) as u64;
+    arguments.exit_signal = libc::SIGCHLD.unsigned_abs().into();
+    if let Some(cgroup) = cgroup {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = cgroup.as_raw_fd().unsigned_abs().into();
+    }
+    // SAFETY: `arguments` and `pidfd` outlive the call and have the size given; without CLONE_VM the child
+    // gets its own copy of the address space, and the caller has one thread only (checked above), so no lock
+    // can be held by a thread that does not exist in the child.
+    let result = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
+    let pid = libc::pid_t::try_from(check(result)?).map_err(io::Error::other)?;
+    if pid == 0 {
+        return Ok(Cloned::Child);
+    }
+    // SAFETY: with CLONE_PIDFD the kernel has stored a new descriptor in `pidfd` for the parent.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Cloned::Parent { pid: Pid::from_raw(pid), pidfd })
+}
+
+/// Sends a signal to the process behind a pidfd (pidfd_send_signal(2)): never to a recycled pid.
+pub(crate) fn signal_process(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> io::Result<()> {
+    // SAFETY: a null siginfo asks for the default one; no other pointers.
+    let result = unsafe {
+        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
+    };
+    check(result).map(drop)
+}
+
+/// A detached copy of the mount tree at `path` (open_tree(2) with OPEN_TREE_CLONE and AT_RECURSIVE).
+pub(crate) fn clone_mount(path: &CStr) -> io::Result<OwnedFd> {
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE.unsigned_abs();
+    // SAFETY: `path` is NUL-terminated and outlives the call.
+    owned(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })
+}
+
+/// Attaches a detached mount at `target`, an existing file or directory of the caller's mount namespace
+/// (move_mount(2)).
+pub(crate) fn attach_mount(mount: BorrowedFd<'_>, target: &CStr) -> io::Result<()> {
+    // SAFETY: both strings are NUL-terminated and outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            target.as_ptr(),
+            libc::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    };
+    check(result).map(drop)
+}
+
+/// Sets `attributes` (MOUNT_ATTR_*) on a mount, and on all below it when `recursive` (mount_setattr(2)).
+pub(crate) fn restrict_mount(mount: BorrowedFd<'_>, attributes: u64, recursive: bool) -> io::Result<()> {
+    let arguments = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is a NUL-terminated empty string, `arguments` outlives the call and has the size given.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const arguments,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    check(result).map(drop)
+}
+
+/// Takes a capability out of the bounding set (prctl(2), PR_CAPBSET_DROP).
+///
+/// # Errors
+/// EINVAL when the kernel has no capability of that number: the end of the list.
+pub(crate) fn drop_bounding_capability(capability: libc::c_ulong) -> io::Result<()> {
+    // SAFETY: this prctl option takes one integer and no pointers.
+    check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) }.into()).map(drop)
+}
+
+/// Puts every signal back to its default action; an ignored one would be inherited through execve(2).
+pub(crate) fn reset_signals() {
+    for signal in 1..=64 {
+        // SAFETY: SIG_DFL installs no code of ours; numbers that cannot be changed (KILL, STOP, those the C
+        // library keeps) answer EINVAL, which leaves nothing to do.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// Takes ownership of a descriptor that recvmsg(2) has just put into this process.
+pub(crate) fn adopt(received: RawFd) -> OwnedFd {
+    // SAFETY: the only caller passes what an SCM_RIGHTS message delivered: descriptors the kernel opened in
+    // this process for that message, owned by nobody yet.
+    unsafe { OwnedFd::from_raw_fd(received) }
+}
+
+/// Reads an extended attribute into `value`, returning its length (getxattr(2)).
+pub(crate) fn read_attribute(path: &std::path::Path, name: &str, value: &mut [u8]) -> io::Result<usize> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;
+    let name = std::ffi::CString::new(name).map_err(io::Error::other)?;
+    // SAFETY: both strings are NUL-terminated; `value` is writable for the length given.
+    let result = unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    usize::try_from(check(result as libc::c_long)?).map_err(io::Error::other)
+}
+
+/// What [`reap`] found.
+pub(crate) enum Reaped {
+    /// A dead child, now gone, with its wait status (wait(2)).
+    Process {
+        /// As the `W*` macros read it.
+        status: libc::c_int,
+    },
+    /// Children, none of them dead.
+    NoneYet,
+    /// No children.
+    NoneLeft,
+}
+
+/// Reaps one child (any for -1), of whatever kind. Not `nix::sys::wait`: that answers EINVAL, and loses the
+/// status, for a program that died of a real-time signal.
+pub(crate) fn reap(pid: libc::pid_t, block: bool) -> io::Result<Reaped> {
+    let flags = libc::__WALL | if block { 0 } else { libc::WNOHANG };
+    let mut status = 0;
+    loop {
+        // SAFETY: `status` is valid for writing.
+        match unsafe { libc::waitpid(pid, &raw mut status, flags) } {
+            0 => return Ok(Reaped::NoneYet),
+            1.. => return Ok(Reaped::Process { status }),
+            _ => match io::Error::last_os_error() {
+                error if error.raw_os_error() == Some(libc::ECHILD) => return Ok(Reaped::NoneLeft),
+                error if error.raw_os_error() == Some(libc::EINTR) => {}
+                error => return Err(error),
+            },
+        }
+    }
+}
+
+/// Ignores a signal from here on; inherited by children until [`reset_signals`] (signal(7)).
+pub(crate) fn ignore_signal(signal: libc::c_int) -> io::Result<()> {
+    // SAFETY: SIG_IGN installs no code of ours.
+    if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Closes every descriptor above 2 but `kept` (close_range(2)).
+///
+/// Owned descriptors of a forked copy that are closed here must not be dropped any more; the callers leave
+/// by [`exit_now`], which runs no destructors.
+pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut raw: Vec<libc::c_uint> = kept.iter().map(|descriptor| descriptor.as_raw_fd().unsigned_abs()).collect();
+    raw.sort_unstable();
+    let mut first: libc::c_uint = 3;
+    for descriptor in raw.into_iter().chain([libc::c_uint::MAX]) {
+        if descriptor > first {
+            let last = if descriptor == libc::c_uint::MAX { descriptor } else { descriptor - 1 };
+            // SAFETY: integers only.
+            check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+        }
+        first = descriptor.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// Ends the process at once: no exit handlers, no destructors, which belong to the process this is a copy of.
+pub(crate) fn exit_now(code: libc::c_int) -> ! {
+    // SAFETY: _exit takes an integer and does not return.
+    unsafe { libc::_exit(code) }
 }

@@ -13,7 +13,7 @@ use crate::commands::output::{self, Progress};
 use crate::commands::sources::{self, Encoding};
 use crate::judge::{Judge, UNSET_TIME_LIMIT};
 use crate::language::Table;
-use crate::package::{JurySubmission, Package, TimeLimit};
+use crate::package::{Digest, JurySubmission, Package, TimeLimit};
 use crate::report::Report;
 use crate::sandbox::CancelToken;
 use crate::submission::{LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, Stop, Submission};
@@ -75,12 +75,8 @@ fn jobs(examined: &[Examined]) -> impl Iterator<Item = Job> {
 /// Whether a job needs the limit that others give.
 fn waits(examined: &[Examined], job: &Job) -> bool {
     examined[job.package].package.as_ref().is_ok_and(|package| {
-        time_limit(package).is_none() && !is_accepted(&package.submissions[job.submission])
+        time_limit(package).is_none() && !package.submissions[job.submission].sets_time_limit
     })
-}
-
-fn is_accepted(submission: &JurySubmission) -> bool {
-    submission.expectation.verdicts == [Verdict::AC]
 }
 
 /// The packages, those without a limit under this one.
@@ -88,7 +84,7 @@ fn timed_under(examined: &[Examined], limit: Duration) -> Vec<Option<Package>> {
     let mut packages = loaded(examined);
     for package in packages.iter_mut().flatten() {
         if time_limit(package).is_none() {
-            package.limits.time = TimeLimit::Fixed(limit);
+            set_time_limit(package, limit);
         }
     }
     packages
@@ -106,6 +102,7 @@ fn derive_limits(table: &Table, examined: &mut [Examined], rows: &[(Job, Row)]) 
         let slowest = rows
             .iter()
             .filter(|(job, row)| job.package == place && row.verdict == Some(Verdict::AC))
+            .filter(|(job, _)| package.submissions[job.submission].sets_time_limit)
             .filter_map(|(_, row)| row.report.as_ref())
             .map(|report| problem_seconds(report, table))
             .fold(None, |slowest: Option<f64>, time| Some(slowest.map_or(time, |other| other.max(time))));
@@ -121,8 +118,14 @@ fn derive_limits(table: &Table, examined: &mut [Examined], rows: &[(Job, Row)]) 
                 UNSET_TIME_LIMIT
             }
         };
-        package.limits.time = TimeLimit::Fixed(limit);
+        set_time_limit(package, limit);
     }
+}
+
+fn set_time_limit(package: &mut Package, limit: Duration) {
+    package.limits.time = TimeLimit::Fixed(limit);
+    // The limit is part of what a digest names.
+    package.digest = Digest::default();
 }
 
 /// The slowest run as the problem's limit counts: without what the language gets on top.

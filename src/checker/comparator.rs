@@ -1,0 +1,60 @@
+//! Which comparators there are, and what they answer.
+
+use std::io::{self, Read};
+
+use super::source::Source;
+use super::{exact, tokens};
+
+/// A built-in comparison of an output with the jury's answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Comparator {
+    /// Byte for byte.
+    Exact,
+    /// Token by token; numbers within tolerances where any is given: the Kattis default validator.
+    Tokens(TokenOptions),
+}
+
+/// Options of the token comparison, named after the Kattis default validator's flags.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct TokenOptions {
+    /// `case_sensitive`: letters must match in case. Without it ASCII letters match in either case; bytes
+    /// beyond ASCII always must be the same.
+    pub case_sensitive: bool,
+    /// `space_change_sensitive`: white space must match exactly.
+    pub space_change_sensitive: bool,
+    /// `float_absolute_tolerance`: how far a number may be from the jury's.
+    pub absolute_tolerance: Option<f64>,
+    /// `float_relative_tolerance`: how far, as a fraction of the jury's number.
+    pub relative_tolerance: Option<f64>,
+}
+
+/// What a comparison found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Comparison {
+    /// The output is right.
+    Accepted,
+    /// It is not.
+    Wrong {
+        /// One line, at most 300 characters, control characters escaped: where the first difference is.
+        message: String,
+    },
+}
+
+/// Compares a whole output with a whole answer; memory stays flat whatever their sizes.
+///
+/// Reading stops at the first difference that decides, so the rest of either stream may stay unread.
+///
+/// # Errors
+/// When either cannot be read: a fault of ours, never the contestant's.
+pub fn compare(
+    comparator: Comparator,
+    output: &mut dyn Read,
+    answer: &mut dyn Read,
+) -> io::Result<Comparison> {
+    let output = Source::new(output);
+    let answer = Source::new(answer);
+    match comparator {
+        Comparator::Exact => exact::compare(output, answer),
+        Comparator::Tokens(options) => tokens::compare(options, output, answer),
+    }
+}

@@ -1,0 +1,541 @@
+//! Token by token, as the Kattis default validator does.
+//!
+//! A token is a run of bytes without white space, and white space is what C's `isspace` says: space, `\t`,
+//! `\n`, `\v`, `\f`, `\r`. With a tolerance given, a token of the answer that is a finite number (see
+//! [`super::number`]) is matched by any finite number near enough; every other token, `inf` and `nan` among
+//! them, must be the same text. Near enough means, in `double` arithmetic as there, a difference of at most
+//! the absolute tolerance, or at most the relative one times the size of the jury's number. (DOMjudge's
+//! version of that program uses `long double` and also takes `inf` and `nan` for numbers.)
+//!
+//! One difference is wanted: that program stops reading a token at a NUL, so that `1\0junk` matches `1`. Here
+//! every byte counts.
+
+use std::io;
+
+use super::comparator::{Comparison, TokenOptions};
+use super::message::{self, WINDOW};
+use super::number::Scanner;
+use super::source::{Source, common_prefix, skip_equal};
+
+/// Compares every token, and the white space between them where the options say so.
+pub(super) fn compare(
+    options: TokenOptions,
+    output: Source<'_>,
+    answer: Source<'_>,
+) -> io::Result<Comparison> {
+    Tokens { options, output, answer, output_number: Scanner::default(), answer_number: Scanner::default() }
+        .compare()
+}
+
+fn is_space(byte: u8) -> bool {
+    byte == b' ' || (b'\t'..=b'\r').contains(&byte)
+}
+
+struct Tokens<'output, 'answer> {
+    options: TokenOptions,
+    output: Source<'output>,
+    answer: Source<'answer>,
+    output_number: Scanner,
+    answer_number: Scanner,
+}
+
+impl Tokens<'_, '_> {
+    fn compare(mut self) -> io::Result<Comparison> {
+        loop {
+            skip_equal(&mut self.output, &mut self.answer, is_space)?;
+            if let Some(wrong) = self.white_space()? {
+                return Ok(wrong);
+            }
+            let (output, answer) = (self.output.peek()?, self.answer.peek()?);
+            let wrong = match (output.is_some(), answer.is_some()) {
+                (false, false) => return Ok(Comparison::Accepted),
+                (true, true) => self.token()?,
+                (true, false) => Some(self.trailing()?),
+                (false, true) => Some(self.missing()?),
+            };
+            if let Some(wrong) = wrong {
+                return Ok(wrong);
+            }
+        }
+    }
+
+    fn place(&self) -> String {
+        message::place(self.output.position(), self.answer.position())
+    }
+
+    /// Goes past the white space before the next tokens.
+    fn white_space(&mut self) -> io::Result<Option<Comparison>> {
+        if !self.options.space_change_sensitive {
+            skip_space(&mut self.output)?;
+            skip_space(&mut self.answer)?;
+            return Ok(None);
+        }
+        loop {
+            let (output, answer) = (self.output.peek()?, self.answer.peek()?);
+            let output_space = output.is_some_and(is_space);
+            let answer_space = answer.is_some_and(is_space);
+            if !output_space && !answer_space {
+                return Ok(None);
+            }
+            if output != answer {
+                return Ok(Some(message::wrong(&format!(
+                    "{}: white space differs: expected {}, got {}",
+                    self.place(),
+                    byte_name(answer),
+                    byte_name(output)
+                ))));
+            }
+            self.output.consume(1);
+            self.answer.consume(1);
+        }
+    }
+
+    fn trailing(&mut self) -> io::Result<Comparison> {
+        let token = beginning(&mut self.output)?;
+        let position = self.output.position();
+        Ok(message::wrong(&format!(
+            "line {}, column {}: trailing output {token} after the answer's end",
+            position.line, position.column
+        )))
+    }
+
+    fn missing(&mut self) -> io::Result<Comparison> {
+        let token = beginning(&mut self.answer)?;
+        let (output, answer) = (self.output.position(), self.answer.position());
+        let expected =
+            format!("expected {token} (line {}, column {} of the answer)", answer.line, answer.column);
+        Ok(message::wrong(&if output.offset == 0 {
+            format!("output is empty: {expected}")
+        } else {
+            format!("output ends at line {}, column {}: {expected}", output.line, output.column)
+        }))
+    }
+
+    /// Compares the tokens both sources stand at and goes past them.
+    fn token(&mut self) -> io::Result<Option<Comparison>> {
+        let output_length = self.output.run_length(|byte| !is_space(byte))?;
+        let answer_length = self.answer.run_length(|byte| !is_space(byte))?;
+        let (Some(output_length), Some(answer_length)) = (output_length, answer_length) else {
+            return self.giant_token();
+        };
+        let output = &self.output.available()[..output_length];
+        let answer = &self.answer.available()[..answer_length];
+        if !self.same_text(output, answer) {
+            let outcome = if self.options.has_tolerance() {
+                self.output_number.reset();
+                self.answer_number.reset();
+                self.answer_number.feed(answer);
+                self.output_number.feed(output);
+                self.options.judge_numbers(self.output_number.finish(), self.answer_number.finish())
+            } else {
+                Outcome::Text
+            };
+            if outcome != Outcome::Near {
+                let focus = self.first_difference(output, answer);
+                return Ok(Some(self.options.differ(
+                    outcome,
+                    &self.place(),
+                    &message::quote_around(output, focus),
+                    &message::quote_around(answer, focus),
+                )));
+            }
+        }
+        self.output.consume(output_length);
+        self.answer.consume(answer_length);
+        Ok(None)
+    }
+
+    fn same_text(&self, output: &[u8], answer: &[u8]) -> bool {
+        if self.options.case_sensitive { output == answer } else { output.eq_ignore_ascii_case(answer) }
+    }
+
+    /// Length of what the two have in common.
+    fn first_difference(&self, output: &[u8], answer: &[u8]) -> usize {
+        let mut common = common_prefix(output, answer);
+        if !self.options.case_sensitive {
+            let pairs = output[common..].iter().zip(&answer[common..]);
+            common += pairs.take_while(|(left, right)| left.eq_ignore_ascii_case(right)).count();
+        }
+        common
+    }
+
+    /// Compares tokens of which at least one does not fit its buffer, piece by piece.
+    fn giant_token(&mut self) -> io::Result<Option<Comparison>> {
+        let tolerant = self.options.has_tolerance();
+        let place = self.place();
+        self.output_number.reset();
+        self.answer_number.reset();
+        // Excerpts around the first difference in the text, when one has been met.
+        let mut excerpts: Option<(String, String)> = None;
+        let mut compared = 0;
+        loop {
+            let (output_piece, output_ended) = piece(&mut self.output)?;
+            let (answer_piece, answer_ended) = piece(&mut self.answer)?;
+            let output = &self.output.available()[..output_piece];
+            let answer = &self.answer.available()[..answer_piece];
+            let common = if excerpts.is_some() { 0 } else { self.first_difference(output, answer) };
+            let reached_difference = common < output.len().max(answer.len())
+                && (common < output.len() || output_ended)
+                && (common < answer.len() || answer_ended);
+            if excerpts.is_none() && reached_difference {
+                excerpts = Some((
+                    excerpt(output, common, compared, output_ended),
+                    excerpt(answer, common, compared, answer_ended),
+                ));
+            }
+            let numbers_possible = tolerant && self.answer_number.alive();
+            if let (Some((output, answer)), false) = (&excerpts, numbers_possible) {
+                return Ok(Some(self.options.differ(Outcome::Text, &place, output, answer)));
+            }
+            // Until they differ both move along together; then each moves to its own end.
+            let (output_step, answer_step) =
+                if excerpts.is_some() { (output_piece, answer_piece) } else { (common, common) };
+            if numbers_possible {
+                self.output_number.feed(&output[..output_step]);
+                self.answer_number.feed(&answer[..answer_step]);
+            }
+            let done =
+                output_ended && output_step == output_piece && answer_ended && answer_step == answer_piece;
+            self.output.consume(output_step);
+            self.answer.consume(answer_step);
+            compared += output_step;
+            if done {
+                break;
+            }
+        }
+        let Some((output, answer)) = excerpts else { return Ok(None) };
+        let outcome = self.options.judge_numbers(self.output_number.finish(), self.answer_number.finish());
+        Ok((outcome != Outcome::Near).then(|| self.options.differ(outcome, &place, &output, &answer)))
+    }
+}
+
+/// How two tokens that are not the same text relate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Outcome {
+    /// The answer's is no number, so only the same text would do.
+    Text,
+    /// The answer's is a number, the output's is not.
+    NotANumber,
+    /// Numbers within a tolerance.
+    Near,
+    /// Numbers, this far apart.
+    Far(f64),
+}
+
+impl TokenOptions {
+    fn has_tolerance(&self) -> bool {
+        self.absolute_tolerance.is_some() || self.relative_tolerance.is_some()
+    }
+
+    fn judge_numbers(&self, output: Option<f64>, answer: Option<f64>) -> Outcome {
+        let Some(answer) = answer else { return Outcome::Text };
+        let Some(output) = output else { return Outcome::NotANumber };
+        let difference = (answer - output).abs();
+        let near = self.absolute_tolerance.is_some_and(|tolerance| difference <= tolerance)
+            || self.relative_tolerance.is_some_and(|tolerance| difference <= tolerance * answer.abs());
+        if near { Outcome::Near } else { Outcome::Far(difference) }
+    }
+
+    fn differ(&self, outcome: Outcome, place: &str, output: &str, answer: &str) -> Comparison {
+        message::wrong(&match outcome {
+            Outcome::Text | Outcome::Near => format!("{place}: expected {answer}, got {output}"),
+            Outcome::NotANumber => format!("{place}: expected the number {answer}, got {output}"),
+            Outcome::Far(difference) => {
+                let allowed = match (self.absolute_tolerance, self.relative_tolerance) {
+                    (Some(absolute), Some(relative)) => {
+                        format!("{absolute:e} absolute or {relative:e} relative")
+                    }
+                    (Some(absolute), None) => format!("{absolute:e} absolute"),
+                    (None, Some(relative)) => format!("{relative:e} relative"),
+                    (None, None) => "0".to_owned(),
+                };
+                format!(
+                    "{place}: expected {answer}, got {output}: differs by {difference:e}, allowed {allowed}"
+                )
+            }
+        })
+    }
+}
+
+fn skip_space(source: &mut Source<'_>) -> io::Result<()> {
+    while source.peek()?.is_some_and(is_space) {
+        let bytes = source.available();
+        let length = bytes.iter().position(|byte| !is_space(*byte)).unwrap_or(bytes.len());
+        source.consume(length);
+    }
+    Ok(())
+}
+
+/// Length of the available part of the token, and whether the token ends with it.
+fn piece(source: &mut Source<'_>) -> io::Result<(usize, bool)> {
+    if source.peek()?.is_none() {
+        return Ok((0, true));
+    }
+    Ok(match source.run_length(|byte| !is_space(byte))? {
+        Some(length) => (length, true),
+        None => (source.available().len(), false),
+    })
+}
+
+/// The beginning of the token the source stands at, quoted.
+fn beginning(source: &mut Source<'_>) -> io::Result<String> {
+    let (length, ended) = piece(source)?;
+    Ok(message::quote_part(&source.available()[..length.min(WINDOW)], false, !ended || length > WINDOW))
+}
+
+/// A quoted piece of a token around the place `focus` in the piece, `before` bytes of the token having gone
+/// by.
+fn excerpt(piece: &[u8], focus: usize, before: usize, ended: bool) -> String {
+    let front = message::window_start(piece, focus);
+    message::quote_part(&piece[front..], before + front > 0, !ended)
+}
+
+fn byte_name(byte: Option<u8>) -> String {
+    match byte {
+        None => "the end".to_owned(),
+        Some(b' ') => "a space".to_owned(),
+        Some(byte) => message::quote(&[byte]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::checker::{Comparator, Comparison, compare};
+
+    /// The message, or "" when accepted.
+    fn verdict(flags: &str, answer: &str, output: &str) -> String {
+        let comparator = Comparator::from_validator_flags(flags).unwrap();
+        match compare(comparator, &mut output.as_bytes(), &mut answer.as_bytes()).unwrap() {
+            Comparison::Accepted => String::new(),
+            Comparison::Wrong { message } => message,
+        }
+    }
+
+    /// Each row: flags, the answer, outputs that are right, outputs that are wrong.
+    fn table(rows: &[(&str, &str, &[&str], &[&str])]) {
+        for (flags, answer, right, wrong) in rows {
+            for output in *right {
+                assert_eq!(verdict(flags, answer, output), "", "[{flags}] {answer:?} {output:?}");
+            }
+            for output in *wrong {
+                assert_ne!(verdict(flags, answer, output), "", "[{flags}] {answer:?} {output:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn white_space_only_separates() {
+        table(&[
+            (
+                "",
+                "",
+                &["", " ", "\n", " \t\r\n\x0b\x0c"],
+                &["x", "0", "\0", " . ", "\u{a0}", "\u{85}", "\u{feff}"],
+            ),
+            ("", " \n", &["", "\n\n"], &["x"]),
+            (
+                "",
+                "a b\n",
+                &["a b", "a\nb", "\n\n a\t\x0bb\r\n \x0c", "a  b"],
+                &["ab", "a", "a b c", "b a", "", " "],
+            ),
+            ("", "a\u{a0}b", &["a\u{a0}b"], &["a b", "a\u{a0}\nb"]),
+            ("", "-1 -1", &["-1\n-1"], &["-1-1", "-1 - 1"]),
+        ]);
+    }
+
+    #[test]
+    fn white_space_may_be_made_to_matter() {
+        let flags = "space_change_sensitive";
+        table(&[
+            (flags, "", &[""], &[" ", "\n", "x"]),
+            (flags, "\n", &["\n"], &["", "\n\n", " \n", "\r\n"]),
+            (
+                flags,
+                "a b\n",
+                &["a b\n", "A B\n"],
+                &["a  b\n", "a\tb\n", "a b", " a b\n", "a b \n", "a b\r\n", "a b\nc"],
+            ),
+            (flags, "a  b", &["a  b"], &["a b", "a  b\n", "a   b"]),
+            (
+                "space_change_sensitive float_tolerance 0.5",
+                "1 2\n",
+                &["1.4 2.1\n"],
+                &["1.4  2\n", "1.4 2.1", "1.4 9\n"],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn only_ascii_letters_fold() {
+        table(&[
+            ("", "Yes NO", &["yes no", "YES No"], &["yes n0", "ye s no"]),
+            ("case_sensitive", "Yes NO", &["Yes NO", "Yes\nNO "], &["yes NO", "YES NO"]),
+            ("", "É", &["É"], &["é", "E"]),
+            ("", "[{@`", &["[{@`"], &["{{@`", "[{``", "[[@`"]),
+            ("", "K", &["k"], &["\u{212a}"]),
+        ]);
+    }
+
+    #[test]
+    fn without_a_tolerance_numbers_are_text() {
+        table(&[
+            ("", "0", &["0"], &["-0", "+0", "0.0", "00", "0x0", "0e0", "zero"]),
+            (
+                "",
+                "18446744073709551616",
+                &["18446744073709551616"],
+                &["18446744073709551617", "1.8446744073709551616e19"],
+            ),
+            ("", "1E5", &["1e5"], &["100000"]),
+        ]);
+    }
+
+    #[test]
+    fn with_a_tolerance_every_spelling_of_a_number_counts() {
+        table(&[
+            (
+                "float_tolerance 0",
+                "100",
+                &["100", "+100", "1e2", "1.E+02", ".1e3", "0100", "100.000", "0x64", "0X.64P8", "1000000e-4"],
+                &[
+                    "100x", "1e3", "1e2.", "1_00", "100e", "100e+", "--100", "1e", "", "0x", "100,0",
+                    "100.0.0", "100\0",
+                ],
+            ),
+            (
+                "float_tolerance 0",
+                "0",
+                &["0", "-0", "+0", ".0", "0.", "00", "0e1", "-00.e-1", "0x0p0", "1e-400"],
+                &["1e-300", ".", "-", "+.", ".e1", "0e", "inf", "nan", "e0", "0\0"],
+            ),
+            // The nearest double is the same; without a tolerance these differ.
+            (
+                "float_tolerance 0",
+                "18446744073709551616",
+                &["18446744073709551617", "1.8446744073709551616e19"],
+                &["18446744073709555713"],
+            ),
+        ]);
+    }
+
+    #[test]
+    fn tolerances_include_their_edge_and_either_is_enough() {
+        table(&[
+            (
+                "float_absolute_tolerance 2",
+                "40 7",
+                &["40 7", "38 9", "4.2E1 .5e1"],
+                &["37.99999 7", "40 9.0000001"],
+            ),
+            ("float_absolute_tolerance 1", "1000000", &["999999", "1000001"], &["999998.9"]),
+            (
+                "float_relative_tolerance 0.25",
+                "16 80",
+                &["12 100", "20 60"],
+                &["11.999 80", "16 100.0001", "16 x"],
+            ),
+            ("float_relative_tolerance 0.5", "-8", &["-4", "-12"], &["4", "-3.99", "-12.1"]),
+            ("float_relative_tolerance 0.5", "0", &["0", "-0.0", "1e-400"], &["1e-300"]),
+            (
+                "float_tolerance 0.5",
+                "64 0.25",
+                &["32 -0.25", "96 0.75"],
+                &["31 0.25", "64 0.7500001", "64 0.25 1"],
+            ),
+            (
+                "float_absolute_tolerance 0.25 float_relative_tolerance 0.5",
+                "0.25 100",
+                &["0 149", "0.5 50"],
+                &["0.51 100"],
+            ),
+            ("float_tolerance 1", "1e308", &["-0", "1.5e308"], &["-1e308"]),
+        ]);
+    }
+
+    #[test]
+    fn infinity_and_nan_are_text() {
+        table(&[
+            (
+                "float_tolerance 0.5",
+                "inf",
+                &["inf", "INF"],
+                &["infinity", "-inf", "+inf", "nan", "1e999", "0", "1e308"],
+            ),
+            ("float_tolerance 0.5 case_sensitive", "nan", &["nan"], &["NaN", "-nan", "inf", "0"]),
+            ("float_tolerance 0.5", "1e999", &["1e999", "1E999"], &["1e998", "inf", "10e998"]),
+            ("float_tolerance 0.5", "1", &["1"], &["inf", "-inf", "nan", "-nan", "1e999"]),
+        ]);
+    }
+
+    #[test]
+    fn numbers_and_words_mix() {
+        table(&[
+            ("float_tolerance 0.5", "sum 30", &["SUM 31", " sum\n29.5"], &["sum 30m", "30 sum", "sum sum"]),
+            ("float_tolerance 0.5", "30kg", &["30KG"], &["30.0kg", "30", "30kb"]),
+            ("float_tolerance 0.5", "1e", &["1E"], &["1", "1.0e"]),
+            ("float_tolerance 0.5 case_sensitive", "x 1E1", &["x 1e1", "x 10"], &["X 10"]),
+            ("", "a\0b", &["a\0b", "A\0B"], &["a", "a\0c", "a\0", "ab"]),
+        ]);
+    }
+
+    #[test]
+    fn messages_say_where_and_what() {
+        for (flags, answer, output, message) in [
+            ("", "1 2\n3 4\n", "1 2\n3 5\n", r#"line 2, column 3: expected "4", got "5""#),
+            (
+                "",
+                "1 2\n3 4\n",
+                "1 2 3\n\n7",
+                r#"line 3, column 1 (line 2, column 3 of the answer): expected "4", got "7""#,
+            ),
+            ("", "a", "", r#"output is empty: expected "a" (line 1, column 1 of the answer)"#),
+            (
+                "",
+                "a b",
+                "a\n\n",
+                r#"output ends at line 3, column 1: expected "b" (line 1, column 3 of the answer)"#,
+            ),
+            ("", "a\n", "a\nb c\n", r#"line 2, column 1: trailing output "b" after the answer's end"#),
+            (
+                "",
+                "a",
+                "a\0\x1b[31m\u{202e}",
+                r#"line 1, column 1: expected "a", got "a\0\u{1b}[31m\u{202e}""#,
+            ),
+            ("float_tolerance 1e-6", "1.0", "x", r#"line 1, column 1: expected the number "1.0", got "x""#),
+            (
+                "float_tolerance 1e-6",
+                "1.0",
+                "1.5",
+                r#"line 1, column 1: expected "1.0", got "1.5": differs by 5e-1, allowed 1e-6 absolute or 1e-6 relative"#,
+            ),
+            (
+                "space_change_sensitive",
+                "a b",
+                "a\tb",
+                r#"line 1, column 2: white space differs: expected a space, got "\t""#,
+            ),
+            (
+                "space_change_sensitive",
+                "a\n",
+                "a",
+                r#"line 1, column 2: white space differs: expected "\n", got the end"#,
+            ),
+            (
+                "space_change_sensitive",
+                "a",
+                "a\n",
+                r#"line 1, column 2: white space differs: expected the end, got "\n""#,
+            ),
+            (
+                "space_change_sensitive",
+                "a",
+                " a",
+                r#"line 1, column 1: white space differs: expected "a", got a space"#,
+            ),
+        ] {
+            assert_eq!(verdict(flags, answer, output), message);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Which language a set of files is in, when nobody said.
+//!
+//! Endings decide, then a first line `#!…`. Nothing else of a file is looked at: a guess that depended on
+//! a program's text could be argued with.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::{Language, Table};
+
+/// Endings of files that belong to a program without saying in which language it is.
+const HEADERS: &[&str] = &["h", "hh", "hpp", "hxx", "h++", "inc"];
+
+/// How much of a file is read for its first line; the kernel itself looks at no more than 256 bytes.
+const FIRST_LINE_LIMIT: u64 = 4096;
+
+/// Stands for any interpreter in a language's `shebangs`.
+const ANY: &str = "*";
+
+impl Table {
+    /// The language of a set of source files: the one whose endings fit the most of them (headers not
+    /// counted), earlier ones in the table winning; where no ending is known, the language of the first
+    /// file with a first line `#!…`. Files that cannot be read count as having none.
+    pub fn guess(&self, files: &[PathBuf]) -> Option<&Language> {
+        self.by_ending(files).or_else(|| files.iter().find_map(|file| self.by_first_line(file)))
+    }
+
+    fn by_ending(&self, files: &[PathBuf]) -> Option<&Language> {
+        let mut best = None;
+        let mut most = 0;
+        for language in &self.languages {
+            let count = files.iter().filter(|file| !is_header(file) && language.has_ending_of(file)).count();
+            if count > most {
+                most = count;
+                best = Some(language);
+            }
+        }
+        best
+    }
+
+    fn by_first_line(&self, file: &Path) -> Option<&Language> {
+        let interpreter = interpreter(&first_bytes(file)?)?;
+        let listing = |name: &str| {
+            self.languages.iter().find(|language| language.shebangs.iter().any(|known| known == name))
+        };
+        let unversioned = interpreter.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+        listing(&interpreter).or_else(|| listing(unversioned)).or_else(|| listing(ANY))
+    }
+}
+
+fn is_header(file: &Path) -> bool {
+    file.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| HEADERS.contains(&ending))
+}
+
+/// The beginning of a regular file; a FIFO or a device is not waited for.
+fn first_bytes(file: &Path) -> Option<Vec<u8>> {
+    if !fs::metadata(file).ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    File::open(file).ok()?.take(FIRST_LINE_LIMIT).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The interpreter's name in a first line: `python3` of `#!/usr/bin/env -S python3 -u`.
+fn interpreter(bytes: &[u8]) -> Option<String> {
+    let line = bytes.strip_prefix(b"#!")?;
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    let line = std::str::from_utf8(line).ok()?;
+    let mut words = line.split_ascii_whitespace();
+    let program = base_name(words.next()?);
+    if program != "env" {
+        return Some(program.to_owned());
+    }
+    let command = words.find(|word| !word.starts_with('-') && !word.contains('='))?;
+    Some(base_name(command).to_owned())
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn guess(names: &[&str]) -> Option<String> {
+        let table = Table::built_in().unwrap();
+        let files: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
+        table.guess(&files).map(|language| language.id.clone())
+    }
+
+    #[test]
+    fn endings_decide_and_the_first_in_the_table_wins() {
+        for (name, id) in [
+            ("a.c", "c17"),
+            ("a.cpp", "cpp20"),
+            ("a.cc", "cpp20"),
+            ("a.C", "cpp20"),
+            ("a.rs", "rust"),
+            ("a.go", "go"),
+            ("A.java", "java17"),
+            ("a.kt", "kotlin"),
+            ("a.py", "python3"),
+            ("a.js", "javascript"),
+            ("a.ts", "typescript"),
+            ("a.cs", "csharp"),
+            ("a.hs", "haskell"),
+            ("a.ml", "ocaml"),
+            ("a.pas", "pascal"),
+            ("a.pl", "perl"),
+            ("a.sh", "bash"),
+            ("odd name.-.rb", "ruby"),
+        ] {
+            assert_eq!(guess(&[name]).as_deref(), Some(id), "{name}");
+        }
+    }
+
+    #[test]
+    fn headers_do_not_count_and_most_files_win() {
+        assert_eq!(guess(&["a.h", "b.hpp", "main.cpp"]).as_deref(), Some("cpp20"));
+        assert_eq!(guess(&["a.h"]), None);
+        assert_eq!(guess(&["a.c", "b.cpp", "c.cpp"]).as_deref(), Some("cpp20"));
+        assert_eq!(guess(&["notes.txt", "main.py"]).as_deref(), Some("python3"));
+    }
+
+    #[test]
+    fn nothing_is_guessed_from_nothing() {
+        assert_eq!(guess(&[]), None);
+        assert_eq!(guess(&["/no/such/file"]), None);
+        assert_eq!(guess(&["a.unheard-of"]), None);
+        assert_eq!(guess(&["/dev/null", "/dev/zero", "/"]), None);
+    }
+
+    #[test]
+    fn first_lines_decide_where_endings_do_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("solution");
+        for (text, id) in [
+            ("#!/usr/bin/python3\n", Some("python3")),
+            ("#!/usr/bin/env pypy3\n", Some("pypy3")),
+            ("#!/usr/bin/env -S LC_ALL=C perl -w\n", Some("perl")),
+            ("#! /bin/sh\r\n", Some("bash")),
+            ("#!/usr/bin/ruby3.1", Some("ruby")),
+            ("#!/opt/own/thing\n", Some("script")),
+            ("#!\n", None),
+            ("#", None),
+            ("", None),
+            ("print(1)\n", None),
+        ] {
+            fs::write(&file, text).unwrap();
+            let found = guess(&[file.to_str().unwrap()]);
+            assert_eq!(found.as_deref(), id, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_fifo_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let fifo = directory.path().join("solution");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(guess(&[fifo.to_str().unwrap()]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_first_line_is_read_without_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _ = interpreter(&bytes);
+            bytes.splice(0..0, *b"#!");
+            let _ = interpreter(&bytes);
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a jury submission must get, from the name of its folder and the tag in its source.
+//!
+//! Folders follow problemtools, which compares the final verdict. It knows fewer verdicts than gavel: a
+//! program killed for its memory or its output counts as a run-time error there, one that sleeps too long as
+//! a time-limit error, so these folders accept gavel's finer verdicts. Tags follow DOMjudge, whose names they
+//! are; a tag is the list of final verdicts a submission may get.
+
+use super::model::Expectation;
+use crate::verdict::Verdict;
+
+/// Folders in which a tag changes nothing: DOMjudge's manual, "Problem format specification".
+pub(super) const OFFICIAL: [&str; 4] = ["accepted", "wrong_answer", "time_limit_exceeded", "run_time_error"];
+
+const TIME: [Verdict; 2] = [Verdict::TLE, Verdict::WTL];
+const CRASH: [Verdict; 4] = [Verdict::MLE, Verdict::OLE, Verdict::RTE, Verdict::SV];
+
+/// What the folder's name demands; `None` for a name that demands nothing.
+pub(super) fn of_folder(folder: &str) -> Option<Expectation> {
+    let verdicts = match folder {
+        "partially_accepted" => vec![Verdict::AC],
+        "run_time_error" => CRASH.to_vec(),
+        "brute_force" => return Some(per_test(folder)?.into_expectation()),
+        other => of_long_name(other)?,
+    };
+    Some(Expectation { verdicts, permitted: Vec::new(), required: Vec::new() })
+}
+
+/// Demands on the verdicts of single tests.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct PerTest {
+    /// Every test gets one of these.
+    pub(super) permitted: Option<Vec<Verdict>>,
+    /// At least one test gets one of these.
+    pub(super) required: Option<Vec<Verdict>>,
+}
+
+impl PerTest {
+    pub(super) fn into_expectation(self) -> Expectation {
+        Expectation {
+            verdicts: Vec::new(),
+            permitted: self.permitted.unwrap_or_default(),
+            required: self.required.unwrap_or_default(),
+        }
+    }
+}
+
+/// The default demands of `submissions.yaml` for a folder (2025-09 specification, "Default directories").
+pub(super) fn per_test(folder: &str) -> Option<PerTest> {
+    let with = |permitted: &[&str], required: &[&str]| {
+        let set = |ids: &[&str]| {
+            let mut verdicts: Vec<_> = ids.iter().filter_map(|id| of_family(id)).flatten().collect();
+            verdicts.sort_by_key(|verdict| *verdict as u8);
+            (!verdicts.is_empty()).then_some(verdicts)
+        };
+        Some(PerTest { permitted: set(permitted), required: set(required) })
+    };
+    match folder {
+        "accepted" => with(&["AC"], &[]),
+        "rejected" => with(&[], &["RTE", "TLE", "WA"]),
+        "wrong_answer" => with(&["AC", "WA"], &["WA"]),
+        "time_limit_exceeded" => with(&["AC", "TLE"], &["TLE"]),
+        "run_time_error" => with(&["AC", "RTE"], &["RTE"]),
+        "brute_force" => with(&["AC", "RTE", "TLE"], &["RTE", "TLE"]),
+        _ => None,
+    }
+}
+
+/// A verdict as `submissions.yaml` names it: the four of the specification stand for all of gavel's that they
+/// cover, other ids and names for themselves.
+pub(super) fn of_family(name: &str) -> Option<Vec<Verdict>> {
+    match name {
+        "TLE" => Some(TIME.to_vec()),
+        "RTE" => Some(CRASH.to_vec()),
+        _ => of_tag(name),
+    }
+}
+
+/// A result as a tag names it: DOMjudge's names, CLICS' names, or gavel's own ids, which mean exactly that.
+pub(super) fn of_tag(name: &str) -> Option<Vec<Verdict>> {
+    let id = name.to_ascii_uppercase();
+    let exact = Verdict::ALL.into_iter().find(|verdict| verdict.id() == id);
+    match exact {
+        Some(Verdict::JE | Verdict::SK | Verdict::CX) => None,
+        Some(verdict) => Some(vec![verdict]),
+        None => of_long_name(name),
+    }
+}
+
+fn of_long_name(name: &str) -> Option<Vec<Verdict>> {
+    let name = name.to_ascii_uppercase().replace(['-', ' '], "_");
+    Some(match name.as_str() {
+        "ACCEPTED" | "CORRECT" => vec![Verdict::AC],
+        "WRONG_ANSWER" | "NO_OUTPUT" | "PRESENTATION_ERROR" => vec![Verdict::WA],
+        "TIMELIMIT" | "TIME_LIMIT" | "TIME_LIMIT_EXCEEDED" => TIME.to_vec(),
+        "WALL_TIME_LIMIT" | "WALL_TIME_LIMIT_EXCEEDED" | "IDLENESS_LIMIT_EXCEEDED" => vec![Verdict::WTL],
+        "MEMORY_LIMIT" | "MEMORY_LIMIT_EXCEEDED" => vec![Verdict::MLE],
+        "OUTPUT_LIMIT" | "OUTPUT_LIMIT_EXCEEDED" => vec![Verdict::OLE],
+        "RUN_ERROR" | "RUN_TIME_ERROR" | "RUNTIME_ERROR" => vec![Verdict::MLE, Verdict::RTE, Verdict::SV],
+        "SECURITY_VIOLATION" => vec![Verdict::SV],
+        "COMPILER_ERROR" | "COMPILE_ERROR" | "COMPILATION_ERROR" => vec![Verdict::CE],
+        "REJECTED" => every(|verdict| verdict.is_rejection() && verdict != Verdict::CE),
+        "CHECK_MANUALLY" => every(|verdict| verdict == Verdict::AC || verdict.is_rejection()),
+        _ => return None,
+    })
+}
+
+fn every(keep: impl Fn(Verdict) -> bool) -> Vec<Verdict> {
+    Verdict::ALL.into_iter().filter(|verdict| keep(*verdict)).collect()
+}
+
+/// The tag of a source: its line, from 1, and the names it lists; `None` where there is no tag.
+pub fn find_expected_results(source: &[u8]) -> Option<(u64, Vec<String>)> {
+    const TAG: &[u8] = b"@EXPECTED_RESULTS@:";
+    let place = source.windows(TAG.len()).position(|window| window.eq_ignore_ascii_case(TAG))?;
+    let line = 1 + memchr::memchr_iter(b'\n', &source[..place]).count() as u64;
+    let rest = &source[place + TAG.len()..];
+    let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+    let text = String::from_utf8_lossy(&rest[..end]);
+    // What closes a comment on the same line belongs to the language, not to the tag.
+    let is_name = |character: char| character.is_ascii_alphanumeric() || "-_ \t".contains(character);
+    let names = text
+        .split(',')
+        .map(|name| name.split(|character| !is_name(character)).next().unwrap_or_default())
+        .map(|name| name.trim().trim_end_matches('-').trim_end().to_owned())
+        .filter(|name| !name.is_empty())
+        .collect();
+    Some((line, names))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Verdict::{AC, CE, MLE, OLE, RTE, SV, TLE, WA, WTL};
+
+    #[test]
+    fn folders_demand_what_the_tool_demands() {
+        for (folder, verdicts) in [
+            ("accepted", vec![AC]),
+            ("wrong_answer", vec![WA]),
+            ("time_limit_exceeded", vec![TLE, WTL]),
+            ("run_time_error", vec![MLE, OLE, RTE, SV]),
+            ("memory_limit_exceeded", vec![MLE]),
+            ("output_limit_exceeded", vec![OLE]),
+            ("compile_error", vec![CE]),
+            ("compiler_error", vec![CE]),
+            ("rejected", vec![WA, TLE, WTL, MLE, OLE, RTE, SV]),
+        ] {
+            assert_eq!(of_folder(folder).unwrap().verdicts, verdicts, "{folder}");
+        }
+        let brute = of_folder("brute_force").unwrap();
+        assert!(brute.verdicts.is_empty() && !brute.permitted.contains(&WA) && !brute.required.contains(&AC));
+        assert_eq!(of_folder("mixed"), None);
+    }
+
+    #[test]
+    fn tags_are_found_in_any_comment_and_case() {
+        for (source, names) in [
+            ("// @EXPECTED_RESULTS@: CORRECT\nint main(){}", vec!["CORRECT"]),
+            ("/* @expected_results@: TIMELIMIT, RUN-ERROR */", vec!["TIMELIMIT", "RUN-ERROR"]),
+            ("<!-- @EXPECTED_RESULTS@: WRONG-ANSWER -->", vec!["WRONG-ANSWER"]),
+            ("# @EXPECTED_RESULTS@:WA,TLE\r\n", vec!["WA", "TLE"]),
+            ("# @EXPECTED_RESULTS@: ", vec![]),
+        ] {
+            assert_eq!(find_expected_results(source.as_bytes()).unwrap().1, names, "{source}");
+        }
+        assert_eq!(find_expected_results(b"a\nb\n# @EXPECTED_RESULTS@: WA").unwrap().0, 3);
+        assert_eq!(find_expected_results(b"no tag @EXPECTED_RESULTS"), None);
+    }
+
+    #[test]
+    fn own_ids_are_exact_and_foreign_names_cover_finer_verdicts() {
+        assert_eq!(of_tag("TLE"), Some(vec![TLE]));
+        assert_eq!(of_tag("TIMELIMIT"), Some(vec![TLE, WTL]));
+        assert_eq!(of_family("TLE"), Some(vec![TLE, WTL]));
+        assert_eq!(of_tag("run-error"), Some(vec![MLE, RTE, SV]));
+        assert_eq!(of_tag("JE"), None);
+        assert_eq!(of_tag("CHECK-MANUALLY").unwrap().len(), 9);
+    }
+}

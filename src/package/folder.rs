@@ -1,0 +1,168 @@
+//! A bare folder of tests: `NAME.in` with `NAME.ans` or `NAME.out`, also in folders within it.
+//!
+//! No configuration is read. Tests come in the order people number them (`2` before `10`), folders among
+//! them; `submissions/` is read as in the ICPC formats. The limits are fixed ones, because a folder says
+//! nothing: two seconds, and otherwise those of the legacy format. Letters must match in case: nothing here
+//! says that the problem is as lenient as Kattis' validator.
+
+use std::cmp::Ordering;
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::PackageError;
+use super::kattis::{short_name, stem, unpaired};
+use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
+use super::problem_yaml::ProblemYaml;
+use super::submissions;
+use super::tree::{Entry, Kind, Tree};
+use crate::checker::{Comparator, TokenOptions};
+
+/// CPU limit of a problem that does not say one.
+const TIME: Duration = Duration::from_secs(2);
+
+/// Loads the folder at `tree`, which itself holds `entries`.
+pub(super) fn load(tree: &Tree, entries: Vec<Entry>) -> Result<Package, PackageError> {
+    let root = tree.root();
+    let mut warnings = Vec::new();
+    let submissions = match Tree::find(&entries, "submissions") {
+        Some(entry) => submissions::read(tree, entry, &mut warnings)?,
+        None => Vec::new(),
+    };
+    let mut walk = Walk { tree, tests: Vec::new(), warnings: &mut warnings };
+    walk.folder(root, entries, &[])?;
+    let tests = walk.tests;
+    if tests.is_empty() {
+        return Err(PackageError::NotAPackage {
+            path: root.to_owned(),
+            problem: "there are no tests in it".to_owned(),
+            remedy: "name a folder of NAME.in with NAME.ans or NAME.out, or a package with problem.yaml and data/",
+        });
+    }
+    let defaults = ProblemYaml::default();
+    let name = short_name(root);
+    Ok(Package {
+        title: name.clone(),
+        name,
+        directory: root.to_owned(),
+        format: Format::Folder,
+        tests,
+        limits: PackageLimits {
+            time: TimeLimit::Fixed(TIME),
+            wall: None,
+            memory: defaults.memory,
+            output: defaults.output,
+            code: defaults.code,
+            processes: None,
+            compilation_time: None,
+            compilation_memory: None,
+        },
+        submissions,
+        languages: None,
+        warnings,
+        digest: super::Digest::default(),
+    })
+}
+
+struct Walk<'a> {
+    tree: &'a Tree,
+    tests: Vec<Test>,
+    warnings: &'a mut Vec<String>,
+}
+
+impl Walk<'_> {
+    fn folder(
+        &mut self,
+        directory: &Path,
+        entries: Vec<Entry>,
+        above: &[String],
+    ) -> Result<(), PackageError> {
+        let parent = above.last().map(|name| format!("{name}/")).unwrap_or_default();
+        let mut order: Vec<_> = (0..entries.len()).collect();
+        order.sort_by(|left, right| {
+            natural(entries[*left].name.as_encoded_bytes(), entries[*right].name.as_encoded_bytes())
+        });
+        for index in order {
+            let entry = &entries[index];
+            if entry.is_hidden() || (above.is_empty() && entry.name == "submissions") {
+                continue;
+            }
+            if entry.kind == Kind::Directory {
+                // A folder nobody could name in a report matters only if it holds tests.
+                let inside = self.tree.entries(&entry.path, above.len() + 1)?;
+                if !inside.iter().any(|entry| entry.kind == Kind::Directory || entry.ends_with(".in")) {
+                    continue;
+                }
+                let name = format!("{parent}{}", entry.reportable()?);
+                let names: Vec<_> = above.iter().cloned().chain([name]).collect();
+                self.folder(&entry.path, inside, &names)?;
+            } else if entry.ends_with(".in") {
+                let stem = stem(entry, ".in")?;
+                let answer = Tree::find(&entries, &format!("{stem}.ans"));
+                let output = Tree::find(&entries, &format!("{stem}.out"));
+                if answer.is_some() && output.is_some() {
+                    self.warnings.push(format!("{parent}{stem}.out: ignored, because there is a .ans"));
+                }
+                let Some(answer) = answer.or(output) else {
+                    return Err(unpaired(entry, directory, stem, "its answer is missing", ".ans"));
+                };
+                self.tests.push(Test {
+                    name: format!("{parent}{stem}"),
+                    groups: above.to_vec(),
+                    input: entry.file()?.to_owned(),
+                    answer: answer.file()?.to_owned(),
+                    sample: above.first().is_some_and(|name| name == "sample"),
+                    comparator: Comparator::Tokens(TokenOptions {
+                        case_sensitive: true,
+                        ..TokenOptions::default()
+                    }),
+                });
+            } else if entry.ends_with(".ans") {
+                let stem = stem(entry, ".ans")?;
+                if Tree::find(&entries, &format!("{stem}.in")).is_none() {
+                    return Err(unpaired(entry, directory, stem, "its input is missing", ".in"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Compares names with runs of digits as numbers; names that differ only in leading zeros as bytes.
+fn natural(left: &[u8], right: &[u8]) -> Ordering {
+    let (mut a, mut b) = (left, right);
+    loop {
+        match (a.first(), b.first()) {
+            (Some(x), Some(y)) if x.is_ascii_digit() && y.is_ascii_digit() => {
+                let (first, rest_a) = digits(a);
+                let (second, rest_b) = digits(b);
+                let order = first.len().cmp(&second.len()).then_with(|| first.cmp(second));
+                if order != Ordering::Equal {
+                    return order;
+                }
+                (a, b) = (rest_a, rest_b);
+            }
+            (Some(x), Some(y)) if x == y => (a, b) = (&a[1..], &b[1..]),
+            (x, y) => return x.cmp(&y).then_with(|| left.cmp(right)),
+        }
+    }
+}
+
+/// The number a name begins with, without leading zeros, and the rest.
+fn digits(name: &[u8]) -> (&[u8], &[u8]) {
+    let end = name.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(name.len());
+    let (number, rest) = name.split_at(end);
+    let zeros = number.iter().position(|byte| *byte != b'0').unwrap_or(number.len());
+    (&number[zeros..], rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_as_people_number_them() {
+        let mut names = ["10.in", "2.in", "a10", "a9", "1.in", "01.in", "b", "a"];
+        names.sort_by(|left, right| natural(left.as_bytes(), right.as_bytes()));
+        assert_eq!(names, ["01.in", "1.in", "2.in", "10.in", "a", "a9", "a10", "b"]);
+    }
+}

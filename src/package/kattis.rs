@@ -1,0 +1,282 @@
+//! The legacy ICPC/Kattis format: <https://www.kattis.com/problem-package-format/spec/legacy.html>.
+//!
+//! Where the specification and Kattis' own problemtools differ, problemtools is followed: packages are tested
+//! with it. That concerns the order of tests (files and folders of one folder together, by file name), the
+//! inheritance of `testdata.yaml`, and the flags of `problem.yaml` coming before those of a folder.
+
+use std::path::Path;
+
+use super::error::{PackageError, one_line, shown};
+use super::flags;
+use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
+use super::problem_yaml::{ProblemYaml, parse_problem_yaml};
+use super::submissions;
+use super::testdata::parse_testdata_yaml;
+use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
+use super::tree::{Entry, Kind, Tree, below, read_text};
+use crate::checker::Comparator;
+
+/// Loads the package at `tree`, whose own directory holds `entries`.
+pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageError> {
+    let root = tree.root();
+    let mut warnings = Vec::new();
+    let mut problem = match Tree::find(entries, "problem.yaml") {
+        Some(entry) => parse_problem_yaml(&read_text(entry)?).map_err(|error| error.in_file(&entry.path))?,
+        None => ProblemYaml::default(),
+    };
+    let ini = match Tree::find(entries, "domjudge-problem.ini") {
+        Some(entry) => parse_domjudge_ini(&read_text(entry)?).map_err(|error| error.in_file(&entry.path))?,
+        None => DomjudgeIni::default(),
+    };
+    warnings.append(&mut problem.warnings);
+    refuse_unsupported_folders(tree, entries, &mut warnings)?;
+    let submissions = match Tree::find(entries, "submissions") {
+        Some(entry) => submissions::read(tree, entry, &mut warnings)?,
+        None => Vec::new(),
+    };
+    let time = time_limit(entries, &problem, &ini, &mut warnings)?;
+    if matches!(time, TimeLimit::FromSubmissions { .. })
+        && !submissions.iter().any(|submission| submission.sets_time_limit)
+    {
+        warnings.push(
+            "no time limit: there is none in problem.yaml, domjudge-problem.ini or .timelimit, and no accepted \
+             submission to derive it from"
+                .to_owned(),
+        );
+    }
+    let mut tests = Vec::new();
+    {
+        let mut walk = Walk { tree, problem: &problem, tests: &mut tests, warnings: &mut warnings };
+        walk.data(data_folder(root, entries)?)?;
+    }
+    let name = short_name(root);
+    Ok(Package {
+        title: problem.name.or(ini.name).unwrap_or_else(|| name.clone()),
+        name,
+        directory: root.to_owned(),
+        format: Format::KattisLegacy,
+        tests,
+        limits: PackageLimits {
+            time,
+            wall: None,
+            memory: problem.memory,
+            output: problem.output,
+            code: problem.code,
+            processes: None,
+            compilation_time: problem.compilation_time,
+            compilation_memory: problem.compilation_memory,
+        },
+        submissions,
+        languages: None,
+        warnings,
+        digest: super::Digest::default(),
+    })
+}
+
+/// The directory's own name.
+pub(super) fn short_name(root: &Path) -> String {
+    root.file_name().map_or_else(|| "/".to_owned(), |name| one_line(&name.to_string_lossy()))
+}
+
+fn data_folder<'a>(root: &Path, entries: &'a [Entry]) -> Result<&'a Entry, PackageError> {
+    match Tree::find(entries, "data") {
+        Some(entry) if entry.kind == Kind::Directory => Ok(entry),
+        other => Err(PackageError::NotAPackage {
+            path: root.join("data"),
+            problem: match other.map(|entry| entry.kind) {
+                None => "it is missing".to_owned(),
+                Some(Kind::Unusable(problem)) => problem.to_owned(),
+                Some(_) => "it is not a folder".to_owned(),
+            },
+            remedy: "put the tests into data/sample and data/secret",
+        }),
+    }
+}
+
+/// Refuses what would change verdicts and mentions what has no effect.
+fn refuse_unsupported_folders(
+    tree: &Tree,
+    entries: &[Entry],
+    warnings: &mut Vec<String>,
+) -> Result<(), PackageError> {
+    for (name, found, supported) in [
+        ("include", "code included with submissions", "supported today: submissions as they are"),
+        ("output_validator", "a custom output validator", "supported today: the default validator"),
+    ] {
+        let Some(entry) = Tree::find(entries, name) else { continue };
+        if entry.kind != Kind::Directory || tree.entries(&entry.path, 1)?.iter().all(Entry::is_hidden) {
+            continue;
+        }
+        return Err(PackageError::unsupported(0, "", found, supported).in_file(&entry.path));
+    }
+    for name in ["output_validators", "graders"] {
+        if Tree::find(entries, name).is_some_and(|entry| entry.kind == Kind::Directory) {
+            warnings.push(format!("{name}: not used, because nothing asks for it"));
+        }
+    }
+    Ok(())
+}
+
+/// `problem.yaml`, then `domjudge-problem.ini`, then `.timelimit`, then the accepted submissions.
+fn time_limit(
+    entries: &[Entry],
+    problem: &ProblemYaml,
+    ini: &DomjudgeIni,
+    warnings: &mut Vec<String>,
+) -> Result<TimeLimit, PackageError> {
+    let file = match Tree::find(entries, ".timelimit") {
+        Some(entry) => Some(parse_timelimit(&read_text(entry)?).map_err(|error| error.in_file(&entry.path))?),
+        None => None,
+    };
+    let found = [
+        ("problem.yaml", problem.time_limit),
+        ("domjudge-problem.ini", ini.time_limit),
+        (".timelimit", file),
+    ];
+    let mut given = found.into_iter().filter_map(|(name, limit)| Some((name, limit?)));
+    let Some((first, limit)) = given.next() else {
+        return Ok(TimeLimit::FromSubmissions { multiplier: problem.time_multiplier });
+    };
+    for (other, differing) in given.filter(|(_, other)| *other != limit) {
+        warnings.push(format!(
+            "{other}: its time limit of {}s is ignored for that of {first}, {}s",
+            differing.as_secs_f64(),
+            limit.as_secs_f64()
+        ));
+    }
+    Ok(TimeLimit::Fixed(limit))
+}
+
+struct Walk<'a> {
+    tree: &'a Tree,
+    problem: &'a ProblemYaml,
+    tests: &'a mut Vec<Test>,
+    warnings: &'a mut Vec<String>,
+}
+
+/// A folder of tests while it is walked.
+struct Group<'a> {
+    directory: &'a Path,
+    depth: usize,
+    /// Its name and those of the folders above it, the outermost first.
+    names: Vec<String>,
+    sample: bool,
+    comparator: Comparator,
+}
+
+impl Walk<'_> {
+    fn data(&mut self, data: &Entry) -> Result<(), PackageError> {
+        let entries = self.tree.entries(&data.path, 1)?;
+        let default = flags::comparator(&self.problem.validator_flags).map_err(|problem| {
+            wrong_flags(self.problem.validator_flags_line, "validator_flags", problem)
+                .in_file(&self.tree.root().join("problem.yaml"))
+        })?;
+        let comparator = self.comparator(&entries, default)?;
+        let mut loose = false;
+        for entry in &entries {
+            match (entry.kind, entry.text()) {
+                (Kind::Directory, Some(name @ ("sample" | "secret"))) => self.group(&Group {
+                    directory: &entry.path,
+                    depth: 2,
+                    names: vec![name.to_owned()],
+                    sample: name == "sample",
+                    comparator,
+                })?,
+                (Kind::Unusable(_), Some("sample" | "secret")) => drop(entry.file()?),
+                (Kind::Directory, _) if !entry.is_hidden() => self.warnings.push(format!(
+                    "{}: not judged: only data/sample and data/secret are",
+                    below(self.tree.root(), &entry.path)
+                )),
+                _ => loose |= entry.ends_with(".in"),
+            }
+        }
+        if loose {
+            self.warnings.push("data/*.in: not judged: only data/sample and data/secret are".to_owned());
+        }
+        if self.tests.is_empty() {
+            return Err(PackageError::NotAPackage {
+                path: data.path.clone(),
+                problem: "there are no tests in sample or secret".to_owned(),
+                remedy: "add pairs of files NAME.in and NAME.ans",
+            });
+        }
+        Ok(())
+    }
+
+    /// The comparator of a folder: that of the folder above unless its `testdata.yaml` has flags of its own.
+    fn comparator(&mut self, entries: &[Entry], inherited: Comparator) -> Result<Comparator, PackageError> {
+        let Some(entry) = Tree::find(entries, "testdata.yaml") else { return Ok(inherited) };
+        let mut settings =
+            parse_testdata_yaml(&read_text(entry)?).map_err(|error| error.in_file(&entry.path))?;
+        let place = below(self.tree.root(), &entry.path);
+        let place = place.strip_suffix("testdata.yaml").unwrap_or_default();
+        self.warnings.extend(settings.warnings.drain(..).map(|warning| format!("{place}{warning}")));
+        let Some((own, line)) = settings.output_validator_flags else { return Ok(inherited) };
+        flags::comparator(&format!("{} {own}", self.problem.validator_flags))
+            .map_err(|problem| wrong_flags(line, "output_validator_flags", problem).in_file(&entry.path))
+    }
+
+    fn group(&mut self, above: &Group<'_>) -> Result<(), PackageError> {
+        let entries = self.tree.entries(above.directory, above.depth)?;
+        let comparator = self.comparator(&entries, above.comparator)?;
+        for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
+            if entry.kind == Kind::Directory {
+                let name =
+                    format!("{}/{}", above.names.last().map_or("", String::as_str), entry.reportable()?);
+                let names = above.names.iter().cloned().chain([name]).collect();
+                let (depth, sample) = (above.depth + 1, above.sample);
+                self.group(&Group { directory: &entry.path, depth, names, sample, comparator })?;
+            } else if entry.ends_with(".in") {
+                let stem = stem(entry, ".in")?;
+                if Tree::find(&entries, &format!("{stem}.ans")).is_none() {
+                    return Err(unpaired(entry, above.directory, stem, "its answer is missing", ".ans"));
+                }
+            } else if entry.ends_with(".ans") {
+                let stem = stem(entry, ".ans")?;
+                let Some(input) = Tree::find(&entries, &format!("{stem}.in")) else {
+                    return Err(unpaired(entry, above.directory, stem, "its input is missing", ".in"));
+                };
+                self.tests.push(Test {
+                    name: format!("{}/{stem}", above.names.last().map_or("", String::as_str)),
+                    groups: above.names.clone(),
+                    input: input.file()?.to_owned(),
+                    answer: entry.file()?.to_owned(),
+                    sample: above.sample,
+                    comparator,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong_flags(line: u64, key: &str, problem: String) -> PackageError {
+    PackageError::value(
+        line,
+        key,
+        problem,
+        "use case_sensitive, space_change_sensitive, float_tolerance E, float_absolute_tolerance E or \
+         float_relative_tolerance E",
+    )
+}
+
+/// The name of a test's file without its ending.
+pub(super) fn stem<'a>(entry: &'a Entry, ending: &str) -> Result<&'a str, PackageError> {
+    let name = entry.reportable()?;
+    Ok(name.strip_suffix(ending).unwrap_or(name))
+}
+
+/// A test's file without the one that belongs to it.
+pub(super) fn unpaired(
+    entry: &Entry,
+    directory: &Path,
+    stem: &str,
+    problem: &'static str,
+    missing: &str,
+) -> PackageError {
+    PackageError::Unpaired {
+        file: directory.join(&entry.name),
+        problem,
+        remedy: format!("add {} or remove the file", shown(Path::new(&format!("{stem}{missing}")))),
+    }
+}

@@ -1,0 +1,101 @@
+//! Which format a directory is in, and which packages lie below one.
+
+use std::path::{Path, PathBuf};
+
+use super::error::PackageError;
+use super::model::Package;
+use super::tree::{Entry, Kind, Tree};
+use super::{folder, kattis};
+
+/// Files that mean the legacy ICPC/Kattis format.
+const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
+
+/// Files of formats whose tests would load as a bare folder, without their checkers and points.
+const OTHERS: [(&str, &str); 2] = [("problem.xml", "a Polygon package"), ("init.yml", "a DMOJ package")];
+
+/// Packages lie at most this many folders below the directory that is searched.
+const DISCOVERY_DEPTH: usize = 4;
+
+/// Loads the package in a directory.
+///
+/// # Errors
+/// When there is no package, it is broken, or it asks for what is not supported.
+pub fn load(path: &Path) -> Result<Package, PackageError> {
+    let tree = Tree::open(path)?;
+    let entries = tree.entries(tree.root(), 0)?;
+    if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
+        return kattis::load(&tree, &entries);
+    }
+    for (name, format) in OTHERS {
+        if let Some(entry) = Tree::find(&entries, name) {
+            let supported = "supported today: legacy ICPC/Kattis packages and bare folders of tests";
+            return Err(PackageError::unsupported(0, "", format, supported).in_file(&entry.path));
+        }
+    }
+    folder::load(&tree, entries)
+}
+
+/// The packages at or below a directory, in order of names.
+///
+/// A directory is a package itself when it holds a format's own file, a `submissions` folder or `*.in` files,
+/// or when nothing below it is one of these: then it is a folder of folders of tests.
+///
+/// # Errors
+/// When the directory cannot be read, or there is nothing like a package in it.
+pub fn discover(path: &Path) -> Result<Vec<PathBuf>, PackageError> {
+    let tree = Tree::open(path)?;
+    let entries = tree.entries(tree.root(), 0)?;
+    if is_marked(&entries) || holds_tests(&entries) {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    search(&tree, path, &entries, 1, &mut found)?;
+    if found.iter().any(|candidate| candidate.marked) {
+        return Ok(found.into_iter().map(|candidate| candidate.path).collect());
+    }
+    if !found.is_empty() {
+        return Ok(vec![path.to_owned()]);
+    }
+    Err(PackageError::NotAPackage {
+        path: path.to_owned(),
+        problem: "there is no problem package in it".to_owned(),
+        remedy: "name a package, or a directory of packages",
+    })
+}
+
+struct Candidate {
+    path: PathBuf,
+    marked: bool,
+}
+
+fn search(
+    tree: &Tree,
+    path: &Path,
+    entries: &[Entry],
+    depth: usize,
+    found: &mut Vec<Candidate>,
+) -> Result<(), PackageError> {
+    if depth > DISCOVERY_DEPTH {
+        return Ok(());
+    }
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::Directory && !entry.is_hidden()) {
+        let inside = tree.entries(&entry.path, depth)?;
+        let path = path.join(&entry.name);
+        let marked = is_marked(&inside);
+        if marked || holds_tests(&inside) {
+            found.push(Candidate { path, marked });
+        } else {
+            search(tree, &path, &inside, depth + 1, found)?;
+        }
+    }
+    Ok(())
+}
+
+fn is_marked(entries: &[Entry]) -> bool {
+    let names = KATTIS.iter().chain(OTHERS.iter().map(|(name, _)| name)).chain(&["submissions"]);
+    names.into_iter().any(|name| Tree::find(entries, name).is_some())
+}
+
+fn holds_tests(entries: &[Entry]) -> bool {
+    entries.iter().any(|entry| entry.ends_with(".in") && !entry.is_hidden())
+}

@@ -1,0 +1,376 @@
+//! `problem.yaml` of the legacy ICPC/Kattis format.
+//!
+//! Defaults are those of the published specification ("Typical system default"), which Kattis' own servers
+//! use. Keys that judging does not need may hold anything. Keys nobody knows become warnings, because judges
+//! add keys of their own; a value of the wrong type in a key that matters is refused.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::error::{PackageError, one_line};
+use super::yaml::{self, Node, Value};
+use crate::units::Bytes;
+
+const FILE: &str = "problem.yaml";
+
+/// Keys that are known and do not change judging.
+const INFORMATION: &[&str] = &[
+    "author",
+    "credits",
+    "keywords",
+    "license",
+    "rights_owner",
+    "short-name",
+    "short_name",
+    "source",
+    "source_url",
+    "uuid",
+    "version",
+];
+
+/// What judging needs of `problem.yaml`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProblemYaml {
+    /// The title: English where there are several.
+    pub name: Option<String>,
+    /// `limits.time_limit`, as newer tools write it.
+    pub time_limit: Option<Duration>,
+    /// `limits.time_multiplier`.
+    pub time_multiplier: f64,
+    /// `limits.time_safety_margin`.
+    pub time_safety_margin: f64,
+    /// `limits.memory`.
+    pub memory: Bytes,
+    /// `limits.output`.
+    pub output: Bytes,
+    /// `limits.code`.
+    pub code: Bytes,
+    /// `limits.compilation_time`.
+    pub compilation_time: Option<Duration>,
+    /// `limits.compilation_memory`.
+    pub compilation_memory: Option<Bytes>,
+    /// `validator_flags`: they come before those of `testdata.yaml`.
+    pub validator_flags: String,
+    /// Line of `validator_flags`, for errors.
+    pub validator_flags_line: u64,
+    /// What its author should know.
+    pub warnings: Vec<String>,
+}
+
+impl Default for ProblemYaml {
+    fn default() -> Self {
+        Self {
+            name: None,
+            time_limit: None,
+            time_multiplier: 5.0,
+            time_safety_margin: 2.0,
+            memory: Bytes::mib(2048),
+            output: Bytes::mib(8),
+            code: Bytes::kib(128),
+            compilation_time: None,
+            compilation_memory: None,
+            validator_flags: String::new(),
+            validator_flags_line: 0,
+            warnings: Vec::new(),
+        }
+    }
+}
+
+/// Reads `problem.yaml`.
+///
+/// # Errors
+/// When it is no YAML, a key that judging needs holds a wrong value, or it asks for what is not supported.
+pub fn parse_problem_yaml(text: &str) -> Result<ProblemYaml, PackageError> {
+    read(text).map_err(|error| error.in_file(Path::new(FILE)))
+}
+
+fn read(text: &str) -> Result<ProblemYaml, PackageError> {
+    let mut problem = ProblemYaml::default();
+    let root = yaml::parse(text)?;
+    for (key, node) in root.map("")? {
+        match key.as_str() {
+            "problem_format_version" => check_version(node)?,
+            "type" => check_type(node)?,
+            "name" => problem.name = title(node)?,
+            "validation" => check_validation(node)?,
+            "validator_flags" => {
+                problem.validator_flags = node.texts(key)?.join(" ");
+                problem.validator_flags_line = node.line;
+            }
+            "limits" => read_limits(node, &mut problem)?,
+            "grading" => check_grading(node, &mut problem)?,
+            "languages" => check_languages(node, &mut problem)?,
+            "libraries" if node.texts(key)?.iter().all(|text| text.trim().is_empty()) => {}
+            known if INFORMATION.contains(&known) => {}
+            _ => problem.warnings.push(format!(
+                "{FILE}:{}: unknown key '{}' is ignored",
+                node.line,
+                one_line(key)
+            )),
+        }
+    }
+    Ok(problem)
+}
+
+fn check_version(node: &Node) -> Result<(), PackageError> {
+    const KEY: &str = "problem_format_version";
+    match node.text(KEY)?.as_deref() {
+        None | Some("legacy" | "legacy-icpc" | "") => Ok(()),
+        Some(other) => Err(PackageError::unsupported(
+            node.line,
+            KEY,
+            format!("format '{}'", one_line(other)),
+            "supported today: legacy",
+        )),
+    }
+}
+
+fn check_type(node: &Node) -> Result<(), PackageError> {
+    for word in node.texts("type")? {
+        match word.trim() {
+            "pass-fail" | "" => {}
+            other @ ("scoring" | "interactive" | "multi-pass" | "submit-answer") => {
+                return Err(PackageError::unsupported(
+                    node.line,
+                    "type",
+                    format!("'{other}'"),
+                    "supported today: pass-fail",
+                ));
+            }
+            other => {
+                return Err(PackageError::value(
+                    node.line,
+                    "type",
+                    format!("'{}' is not a type", one_line(other)),
+                    "use pass-fail",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_validation(node: &Node) -> Result<(), PackageError> {
+    const KEY: &str = "validation";
+    let text = node.text(KEY)?.unwrap_or_default();
+    let mut words = text.split_whitespace();
+    match words.next() {
+        None => Ok(()),
+        Some("default") if words.next().is_none() => Ok(()),
+        Some("custom") => Err(PackageError::unsupported(
+            node.line,
+            KEY,
+            format!("'{}'", one_line(text.trim())),
+            "supported today: default, with validator_flags",
+        )),
+        Some(_) => Err(PackageError::value(
+            node.line,
+            KEY,
+            format!("'{}' is not a way to validate", one_line(&text)),
+            "use default",
+        )),
+    }
+}
+
+/// A text, or a map from language code to text.
+fn title(node: &Node) -> Result<Option<String>, PackageError> {
+    let name = match &node.value {
+        Value::Map(entries) => {
+            let chosen = entries.iter().find(|(code, _)| code == "en").or_else(|| entries.first());
+            chosen.map(|(_, node)| node.text("name")).transpose()?.flatten()
+        }
+        _ => node.text("name")?,
+    };
+    Ok(name.map(|name| one_line(name.trim())).filter(|name| !name.is_empty()))
+}
+
+/// `grading` belongs to scoring problems; older pass-fail packages carry it all the same.
+fn check_grading(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageError> {
+    for (key, value) in node.map("grading")? {
+        let key = format!("grading.{key}");
+        if key == "grading.custom_scoring" && matches!(value.value, Value::Bool(true)) {
+            return Err(PackageError::unsupported(value.line, &key, "'true'", "supported today: pass-fail"));
+        }
+        problem.warnings.push(format!("{FILE}:{}: {} has no effect here", value.line, one_line(&key)));
+    }
+    Ok(())
+}
+
+/// Kattis' language codes name families (`cpp`), not entries of a language table, so a list here cannot be
+/// enforced; it says which solutions are wanted and never changes what a submission gets.
+fn check_languages(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageError> {
+    let languages = node.texts("languages")?.join(" ");
+    if !matches!(languages.trim(), "" | "all") {
+        problem.warnings.push(format!("{FILE}:{}: languages is not enforced", node.line));
+    }
+    Ok(())
+}
+
+fn read_limits(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageError> {
+    for (key, value) in node.map("limits")? {
+        let path = format!("limits.{}", one_line(key));
+        match key.as_str() {
+            "time_limit" => problem.time_limit = seconds(value, &path)?,
+            "time_multiplier" => {
+                problem.time_multiplier =
+                    positive(value, &path, "a factor", 1e4)?.unwrap_or(problem.time_multiplier);
+            }
+            "time_safety_margin" => {
+                problem.time_safety_margin =
+                    positive(value, &path, "a factor", 1e4)?.unwrap_or(problem.time_safety_margin);
+            }
+            "memory" => problem.memory = size(value, &path, "MiB")?.unwrap_or(problem.memory),
+            "output" => problem.output = size(value, &path, "MiB")?.unwrap_or(problem.output),
+            "code" => problem.code = size(value, &path, "KiB")?.unwrap_or(problem.code),
+            "compilation_time" => problem.compilation_time = seconds(value, &path)?,
+            "compilation_memory" => problem.compilation_memory = size(value, &path, "MiB")?,
+            // Read for their types only: the default validator is part of gavel.
+            "validation_time" => drop(seconds(value, &path)?),
+            "validation_memory" | "validation_output" => drop(size(value, &path, "MiB")?),
+            "time_multipliers" => read_multipliers(value, problem)?,
+            "time_resolution" => {
+                positive(value, &path, "seconds", 86_400.0)?;
+                problem.warnings.push(format!("{FILE}:{}: {path} has no effect here", value.line));
+            }
+            "validation_passes" => {
+                return Err(PackageError::unsupported(
+                    value.line,
+                    &path,
+                    "a multi-pass problem",
+                    "supported today: pass-fail in one pass",
+                ));
+            }
+            _ => problem.warnings.push(format!("{FILE}:{}: unknown key '{path}' is ignored", value.line)),
+        }
+    }
+    Ok(())
+}
+
+/// The newer drafts' spelling of the multiplier and the margin, which some legacy packages use.
+fn read_multipliers(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageError> {
+    for (key, value) in node.map("limits.time_multipliers")? {
+        let path = format!("limits.time_multipliers.{}", one_line(key));
+        match key.as_str() {
+            "ac_to_time_limit" => {
+                problem.time_multiplier =
+                    positive(value, &path, "a factor", 1e4)?.unwrap_or(problem.time_multiplier);
+            }
+            "time_limit_to_tle" => {
+                problem.time_safety_margin =
+                    positive(value, &path, "a factor", 1e4)?.unwrap_or(problem.time_safety_margin);
+            }
+            _ => problem.warnings.push(format!("{FILE}:{}: unknown key '{path}' is ignored", value.line)),
+        }
+    }
+    Ok(())
+}
+
+/// A number above zero and at most `largest`.
+fn positive(node: &Node, key: &str, what: &str, largest: f64) -> Result<Option<f64>, PackageError> {
+    let Some(number) = node.number(key)? else { return Ok(None) };
+    if number > 0.0 && number <= largest {
+        return Ok(Some(number));
+    }
+    Err(PackageError::value(
+        node.line,
+        key,
+        format!("{number} is out of range"),
+        format!("give {what} above 0 and at most {largest}"),
+    ))
+}
+
+/// A time limit of more than a day is a unit mistaken.
+pub(super) const LONGEST: f64 = 86_400.0;
+
+fn seconds(node: &Node, key: &str) -> Result<Option<Duration>, PackageError> {
+    let Some(number) = positive(node, key, "seconds", LONGEST)? else { return Ok(None) };
+    // Below a nanosecond a positive number would become a limit of zero.
+    Ok(Some(Duration::from_secs_f64(number).max(Duration::from_millis(1))))
+}
+
+fn size(node: &Node, key: &str, unit: &str) -> Result<Option<Bytes>, PackageError> {
+    let scale = if unit == "MiB" { 1_048_576.0 } else { 1024.0 };
+    let largest = if unit == "MiB" { 1_048_576.0 } else { 1_048_576.0 * 1024.0 };
+    let Some(number) = positive(node, key, unit, largest)? else { return Ok(None) };
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 < number * scale <= 2^40")]
+    let bytes = (number * scale).ceil() as u64;
+    Ok(Some(Bytes(bytes)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_the_published_ones() {
+        let problem = parse_problem_yaml("name: Sums\n").unwrap();
+        assert_eq!(problem.name.as_deref(), Some("Sums"));
+        assert_eq!((problem.memory, problem.output), (Bytes::mib(2048), Bytes::mib(8)));
+        assert_eq!((problem.time_multiplier, problem.time_safety_margin), (5.0, 2.0));
+        assert!(problem.warnings.is_empty());
+    }
+
+    #[test]
+    fn titles_come_as_text_or_by_language() {
+        for (text, title) in [
+            ("name: {sv: Summor, en: Sums}", Some("Sums")),
+            ("name: {sv: Summor}", Some("Summor")),
+            ("name: 2048", Some("2048")),
+            ("name: ''", None),
+            ("name:", None),
+        ] {
+            assert_eq!(parse_problem_yaml(text).unwrap().name.as_deref(), title, "{text}");
+        }
+    }
+
+    #[test]
+    fn limits_are_read_in_their_units() {
+        let text = "limits:\n  memory: 512\n  output: '1'\n  code: 64\n  time_limit: 1.5\n  time_multiplier: 3\n  \
+                    compilation_time: 10\n  compilation_memory: 100\n";
+        let problem = parse_problem_yaml(text).unwrap();
+        assert_eq!((problem.memory, problem.output), (Bytes::mib(512), Bytes::mib(1)));
+        assert_eq!(problem.code, Bytes::kib(64));
+        assert_eq!(problem.time_limit, Some(Duration::from_millis(1500)));
+        assert_eq!(problem.time_multiplier, 3.0);
+        assert_eq!(problem.compilation_time, Some(Duration::from_secs(10)));
+        assert_eq!(problem.compilation_memory, Some(Bytes::mib(100)));
+    }
+
+    #[test]
+    fn unknown_keys_are_warnings_with_their_line() {
+        let problem = parse_problem_yaml("name: x\nfancy: 1\nlimits:\n  fast: 2\n").unwrap();
+        assert_eq!(problem.warnings.len(), 2);
+        assert!(problem.warnings[0].contains("problem.yaml:2") && problem.warnings[0].contains("fancy"));
+        assert!(problem.warnings[1].contains("limits.fast"));
+    }
+
+    #[test]
+    fn errors_name_file_line_and_key_on_one_line() {
+        for (text, expected) in [
+            ("limits:\n  memory: 0\n", "problem.yaml:2: limits.memory: 0 is out of range"),
+            ("limits: {memory: -5}", "limits.memory"),
+            ("limits: {memory: .nan}", "limits.memory"),
+            ("limits: {memory: .inf}", "limits.memory"),
+            ("limits: {time_limit: 1e300}", "limits.time_limit"),
+            ("limits: {memory: lots}", "'lots' where a number is needed"),
+            ("limits: {memory: [1]}", "a list where a number is needed"),
+            ("limits: 5", "5 where a map"),
+            ("- a\n- b", "a list where a map"),
+            ("just text", "where a map"),
+            ("name: [a]", "name: a list where text"),
+            ("a: [", "problem.yaml"),
+            ("a: 1\na: 2\n", "problem.yaml:2"),
+            ("name: x\n---\nname: y\n", "problem.yaml"),
+            ("type: scoring", "type: 'scoring' is not supported"),
+            ("type: [pass-fail, interactive]", "'interactive' is not supported"),
+            ("type: exam", "'exam' is not a type"),
+            ("validation: custom interactive", "'custom interactive' is not supported"),
+            ("validation: magic", "validation: 'magic'"),
+            ("problem_format_version: 2025-09", "format '2025-09' is not supported"),
+        ] {
+            let error = parse_problem_yaml(text).unwrap_err().to_string();
+            assert!(error.contains(expected), "{text}: {error}");
+            assert!(error.starts_with("problem.yaml") && !error.contains('\n'), "{error}");
+        }
+    }
+}

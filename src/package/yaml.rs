@@ -1,0 +1,227 @@
+//! YAML as the formats' readers see it: a small tree in which every value knows its line.
+//!
+//! The readers ask for keys by name and get one-line errors that name key and line. Anchors, depth and sizes
+//! are bounded by the parser's budget, so a small file cannot grow into a large tree.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::Spanned;
+
+use super::error::{PackageError, one_line};
+
+/// A value and the line it starts on, from 1; 0 where unknown.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) line: u64,
+    pub(super) value: Value,
+}
+
+/// What a YAML value can be here.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(String, Node)>),
+}
+
+/// Reads one document; an empty one is an empty map, as in the tools.
+pub(super) fn parse(text: &str) -> Result<Node, PackageError> {
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! { max_nodes: 100_000, max_events: 400_000, max_depth: 48, max_documents: 2 },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 10_000 },
+        leading_zero_numbers_as_strings: true,
+        underscored_numbers_as_strings: true,
+        strict_booleans: true,
+        non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
+        with_snippet: false,
+    };
+    match serde_saphyr::from_str_with_options::<Spanned<Value>>(text, options) {
+        Ok(root) => Ok(Node::from(root)),
+        Err(error) => {
+            let line = error.location().map_or(0, |location| location.line());
+            Err(PackageError::value(
+                line,
+                "",
+                format!("it is not the YAML expected: {}", one_line(&error.without_snippet().to_string())),
+                "correct it at that place",
+            ))
+        }
+    }
+}
+
+impl Node {
+    fn wrong(&self, key: &str, expected: &str) -> PackageError {
+        PackageError::value(
+            self.line,
+            key,
+            format!("{} where {expected} is needed", self.value.describe()),
+            format!("give {expected}"),
+        )
+    }
+
+    /// The entries of a map; none for an empty value.
+    pub(super) fn map(&self, key: &str) -> Result<&[(String, Self)], PackageError> {
+        match &self.value {
+            Value::Map(entries) => Ok(entries),
+            Value::Null => Ok(&[]),
+            _ => Err(self.wrong(key, "a map of keys to values")),
+        }
+    }
+
+    /// A scalar as text; `None` for an empty value.
+    pub(super) fn text(&self, key: &str) -> Result<Option<String>, PackageError> {
+        match &self.value {
+            Value::Text(text) => Ok(Some(text.clone())),
+            Value::Number(number) => Ok(Some(number.to_string())),
+            Value::Bool(flag) => Ok(Some(flag.to_string())),
+            Value::Null => Ok(None),
+            _ => Err(self.wrong(key, "text")),
+        }
+    }
+
+    /// Text or a list of texts; none for an empty value.
+    pub(super) fn texts(&self, key: &str) -> Result<Vec<String>, PackageError> {
+        match &self.value {
+            Value::List(nodes) => {
+                nodes.iter().filter_map(|node| node.text(key).transpose()).collect::<Result<_, _>>()
+            }
+            _ => Ok(self.text(key)?.into_iter().collect()),
+        }
+    }
+
+    /// A number, also when written in quotes; `None` for an empty value.
+    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, PackageError> {
+        match &self.value {
+            Value::Number(number) => Ok(Some(*number)),
+            Value::Text(text) => text.trim().parse().map(Some).map_err(|_| self.wrong(key, "a number")),
+            Value::Null => Ok(None),
+            _ => Err(self.wrong(key, "a number")),
+        }
+    }
+}
+
+impl Value {
+    fn describe(&self) -> String {
+        match self {
+            Self::Null => "nothing".to_owned(),
+            Self::Bool(flag) => flag.to_string(),
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => format!("'{}'", one_line(&text.chars().take(40).collect::<String>())),
+            Self::List(_) => "a list".to_owned(),
+            Self::Map(_) => "a map".to_owned(),
+        }
+    }
+}
+
+impl From<Spanned<Value>> for Node {
+    fn from(spanned: Spanned<Value>) -> Self {
+        Self { line: spanned.referenced.line(), value: spanned.value }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+#[allow(clippy::cast_precision_loss, reason = "limits are far below 2^53; beyond it they are refused anyway")]
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a YAML value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        Value::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Bool(flag))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Number(number as f64))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number as f64))
+    }
+
+    fn visit_i128<E>(self, number: i128) -> Result<Value, E> {
+        Ok(Value::Number(number as f64))
+    }
+
+    fn visit_u128<E>(self, number: u128) -> Result<Value, E> {
+        Ok(Value::Number(number as f64))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+        Ok(Value::Number(number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+        let mut nodes = Vec::new();
+        while let Some(node) = sequence.next_element::<Spanned<Value>>()? {
+            nodes.push(Node::from(node));
+        }
+        Ok(Value::List(nodes))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some((key, node)) = map.next_entry::<String, Spanned<Value>>()? {
+            entries.push((key, Node::from(node)));
+        }
+        Ok(Value::Map(entries))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_know_their_lines_and_an_empty_document_is_an_empty_map() {
+        let root = parse("a: 1\nb:\n  c: [x, 2.5, true]\n  d:\n").unwrap();
+        let entries = root.map("").unwrap();
+        assert_eq!(entries[0].1.number("a").unwrap(), Some(1.0));
+        let inner = entries[1].1.map("b").unwrap();
+        assert_eq!(inner[0].1.line, 3);
+        assert_eq!(inner[0].1.texts("c").unwrap(), ["x", "2.5", "true"]);
+        assert_eq!(inner[1].1.text("d").unwrap(), None);
+        for empty in ["", "\n", "# nothing\n", "---\n"] {
+            assert!(parse(empty).unwrap().map("").unwrap().is_empty(), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn aliases_cannot_make_a_small_file_large() {
+        let mut text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for level in 1..10 {
+            let previous = format!("*a{},", level - 1).repeat(10);
+            text.push_str(&format!("a{level}: &a{level} [{}]\n", previous.trim_end_matches(',')));
+        }
+        let error = parse(&text).unwrap_err().to_string();
+        assert!(!error.contains('\n'), "{error}");
+    }
+}

@@ -1,0 +1,194 @@
+//! One box as the worker sees it: directories shown in it, a work directory, and runs.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::sys::stat::fstat;
+use nix::sys::statvfs::fstatvfs;
+
+use super::cgroup::{Files, Meter, Role};
+use super::keeper_client::KeeperClient;
+use super::keeper_message::{Answer, Request};
+use super::wire::Inbox;
+use super::{CancelToken, Command, Outcome, ResourceControl, SandboxError, Shape, watch};
+
+/// One box; destroyed when dropped.
+pub struct BoxHandle {
+    pub(super) keeper: Arc<KeeperClient>,
+    pub(super) number: u64,
+    /// Process id of box init.
+    pub(super) init: i32,
+    pub(super) control: ResourceControl,
+    pub(super) shape: Shape,
+    /// Whether programs stay on one core.
+    pub(super) pinned: bool,
+    pub(super) socket: OwnedFd,
+    pub(super) inbox: Inbox,
+    pub(super) meter: Option<Meter>,
+    workspace: OwnedFd,
+    /// What the work directory looked like when it was new.
+    pristine: Traces,
+    /// Whether a command has run, or the work directory was handed out, since it was new.
+    used: bool,
+    /// Whether a run was broken off by a fault of ours; such a box runs nothing any more.
+    pub(super) broken: bool,
+    shown: Vec<(&'static str, PathBuf)>,
+}
+
+/// Everything by which one can tell that a tmpfs was written to.
+#[derive(Debug, PartialEq, Eq)]
+struct Traces {
+    files_free: u64,
+    blocks_free: u64,
+    changed: (i64, i64),
+    modified: (i64, i64),
+}
+
+impl Traces {
+    fn of(workspace: &OwnedFd) -> Result<Self, SandboxError> {
+        let failed = |errno: nix::Error| SandboxError::on("examine", "a work directory", errno);
+        let space = fstatvfs(workspace).map_err(failed)?;
+        let status = fstat(workspace).map_err(failed)?;
+        Ok(Self {
+            files_free: space.files_free(),
+            blocks_free: space.blocks_free(),
+            changed: (status.st_ctime, status.st_ctime_nsec),
+            modified: (status.st_mtime, status.st_mtime_nsec),
+        })
+    }
+}
+
+impl std::fmt::Debug for BoxHandle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("BoxHandle").field("number", &self.number).field("shape", &self.shape).finish_non_exhaustive()
+    }
+}
+
+impl BoxHandle {
+    /// Makes a box through the keeper.
+    pub(super) fn open(
+        keeper: Arc<KeeperClient>,
+        control: ResourceControl,
+        shape: &Shape,
+        core: Option<usize>,
+    ) -> Result<Self, SandboxError> {
+        let (answer, mut files) = keeper.ask(&Request::Open { shape: shape.clone(), core })?;
+        let Answer::Opened { number, init, .. } = answer else { return Err(SandboxError::KeeperGone) };
+        let workspace = take(&mut files, Role::Workspace)?;
+        let pristine = Traces::of(&workspace)?;
+        Ok(Self {
+            keeper,
+            number,
+            init,
+            control,
+            shape: shape.clone(),
+            pinned: core.is_some(),
+            socket: take(&mut files, Role::Init)?,
+            inbox: Inbox::new(),
+            meter: Meter::new(control, files)?,
+            workspace,
+            pristine,
+            used: false,
+            broken: false,
+            shown: Vec::new(),
+        })
+    }
+
+    /// The shape it was made with.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// Shows the host directory `source` read-only at `point` ([`super::PROGRAM`] or [`super::PREPARED`]),
+    /// replacing what was shown there; does nothing when it is shown already.
+    ///
+    /// # Errors
+    /// When the directory cannot be mounted.
+    pub fn attach(&mut self, point: &'static str, source: &Path) -> Result<(), SandboxError> {
+        if self.shown.iter().any(|(own, path)| *own == point && path == source) {
+            return Ok(());
+        }
+        self.shown.retain(|(own, _)| *own != point);
+        let request = Request::Attach { number: self.number, point: point.to_owned(), source: source.to_owned() };
+        self.keeper.ask(&request)?;
+        self.shown.push((point, source.to_owned()));
+        Ok(())
+    }
+
+    /// An empty work directory to put files into before a run: replaced if anything was run or handed out since
+    /// it was new.
+    ///
+    /// # Errors
+    /// When the box cannot be cleaned; it must then be dropped.
+    pub fn fresh_workspace(&mut self) -> Result<BorrowedFd<'_>, SandboxError> {
+        self.renew()?;
+        Ok(self.workspace.as_fd())
+    }
+
+    /// The work directory as the last run left it, everything that ran being dead.
+    pub fn workspace(&self) -> BorrowedFd<'_> {
+        self.workspace.as_fd()
+    }
+
+    /// Runs one command to its end, or until a limit, or until one of `cancel` is cancelled. If a command has
+    /// run since the work directory was new, it is replaced first. When this returns, nothing the command
+    /// started is alive.
+    ///
+    /// # Errors
+    /// A fault of ours; the box must then be dropped, and refuses to run anything more.
+    pub fn run(&mut self, command: Command<'_>, cancel: &[&CancelToken]) -> Result<Outcome, SandboxError> {
+        if self.broken {
+            let detail = "an earlier run in it was broken off".to_owned();
+            return Err(SandboxError::BoxLost { name: self.name(), detail });
+        }
+        if self.used {
+            self.renew()?;
+        }
+        self.used = true;
+        self.broken = true;
+        let outcome = watch::run(self, command, cancel)?;
+        self.broken = false;
+        Ok(outcome)
+    }
+
+    pub(super) fn name(&self) -> String {
+        format!("box-{}", self.number)
+    }
+
+    /// Back to how it was when it was new. The tmpfs is replaced only if something was written to it: most
+    /// programs never do, and replacing costs more than looking.
+    fn renew(&mut self) -> Result<(), SandboxError> {
+        if Traces::of(&self.workspace)? != self.pristine {
+            let (_, mut files) = self.keeper.ask(&Request::Renew { number: self.number })?;
+            self.workspace = take(&mut files, Role::Workspace)?;
+            self.pristine = Traces::of(&self.workspace)?;
+        }
+        if self.used {
+            if let Some(meter) = self.meter.as_mut().filter(|meter| meter.needs_fresh_leaf()) {
+                let (_, files) = self.keeper.ask(&Request::FreshLeaf { number: self.number })?;
+                meter.replace(files)?;
+            }
+        }
+        self.used = false;
+        Ok(())
+    }
+}
+
+impl Drop for BoxHandle {
+    fn drop(&mut self) {
+        match self.keeper.ask(&Request::Close { number: self.number }) {
+            // A keeper that is gone has taken its boxes along.
+            Ok(_) | Err(SandboxError::KeeperGone) => {}
+            Err(error) => tracing::warn!(%error, box_name = self.name(), "a box could not be destroyed"),
+        }
+    }
+}
+
+fn take(files: &mut Files, role: Role) -> Result<OwnedFd, SandboxError> {
+    let index = files.iter().position(|(own, _)| *own == role).ok_or_else(|| SandboxError::Keeper {
+        operation: "hand over descriptors",
+        detail: format!("{role:?} is missing"),
+    })?;
+    Ok(files.swap_remove(index).1)
+}

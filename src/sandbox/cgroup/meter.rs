@@ -1,0 +1,256 @@
+//! The worker's side of a box's groups: sets limits and reads counters through the descriptors it was given.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use nix::sys::uio::{pread, pwrite};
+
+use super::group::{Files, Role, find, role_error};
+use crate::sandbox::{ResourceControl, SandboxError};
+use crate::units::Bytes;
+
+/// Counters of one box between runs, so that one read after a run gives what the run used.
+#[derive(Debug)]
+pub(in crate::sandbox) struct Meter {
+    control: ResourceControl,
+    files: Files,
+    /// Limits written last; `None` before the first time.
+    memory_limit: Option<Option<Bytes>>,
+    process_limit: Option<Option<u32>>,
+    cpu_base: Duration,
+    memory_base: u64,
+    cache_base: u64,
+    kills_base: u64,
+    starved_base: Duration,
+    /// Whether writing to the peak file resets it.
+    peak_resets: bool,
+}
+
+/// What a run used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sandbox) struct Usage {
+    /// CPU time in the group, box init's own included where it shares the group.
+    pub cpu: Duration,
+    pub memory: Bytes,
+    pub out_of_memory: bool,
+}
+
+impl Meter {
+    /// A meter over the descriptors of a box; `None` without cgroups.
+    pub(in crate::sandbox) fn new(control: ResourceControl, files: Files) -> Result<Option<Self>, SandboxError> {
+        if control == ResourceControl::None {
+            return Ok(None);
+        }
+        let mut meter = Self {
+            control,
+            files,
+            memory_limit: None,
+            process_limit: None,
+            cpu_base: Duration::ZERO,
+            memory_base: 0,
+            cache_base: 0,
+            kills_base: 0,
+            starved_base: Duration::ZERO,
+            peak_resets: true,
+        };
+        // v1 has always reset by writing; v2 since 6.12 ("memory.peak" in cgroup-v2.rst), per open file.
+        meter.peak_resets = meter.write(Role::MemoryPeak, "0").is_ok();
+        meter.rebase()?;
+        Ok(Some(meter))
+    }
+
+    /// Whether every run needs a fresh leaf.
+    pub(in crate::sandbox) fn needs_fresh_leaf(&self) -> bool {
+        !self.peak_resets
+    }
+
+    /// Takes over the descriptors of a fresh leaf, which has no limits yet and all counters at zero.
+    pub(in crate::sandbox) fn replace(&mut self, files: Files) -> Result<(), SandboxError> {
+        self.files = files;
+        self.memory_limit = None;
+        self.process_limit = None;
+        self.rebase()
+    }
+
+    /// Reads every counter's value while nothing runs.
+    fn rebase(&mut self) -> Result<(), SandboxError> {
+        self.cpu_base = self.cpu_total()?;
+        self.kills_base = self.kills()?;
+        self.cache_base = self.page_cache()?;
+        Ok(())
+    }
+
+    /// The descriptor of a role, for polling or for handing on.
+    pub(in crate::sandbox) fn file(&self, role: Role) -> Option<BorrowedFd<'_>> {
+        find(&self.files, role)
+    }
+
+    /// Gets ready for a run: limits as wanted (written only when they differ), peak reset.
+    pub(in crate::sandbox) fn arm(
+        &mut self,
+        memory: Option<Bytes>,
+        processes: Option<u32>,
+    ) -> Result<(), SandboxError> {
+        if self.process_limit != Some(processes) {
+            // With v1 the init of the box is in the group too.
+            let own = u32::from(self.control != ResourceControl::CgroupV2);
+            let text = processes.map_or_else(|| "max".to_owned(), |count| count.saturating_add(own).to_string());
+            self.write(Role::ProcessLimit, &text)?;
+            self.process_limit = Some(processes);
+        }
+        self.memory_base = self.number(Role::MemoryUsage)?;
+        if self.memory_limit != Some(memory) {
+            self.limit_memory(memory)?;
+            self.memory_limit = Some(memory);
+        }
+        if self.peak_resets {
+            self.write(Role::MemoryPeak, "0")?;
+        }
+        if let Some(starved) = self.starved_total() {
+            self.starved_base = starved;
+        }
+        Ok(())
+    }
+
+    /// v1 refuses a memory limit above the memory-and-swap limit, so the order depends on the direction:
+    /// lift both first.
+    fn limit_memory(&self, memory: Option<Bytes>) -> Result<(), SandboxError> {
+        if self.control == ResourceControl::CgroupV2 {
+            let text = memory.map_or_else(|| "max".to_owned(), |limit| limit.0.to_string());
+            return self.write(Role::MemoryLimit, &text);
+        }
+        let swap = self.file(Role::SwapLimit).is_some();
+        if swap {
+            self.write(Role::SwapLimit, "-1")?;
+        }
+        let text = memory.map_or_else(|| "-1".to_owned(), |limit| limit.0.saturating_add(self.memory_base).to_string());
+        self.write(Role::MemoryLimit, &text)?;
+        if swap { self.write(Role::SwapLimit, &text) } else { Ok(()) }
+    }
+
+    /// CPU time used since the run began; cheap enough to be asked while it runs.
+    pub(in crate::sandbox) fn cpu_so_far(&self) -> Result<Duration, SandboxError> {
+        Ok(self.cpu_total()?.saturating_sub(self.cpu_base))
+    }
+
+    /// Time since [`Meter::arm`] in which a program was ready to run and the host gave it no core; `None` where
+    /// the kernel does not count it.
+    pub(in crate::sandbox) fn starved_so_far(&self) -> Option<Duration> {
+        self.starved_total().map(|total| total.saturating_sub(self.starved_base))
+    }
+
+    /// Kills everything of the run at once; false where only box init can.
+    pub(in crate::sandbox) fn kill(&self) -> bool {
+        self.file(Role::Kill).is_some() && self.write(Role::Kill, "1").is_ok()
+    }
+
+    /// What the run used, after everything in the box is dead. `disk_reads` is whether it read anything from a
+    /// disk: then the page cache it filled was charged to it, and is taken off.
+    pub(in crate::sandbox) fn finish(&mut self, disk_reads: bool) -> Result<Usage, SandboxError> {
+        self.confirm_empty()?;
+        let cpu_total = self.cpu_total()?;
+        let cpu = cpu_total.saturating_sub(self.cpu_base);
+        self.cpu_base = cpu_total;
+        let kills = self.kills()?;
+        let out_of_memory = kills > self.kills_base;
+        self.kills_base = kills;
+        let mut peak = self.number(Role::MemoryPeak)?.saturating_sub(self.memory_base);
+        if disk_reads {
+            let cache = self.page_cache()?;
+            peak = peak.saturating_sub(cache.saturating_sub(self.cache_base));
+            self.cache_base = cache;
+        }
+        Ok(Usage { cpu, memory: Bytes(peak), out_of_memory })
+    }
+
+    /// The kernel's own count must say that nothing but box init is left.
+    fn confirm_empty(&self) -> Result<(), SandboxError> {
+        let expected = u64::from(self.control != ResourceControl::CgroupV2);
+        // A dead process is taken off the count when it is released, which may lag behind its being reaped by
+        // a moment where the kernel defers it; anything longer means something is alive.
+        for attempt in 0..200 {
+            if self.number(Role::ProcessCount)? == expected {
+                return Ok(());
+            }
+            if attempt > 10 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        let count = self.number(Role::ProcessCount)?;
+        Err(SandboxError::BoxLost {
+            name: "a box".to_owned(),
+            detail: format!("{} processes are left after everything was killed", count.saturating_sub(expected)),
+        })
+    }
+
+    fn cpu_total(&self) -> Result<Duration, SandboxError> {
+        if self.control == ResourceControl::CgroupV1 {
+            return self.number(Role::Cpu).map(Duration::from_nanos);
+        }
+        self.with_text(Role::Cpu, |text| field(text, "usage_usec ")).map(Duration::from_micros)
+    }
+
+    fn starved_total(&self) -> Option<Duration> {
+        self.file(Role::Pressure)?;
+        self.with_text(Role::Pressure, |text| field(text.lines().next()?, "total=")).ok().map(Duration::from_micros)
+    }
+
+    fn kills(&self) -> Result<u64, SandboxError> {
+        self.with_text(Role::MemoryEvents, |text| field(text, "oom_kill "))
+    }
+
+    /// Bytes of file pages charged to the group, tmpfs (which is the program's own memory) left out.
+    fn page_cache(&self) -> Result<u64, SandboxError> {
+        let name = if self.control == ResourceControl::CgroupV2 { "file " } else { "cache " };
+        self.with_text(Role::MemoryStat, |text| {
+            Some(field(text, name)?.saturating_sub(field(text, "shmem ").unwrap_or(0)))
+        })
+    }
+
+    fn number(&self, role: Role) -> Result<u64, SandboxError> {
+        self.with_text(role, |text| text.trim().parse().ok())
+    }
+
+    /// Reads a file and picks something out of it.
+    fn with_text<T>(&self, role: Role, pick: impl Fn(&str) -> Option<T>) -> Result<T, SandboxError> {
+        let missing = || role_error("read", role, io::Error::from(io::ErrorKind::NotFound));
+        let mut buffer = [0u8; 4096];
+        let file = self.file(role).ok_or_else(missing)?;
+        let length = pread(file, &mut buffer, 0).map_err(|errno| role_error("read", role, errno.into()))?;
+        std::str::from_utf8(&buffer[..length])
+            .ok()
+            .and_then(pick)
+            .ok_or_else(|| role_error("understand", role, io::Error::from(io::ErrorKind::InvalidData)))
+    }
+
+    fn write(&self, role: Role, text: &str) -> Result<(), SandboxError> {
+        let missing = || role_error("write", role, io::Error::from(io::ErrorKind::NotFound));
+        let file = self.file(role).ok_or_else(missing)?;
+        pwrite(file, text.as_bytes(), 0).map(drop).map_err(|errno| role_error("write", role, errno.into()))
+    }
+}
+
+/// The number after `name` at the start of a line, or after `name` anywhere when it ends with `=`.
+fn field(text: &str, name: &str) -> Option<u64> {
+    let rest = if name.ends_with('=') {
+        text.split_once(name)?.1
+    } else {
+        text.lines().find_map(|line| line.strip_prefix(name))?
+    };
+    let end = rest.find(|character: char| !character.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..end].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    #[test]
+    fn fields_are_found_by_whole_name() {
+        let text = "low 0\noom 3\noom_kill 2\noom_group_kill 1\n";
+        assert_eq!(field(text, "oom_kill "), Some(2));
+        assert_eq!(field(text, "kill "), None);
+        assert_eq!(field("some avg10=0.00 avg60=0.12 total=4711", "total="), Some(4711));
+    }
+}

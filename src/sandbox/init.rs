@@ -1,0 +1,305 @@
+//! Box init: PID 1 of a box, from its birth to its loop of runs.
+//!
+//! It is born by the keeper into new namespaces, builds the root, gives up everything it can (a user namespace
+//! of its own, an unprivileged uid, no capability in the bounding set, no further namespaces, the system-call
+//! filter), and then only serves: one request, one program, one result. Programs inherit all of that, so a run
+//! pays for none of it.
+//!
+//! What always holds: a result is sent after the program and everything it started are dead and reaped; when
+//! the worker or the keeper is gone, so is this process, and the kernel kills the rest of the PID namespace
+//! with it. It refuses to know limits of time and memory: the worker watches those from outside.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{Pid, sethostname, setresgid, setresuid};
+use serde::{Deserialize, Serialize};
+
+use super::child::{self, ChildStack, Parts, Plan, ProgramId};
+use super::run_message::{End, KILL, RUN, RunRequest, RunResult};
+use super::wire::{self, Inbox};
+use super::syscalls::Reaped;
+use super::{SandboxError, Shape, rootfs, seccomp, syscalls};
+
+/// Inside ids; which host ids they are is the keeper's business.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Identity {
+    /// uid and gid of box init.
+    pub init: u32,
+    /// uid and gid of programs.
+    pub program: u32,
+    /// Owner of the work directory, as seen by the keeper.
+    pub workspace_owner: u32,
+    /// Whether the keeper has real privileges: then programs get a uid of their own and groups are emptied.
+    pub privileged: bool,
+}
+
+/// Steps of the birth, told to the keeper, which answers each but the last with one byte.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Progress {
+    /// The cgroup namespace is made: the keeper may make and fill leaves.
+    Rooted,
+    /// The user namespace is made: the keeper must write its id maps.
+    WantsIds,
+    /// Ready; the work directory comes along.
+    Ready,
+    /// A step failed.
+    Failed(String),
+}
+
+/// The life of box init; returns when the worker is gone. `keeper` is for the birth, `worker` for the runs.
+pub(super) fn live(shape: &Shape, core: Option<usize>, identity: Identity, keeper: OwnedFd, worker: OwnedFd) {
+    match become_init(shape, core, identity, &keeper) {
+        Ok(workspace) => {
+            let told = wire::send_json(keeper.as_fd(), &Progress::Ready, &[workspace.as_fd()]);
+            drop((workspace, keeper));
+            if told.is_ok() {
+                // A failure of the socket means the worker is gone or confused: either way the box ends.
+                let _ = serve(identity, &worker);
+            }
+        }
+        Err(error) => {
+            let _ = wire::send_json(keeper.as_fd(), &Progress::Failed(error.to_string()), &[]);
+        }
+    }
+}
+
+/// Says where the birth has got to and waits for the keeper's go-ahead.
+fn report(keeper: &OwnedFd, progress: &Progress) -> Result<(), SandboxError> {
+    wire::send_json(keeper.as_fd(), progress, &[]).map_err(|error| SandboxError::on("tell", "the keeper", error))?;
+    wait(keeper)
+}
+
+fn wait(keeper: &OwnedFd) -> Result<(), SandboxError> {
+    let mut byte = [0u8; 1];
+    match nix::unistd::read(keeper, &mut byte) {
+        Ok(1) => Ok(()),
+        _ => Err(SandboxError::KeeperGone),
+    }
+}
+
+fn become_init(
+    shape: &Shape,
+    core: Option<usize>,
+    identity: Identity,
+    keeper: &OwnedFd,
+) -> Result<OwnedFd, SandboxError> {
+    let failed = |operation: &'static str, subject: &str| {
+        let subject = subject.to_owned();
+        move |errno: Errno| SandboxError::on(operation, subject, errno)
+    };
+    syscalls::reset_signals();
+    nix::sys::prctl::set_name(c"gavel-box").map_err(failed("name", "box init"))?;
+    // Until the keeper has put this process into its v1 groups, it must not use memory worth counting.
+    wait(keeper)?;
+    if let Some(core) = core {
+        let mut cores = CpuSet::new();
+        cores.set(core).map_err(failed("choose", "a core"))?;
+        sched_setaffinity(Pid::from_raw(0), &cores).map_err(failed("stay on", &format!("core {core}")))?;
+    }
+    unshare(CloneFlags::CLONE_NEWCGROUP).map_err(failed("make", "a cgroup namespace"))?;
+    report(keeper, &Progress::Rooted)?;
+    sethostname(&shape.hostname).map_err(failed("set", "the host name"))?;
+    let proc = File::open("/proc").map_err(|error| SandboxError::at("open", "/proc", error))?;
+    rootfs::enter(shape, identity.workspace_owner)?;
+    unshare(CloneFlags::CLONE_NEWUSER).map_err(failed("make", "a user namespace"))?;
+    report(keeper, &Progress::WantsIds)?;
+    if identity.privileged {
+        nix::unistd::setgroups(&[]).map_err(failed("empty", "the groups of box init"))?;
+    }
+    let (uid, gid) = (identity.init.into(), identity.init.into());
+    setresgid(gid, gid, gid).map_err(failed("take", "the gid of box init"))?;
+    setresuid(uid, uid, uid).map_err(failed("take", "the uid of box init"))?;
+    forbid_namespaces(&proc)?;
+    drop(proc);
+    for capability in 0.. {
+        if syscalls::drop_bounding_capability(capability).is_err() {
+            break;
+        }
+    }
+    // Both are cleared by changes of credentials (prctl(2)), so they come after the last one.
+    nix::sys::prctl::set_dumpable(false).map_err(failed("hide", "box init"))?;
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("bind", "box init to the keeper"))?;
+    let directory = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let workspace = nix::fcntl::open(super::WORKSPACE, directory, Mode::empty())
+        .map_err(failed("open", "the work directory"))?;
+    let filter = seccomp::filter(shape.profile, true)?;
+    seccompiler::apply_filter(&filter)
+        .map_err(|error| SandboxError::on("install", "the system-call filter", io::Error::other(error)))?;
+    Ok(workspace)
+}
+
+/// Makes further namespaces impossible in the box's user namespace: a limit of zero for each kind
+/// (namespaces(7), "/proc/sys/user"). The filter refuses clone's flags too, but cannot see clone3's, which
+/// live in memory.
+fn forbid_namespaces(proc: &File) -> Result<(), SandboxError> {
+    for kind in ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"] {
+        let path = format!("sys/user/max_{kind}_namespaces");
+        let failed = |error: io::Error| SandboxError::on("forbid further namespaces through", format!("/proc/{path}"), error);
+        let file = openat(proc, path.as_str(), OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty());
+        let mut file = File::from(file.map_err(|errno| failed(errno.into()))?);
+        file.write_all(b"0").map_err(failed)?;
+        let mut value = [0u8; 8];
+        let length = file_at_start(&mut file, &mut value).map_err(failed)?;
+        if value[..length].trim_ascii() != b"0" {
+            return Err(failed(io::Error::other("the limit did not take")));
+        }
+    }
+    Ok(())
+}
+
+fn file_at_start(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    use std::io::Seek;
+    file.rewind()?;
+    file.read(buffer)
+}
+
+/// Serves runs until the worker closes its end.
+fn serve(identity: Identity, worker: &OwnedFd) -> io::Result<()> {
+    let mut inbox = Inbox::new();
+    let mut stack = ChildStack::new();
+    loop {
+        let cpu_before = own_cpu()?;
+        let Some((bytes, descriptors)) = inbox.receive(worker.as_fd())? else { return Ok(()) };
+        let request = match bytes.split_first() {
+            Some((&RUN, rest)) => RunRequest::decode(rest).filter(|_| descriptors.len() >= 3),
+            // A kill that crossed with a result: nothing runs any more.
+            Some((&KILL, _)) => continue,
+            _ => None,
+        };
+        let Some(request) = request else {
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
+        };
+        let result = run(request, descriptors, identity, worker, &mut stack, cpu_before)?;
+        wire::send(worker.as_fd(), &result.encode(), &[])?;
+    }
+}
+
+/// One program, from clone to the last process reaped.
+fn run(
+    request: RunRequest,
+    descriptors: Vec<OwnedFd>,
+    identity: Identity,
+    worker: &OwnedFd,
+    stack: &mut ChildStack,
+    cpu_before: Duration,
+) -> io::Result<RunResult> {
+    let reaped_before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let ids = ProgramId { id: identity.program, clear_groups: identity.privileged };
+    let limits = request.resource_limits();
+    let parts =
+        Parts { paths: request.paths, argv: request.argv, envp: request.envp, directory: request.directory, limits };
+    let stdio = [descriptors[0].as_fd(), descriptors[1].as_fd(), descriptors[2].as_fd()];
+    let plan = Plan::new(parts, stdio, ids);
+    let leaf = descriptors.get(3).map(AsFd::as_fd);
+    let born = child::spawn(&plan, stack, leaf);
+    let started = Instant::now();
+    // The program has its own copies; as long as these are open, its pipes could not end.
+    drop(descriptors);
+    let (end, wall) = match born {
+        Err(error) => (End::NotStarted { step: 0, errno: error.raw_os_error().unwrap_or(0) }, Duration::ZERO),
+        Ok(born) => {
+            wait_for(&born.pidfd, worker)?;
+            let wall = started.elapsed();
+            let status = wait_leader(born.pid)?;
+            let (step, errno) = plan.failure();
+            if step == 0 { (status, wall) } else { (End::NotStarted { step, errno }, Duration::ZERO) }
+        }
+    };
+    kill_everything()?;
+    let reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let cpu = |usage: &nix::sys::resource::Usage| time_value(usage.user_time()) + time_value(usage.system_time());
+    let count = |value: i64| u64::try_from(value).unwrap_or(0);
+    let disk_reads = count(reaped.major_page_faults() - reaped_before.major_page_faults())
+        + count(reaped.block_reads() - reaped_before.block_reads());
+    Ok(RunResult {
+        end,
+        wall,
+        init_cpu: own_cpu()?.saturating_sub(cpu_before),
+        reaped_cpu: cpu(&reaped).saturating_sub(cpu(&reaped_before)),
+        max_rss_kib: count(reaped.max_rss()),
+        disk_reads,
+    })
+}
+
+/// Waits until the leader is dead, killing when the worker says so; an end of file ends the box.
+fn wait_for(pidfd: &OwnedFd, worker: &OwnedFd) -> io::Result<()> {
+    loop {
+        let mut watched =
+            [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN), PollFd::new(worker.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut watched, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let ready = |index: usize| watched[index].revents().is_some_and(|events| !events.is_empty());
+        if ready(0) {
+            return Ok(());
+        }
+        if ready(1) {
+            let mut message = [0u8; 16];
+            match nix::unistd::read(worker, &mut message) {
+                Ok(1) if message[0] == KILL => signal_everything()?,
+                Err(Errno::EINTR | Errno::EAGAIN) => {}
+                _ => return Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
+            }
+        }
+    }
+}
+
+/// SIGKILL to every process of the PID namespace but this one (kill(2), pid -1). The kernel holds the task
+/// list's lock, and a fork with a fatal signal pending fails, so none escapes.
+fn signal_everything() -> io::Result<()> {
+    match kill(Pid::from_raw(-1), Signal::SIGKILL) {
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn wait_leader(pid: libc::pid_t) -> io::Result<End> {
+    loop {
+        match syscalls::reap(pid, true)? {
+            Reaped::Process { status, .. } if libc::WIFEXITED(status) => {
+                return Ok(End::Exited(libc::WEXITSTATUS(status)));
+            }
+            Reaped::Process { status, .. } if libc::WIFSIGNALED(status) => {
+                return Ok(End::Signaled(libc::WTERMSIG(status)));
+            }
+            Reaped::Process { .. } | Reaped::NoneYet => {}
+            Reaped::NoneLeft => return Err(io::Error::from(io::ErrorKind::NotFound)),
+        }
+    }
+}
+
+/// Kills and reaps until there is nothing left to wait for. Orphans of the leader have become children of
+/// this process by the time the leader was reaped, so having no children means the namespace is empty.
+fn kill_everything() -> io::Result<()> {
+    let mut block = false;
+    loop {
+        match syscalls::reap(-1, block)? {
+            Reaped::Process { .. } => {}
+            Reaped::NoneLeft => return Ok(()),
+            Reaped::NoneYet => {
+                signal_everything()?;
+                block = true;
+            }
+        }
+    }
+}
+
+fn own_cpu() -> io::Result<Duration> {
+    Ok(clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID)?.into())
+}
+
+fn time_value(value: nix::sys::time::TimeVal) -> Duration {
+    Duration::from_micros(u64::try_from(value.tv_sec() * 1_000_000 + value.tv_usec()).unwrap_or(0))
+}

@@ -1,0 +1,84 @@
+//! What worker and keeper say to each other: one request, one answer, in JSON.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::cgroup::Role;
+use super::{ResourceControl, Shape};
+
+/// From the worker.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// The first message: claim the hierarchies.
+    Start {
+        /// The id of a [`ResourceControl`] to insist on.
+        demanded: Option<ResourceControl>,
+    },
+    /// Make a box.
+    Open {
+        shape: Shape,
+        core: Option<usize>,
+    },
+    /// Show a host directory in a box.
+    Attach {
+        number: u64,
+        point: String,
+        source: PathBuf,
+    },
+    /// Replace the work directory by an empty one.
+    Renew {
+        number: u64,
+    },
+    /// Replace the leaf cgroup by a fresh one.
+    FreshLeaf {
+        number: u64,
+    },
+    /// Destroy a box.
+    Close {
+        number: u64,
+    },
+}
+
+impl Request {
+    /// The request in words, for errors.
+    pub(super) fn operation(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::Open { .. } => "make a box",
+            Self::Attach { .. } => "show a directory in a box",
+            Self::Renew { .. } => "replace the work directory of a box",
+            Self::FreshLeaf { .. } => "replace the cgroup of a box",
+            Self::Close { .. } => "destroy a box",
+        }
+    }
+}
+
+/// From the keeper.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Answer {
+    /// Started.
+    Started {
+        control: ResourceControl,
+    },
+    /// A box, with descriptors in the order of their roles.
+    Opened {
+        number: u64,
+        /// Process id of its init.
+        init: i32,
+        roles: Vec<Role>,
+    },
+    /// Done, with descriptors in the order of their roles.
+    Done {
+        roles: Vec<Role>,
+    },
+    /// The host lacks something.
+    Lacking {
+        missing: String,
+        remedy: String,
+    },
+    /// It failed.
+    Failed {
+        detail: String,
+    },
+}

@@ -1,0 +1,238 @@
+//! The file tree of a box: a read-only tmpfs with read-only binds of the host's directories, a few devices and
+//! one capped writable place.
+//!
+//! Called by box init before it gives up its privileges, in its own mount namespace. Sources are cloned
+//! (open_tree) before anything is covered, so a source may lie anywhere, also below the staging place. What is
+//! not named does not exist inside: no `/home`, no `/root`, no `/sys`, no host `/etc` beyond the loader's
+//! files.
+
+use std::ffi::CString;
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::unistd::{chdir, pivot_root};
+
+use super::shape::{BASE_MOUNTS, PREPARED, PROGRAM, Shape, WORKSPACE};
+use super::{SandboxError, syscalls};
+
+/// Directories of the host that can serve as the staging place of the new root; covered in the box's own mount
+/// namespace only.
+const STAGING: &[&str] = &["/tmp", "/run", "/mnt", "/proc"];
+
+/// Devices that give nothing away (full(4), null(4), random(4)).
+const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+
+/// Attributes of everything that is shown of the host.
+const SHOWN: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// Something of the host to be shown at `target`.
+struct Source {
+    target: PathBuf,
+    kind: Kind,
+}
+
+enum Kind {
+    /// A link of the host's, made again: `/bin -> usr/bin`.
+    Link(PathBuf),
+    Directory(OwnedFd),
+    File(OwnedFd),
+}
+
+/// Builds the tree and makes it the root. `owner` is the uid (as seen here) that owns the work directory
+/// itself; it must not be the programs' where there is a choice, so that they cannot change its mode.
+pub(super) fn enter(shape: &Shape, owner: u32) -> Result<(), SandboxError> {
+    let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
+        .map_err(|errno| SandboxError::at("make private", "/", errno))?;
+    let sources = collect(shape)?;
+    let devices: Vec<(&str, OwnedFd)> = DEVICES
+        .iter()
+        .filter(|path| Path::new(path).exists())
+        .map(|path| Ok((*path, clone_mount(Path::new(path))?)))
+        .collect::<Result<_, SandboxError>>()?;
+    let root = staging_place()?;
+    mount(Some("tmpfs"), root, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("size=1m,mode=755"))
+        .map_err(|errno| SandboxError::at("mount a tmpfs on", root, errno))?;
+    for source in sources {
+        place(root, &source)?;
+    }
+    make_own_files(root, shape)?;
+    for (path, device) in devices {
+        let target = below(root, Path::new(path));
+        fs::write(&target, b"").map_err(|error| SandboxError::at("make", target.clone(), error))?;
+        attach(&device, &target)?;
+        syscalls::restrict_mount(device.as_fd(), libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC, false)
+            .map_err(|error| SandboxError::at("restrict", target, error))?;
+    }
+    mount_workspace(&below(root, Path::new(WORKSPACE)), shape, owner)?;
+    if shape.proc {
+        mount_proc(&below(root, Path::new("/proc")))?;
+    }
+    chdir(root).map_err(|errno| SandboxError::at("enter", root, errno))?;
+    pivot_root(".", ".").map_err(|errno| SandboxError::at("make the root of", root, errno))?;
+    umount2(".", MntFlags::MNT_DETACH).map_err(|errno| SandboxError::at("detach", "the host's root", errno))?;
+    chdir("/").map_err(|errno| SandboxError::at("enter", "/", errno))?;
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
+        .map_err(|errno| SandboxError::at("make read-only", "/", errno))
+}
+
+/// A work directory: a tmpfs of its own. Sticky and owned by `owner`, so that programs can use but not change
+/// it; `noatime`, so that reading it leaves no trace.
+pub(super) fn mount_workspace(target: &Path, shape: &Shape, owner: u32) -> Result<(), SandboxError> {
+    let options = format!(
+        "size={},nr_inodes={},mode=1777,uid={owner},gid={owner}",
+        shape.workspace.0, shape.workspace_inodes
+    );
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
+    mount(Some("tmpfs"), target, Some("tmpfs"), flags, Some(options.as_str()))
+        .map_err(|errno| SandboxError::at("mount a tmpfs on", target, errno))
+}
+
+/// A detached, read-only copy of the mount at `path`, to be attached in a box.
+pub(super) fn shown(path: &Path) -> Result<OwnedFd, SandboxError> {
+    let tree = clone_mount(path)?;
+    syscalls::restrict_mount(tree.as_fd(), SHOWN, true)
+        .map_err(|error| SandboxError::at("make read-only", path, error))?;
+    Ok(tree)
+}
+
+/// Attaches a detached mount.
+pub(super) fn attach(tree: &OwnedFd, target: &Path) -> Result<(), SandboxError> {
+    let path = c_path(target)?;
+    syscalls::attach_mount(tree.as_fd(), &path).map_err(|error| SandboxError::at("attach a mount at", target, error))
+}
+
+fn clone_mount(path: &Path) -> Result<OwnedFd, SandboxError> {
+    syscalls::clone_mount(&c_path(path)?).map_err(|error| SandboxError::at("clone the mount of", path, error))
+}
+
+fn c_path(path: &Path) -> Result<CString, SandboxError> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|error| SandboxError::at("use", path, io::Error::other(error)))
+}
+
+/// `/x` below the staging place.
+fn below(root: &Path, path: &Path) -> PathBuf {
+    root.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+fn staging_place() -> Result<&'static Path, SandboxError> {
+    STAGING.iter().map(Path::new).find(|path| path.is_dir()).ok_or_else(|| SandboxError::Host {
+        missing: format!("a directory to build roots on ({})", STAGING.join(", ")),
+        remedy: "make an empty /tmp".to_owned(),
+    })
+}
+
+/// Opens everything that is to be shown.
+fn collect(shape: &Shape) -> Result<Vec<Source>, SandboxError> {
+    let mut sources = Vec::new();
+    match &shape.rootfs {
+        None => {
+            for path in BASE_MOUNTS.iter().map(Path::new) {
+                sources.extend(source(path, path.to_owned())?);
+            }
+        }
+        Some(rootfs) => {
+            let entries = fs::read_dir(rootfs).map_err(|error| SandboxError::at("read", rootfs, error))?;
+            for entry in entries {
+                let entry = entry.map_err(|error| SandboxError::at("read", rootfs, error))?;
+                let target = Path::new("/").join(entry.file_name());
+                let own = ["/dev", "/proc", "/sys", "/tmp", WORKSPACE, PROGRAM, PREPARED];
+                if !own.iter().any(|path| Path::new(path) == target) {
+                    sources.extend(source(&entry.path(), target)?);
+                }
+            }
+        }
+    }
+    for path in &shape.mounts {
+        sources.extend(source(path, path.clone())?);
+    }
+    Ok(sources)
+}
+
+/// One host path, opened; `None` when it does not exist or is neither file, directory nor link.
+fn source(path: &Path, target: PathBuf) -> Result<Option<Source>, SandboxError> {
+    let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(None) };
+    let kind = if metadata.is_symlink() {
+        Kind::Link(fs::read_link(path).map_err(|error| SandboxError::at("read the link", path, error))?)
+    } else if metadata.is_dir() {
+        Kind::Directory(shown(path)?)
+    } else if metadata.is_file() {
+        Kind::File(shown(path)?)
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Source { target, kind }))
+}
+
+/// Puts one source into the new tree.
+fn place(root: &Path, source: &Source) -> Result<(), SandboxError> {
+    let target = below(root, &source.target);
+    let failed = |error| SandboxError::at("make", target.clone(), error);
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    match &source.kind {
+        Kind::Link(_) if target.symlink_metadata().is_ok() => Ok(()),
+        Kind::Link(link) => symlink(link, &target).map_err(failed),
+        Kind::Directory(tree) => {
+            fs::create_dir_all(&target).map_err(failed)?;
+            attach(tree, &target)
+        }
+        Kind::File(tree) => {
+            if !target.exists() {
+                fs::write(&target, b"").map_err(failed)?;
+            }
+            attach(tree, &target)
+        }
+    }
+}
+
+/// Directories, links and files of gavel's own.
+fn make_own_files(root: &Path, shape: &Shape) -> Result<(), SandboxError> {
+    for path in ["/dev", "/etc", WORKSPACE, PROGRAM, PREPARED] {
+        let target = below(root, Path::new(path));
+        fs::create_dir_all(&target).map_err(|error| SandboxError::at("make", target, error))?;
+    }
+    let mut links = vec![("/tmp", WORKSPACE.trim_start_matches('/'))];
+    if shape.proc {
+        let target = below(root, Path::new("/proc"));
+        fs::create_dir_all(&target).map_err(|error| SandboxError::at("make", target, error))?;
+        links.extend([
+            ("/dev/fd", "../proc/self/fd"),
+            ("/dev/stdin", "../proc/self/fd/0"),
+            ("/dev/stdout", "../proc/self/fd/1"),
+            ("/dev/stderr", "../proc/self/fd/2"),
+        ]);
+    }
+    for (path, link) in links {
+        let target = below(root, Path::new(path));
+        symlink(link, &target).map_err(|error| SandboxError::at("link", target, error))?;
+    }
+    if shape.rootfs.is_none() {
+        // Runtimes look their user up (getpwuid(3)); these two lines are all there is to find.
+        for (path, text) in [
+            ("/etc/passwd", "root:x:0:0::/:/bin/sh\nbox:x:1000:1000::/w:/bin/sh\n"),
+            ("/etc/group", "root:x:0:\nbox:x:1000:\n"),
+            ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
+            ("/etc/hosts", "127.0.0.1 localhost\n"),
+        ] {
+            let target = below(root, Path::new(path));
+            fs::write(&target, text).map_err(|error| SandboxError::at("write", target, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// A procfs of the box's own PID namespace that shows programs their own processes and nothing else
+/// (proc(5), "subset" and "hidepid").
+fn mount_proc(target: &Path) -> Result<(), SandboxError> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), target, Some("proc"), flags, Some("subset=pid,hidepid=2"))
+        .map_err(|errno| SandboxError::at("mount procfs on", "/proc of the box", errno))
+}

@@ -1,0 +1,200 @@
+//! What worker and box init say to each other for one run: a fixed binary form, one packet each way.
+//!
+//! Binary because it is the only message on the path of every test. Both ends are always the same build (the
+//! init is a descendant of the worker's own executable), so there is no version in it.
+
+use std::ffi::CString;
+use std::time::Duration;
+
+use super::child::ResourceLimit;
+
+/// From the worker: run this. Descriptors 0, 1, 2 of the program travel with it, then, where programs have a
+/// cgroup of their own, its directory.
+#[derive(Debug, PartialEq)]
+pub(super) struct RunRequest {
+    pub limits: Vec<(u32, u64)>,
+    /// Candidate paths of the program.
+    pub paths: Vec<CString>,
+    pub argv: Vec<CString>,
+    pub envp: Vec<CString>,
+    pub directory: CString,
+}
+
+/// Message kinds, the first byte of a packet.
+pub(super) const RUN: u8 = 1;
+/// From the worker: kill everything that runs.
+pub(super) const KILL: u8 = 2;
+
+fn put_u64(buffer: &mut Vec<u8>, value: u64) {
+    buffer.extend_from_slice(&value.to_ne_bytes());
+}
+
+fn put_strings(buffer: &mut Vec<u8>, strings: &[CString]) {
+    put_u64(buffer, strings.len() as u64);
+    for string in strings {
+        buffer.extend_from_slice(string.as_bytes_with_nul());
+    }
+}
+
+/// Reads the parts of a message back; every method answers `None` at a malformed end.
+struct Parser<'a>(&'a [u8]);
+
+impl Parser<'_> {
+    fn u64(&mut self) -> Option<u64> {
+        let (head, tail) = self.0.split_first_chunk::<8>()?;
+        self.0 = tail;
+        Some(u64::from_ne_bytes(*head))
+    }
+
+    fn string(&mut self) -> Option<CString> {
+        let end = memchr::memchr(0, self.0)?;
+        let string = CString::from_vec_with_nul(self.0[..=end].to_vec()).ok()?;
+        self.0 = &self.0[end + 1..];
+        Some(string)
+    }
+
+    fn strings(&mut self) -> Option<Vec<CString>> {
+        (0..self.u64()?).map(|_| self.string()).collect()
+    }
+}
+
+impl RunRequest {
+    /// The packet.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut buffer = vec![RUN];
+        put_u64(&mut buffer, self.limits.len() as u64);
+        for (resource, value) in &self.limits {
+            put_u64(&mut buffer, u64::from(*resource));
+            put_u64(&mut buffer, *value);
+        }
+        put_strings(&mut buffer, &self.paths);
+        put_strings(&mut buffer, &self.argv);
+        put_strings(&mut buffer, &self.envp);
+        buffer.extend_from_slice(self.directory.as_bytes_with_nul());
+        buffer
+    }
+
+    /// Reads a packet without its kind byte; `None` when it is malformed.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut parser = Parser(bytes);
+        let limits = (0..parser.u64()?)
+            .map(|_| Some((u32::try_from(parser.u64()?).ok()?, parser.u64()?)))
+            .collect::<Option<_>>()?;
+        let (paths, argv, envp) = (parser.strings()?, parser.strings()?, parser.strings()?);
+        let directory = parser.string()?;
+        parser.0.is_empty().then_some(Self { limits, paths, argv, envp, directory })
+    }
+
+    /// The limits in the form the child sets them.
+    pub(super) fn resource_limits(&self) -> Vec<ResourceLimit> {
+        self.limits.iter().map(|(resource, value)| ResourceLimit { resource: *resource, value: *value }).collect()
+    }
+}
+
+/// How the leader ended, as box init saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Exit code.
+    Exited(i32),
+    /// Signal number.
+    Signaled(i32),
+    /// Step (an index into [`super::child::STEPS`]; 0 is the clone itself) and errno.
+    NotStarted { step: u32, errno: i32 },
+}
+
+/// From box init, after everything in the box is dead and reaped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RunResult {
+    pub end: End,
+    /// From exec to the leader's end.
+    pub wall: Duration,
+    /// CPU time box init used itself since the request came in.
+    pub init_cpu: Duration,
+    /// CPU time of all processes reaped (wait4(2)).
+    pub reaped_cpu: Duration,
+    /// Largest `ru_maxrss` reaped since the box was made, KiB.
+    pub max_rss_kib: u64,
+    /// Major faults and blocks read by what was reaped: zero means the page cache had everything.
+    pub disk_reads: u64,
+}
+
+impl RunResult {
+    /// The packet.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let (kind, first, second) = match self.end {
+            End::Exited(code) => (0, code, 0),
+            End::Signaled(signal) => (1, signal, 0),
+            End::NotStarted { step, errno } => (2, i32::try_from(step).unwrap_or(0), errno),
+        };
+        let mut buffer = Vec::with_capacity(64);
+        for value in [kind, i64::from(first), i64::from(second)] {
+            buffer.extend_from_slice(&value.to_ne_bytes());
+        }
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        for value in
+            [nanos(self.wall), nanos(self.init_cpu), nanos(self.reaped_cpu), self.max_rss_kib, self.disk_reads]
+        {
+            put_u64(&mut buffer, value);
+        }
+        buffer
+    }
+
+    /// Reads a packet; `None` when it is malformed.
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut parser = Parser(bytes);
+        let small = |value: u64| i32::try_from(value.cast_signed()).ok();
+        let kind = parser.u64()?;
+        let (first, second) = (small(parser.u64()?)?, small(parser.u64()?)?);
+        let end = match kind {
+            0 => End::Exited(first),
+            1 => End::Signaled(first),
+            2 => End::NotStarted { step: u32::try_from(first).ok()?, errno: second },
+            _ => return None,
+        };
+        let mut time = || parser.u64().map(Duration::from_nanos);
+        let (wall, init_cpu, reaped_cpu) = (time()?, time()?, time()?);
+        let (max_rss_kib, disk_reads) = (parser.u64()?, parser.u64()?);
+        parser.0.is_empty().then_some(Self { end, wall, init_cpu, reaped_cpu, max_rss_kib, disk_reads })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strings(texts: &[&str]) -> Vec<CString> {
+        texts.iter().map(|text| CString::new(*text).unwrap()).collect()
+    }
+
+    #[test]
+    fn requests_survive_the_wire() {
+        let request = RunRequest {
+            limits: vec![(7, u64::MAX), (0, 3)],
+            paths: strings(&["/bin/a"]),
+            argv: strings(&["a", "", "with space\n"]),
+            envp: vec![],
+            directory: CString::new("/w").unwrap(),
+        };
+        let bytes = request.encode();
+        assert_eq!(RunRequest::decode(&bytes[1..]).unwrap(), request);
+        for length in 1..bytes.len() - 1 {
+            assert_eq!(RunRequest::decode(&bytes[1..=length]).filter(|short| *short == request), None);
+        }
+    }
+
+    #[test]
+    fn results_survive_the_wire() {
+        for end in [End::Exited(255), End::Signaled(9), End::NotStarted { step: 8, errno: 2 }] {
+            let result = RunResult {
+                end,
+                wall: Duration::from_millis(7),
+                init_cpu: Duration::from_nanos(5),
+                reaped_cpu: Duration::from_micros(9),
+                max_rss_kib: 4096,
+                disk_reads: 1,
+            };
+            assert_eq!(RunResult::decode(&result.encode()), Some(result));
+        }
+        assert_eq!(RunResult::decode(b"short"), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! Usage of a box's processes where no cgroup counts it: from procfs, by sampling.
+//!
+//! A fallback, and named as such in every report: what happens between two samples is not seen, and CPU time
+//! comes in scheduler ticks. When everything is dead, box init's own account (wait4) is added to the picture.
+
+use std::time::Duration;
+
+use procfs::process::{Process, Stat};
+
+use crate::units::Bytes;
+
+/// What the processes of a box use at one moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sample {
+    /// CPU time since the sampler was made.
+    pub cpu: Duration,
+    /// Resident memory.
+    pub memory: Bytes,
+}
+
+/// Follows the descendants of one box init.
+pub(super) struct Sampler {
+    init: i32,
+    /// Ticks that init's dead children had used before.
+    base: u64,
+}
+
+impl Sampler {
+    /// A sampler for the box whose init has that process id.
+    pub(super) fn new(init: i32) -> Self {
+        let base = Process::new(init).and_then(|process| process.stat()).map_or(0, |stat| reaped_ticks(&stat));
+        Self { init, base }
+    }
+
+    /// The sum over everything in the box but its init. Processes that vanish while we look count in the next
+    /// sample, as their parent's.
+    pub(super) fn sample(&self) -> Sample {
+        let mut ticks = 0;
+        let mut memory = 0;
+        let mut pending = vec![self.init];
+        while let Some(pid) = pending.pop() {
+            let Ok(process) = Process::new(pid) else { continue };
+            let Ok(stat) = process.stat() else { continue };
+            ticks += reaped_ticks(&stat);
+            if pid != self.init {
+                ticks += stat.utime + stat.stime;
+                memory += stat.rss * procfs::page_size();
+            }
+            let Ok(tasks) = process.tasks() else { continue };
+            pending.extend(
+                tasks
+                    .flatten()
+                    .filter_map(|task| task.children().ok())
+                    .flatten()
+                    .filter_map(|child| i32::try_from(child).ok()),
+            );
+        }
+        let used = ticks.saturating_sub(self.base);
+        let per_second = procfs::ticks_per_second().max(1);
+        Sample { cpu: Duration::from_millis(used * 1000 / per_second), memory: Bytes(memory) }
+    }
+}
+
+fn reaped_ticks(stat: &Stat) -> u64 {
+    u64::try_from(stat.cutime + stat.cstime).unwrap_or(0)
+}

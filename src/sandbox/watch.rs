@@ -1,0 +1,517 @@
+//! One run, seen from outside: starts it, watches {result, CPU, wall, memory, output, cancellation}, reads the
+//! counters when everything is dead.
+//!
+//! The result message of box init is the only thing that ends a run; a limit only makes us kill. Timers are
+//! armed for the earliest moment a limit can be reached and re-armed until it is, so a program that keeps
+//! within its limits costs no wake-ups.
+
+use std::ffi::CString;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::time::TimeSpec;
+use nix::unistd::{pipe2, read};
+
+use super::box_handle::BoxHandle;
+use super::cgroup::{Meter, Role};
+use super::child::STEPS;
+use super::command::{Command, Exit, Limits, Outcome, Stopped, Stream};
+use super::run_message::{End, KILL, RunRequest, RunResult};
+use super::{CancelToken, Capture, Profile, ResourceControl, SandboxError, tree, wire};
+use crate::units::Bytes;
+
+/// How long a box may take from being killed to its result before it is given up. Freeing the memory of a
+/// large program takes the kernel up to about 0.2 s a GiB.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// A wall limit is stretched by the time the host gave the box no core, but never beyond this factor.
+const LARGEST_STRETCH: u32 = 10;
+
+/// Output is taken at most this often while a program runs: a program that writes byte by byte would otherwise
+/// wake us at every byte.
+const OUTPUT_INTERVAL: Duration = Duration::from_millis(1);
+
+/// Room in a pipe: 1 ms at 256 MB/s.
+const PIPE_BYTES: i32 = 256 * 1024;
+
+/// How often usage is sampled where no cgroup counts it.
+const SAMPLING_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Where programs without a slash in their name are looked for.
+const SEARCH_PATH: [&str; 3] = ["/usr/local/bin/", "/usr/bin/", "/bin/"];
+
+/// Runs `command` in the box.
+pub(super) fn run(
+    handle: &mut BoxHandle,
+    command: Command<'_>,
+    cancel: &[&CancelToken],
+) -> Result<Outcome, SandboxError> {
+    let Command { argv, env, directory, stdin, stdout, stderr, limits } = command;
+    if let Some(meter) = &mut handle.meter {
+        meter.arm(limits.memory, limits.processes)?;
+    }
+    let request = request(argv, env, directory, &limits, handle)?;
+    let (mut stdout, stdout_writer) = Source::new(stdout, limits.output)?;
+    let (mut stderr, stderr_writer) = Source::new(stderr, None)?;
+    let leaf = handle.meter.as_ref().and_then(|meter| meter.file(Role::Leaf));
+    let lost = |error: io::Error| match error.raw_os_error() {
+        Some(libc::E2BIG) => SandboxError::Command { detail: "its arguments are longer than 128 KiB".to_owned() },
+        _ => SandboxError::BoxLost { name: format!("box-{}", handle.number), detail: error.to_string() },
+    };
+    {
+        let mut descriptors = vec![stdin, stdout_writer.as_fd(), stderr_writer.as_fd()];
+        descriptors.extend(leaf);
+        wire::send(handle.socket.as_fd(), &request.encode(), &descriptors).map_err(lost)?;
+    }
+    let started = Instant::now();
+    drop((stdout_writer, stderr_writer));
+    let mut watch = Watch {
+        meter: handle.meter.as_ref(),
+        socket: handle.socket.as_fd(),
+        number: handle.number,
+        limits: &limits,
+        // A core that runs nothing but the box uses at most its wall time.
+        cores: if handle.pinned { 1 } else { online_cores() },
+        started,
+        stopped: Vec::new(),
+        killed: None,
+        sampled: tree::Sample::default(),
+        sampler: handle.meter.is_none().then(|| tree::Sampler::new(handle.init)),
+    };
+    watch.until_result(&mut stdout, &mut stderr, cancel)?;
+    let (mut stopped, sampled) = (watch.stopped, watch.sampled);
+    let result = receive_result(handle)?;
+    for (source, what) in [(&mut stdout, "standard output"), (&mut stderr, "standard error")] {
+        source.drain().map_err(|error| SandboxError::on("take", what, error))?;
+    }
+    if stdout.is_over() && !stopped.contains(&Stopped::Output) {
+        stopped.push(Stopped::Output);
+    }
+    let (cpu, memory) = match &mut handle.meter {
+        Some(meter) => {
+            let usage = meter.finish(result.disk_reads > 0)?;
+            if usage.out_of_memory && !stopped.contains(&Stopped::Memory) {
+                stopped.push(Stopped::Memory);
+            }
+            // Where init shares the group its own time is in the figure.
+            let shared = handle.control == ResourceControl::CgroupV1;
+            (if shared { usage.cpu.saturating_sub(result.init_cpu) } else { usage.cpu }, usage.memory)
+        }
+        None => {
+            let memory = sampled.memory.max(Bytes::kib(result.max_rss_kib));
+            if limits.memory.is_some_and(|limit| memory > limit) && !stopped.contains(&Stopped::Memory) {
+                stopped.push(Stopped::Memory);
+            }
+            (result.reaped_cpu.max(sampled.cpu), memory)
+        }
+    };
+    let exit = match result.end {
+        End::Exited(code) => Exit::Code(code),
+        End::Signaled(signal) => Exit::Signal(signal),
+        End::NotStarted { step: 0, errno } => Exit::NotStarted { step: "clone", errno },
+        End::NotStarted { step, errno } => {
+            Exit::NotStarted { step: STEPS.get(step as usize).copied().unwrap_or("unknown"), errno }
+        }
+    };
+    Ok(Outcome { exit, stopped, cpu, wall: result.wall, memory, output_bytes: stdout.total() })
+}
+
+/// The message to box init.
+fn request(
+    argv: &[String],
+    env: &[String],
+    directory: &str,
+    limits: &Limits,
+    handle: &BoxHandle,
+) -> Result<RunRequest, SandboxError> {
+    let string = |text: &str| {
+        CString::new(text).map_err(|_| SandboxError::Command { detail: format!("{text:?} contains a NUL byte") })
+    };
+    let strings = |texts: &[String]| texts.iter().map(|text| string(text)).collect::<Result<Vec<_>, _>>();
+    let program =
+        argv.first().ok_or_else(|| SandboxError::Command { detail: "it has no program name".to_owned() })?;
+    let paths = if program.contains('/') {
+        vec![string(program)?]
+    } else {
+        SEARCH_PATH.iter().map(|path| string(&format!("{path}{program}"))).collect::<Result<_, _>>()?
+    };
+    Ok(RunRequest {
+        limits: resource_limits(limits, handle),
+        paths,
+        argv: strings(argv)?,
+        envp: strings(env)?,
+        directory: string(directory)?,
+    })
+}
+
+/// The limits the kernel enforces a process at a time, as a second line behind the cgroup's and ours.
+fn resource_limits(limits: &Limits, handle: &BoxHandle) -> Vec<(u32, u64)> {
+    let mut list = vec![
+        // Not 0: a limit of 1 is the one that also stops core dumps to a pipe (core(5)).
+        (libc::RLIMIT_CORE, 1),
+        (libc::RLIMIT_NOFILE, u64::from(limits.open_files)),
+        // Never unlimited: that changes the layout of the address space (mmap_base in the kernel).
+        (libc::RLIMIT_STACK, limits.memory.unwrap_or(Bytes::gib(1)).0),
+        (libc::RLIMIT_MEMLOCK, 64 * 1024),
+        (libc::RLIMIT_MSGQUEUE, 0),
+    ];
+    if let Some(cpu) = limits.cpu {
+        // Whole seconds; a dead man's switch should this process be stopped.
+        list.push((libc::RLIMIT_CPU, cpu.as_secs() + 2));
+    }
+    if let Some(size) = limits.file_size {
+        list.push((libc::RLIMIT_FSIZE, size.0));
+    }
+    if handle.control == ResourceControl::None {
+        if let Some(processes) = limits.processes {
+            list.push((libc::RLIMIT_NPROC, u64::from(processes)));
+        }
+        if let Some(memory) = limits.memory.filter(|_| handle.shape.profile != Profile::Managed) {
+            // Twice the limit: who goes over is seen by measuring; this only keeps the host safe meanwhile.
+            list.push((libc::RLIMIT_DATA, memory.0.saturating_mul(2).saturating_add(64 << 20)));
+        }
+    }
+    list.into_iter().map(|(resource, value)| (resource, value.min(hard_limit(resource)))).collect()
+}
+
+/// Without CAP_SYS_RESOURCE no limit can be raised above the one this process was started with.
+fn hard_limit(resource: u32) -> u64 {
+    procfs_limit(resource).unwrap_or(u64::MAX)
+}
+
+fn procfs_limit(resource: u32) -> Option<u64> {
+    use rlimit::Resource;
+    let resource = match resource {
+        libc::RLIMIT_CORE => Resource::CORE,
+        libc::RLIMIT_NOFILE => Resource::NOFILE,
+        libc::RLIMIT_STACK => Resource::STACK,
+        libc::RLIMIT_MEMLOCK => Resource::MEMLOCK,
+        libc::RLIMIT_MSGQUEUE => Resource::MSGQUEUE,
+        libc::RLIMIT_CPU => Resource::CPU,
+        libc::RLIMIT_FSIZE => Resource::FSIZE,
+        libc::RLIMIT_NPROC => Resource::NPROC,
+        libc::RLIMIT_DATA => Resource::DATA,
+        _ => return None,
+    };
+    resource.get_hard().ok()
+}
+
+fn online_cores() -> u32 {
+    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
+}
+
+/// The result is there; a box whose init has died instead is lost.
+fn receive_result(handle: &mut BoxHandle) -> Result<RunResult, SandboxError> {
+    let lost = |detail: String| SandboxError::BoxLost { name: format!("box-{}", handle.number), detail };
+    match handle.inbox.receive(handle.socket.as_fd()) {
+        Ok(Some((bytes, _))) => {
+            RunResult::decode(bytes).ok_or_else(|| lost("its init answered something unreadable".to_owned()))
+        }
+        Ok(None) => Err(lost("its init has died".to_owned())),
+        Err(error) => Err(lost(error.to_string())),
+    }
+}
+
+/// The watching of one run.
+struct Watch<'a> {
+    meter: Option<&'a Meter>,
+    socket: BorrowedFd<'a>,
+    number: u64,
+    limits: &'a Limits,
+    cores: u32,
+    started: Instant,
+    stopped: Vec<Stopped>,
+    killed: Option<Instant>,
+    sampled: tree::Sample,
+    sampler: Option<tree::Sampler>,
+}
+
+impl Watch<'_> {
+    /// Returns when box init has something to say.
+    fn until_result(
+        &mut self,
+        stdout: &mut Source<'_>,
+        stderr: &mut Source<'_>,
+        cancel: &[&CancelToken],
+    ) -> Result<(), SandboxError> {
+        let mut cpu_check = self.limits.cpu.map(|limit| self.started + limit / self.cores);
+        let mut wall_check = self.limits.wall.map(|limit| self.started + limit);
+        let mut sample_check = self.sampler.is_some().then(|| self.started + SAMPLING_INTERVAL);
+        let mut take_output_from = self.started + OUTPUT_INTERVAL;
+        loop {
+            let now = Instant::now();
+            let taking_output = now >= take_output_from;
+            let next = [
+                cpu_check.filter(|_| self.killed.is_none()),
+                wall_check.filter(|_| self.killed.is_none()),
+                sample_check.filter(|_| self.killed.is_none()),
+                self.killed.map(|killed| killed + GRACE),
+                (!taking_output && (stdout.is_open() || stderr.is_open())).then_some(take_output_from),
+            ]
+            .into_iter()
+            .flatten()
+            .min();
+            let ready = self.wait(next, stdout, stderr, taking_output, cancel)?;
+            if ready.result {
+                return Ok(());
+            }
+            let now = Instant::now();
+            if self.killed.is_some_and(|killed| now >= killed + GRACE) {
+                return Err(SandboxError::BoxLost {
+                    name: format!("box-{}", self.number),
+                    detail: format!("its processes were not gone {} s after they were killed", GRACE.as_secs()),
+                });
+            }
+            if ready.output {
+                let failed = |error| SandboxError::on("take", "a program's output", error);
+                stdout.take().map_err(failed)?;
+                stderr.take().map_err(failed)?;
+                take_output_from = now + OUTPUT_INTERVAL;
+                if stdout.is_over() {
+                    self.stop(Stopped::Output)?;
+                }
+            }
+            if ready.cancelled {
+                self.stop(Stopped::Cancelled)?;
+            }
+            if ready.out_of_memory {
+                self.stop(Stopped::Memory)?;
+            }
+            if self.killed.is_some() {
+                continue;
+            }
+            if sample_check.is_some_and(|at| now >= at) {
+                self.sample()?;
+                sample_check = Some(now + SAMPLING_INTERVAL);
+            }
+            if cpu_check.is_some_and(|at| now >= at) {
+                cpu_check = self.check_cpu(now)?;
+            }
+            if wall_check.is_some_and(|at| now >= at) && self.killed.is_none() {
+                wall_check = self.check_wall(now)?;
+            }
+        }
+    }
+
+    /// Kills for CPU time, or says when it can be over at the earliest.
+    fn check_cpu(&mut self, now: Instant) -> Result<Option<Instant>, SandboxError> {
+        let Some(limit) = self.limits.cpu else { return Ok(None) };
+        let used = match self.meter {
+            Some(meter) => meter.cpu_so_far()?,
+            None => {
+                self.sample()?;
+                self.sampled.cpu
+            }
+        };
+        if used > limit {
+            self.stop(Stopped::Cpu)?;
+            return Ok(None);
+        }
+        Ok(Some(now + ((limit - used) / self.cores).max(Duration::from_micros(500))))
+    }
+
+    /// Kills for wall time, or stretches it by the time the box waited for a core.
+    fn check_wall(&mut self, now: Instant) -> Result<Option<Instant>, SandboxError> {
+        let Some(limit) = self.limits.wall else { return Ok(None) };
+        let starved = self.meter.and_then(Meter::starved_so_far).unwrap_or_default();
+        let end = self.started + limit + starved.min(limit * (LARGEST_STRETCH - 1));
+        if now >= end {
+            self.stop(Stopped::Wall)?;
+            return Ok(None);
+        }
+        Ok(Some(end.max(now + Duration::from_millis(1))))
+    }
+
+    /// Samples usage where no cgroup counts it.
+    fn sample(&mut self) -> Result<(), SandboxError> {
+        if let Some(sampler) = &self.sampler {
+            let sample = sampler.sample();
+            self.sampled.cpu = self.sampled.cpu.max(sample.cpu);
+            self.sampled.memory = self.sampled.memory.max(sample.memory);
+            if self.limits.memory.is_some_and(|limit| sample.memory > limit) {
+                self.stop(Stopped::Memory)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the reason and kills, once.
+    fn stop(&mut self, reason: Stopped) -> Result<(), SandboxError> {
+        if !self.stopped.contains(&reason) {
+            self.stopped.push(reason);
+        }
+        if self.killed.is_none() {
+            self.killed = Some(Instant::now());
+            // Both: the group's kill does not wait for box init to get a core, init's reaches what the group
+            // cannot where there is none.
+            if !self.meter.is_some_and(Meter::kill) {
+                wire::send(self.socket, &[KILL], &[]).map_err(|error| SandboxError::BoxLost {
+                    name: format!("box-{}", self.number),
+                    detail: format!("it cannot be told to kill: {error}"),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something happens or `next` comes.
+    fn wait(
+        &self,
+        next: Option<Instant>,
+        stdout: &Source<'_>,
+        stderr: &Source<'_>,
+        taking_output: bool,
+        cancel: &[&CancelToken],
+    ) -> Result<Ready, SandboxError> {
+        let watching = self.killed.is_none();
+        let mut watched = vec![PollFd::new(self.socket, PollFlags::POLLIN)];
+        let outputs = [stdout, stderr].into_iter().filter(|_| taking_output).filter_map(Source::descriptor);
+        watched.extend(outputs.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)));
+        let after_outputs = watched.len();
+        let out_of_memory = self.meter.and_then(|meter| meter.file(Role::OutOfMemory)).filter(|_| watching);
+        watched.extend(out_of_memory.map(|event| PollFd::new(event, PollFlags::POLLIN)));
+        let after_memory = watched.len();
+        if watching {
+            watched.extend(cancel.iter().map(|token| PollFd::new(token.as_fd(), PollFlags::POLLIN)));
+        }
+        let timeout = next.map(|next| TimeSpec::from(next.saturating_duration_since(Instant::now())));
+        match ppoll(&mut watched, timeout, None) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(SandboxError::on("watch", format!("box-{}", self.number), errno)),
+        }
+        let any = |range: std::ops::Range<usize>| {
+            watched[range].iter().any(|own| own.revents().is_some_and(|events| !events.is_empty()))
+        };
+        let out_of_memory = any(after_outputs..after_memory);
+        if out_of_memory {
+            if let Some(event) = self.meter.and_then(|meter| meter.file(Role::OutOfMemory)) {
+                // Reset for the next run; what was counted is read from the group.
+                let _ = read(event, &mut [0u8; 8]);
+            }
+        }
+        Ok(Ready {
+            result: any(0..1),
+            output: any(1..after_outputs),
+            out_of_memory,
+            cancelled: any(after_memory..watched.len()),
+        })
+    }
+}
+
+/// What a wait has brought.
+struct Ready {
+    result: bool,
+    output: bool,
+    out_of_memory: bool,
+    cancelled: bool,
+}
+
+/// Our end of an output stream.
+enum Source<'a> {
+    Captured {
+        capture: &'a mut Capture,
+        /// `None` at the end of the stream.
+        pipe: Option<OwnedFd>,
+        limit: Option<Bytes>,
+    },
+    Inherited,
+}
+
+/// The program's end of it.
+enum Writer<'a> {
+    Pipe(OwnedFd),
+    Inherited(BorrowedFd<'a>),
+}
+
+impl AsFd for Writer<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Pipe(pipe) => pipe.as_fd(),
+            Self::Inherited(descriptor) => *descriptor,
+        }
+    }
+}
+
+impl<'a> Source<'a> {
+    fn new(stream: Stream<'a>, limit: Option<Bytes>) -> Result<(Self, Writer<'a>), SandboxError> {
+        match stream {
+            Stream::Inherit(descriptor) => Ok((Self::Inherited, Writer::Inherited(descriptor))),
+            Stream::Capture(capture) => {
+                capture.clear();
+                let (reader, writer) =
+                    pipe2(OFlag::O_CLOEXEC).map_err(|errno| SandboxError::on("make", "a pipe", errno))?;
+                // Our end only: the program gets an ordinary, blocking pipe.
+                let failed = |errno| SandboxError::on("set up", "a pipe", errno);
+                nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(failed)?;
+                // Refused where the user's pipes have used up their pages (pipe(7)); then it is just smaller.
+                let _ = nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
+                Ok((Self::Captured { capture, pipe: Some(reader), limit }, Writer::Pipe(writer)))
+            }
+        }
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Captured { pipe, .. } => pipe.as_ref().map(AsFd::as_fd),
+            Self::Inherited => None,
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        self.descriptor().is_some()
+    }
+
+    fn total(&self) -> u64 {
+        match self {
+            Self::Captured { capture, .. } => capture.total(),
+            Self::Inherited => 0,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Captured { capture, limit, .. } => limit.is_some_and(|limit| capture.total() > limit.0),
+            Self::Inherited => false,
+        }
+    }
+
+    /// Takes what is there, up to a pipe's worth, without waiting.
+    fn take(&mut self) -> io::Result<()> {
+        let Self::Captured { capture, pipe: place, limit } = self else { return Ok(()) };
+        let Some(pipe) = place else { return Ok(()) };
+        let mut buffer = [0u8; 64 * 1024];
+        for _ in 0..8 {
+            match read(&*pipe, &mut buffer) {
+                Ok(0) => {
+                    *place = None;
+                    return Ok(());
+                }
+                Ok(length) => capture.push(&buffer[..length])?,
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+            if limit.is_some_and(|limit| capture.total() > limit.0) {
+                *place = None;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all that is left, every writer being dead.
+    fn drain(&mut self) -> io::Result<()> {
+        while self.is_open() {
+            let before = self.total();
+            self.take()?;
+            if self.total() == before {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

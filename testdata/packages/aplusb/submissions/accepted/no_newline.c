@@ -1,0 +1,9 @@
+/* The right number without a newline after it. */
+#include <stdio.h>
+
+int main(void) {
+    long long first, second;
+    if (scanf("%lld %lld", &first, &second) != 2) return 1;
+    printf("%lld", first + second);
+    return 0;
+}

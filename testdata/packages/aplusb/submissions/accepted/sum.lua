@@ -1,0 +1,2 @@
+local first, second = io.read("n", "n")
+print(first + second)

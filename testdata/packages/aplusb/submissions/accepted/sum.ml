@@ -1,0 +1,1 @@
+let () = Scanf.scanf " %d %d" (fun first second -> Printf.printf "%d\n" (first + second))

@@ -1,0 +1,3 @@
+<?php
+fscanf(STDIN, "%d %d", $first, $second);
+echo $first + $second, "\n";

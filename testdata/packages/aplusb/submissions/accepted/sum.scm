@@ -1,0 +1,3 @@
+(let* ((first (read)) (second (read)))
+  (display (+ first second))
+  (newline))

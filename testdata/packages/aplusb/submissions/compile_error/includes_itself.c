@@ -1,0 +1,3 @@
+#include "includes_itself.c"
+
+int main(void) { return 0; }

@@ -1,0 +1,1 @@
+int sum(int first, int second) { return first + second; }

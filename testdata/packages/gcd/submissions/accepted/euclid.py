@@ -1,0 +1,3 @@
+from math import gcd
+
+print(gcd(*map(int, input().split())))

@@ -1,0 +1,4 @@
+first, second = map(int, input().split())
+while first % second:
+    first, second = second, first % second
+print(second)

@@ -1,0 +1,2 @@
+for _ in range(int(input())):
+    print(eval(input()) % 1_000_000_007)

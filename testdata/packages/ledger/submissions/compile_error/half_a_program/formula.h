@@ -1,0 +1,3 @@
+#pragma once
+
+long long value(const char* text);

@@ -1,0 +1,4 @@
+// Splits characters beyond 16 bits in two.
+const lines = require('fs').readFileSync(0, 'utf8').split('\n');
+const count = Number(lines[0]);
+process.stdout.write(lines.slice(1, count + 1).map((line) => line.split('').reverse().join('') + '\n').join(''));

@@ -1,0 +1,3 @@
+mode = input()
+for _ in range(int(input())):
+    print(" ".join(part.capitalize() for part in input().split()))

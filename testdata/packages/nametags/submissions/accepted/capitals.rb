@@ -1,0 +1,2 @@
+gets
+gets.to_i.times { puts gets.split.map(&:capitalize).join(' ') }

@@ -1,0 +1,20 @@
+# Prints a large number where there is no way.
+import sys
+from heapq import heappop, heappush
+
+numbers = list(map(int, sys.stdin.buffer.read().split()))
+count = numbers[0]
+neighbours = [[] for _ in range(count + 1)]
+for first, second, length in zip(numbers[2::3], numbers[3::3], numbers[4::3]):
+    neighbours[first].append((second, length))
+    neighbours[second].append((first, length))
+distance = [10**18] * (count + 1)
+queue = [(0, 1)]
+while queue:
+    reached, place = heappop(queue)
+    if distance[place] < 10**18:
+        continue
+    distance[place] = reached
+    for other, length in neighbours[place]:
+        heappush(queue, (reached + length, other))
+print(distance[count])

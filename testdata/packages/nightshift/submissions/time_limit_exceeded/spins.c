@@ -1,0 +1,4 @@
+int main(void) {
+    volatile unsigned long count = 0;
+    for (;;) ++count;
+}

@@ -1,0 +1,6 @@
+// @EXPECTED_RESULTS@: WTL
+#include <unistd.h>
+
+int main(void) {
+    for (;;) sleep(1000);
+}

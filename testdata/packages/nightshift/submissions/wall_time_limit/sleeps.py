@@ -1,0 +1,4 @@
+# @EXPECTED_RESULTS@: WTL
+import time
+
+time.sleep(1000)

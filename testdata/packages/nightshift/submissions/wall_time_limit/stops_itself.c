@@ -1,0 +1,7 @@
+// @EXPECTED_RESULTS@: WTL
+#include <signal.h>
+
+int main(void) {
+    raise(SIGSTOP);
+    return 0;
+}

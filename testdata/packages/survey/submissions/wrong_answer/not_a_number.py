@@ -1,0 +1,2 @@
+# nan is near nothing.
+print("nan nan")

@@ -1,0 +1,3 @@
+# @EXPECTED_RESULTS@: OLE
+while True:
+    print("the bus is late, " * 1000)

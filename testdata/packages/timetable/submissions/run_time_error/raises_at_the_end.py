@@ -1,0 +1,3 @@
+count, first, step = map(int, input().split())
+print("\n".join(map(str, range(first, first + count * step, step))), flush=True)
+raise SystemExit("one more thing")
