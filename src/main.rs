@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use gavel::cli::{Cli, Command};
 use gavel::commands;
+use nix::sys::signal::SigSet;
 
 fn main() -> ExitCode {
-    // The keeper must be single-threaded and silent: before logging, signals and everything else.
+    // The keeper must be single-threaded and silent: before logging and everything else.
     if std::env::args_os().nth(1).is_some_and(|argument| argument == "keeper") {
-        return gavel::sandbox::keeper_main();
+        return keeper();
     }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -22,7 +23,15 @@ fn main() -> ExitCode {
         Command::Run(arguments) => commands::run::run(&cli.global, arguments),
         Command::Languages(arguments) => commands::languages::run(&cli.global, arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),
-        Command::Keeper => return gavel::sandbox::keeper_main(),
+        Command::Keeper => return keeper(),
     };
     result.unwrap_or_else(|error| commands::fail(&error))
+}
+
+/// Keeps boxes. The signals a command blocks are inherited; the programs in the boxes must not be.
+fn keeper() -> ExitCode {
+    if SigSet::empty().thread_set_mask().is_err() {
+        return ExitCode::from(commands::exit::JUDGING_ERROR);
+    }
+    gavel::sandbox::keeper_main()
 }
