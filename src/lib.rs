@@ -2,6 +2,8 @@
 
 pub mod cache;
 pub mod checker;
+pub mod cli;
+pub mod commands;
 pub mod judge;
 pub mod language;
 pub mod package;

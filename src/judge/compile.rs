@@ -147,18 +147,12 @@ fn prepare_for(
 }
 
 fn compile_argv(template: &[String], language: &Language, sources: &[Source]) -> Vec<String> {
-    let path = |source: &Source| format!("{SOURCE_DIRECTORY}/{}", source.name);
-    // Headers and data lie beside the sources; only files of the language's own endings are named.
-    let of_language = |source: &&Source| {
-        Path::new(&source.name)
-            .extension()
-            .and_then(|ending| ending.to_str())
-            .is_some_and(|ending| language.extensions.iter().any(|known| known == ending))
-    };
-    let mut paths: Vec<String> = sources.iter().filter(of_language).map(path).collect();
-    if paths.is_empty() {
-        paths = sources.iter().map(path).collect();
-    }
+    let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
+    let paths: Vec<String> = language
+        .compiler_sources(&names)
+        .iter()
+        .map(|name| format!("{SOURCE_DIRECTORY}/{name}"))
+        .collect();
     expand(
         template,
         &Placeholders {

@@ -1,11 +1,7 @@
 //! What judged a submission: the host, and the digest of everything in a package that judging reads.
 
-use std::fs::File;
-use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-
-use sha2::{Digest as _, Sha256};
 
 use super::Judge;
 use super::fault::Fault;
@@ -61,7 +57,7 @@ fn cpu_model() -> String {
 /// Reading the files takes as long as they are large, so the digest is kept in the cache under what `stat`
 /// says of them; ctime is among it, which no program can set back.
 pub(super) fn package_digest(judge: &Judge, package: &Package) -> Result<String, Fault> {
-    let mut key = KeyBuilder::default().field("kind", "package digest 1").field("limits", limits(package));
+    let mut key = KeyBuilder::default().field("kind", "package digest 2").field("limits", limits(package));
     for test in &package.tests {
         key = key.field("test", &test.name).field("comparator", format!("{:?}", test.comparator));
         for path in [&test.input, &test.answer] {
@@ -75,41 +71,11 @@ pub(super) fn package_digest(judge: &Judge, package: &Package) -> Result<String,
         }
         Lookup::Miss(draft) => draft,
     };
-    let digest = read_package(package)?;
+    let digest = package.digest().map_err(|error| Fault::Package(error.to_string()))?;
     let path = draft.path().join("digest");
-    std::fs::write(&path, &digest).map_err(|error| Fault::file("write", &path, error))?;
+    std::fs::write(&path, digest).map_err(|error| Fault::file("write", &path, error))?;
     judge.store.commit(draft)?;
-    Ok(digest)
-}
-
-fn read_package(package: &Package) -> Result<String, Fault> {
-    let mut hash = Sha256::new();
-    let mut field = |bytes: &[u8]| {
-        hash.update((bytes.len() as u64).to_le_bytes());
-        hash.update(bytes);
-    };
-    field(limits(package).as_bytes());
-    for test in &package.tests {
-        field(test.name.as_bytes());
-        field(format!("{:?}", test.comparator).as_bytes());
-        field(&file_digest(&test.input)?);
-        field(&file_digest(&test.answer)?);
-    }
-    Ok(format!("sha256:{}", hex(&hash.finalize())))
-}
-
-fn file_digest(path: &Path) -> Result<Vec<u8>, Fault> {
-    let mut file = File::open(path).map_err(|error| unreadable(path, &error))?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0u8; 256 << 10];
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => return Ok(hash.finalize().to_vec()),
-            Ok(count) => hash.update(&buffer[..count]),
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(unreadable(path, &error)),
-        }
-    }
+    Ok(digest.to_owned())
 }
 
 fn stat(path: &Path) -> Result<String, Fault> {
@@ -135,8 +101,4 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
 fn limits(package: &Package) -> String {
     let limits = &package.limits;
     format!("{:?} {:?} {} {} {:?}", limits.time, limits.wall, limits.memory, limits.output, limits.processes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

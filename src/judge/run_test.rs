@@ -79,8 +79,12 @@ pub(super) fn run_shape(run: &TestRun<'_>) -> Shape {
 
 /// argv of every run of a submission.
 pub(super) fn run_argv(run: &TestRun<'_>) -> Vec<String> {
-    let sources: Vec<String> =
-        run.program.source_names.iter().map(|name| format!("{PROGRAM}/{name}")).collect();
+    let sources: Vec<String> = run
+        .language
+        .compiler_sources(&run.program.source_names)
+        .iter()
+        .map(|name| format!("{PROGRAM}/{name}"))
+        .collect();
     expand(
         &run.language.run,
         &Placeholders {
@@ -283,7 +287,6 @@ mod tests {
             wall: Duration::from_millis(6),
             memory: Bytes::mib(3),
             output_bytes: 0,
-            processes_peak: None,
         }
     }
 

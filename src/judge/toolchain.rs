@@ -17,15 +17,13 @@ use super::fault::Fault;
 use super::slots::lock;
 use super::{Judge, compile_limits, compile_shape, environment};
 use crate::cache::{KeyBuilder, Lookup};
-use crate::language::Language;
+use crate::language::{Language, version_line};
 use crate::sandbox::{CancelToken, Capture, Command, Exit, Limits, Stream, WORKSPACE};
 
 /// Directories of the box's PATH; the box shows the host's own.
 const SEARCH: &[&str] = &["/usr/local/bin", "/usr/bin", "/bin"];
 /// More than any version command says before its first line ends.
 const VERSION_OUTPUT: u64 = 16 << 10;
-/// Length a version line is cut to.
-const VERSION_LENGTH: usize = 200;
 
 /// A toolchain as found.
 #[derive(Debug)]
@@ -146,7 +144,7 @@ fn find(name: &str) -> Option<(PathBuf, std::fs::Metadata)> {
 fn ask(judge: &Judge, language: &Language, cancel: &CancelToken) -> Result<String, ToolchainError> {
     let env = environment(language);
     let limits = Limits { output: None, ..compile_limits(language) };
-    let (outcome, text) = judge.in_box(&compile_shape(language), &[cancel], |sandbox_box| {
+    let (outcome, line) = judge.in_box(&compile_shape(language), &[cancel], |sandbox_box| {
         let null =
             File::open("/dev/null").map_err(|error| Fault::file("open", Path::new("/dev/null"), error))?;
         let mut stdout = Capture::at_most(VERSION_OUTPUT, &judge.spill);
@@ -163,21 +161,12 @@ fn ask(judge: &Judge, language: &Language, cancel: &CancelToken) -> Result<Strin
             },
             &[cancel],
         )?;
-        let mut bytes = Vec::new();
-        for capture in [&mut stdout, &mut stderr] {
-            capture
-                .reader()
-                .and_then(|mut reader| reader.read_to_end(&mut bytes))
-                .map_err(|error| Fault::file("read", &judge.spill, error))?;
-            bytes.push(b'\n');
-        }
-        Ok((outcome, String::from_utf8_lossy(&bytes).into_owned()))
+        let line = version_line(&kept(judge, &mut stdout)?, &kept(judge, &mut stderr)?);
+        Ok((outcome, line.unwrap_or_default()))
     })?;
     if cancel.is_cancelled() {
         return Err(Fault::Cancelled.into());
     }
-    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("");
-    let line: String = line.chars().filter(|c| !c.is_control()).take(VERSION_LENGTH).collect();
     let command = language.version.join(" ");
     match outcome.exit {
         Exit::NotStarted { errno: libc::ENOENT, .. } => {
@@ -198,4 +187,14 @@ fn ask(judge: &Judge, language: &Language, cancel: &CancelToken) -> Result<Strin
         }
         Exit::Code(_) => Ok(line),
     }
+}
+
+/// What was kept of a stream.
+fn kept(judge: &Judge, capture: &mut Capture) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    capture
+        .reader()
+        .and_then(|mut reader| reader.read_to_end(&mut bytes))
+        .map_err(|error| Fault::file("read", &judge.spill, error))?;
+    Ok(bytes)
 }

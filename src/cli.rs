@@ -1,0 +1,369 @@
+//! The command line: commands and flags, and nothing that acts on them.
+//!
+//! Doc comments here are the help texts. Values are parsed into the types of the plain-data files; whether
+//! they make sense on this machine is for `commands/` to find out.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::sandbox::{Profile, ResourceControl};
+use crate::submission::{LimitOverrides, Stop};
+use crate::units::{Bytes, Time};
+
+/// Judges programming-contest submissions: compiles them, runs them in a sandbox, checks their output.
+#[derive(Debug, Parser)]
+#[command(name = "gavel", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 all accepted, or all as expected; 1 judged, and not; \
+                        2 wrong usage, configuration or package; 3 judging error.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Options of all commands.
+    #[command(flatten)]
+    pub global: Global,
+}
+
+/// Options of all commands.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Language table instead of the built-in one
+    #[arg(long, global = true, value_name = "FILE")]
+    pub languages: Option<PathBuf>,
+    /// Where compiled programs are kept [default: $XDG_CACHE_HOME/gavel or ~/.cache/gavel]
+    #[arg(long, global = true, value_name = "DIR", env = "GAVEL_CACHE")]
+    pub cache: Option<PathBuf>,
+    /// Programs run at once [default: one per available core]
+    #[arg(long, global = true, value_name = "COUNT", value_parser = parse_slots)]
+    pub slots: Option<usize>,
+    /// How boxes are limited and measured
+    #[arg(long, global = true, value_enum, default_value_t = Cgroups::Auto, value_name = "MODE")]
+    pub cgroups: Cgroups,
+    /// Say more on standard error (-vv: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only errors on standard error
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Colours; `auto` is on a terminal without NO_COLOR
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// All commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Judge one submission, here and now
+    Judge(Judge),
+    /// Judge a package's own submissions against what each must get
+    Verify(Verify),
+    /// Run any command in a box
+    Run(Run),
+    /// Show the language table with the versions found
+    Languages(Languages),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Keep boxes on behalf of another gavel process
+    #[command(hide = true)]
+    Keeper,
+}
+
+/// `gavel judge`.
+#[derive(Debug, Args)]
+pub struct Judge {
+    /// Problem package: a folder of tests, or an ICPC/Kattis package
+    #[arg(value_name = "PACKAGE")]
+    pub package: PathBuf,
+    /// Source files, the entry point first; or one folder of them
+    #[arg(value_name = "SOURCE", required = true)]
+    pub sources: Vec<PathBuf>,
+    /// Language id [default: by the files' endings; 'gavel languages' lists them]
+    #[arg(short, long, value_name = "ID")]
+    pub language: Option<String>,
+    /// When to stop: first-failure, group or full
+    #[arg(short, long, value_name = "POLICY", default_value = "first-failure")]
+    pub policy: Stop,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = JudgeFormat::Human, value_name = "FORMAT")]
+    pub format: JudgeFormat,
+    /// Only tests whose name matches, like 'sample/*'; may be repeated
+    #[arg(short, long, value_name = "GLOB")]
+    pub tests: Vec<String>,
+    /// Limits instead of the package's.
+    #[command(flatten)]
+    pub limits: LimitFlags,
+}
+
+/// Limits instead of a package's.
+#[derive(Debug, Clone, Args)]
+pub struct LimitFlags {
+    /// CPU time limit, like 1.5s
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub cpu: Option<Time>,
+    /// Wall time limit, like 5s
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub wall: Option<Time>,
+    /// Memory limit, like 256MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub memory: Option<Bytes>,
+    /// Output limit, like 64MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub output: Option<Bytes>,
+    /// Processes and threads at once
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub processes: Option<u32>,
+}
+
+impl LimitFlags {
+    /// The same, as a submission carries them.
+    pub fn overrides(&self) -> LimitOverrides {
+        LimitOverrides {
+            cpu: self.cpu,
+            wall: self.wall,
+            memory: self.memory,
+            output: self.output,
+            processes: self.processes,
+        }
+    }
+}
+
+/// `gavel verify`.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// Packages, or folders of packages
+    #[arg(value_name = "PACKAGE", required = true)]
+    pub packages: Vec<PathBuf>,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = VerifyFormat::Human, value_name = "FORMAT")]
+    pub format: VerifyFormat,
+    /// When to stop a submission: first-failure, group or full
+    #[arg(short, long, value_name = "POLICY")]
+    pub policy: Option<Stop>,
+}
+
+/// `gavel run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Command and its arguments, as seen inside the box
+    #[arg(value_name = "COMMAND", required = true, last = true)]
+    pub command: Vec<String>,
+    /// Folder shown as `/` instead of the host's system directories
+    #[arg(long, value_name = "DIR")]
+    pub rootfs: Option<PathBuf>,
+    /// Host name seen inside
+    #[arg(long, value_name = "NAME", default_value = "box", value_parser = parse_hostname)]
+    pub hostname: String,
+    /// Host folder or file shown read-only at the same path; may be repeated
+    #[arg(long, value_name = "PATH")]
+    pub mount: Vec<PathBuf>,
+    /// System calls allowed
+    #[arg(long, value_enum, default_value_t = ProfileName::Managed, value_name = "PROFILE")]
+    pub profile: ProfileName,
+    /// Show /proc inside
+    #[arg(long)]
+    pub proc: bool,
+    /// CPU time limit, like 1.5s
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub cpu: Option<Time>,
+    /// Wall time limit, like 5s
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    pub wall: Option<Time>,
+    /// Memory limit, like 256MiB
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    pub memory: Option<Bytes>,
+    /// Processes and threads at once
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub processes: Option<u32>,
+    /// Print what was measured on standard error when it is over
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub report: Option<RunReport>,
+}
+
+/// `gavel languages`.
+#[derive(Debug, Args)]
+pub struct Languages {
+    /// Compile and run each language's own small program in a box
+    #[arg(long)]
+    pub check: bool,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = TableFormat::Human, value_name = "FORMAT")]
+    pub format: TableFormat,
+}
+
+/// `gavel completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// What `judge` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum JudgeFormat {
+    /// A table
+    Human,
+    /// The report, one JSON object
+    Json,
+    /// Every event as it happens, one JSON object a line
+    Ndjson,
+}
+
+/// What `verify` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerifyFormat {
+    /// A table a package
+    Human,
+    /// One JSON object
+    Json,
+    /// JUnit XML
+    Junit,
+}
+
+/// What `languages` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// A table
+    Human,
+    /// One JSON object
+    Json,
+}
+
+/// What `run` prints when it is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RunReport {
+    /// One JSON object
+    Json,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal without NO_COLOR
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Resource control to demand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Cgroups {
+    /// The best one this host has
+    Auto,
+    /// Pure cgroup v2
+    V2,
+    /// cgroup v1 controllers beside a v2 tree
+    Hybrid,
+    /// cgroup v1 alone
+    V1,
+    /// No cgroups: rlimits only
+    None,
+}
+
+impl Cgroups {
+    /// What is demanded of the sandbox; `None` is its own choice.
+    pub const fn demanded(self) -> Option<ResourceControl> {
+        match self {
+            Self::Auto => None,
+            Self::V2 => Some(ResourceControl::CgroupV2),
+            Self::Hybrid => Some(ResourceControl::CgroupHybrid),
+            Self::V1 => Some(ResourceControl::CgroupV1),
+            Self::None => Some(ResourceControl::None),
+        }
+    }
+}
+
+/// System-call allow-lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProfileName {
+    /// Compiled programs and simple interpreters
+    Native,
+    /// Runtimes with threads and compilers of their own
+    Managed,
+    /// Compilers and linkers
+    Compile,
+}
+
+impl From<ProfileName> for Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Native => Self::Native,
+            ProfileName::Managed => Self::Managed,
+            ProfileName::Compile => Self::Compile,
+        }
+    }
+}
+
+/// The longest time any limit may be: a day.
+const LONGEST: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
+/// The most memory or output any limit may be.
+const LARGEST: Bytes = Bytes(1 << 44);
+/// The least memory a program can start in.
+const LEAST_MEMORY: Bytes = Bytes::mib(1);
+
+fn parse_time(text: &str) -> Result<Time, String> {
+    let time: Time = text.parse().map_err(|error: crate::units::UnitError| error.to_string())?;
+    if time.0 < std::time::Duration::from_millis(1) || time.0 > LONGEST {
+        return Err(format!("'{text}' is out of range: give between 1ms and 24h"));
+    }
+    Ok(time)
+}
+
+fn parse_size(text: &str) -> Result<Bytes, String> {
+    let size: Bytes = text.parse().map_err(|error: crate::units::UnitError| error.to_string())?;
+    if size.0 == 0 || size > LARGEST {
+        return Err(format!("'{text}' is out of range: give between 1B and 16TiB"));
+    }
+    Ok(size)
+}
+
+fn parse_memory(text: &str) -> Result<Bytes, String> {
+    let size = parse_size(text)?;
+    if size < LEAST_MEMORY {
+        return Err(format!("'{text}' is out of range: give between 1MiB and 16TiB"));
+    }
+    Ok(size)
+}
+
+fn parse_slots(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=1024) => Ok(count),
+        _ => Err(format!("'{text}' is not a number of slots: give 1 to 1024")),
+    }
+}
+
+/// The kernel takes 64 bytes; what is shown in a prompt should be plain.
+fn parse_hostname(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    if text.is_empty() || text.len() > 63 || !text.chars().all(plain) {
+        return Err(format!("'{text}' is not a host name: give 1 to 63 letters, digits, '-' and '.'"));
+    }
+    Ok(text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn absurd_limits_are_refused_with_the_accepted_range() {
+        for text in ["0s", "-1s", "1", "1parsec", "999999h", "1ns"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
+        for text in ["0B", "-1MiB", "5", "5XB", "99999TiB", "1KiB"] {
+            assert!(parse_memory(text).is_err(), "{text}");
+        }
+        assert!(parse_memory("0MiB").unwrap_err().contains("between"));
+    }
+}

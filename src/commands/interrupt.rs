@@ -1,0 +1,65 @@
+//! SIGINT and SIGTERM: the first cancels everything that runs, the second ends the process at once.
+//!
+//! The signals are blocked in all threads and waited for by one, so no code ever runs in a handler. Even
+//! the second signal leaves nothing behind: the keeper takes its boxes down when its connection closes.
+
+use std::sync::{Arc, OnceLock};
+
+use nix::sys::signal::{SigSet, Signal};
+
+use super::CommandError;
+use crate::sandbox::CancelToken;
+
+/// Watches for signals.
+#[derive(Debug)]
+pub(crate) struct Interrupts {
+    token: CancelToken,
+    seen: Arc<OnceLock<Signal>>,
+}
+
+impl Interrupts {
+    /// Starts watching. Before any other thread is made: threads inherit what is blocked.
+    ///
+    /// # Errors
+    /// When the kernel is out of threads or descriptors.
+    pub(crate) fn watch() -> Result<Self, CommandError> {
+        let token = CancelToken::new().map_err(CommandError::judging)?;
+        let seen = Arc::new(OnceLock::new());
+        let mut signals = SigSet::empty();
+        for signal in [Signal::SIGINT, Signal::SIGTERM] {
+            signals.add(signal);
+        }
+        signals.thread_block().map_err(CommandError::judging)?;
+        let (watcher_token, watcher_seen) = (token.clone(), Arc::clone(&seen));
+        std::thread::Builder::new()
+            .name("signals".to_owned())
+            .spawn(move || {
+                while let Ok(signal) = signals.wait() {
+                    if watcher_seen.set(signal).is_err() {
+                        std::process::exit(i32::from(exit_code(signal)));
+                    }
+                    watcher_token.cancel();
+                }
+            })
+            .map_err(CommandError::judging)?;
+        Ok(Self { token, seen })
+    }
+
+    /// Cancelled by the first signal.
+    pub(crate) fn token(&self) -> &CancelToken {
+        &self.token
+    }
+
+    /// An error once a signal came.
+    ///
+    /// # Errors
+    /// [`CommandError::Interrupted`].
+    pub(crate) fn check(&self) -> Result<(), CommandError> {
+        self.seen.get().map_or(Ok(()), |signal| Err(CommandError::Interrupted(*signal)))
+    }
+}
+
+/// The exit code shells give a process that died of the signal.
+pub(crate) fn exit_code(signal: Signal) -> u8 {
+    u8::try_from(128 + signal as i32).unwrap_or(u8::MAX)
+}

@@ -1,0 +1,176 @@
+//! `gavel judge`: one submission, here and now.
+
+use std::process::ExitCode;
+use std::sync::Mutex;
+
+use super::interrupt::Interrupts;
+use super::output::{self, Progress};
+use super::sources::{self, Encoding};
+use super::start::{self, shown};
+use super::{CommandError, exit};
+use crate::cli::{Global, Judge as Arguments, JudgeFormat};
+use crate::judge::UNSET_TIME_LIMIT;
+use crate::language::Table;
+use crate::package::{self, TimeLimit};
+use crate::report::{Event, EventKind, Report};
+use crate::submission::{Policy, Priority, ProblemRef, SCHEMA, Submission};
+use crate::units::format_duration;
+use crate::verdict::Verdict;
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever keeps the submission from being judged.
+pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let table = start::languages(global)?;
+    let package = package::load(&arguments.package).map_err(CommandError::usage)?;
+    let submission = submission(arguments, &table)?;
+    for warning in &package.warnings {
+        output::remark(&format!("{}: {warning}", shown(&package.directory)));
+    }
+    if matches!(package.limits.time, TimeLimit::FromSubmissions { .. }) && arguments.limits.cpu.is_none() {
+        output::remark(&format!(
+            "problem '{}' leaves its time limit to its jury's submissions: {} assumed (give --cpu TIME, or \
+             use 'gavel verify', which finds it)",
+            package.name,
+            format_duration(UNSET_TIME_LIMIT)
+        ));
+    }
+
+    let interrupts = Interrupts::watch()?;
+    let judge = start::judge(global)?;
+    judge.check(&submission, &package).map_err(CommandError::usage)?;
+
+    let progress = Progress::new(package.tests.len(), "judging");
+    let closed = Mutex::new(None);
+    let events = |event: Event| match arguments.format {
+        JudgeFormat::Ndjson => {
+            if let Err(error) = output::print_json(&event, false) {
+                // Nobody listens any more: no reason to go on.
+                interrupts.token().cancel();
+                *closed.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(error);
+            }
+        }
+        JudgeFormat::Human | JudgeFormat::Json => {
+            if matches!(event.kind, EventKind::Test { .. }) {
+                progress.step();
+            }
+        }
+    };
+    let report = judge.judge(&submission, &package, &events, interrupts.token());
+    progress.finish();
+    if let Some(error) = closed.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        return Err(error);
+    }
+    match arguments.format {
+        JudgeFormat::Human => output::print(&human(&report, judge.languages()))?,
+        JudgeFormat::Json => output::print_json(&report, true)?,
+        JudgeFormat::Ndjson => {}
+    }
+    interrupts.check()?;
+    if let Some(error) = &report.error {
+        output::complain(error);
+    }
+    Ok(ExitCode::from(match report.verdict {
+        Verdict::AC => exit::ACCEPTED,
+        Verdict::JE | Verdict::CX => exit::JUDGING_ERROR,
+        _ => exit::REJECTED,
+    }))
+}
+
+/// A submission from the command line.
+fn submission(arguments: &Arguments, table: &Table) -> Result<Submission, CommandError> {
+    let paths = sources::expand(&arguments.sources)?;
+    // Read before the language is guessed: a missing file deserves its own message.
+    let mut files = sources::read(&paths, Encoding::Utf8)?;
+    let language = match &arguments.language {
+        Some(id) => table.get(id).ok_or_else(|| unknown_language(id, table))?,
+        None => table.guess(&paths).ok_or_else(|| {
+            let source = paths.first().map(|path| shown(path)).unwrap_or_default();
+            CommandError::Usage(format!(
+                "cannot tell the language of '{source}': give --language ID; known are {}",
+                known_languages(table)
+            ))
+        })?,
+    };
+    sources::name_nameless(&mut files, language);
+    let id = arguments.package.file_name().unwrap_or(arguments.package.as_os_str());
+    Ok(Submission {
+        schema: SCHEMA,
+        id: format!("{}-{}", id.to_string_lossy(), std::process::id()),
+        judging: "1".to_owned(),
+        language: language.id.clone(),
+        files,
+        problem: ProblemRef { reference: arguments.package.clone(), sha256: None },
+        limits: arguments.limits.overrides(),
+        policy: Policy { stop: arguments.policy },
+        tests: arguments.tests.clone(),
+        reply_to: None,
+        priority: Priority::default(),
+        meta: serde_json::Map::new(),
+    })
+}
+
+fn unknown_language(id: &str, table: &Table) -> CommandError {
+    CommandError::Usage(format!(
+        "unknown language '{}': known are {}",
+        output::one_line(id),
+        known_languages(table)
+    ))
+}
+
+fn known_languages(table: &Table) -> String {
+    table.languages.iter().map(|language| language.id.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+/// The table of tests and the verdict below it.
+fn human(report: &Report, table: &Table) -> String {
+    let mut text = String::new();
+    if !report.compile.log.trim().is_empty() {
+        text.push_str(report.compile.log.trim_end());
+        text.push_str("\n\n");
+    }
+    if !report.tests.is_empty() {
+        let mut tests = output::table(&["test", "verdict", ">CPU", ">wall", ">memory", ">output", "message"]);
+        for test in &report.tests {
+            let ran = !matches!(test.verdict, Verdict::SK | Verdict::CX);
+            let figure = |text: String| if ran { text } else { "-".to_owned() };
+            tests.add_row(vec![
+                comfy_table::Cell::new(output::one_line(&test.name)),
+                output::verdict_cell(test.verdict),
+                comfy_table::Cell::new(figure(output::milliseconds(test.cpu_ms))),
+                comfy_table::Cell::new(figure(output::milliseconds(test.wall_ms))),
+                comfy_table::Cell::new(figure(output::kibibytes(test.memory_kib))),
+                comfy_table::Cell::new(figure(format!("{} B", test.output_bytes))),
+                comfy_table::Cell::new(output::one_line(&test.message)),
+            ]);
+        }
+        text.push_str(&tests.trim_fmt());
+        text.push_str("\n\n");
+    }
+    text.push_str(&summary(report, table));
+    text.push('\n');
+    text
+}
+
+fn summary(report: &Report, table: &Table) -> String {
+    let language = table.get(&report.provenance.language).map_or("", |language| language.name.as_str());
+    let mut line = report.verdict.id().to_owned();
+    if let Some(reason) = report.reason {
+        line.push_str(&format!(" ({})", reason.id()));
+    }
+    if let Some(first) = &report.first_failure {
+        line.push_str(&format!(" on {}", output::one_line(first)));
+    }
+    let accepted = report.tests.iter().filter(|test| test.verdict == Verdict::AC).count();
+    line.push_str(&format!(
+        ": {language}, {accepted} of {} tests accepted, at most {} CPU and {}",
+        report.tests.len(),
+        output::milliseconds(report.max_cpu_ms),
+        output::kibibytes(report.max_memory_kib)
+    ));
+    if report.compile.cached {
+        line.push_str(", compiled before");
+    }
+    line
+}

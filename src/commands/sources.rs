@@ -1,0 +1,141 @@
+//! Reads source files from disk into a submission, without trusting them to be files.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::start::shown;
+use super::{CommandError, output};
+use crate::language::Language;
+use crate::submission::{Content, SourceFile};
+use crate::units::Bytes;
+
+/// Read at most this much of one source, whatever a package allows: a mistaken path must not fill memory.
+const LARGEST: Bytes = Bytes::mib(16);
+
+/// What to do with sources that are no UTF-8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Encoding {
+    /// Refuse them, saying where.
+    Utf8,
+    /// Pass them on as they are: a jury's old submissions carry names in all encodings.
+    Any,
+}
+
+/// The files a list of paths means: the files themselves, or those directly inside the one folder named.
+///
+/// # Errors
+/// When a folder is among several paths, holds folders or nothing, or cannot be read.
+pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
+    let [only] = paths else {
+        if let Some(folder) = paths.iter().find(|path| path.is_dir()) {
+            return Err(CommandError::Usage(format!(
+                "source '{}' is a folder among several sources: give one folder, or only files",
+                shown(folder)
+            )));
+        }
+        return Ok(paths.to_vec());
+    };
+    if !only.is_dir() {
+        return Ok(paths.to_vec());
+    }
+    let fail = |error| CommandError::Usage(format!("source folder '{}': {error}", shown(only)));
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(only).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    // A file called main is where people look first; else the alphabet decides.
+    if let Some(place) =
+        files.iter().position(|path| path.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("main")))
+    {
+        let main = files.remove(place);
+        files.insert(0, main);
+    }
+    if files.is_empty() {
+        return Err(CommandError::Usage(format!(
+            "source folder '{}' has no files: put the sources directly into it",
+            shown(only)
+        )));
+    }
+    Ok(files)
+}
+
+/// Reads the files; a single source without an ending gets an empty name, for [`name_nameless`].
+///
+/// # Errors
+/// When one is no regular file, empty, too large, unreadable or, where that is asked, no UTF-8.
+pub(crate) fn read(paths: &[PathBuf], encoding: Encoding) -> Result<Vec<SourceFile>, CommandError> {
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let content = read_one(path, encoding)?;
+        let name = match path.file_name().and_then(|name| name.to_str()) {
+            Some(_) if paths.len() == 1 && path.extension().is_none() => String::new(),
+            Some(name) => name.to_owned(),
+            None => {
+                return Err(CommandError::Usage(format!(
+                    "source '{}': its name is not UTF-8; rename the file",
+                    shown(path)
+                )));
+            }
+        };
+        files.push(SourceFile { name, content });
+    }
+    Ok(files)
+}
+
+/// Gives a source that had no ending the name its language expects.
+pub(crate) fn name_nameless(files: &mut [SourceFile], language: &Language) {
+    for file in files.iter_mut().filter(|file| file.name.is_empty()) {
+        file.name.clone_from(&language.default_source);
+    }
+}
+
+fn read_one(path: &Path, encoding: Encoding) -> Result<Content, CommandError> {
+    let fail = |problem: String| CommandError::Usage(format!("source '{}': {problem}", shown(path)));
+    let bytes = read_bytes(path).map_err(fail)?;
+    if bytes.is_empty() {
+        return Err(fail("it is empty; give a file with a program in it".to_owned()));
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Content::Text(text)),
+        Err(error) if encoding == Encoding::Utf8 => {
+            let place = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..place].iter().filter(|byte| **byte == b'\n').count() + 1;
+            Err(fail(format!(
+                "it is not UTF-8 text (byte {place}, line {line}); convert it, with iconv for example"
+            )))
+        }
+        Err(error) => {
+            output::remark(&format!("source '{}' is not UTF-8; it is compiled as it is", shown(path)));
+            Ok(Content::Base64(STANDARD.encode(error.into_bytes())))
+        }
+    }
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    // O_NONBLOCK: opening a FIFO must not wait for a writer.
+    let file: File = OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
+        .map_err(|error| format!("{error}; check the path and its permissions"))?;
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if !metadata.is_file() {
+        return Err("it is not a regular file; give a source file".to_owned());
+    }
+    if metadata.len() > LARGEST.0 {
+        return Err(format!("it is {} bytes; at most {LARGEST} are read", metadata.len()));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST.0).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes)
+}

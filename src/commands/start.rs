@@ -1,0 +1,70 @@
+//! What several commands begin with: the language table, the cache's place, a judge, a package.
+
+use std::path::{Path, PathBuf};
+
+use super::CommandError;
+use crate::cli::Global;
+use crate::judge::{Judge, JudgeSettings, StartError};
+use crate::language::Table;
+use crate::sandbox;
+
+/// The language table the options name, or the built-in one.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn languages(global: &Global) -> Result<Table, CommandError> {
+    match &global.languages {
+        Some(path) => Table::load(path),
+        None => Table::built_in(),
+    }
+    .map_err(CommandError::usage)
+}
+
+/// Settings of the sandbox.
+pub(crate) fn sandbox_settings(global: &Global) -> sandbox::Settings {
+    sandbox::Settings { executable: None, resource_control: global.cgroups.demanded() }
+}
+
+/// Starts a judge. On the command line whoever runs it may raise limits.
+///
+/// # Errors
+/// When the table is broken (usage), or the host cannot run boxes or keep a cache.
+pub(crate) fn judge(global: &Global) -> Result<Judge, CommandError> {
+    let mut settings = JudgeSettings::new(languages(global)?, cache_directory(global)?);
+    settings.slots = global.slots;
+    settings.sandbox = sandbox_settings(global);
+    settings.may_raise_limits = true;
+    Judge::start(settings).map_err(|error| match error {
+        StartError::Slots(_) => CommandError::usage(error),
+        StartError::Sandbox(_)
+        | StartError::Cache(_)
+        | StartError::Directory { .. }
+        | StartError::Cores(_) => CommandError::judging(error),
+    })
+}
+
+/// Where compiled programs are kept: absolute, so that it stays the same whatever the directory.
+fn cache_directory(global: &Global) -> Result<PathBuf, CommandError> {
+    let path = match &global.cache {
+        Some(path) => path.clone(),
+        None => default_cache().ok_or_else(|| {
+            CommandError::usage(
+                "no place for the cache: neither XDG_CACHE_HOME nor HOME is set; give --cache DIR",
+            )
+        })?,
+    };
+    std::path::absolute(&path)
+        .map_err(|error| CommandError::Usage(format!("--cache '{}': {error}", path.display())))
+}
+
+fn default_cache() -> Option<PathBuf> {
+    let directory = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    directory("XDG_CACHE_HOME")
+        .or_else(|| directory("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("gavel"))
+}
+
+/// What a path is called in messages and tables.
+pub(crate) fn shown(path: &Path) -> String {
+    super::output::one_line(&path.display().to_string())
+}
