@@ -1,5 +1,6 @@
 //! The worker's side of a box's groups: sets limits and reads counters through the descriptors it was given.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(in crate::sandbox) struct Meter {
     starved_base: Duration,
     /// Whether writing to the peak file resets it.
     peak_resets: bool,
+    /// Whether the leaf was killed through `cgroup.kill`.
+    leaf_killed: Cell<bool>,
 }
 
 /// What a run used.
@@ -53,6 +56,7 @@ impl Meter {
             kills_base: 0,
             starved_base: Duration::ZERO,
             peak_resets: true,
+            leaf_killed: Cell::new(false),
         };
         // v1 has always reset by writing; v2 since 6.12 ("memory.peak" in cgroup-v2.rst), per open file.
         meter.peak_resets = meter.write(Role::MemoryPeak, "0").is_ok();
@@ -60,14 +64,20 @@ impl Meter {
         Ok(Some(meter))
     }
 
-    /// Whether every run needs a fresh leaf.
+    /// Whether the next run needs a fresh leaf: always where the kernel cannot reset a peak, and after a kill.
+    ///
+    /// Since Linux 6.14 a child born by CLONE_INTO_CGROUP is killed at once when the target was ever killed
+    /// more often than the parent's own group: the kernel compares the target's count of kills
+    /// (`cgroup.kill_seq`) with one it read from the parent's group (`cgroup_css_set_fork` in
+    /// kernel/cgroup/cgroup.c). In a fresh leaf both are zero.
     pub(in crate::sandbox) fn needs_fresh_leaf(&self) -> bool {
-        !self.peak_resets
+        !self.peak_resets || self.leaf_killed.get()
     }
 
     /// Takes over the descriptors of a fresh leaf, which has no limits yet and all counters at zero.
     pub(in crate::sandbox) fn replace(&mut self, files: Files) -> Result<(), SandboxError> {
         self.files = files;
+        self.leaf_killed.set(false);
         self.memory_limit = None;
         self.process_limit = None;
         self.rebase()
@@ -142,7 +152,11 @@ impl Meter {
 
     /// Kills everything of the run at once; false where only box init can.
     pub(in crate::sandbox) fn kill(&self) -> bool {
-        self.file(Role::Kill).is_some() && self.write(Role::Kill, "1").is_ok()
+        if self.file(Role::Kill).is_none() {
+            return false;
+        }
+        self.leaf_killed.set(true);
+        self.write(Role::Kill, "1").is_ok()
     }
 
     /// What the run used, after everything in the box is dead. `disk_reads` is whether it read anything from a
