@@ -148,11 +148,8 @@ fn prepare_for(
 
 fn compile_argv(template: &[String], language: &Language, sources: &[Source]) -> Vec<String> {
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
-    let paths: Vec<String> = language
-        .compiler_sources(&names)
-        .iter()
-        .map(|name| format!("{SOURCE_DIRECTORY}/{name}"))
-        .collect();
+    let paths: Vec<String> =
+        language.compiler_sources(&names).iter().map(|name| format!("{SOURCE_DIRECTORY}/{name}")).collect();
     expand(
         template,
         &Placeholders {
