@@ -60,11 +60,11 @@ def aplusb():
     yield "sample/2", pair(-7, 4)
     yield "secret/small/01-zero", pair(0, 0)
     yield "secret/small/02-cancel", pair(-5, 5)
-    yield "secret/limits/01-negative", pair(-(10**9), -(10**9))
-    yield "secret/limits/02-positive", pair(10**9, 10**9)
+    yield "secret/limits/01-negative", pair(-(10**12), -(10**12))
+    yield "secret/limits/02-positive", pair(10**12, 10**12)
     random = Random(1)
     for number in range(1, 4):
-        first, second = (below(random, 2 * 10**9 + 1) - 10**9 for _ in range(2))
+        first, second = (below(random, 2 * 10**12 + 1) - 10**12 for _ in range(2))
         yield f"secret/random/{number:02}", pair(first, second)
 
 
@@ -408,6 +408,7 @@ def gcd():
     yield "1", pair(12, 18)
     yield "2", pair(17, 5)
     yield "3-zero", pair(0, 9)
+    yield "4-zero", pair(9, 0)
     yield "10-large-values", pair(2**40 * 3**5, 2**37 * 3**9)
 
 

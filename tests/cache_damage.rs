@@ -1,4 +1,5 @@
 //! What a cache does about damaged entries, foreign files, bad roots and bad disks.
+#![allow(clippy::unwrap_used)]
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -41,6 +42,9 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
+/// Given an entry's directory and its manifest.
+type Damage<'a> = &'a dyn Fn(&Path, &Path);
+
 /// Lets the test change what the store made read-only.
 fn unlock(path: &Path) {
     fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
@@ -68,7 +72,7 @@ fn an_ephemeral_store_leaves_nothing() {
 
 #[test]
 fn every_kind_of_damage_is_seen_and_made_good() {
-    let damages: &[(&str, &dyn Fn(&Path, &Path))] = &[
+    let damages: &[(&str, Damage)] = &[
         ("same size, other bytes", &|object, _| fs::write(object.join("notes"), "NOTES").unwrap()),
         ("truncated", &|object, _| fs::write(object.join("notes"), "").unwrap()),
         ("removed", &|object, _| fs::remove_file(object.join("notes")).unwrap()),
@@ -235,7 +239,7 @@ fn on_a_small_disk() {
     nothing_remains();
 
     drop(commit(&store));
-    let status = Command::new("mount").args(["-o", "remount,ro"]).arg(&disk).status().unwrap();
+    let status = Command::new("mount").args(["-o", "remount,bind,ro"]).arg(&disk).status().unwrap();
     assert!(status.success());
     let store = Store::open(&root, CAPACITY).unwrap();
     assert!(store.get(&key()).unwrap().is_some());

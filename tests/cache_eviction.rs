@@ -1,4 +1,5 @@
 //! A cache stays within its size: the least recently used entries go, and none in use.
+#![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
 //! One cache directory used by many threads and processes at once, some of which are killed.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;

@@ -26,11 +26,15 @@ fn error(text: &str) -> String {
     Table::parse("own.toml", text).expect_err(text).to_string()
 }
 
+fn key_of(line: &str) -> &str {
+    line.split_once('=').map_or(line, |(key, _)| key).trim()
+}
+
 /// [`SIMPLE`] with one line replaced, or added where it has no such key; and that line's number.
 fn with(line: &str) -> (String, usize) {
-    let key = line.split('=').next().unwrap().trim();
+    let key = key_of(line);
     let mut lines: Vec<&str> = SIMPLE.lines().collect();
-    let at = lines.iter().position(|old| old.split('=').next().unwrap().trim() == key);
+    let at = lines.iter().position(|old| key_of(old) == key);
     match at {
         Some(at) => lines[at] = line,
         None => lines.push(line),
@@ -158,10 +162,7 @@ fn every_rule_is_enforced_with_place_key_and_accepted_forms() {
         let error = error(&text);
         assert!(error.starts_with(&format!("own.toml:{number}: ")), "{line}\n{error}");
         let id = if line.starts_with("id") { "" } else { "language 'own': " };
-        assert!(
-            error.contains(&format!("{id}{key}")) && error.contains(&format!("{key}")),
-            "{line}\n{error}"
-        );
+        assert!(error.contains(&format!("{id}{key}")), "{line}\n{error}");
         for part in parts {
             assert!(error.contains(part), "{line}\n{error}\nlacks: {part}");
         }

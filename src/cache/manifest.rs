@@ -194,7 +194,7 @@ impl Manifest {
     /// Nothing when the bytes are not a whole manifest of this version.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut fields: Vec<&[u8]> = bytes.split(|byte| *byte == 0).collect();
-        if fields.pop()? != END.as_bytes() || fields.len() < 5 || fields.len() % 2 == 0 {
+        if fields.pop()? != END.as_bytes() || fields.len() < 5 || fields.len().is_multiple_of(2) {
             return None;
         }
         let text = |field: &[u8]| std::str::from_utf8(field).ok().map(str::to_owned);

@@ -4,14 +4,14 @@
 //! jury's answer. They know nothing of packages, verdicts or sandboxes.
 //!
 //! What always holds:
-//! - memory is two buffers of [`source::CAPACITY`] bytes and a little, whatever the sizes of the streams and
+//! - memory is two buffers of 128 KiB and a little, whatever the sizes of the streams and
 //!   of the tokens in them;
 //! - every byte string has a comparison: NULs, invalid UTF-8 and endless tokens are wrong or right, never an
 //!   error and never a panic;
 //! - a stream that cannot be read is an error, never a verdict;
 //! - the answer depends on the bytes alone, not on how the reads were cut.
 //!
-//! Each comparator is one file with one function from two [`source::Source`]s to a [`Comparison`]; a new one
+//! Each comparator is one file with one function from two `Source`s to a [`Comparison`]; a new one
 //! is a new file, a variant of [`Comparator`] and a line in [`compare`].
 
 mod comparator;
@@ -22,6 +22,8 @@ mod number;
 #[cfg(test)]
 mod properties;
 mod source;
+#[cfg(test)]
+mod tables;
 mod tokens;
 
 pub use comparator::{Comparator, Comparison, TokenOptions, compare};

@@ -6,9 +6,9 @@
 //! digits with an optional point and an optional binary exponent. A value beyond the range of `double` is no
 //! number (and then compares as text); one below it is zero.
 //!
-//! Where C libraries differ, this follows the C standard: `1e`, `1e+`, `0x1p` and `0x.` are no numbers. glibc
-//! took the longest beginning that is one until its bug 12701 was mended. Values are rounded once, to the
-//! nearest `double`, ties to even, however many digits there are.
+//! Where C libraries differ, this follows the C standard: `1e`, `1e+`, `0x1p` and `0x.` are no numbers (glibc
+//! 2.36 takes them for `1`, `1`, `1` and `0`). Values are rounded once, to the nearest `double`, ties to even,
+//! however many digits there are.
 //!
 //! A number is read in pieces and in flat memory, because a contestant may print one of any length: beyond
 //! [`DIGITS`] significant digits it only matters whether any is not zero.

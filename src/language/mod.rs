@@ -12,6 +12,7 @@
 
 mod error;
 mod guess;
+mod limits;
 mod model;
 mod place;
 mod raw;

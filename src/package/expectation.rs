@@ -111,7 +111,10 @@ fn every(keep: impl Fn(Verdict) -> bool) -> Vec<Verdict> {
 /// The tag of a source: its line, from 1, and the names it lists; `None` where there is no tag.
 pub fn find_expected_results(source: &[u8]) -> Option<(u64, Vec<String>)> {
     const TAG: &[u8] = b"@EXPECTED_RESULTS@:";
-    let place = source.windows(TAG.len()).position(|window| window.eq_ignore_ascii_case(TAG))?;
+    let starts = |place: &usize| {
+        source[*place..].get(..TAG.len()).is_some_and(|start| start.eq_ignore_ascii_case(TAG))
+    };
+    let place = memchr::memchr_iter(b'@', source).find(starts)?;
     let line = 1 + memchr::memchr_iter(b'\n', &source[..place]).count() as u64;
     let rest = &source[place + TAG.len()..];
     let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());

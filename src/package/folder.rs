@@ -14,7 +14,7 @@ use super::kattis::{short_name, stem, unpaired};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::ProblemYaml;
 use super::submissions;
-use super::tree::{Entry, Kind, Tree};
+use super::tree::{Entry, Kind, Tree, below};
 use crate::checker::{Comparator, TokenOptions};
 
 /// CPU limit of a problem that does not say one.
@@ -86,7 +86,12 @@ impl Walk<'_> {
             if entry.is_hidden() || (above.is_empty() && entry.name == "submissions") {
                 continue;
             }
-            if entry.kind == Kind::Directory {
+            if let Kind::Unusable(problem) = entry.kind
+                && !entry.ends_with(".in")
+                && !entry.ends_with(".ans")
+            {
+                self.warnings.push(format!("{}: ignored: {problem}", below(self.tree.root(), &entry.path)));
+            } else if entry.kind == Kind::Directory {
                 // A folder nobody could name in a report matters only if it holds tests.
                 let inside = self.tree.entries(&entry.path, above.len() + 1)?;
                 if !inside.iter().any(|entry| entry.kind == Kind::Directory || entry.ends_with(".in")) {

@@ -7,14 +7,14 @@
 use std::path::Path;
 
 use super::error::{PackageError, one_line, shown};
-use super::flags;
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::{ProblemYaml, parse_problem_yaml};
 use super::submissions;
 use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
+use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
-use crate::checker::Comparator;
+use crate::checker::{Comparator, FlagError};
 
 /// Loads the package at `tree`, whose own directory holds `entries`.
 pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageError> {
@@ -29,6 +29,9 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         None => DomjudgeIni::default(),
     };
     warnings.append(&mut problem.warnings);
+    if Tree::find(entries, "problem.yaml").is_none() {
+        warnings.push("problem.yaml: it is missing; the format's defaults hold".to_owned());
+    }
     refuse_unsupported_folders(tree, entries, &mut warnings)?;
     let submissions = match Tree::find(entries, "submissions") {
         Some(entry) => submissions::read(tree, entry, &mut warnings)?,
@@ -51,7 +54,11 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     }
     let name = short_name(root);
     Ok(Package {
-        title: problem.name.or(ini.name).unwrap_or_else(|| name.clone()),
+        title: problem
+            .name
+            .or(ini.name)
+            .or_else(|| title::of_statement(tree, entries))
+            .unwrap_or_else(|| name.clone()),
         name,
         directory: root.to_owned(),
         format: Format::KattisLegacy,
@@ -167,7 +174,7 @@ struct Group<'a> {
 impl Walk<'_> {
     fn data(&mut self, data: &Entry) -> Result<(), PackageError> {
         let entries = self.tree.entries(&data.path, 1)?;
-        let default = flags::comparator(&self.problem.validator_flags).map_err(|problem| {
+        let default = Comparator::from_validator_flags(&self.problem.validator_flags).map_err(|problem| {
             wrong_flags(self.problem.validator_flags_line, "validator_flags", problem)
                 .in_file(&self.tree.root().join("problem.yaml"))
         })?;
@@ -182,7 +189,7 @@ impl Walk<'_> {
                     sample: name == "sample",
                     comparator,
                 })?,
-                (Kind::Unusable(_), Some("sample" | "secret")) => drop(entry.file()?),
+                (Kind::Unusable(_), Some("sample" | "secret")) => entry.usable()?,
                 (Kind::Directory, _) if !entry.is_hidden() => self.warnings.push(format!(
                     "{}: not judged: only data/sample and data/secret are",
                     below(self.tree.root(), &entry.path)
@@ -212,7 +219,7 @@ impl Walk<'_> {
         let place = place.strip_suffix("testdata.yaml").unwrap_or_default();
         self.warnings.extend(settings.warnings.drain(..).map(|warning| format!("{place}{warning}")));
         let Some((own, line)) = settings.output_validator_flags else { return Ok(inherited) };
-        flags::comparator(&format!("{} {own}", self.problem.validator_flags))
+        Comparator::from_validator_flags(&format!("{} {own}", self.problem.validator_flags))
             .map_err(|problem| wrong_flags(line, "output_validator_flags", problem).in_file(&entry.path))
     }
 
@@ -220,6 +227,8 @@ impl Walk<'_> {
         let entries = self.tree.entries(above.directory, above.depth)?;
         let comparator = self.comparator(&entries, above.comparator)?;
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
+            // Whatever it was meant to be, tests could be missing without a word.
+            entry.usable()?;
             if entry.kind == Kind::Directory {
                 let name =
                     format!("{}/{}", above.names.last().map_or("", String::as_str), entry.reportable()?);
@@ -250,11 +259,11 @@ impl Walk<'_> {
     }
 }
 
-fn wrong_flags(line: u64, key: &str, problem: String) -> PackageError {
+fn wrong_flags(line: u64, key: &str, problem: FlagError) -> PackageError {
     PackageError::value(
         line,
         key,
-        problem,
+        problem.to_string(),
         "use case_sensitive, space_change_sensitive, float_tolerance E, float_absolute_tolerance E or \
          float_relative_tolerance E",
     )

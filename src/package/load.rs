@@ -32,7 +32,10 @@ pub fn load(path: &Path) -> Result<Package, PackageError> {
             return Err(PackageError::unsupported(0, "", format, supported).in_file(&entry.path));
         }
     }
-    folder::load(&tree, entries)
+    if holds_tests(&entries) || !has_data(&tree, &entries)? {
+        return folder::load(&tree, entries);
+    }
+    kattis::load(&tree, &entries)
 }
 
 /// The packages at or below a directory, in order of names.
@@ -61,6 +64,15 @@ pub fn discover(path: &Path) -> Result<Vec<PathBuf>, PackageError> {
         problem: "there is no problem package in it".to_owned(),
         remedy: "name a package, or a directory of packages",
     })
+}
+
+/// Whether there is `data/sample` or `data/secret`: a package that lost, or never had, its `problem.yaml`.
+fn has_data(tree: &Tree, entries: &[Entry]) -> Result<bool, PackageError> {
+    let Some(data) = Tree::find(entries, "data").filter(|entry| entry.kind == Kind::Directory) else {
+        return Ok(false);
+    };
+    let inside = tree.entries(&data.path, 1)?;
+    Ok(["sample", "secret"].iter().any(|name| Tree::find(&inside, name).is_some()))
 }
 
 struct Candidate {

@@ -8,14 +8,13 @@
 //! |---|---|
 //! | `load` | which format a directory is in, and which packages lie below one |
 //! | `folder` | a bare folder of tests |
-//! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `flags` |
+//! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
 mod digest;
 mod error;
 mod expectation;
-mod flags;
 mod folder;
 mod kattis;
 mod load;
@@ -25,6 +24,7 @@ mod submissions;
 mod submissions_yaml;
 mod testdata;
 mod time_limit_files;
+mod title;
 mod tree;
 mod yaml;
 

@@ -274,7 +274,7 @@ fn positive(node: &Node, key: &str, what: &str, largest: f64) -> Result<Option<f
     Err(PackageError::value(
         node.line,
         key,
-        format!("{number} is out of range"),
+        format!("{} is out of range", yaml::plain(number)),
         format!("give {what} above 0 and at most {largest}"),
     ))
 }

@@ -27,7 +27,7 @@ pub(super) fn read(
     warnings: &mut Vec<String>,
 ) -> Result<Vec<JurySubmission>, PackageError> {
     if directory.kind != Kind::Directory {
-        directory.file()?;
+        directory.usable()?;
         warnings.push("submissions is a file, not a folder: there are no jury submissions".to_owned());
         return Ok(Vec::new());
     }

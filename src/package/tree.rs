@@ -81,19 +81,33 @@ impl Entry {
         }
     }
 
+    /// Refuses an entry that is neither file nor directory.
+    ///
+    /// # Errors
+    /// When it is none of them.
+    pub(super) fn usable(&self) -> Result<(), PackageError> {
+        match self.kind {
+            Kind::File | Kind::Directory => Ok(()),
+            Kind::Unusable(problem) => Err(PackageError::Unsafe {
+                path: self.path.clone(),
+                problem: problem.to_owned(),
+                remedy: "put the file or folder itself there, or remove it",
+            }),
+        }
+    }
+
     /// The path of what must be a regular file.
     ///
     /// # Errors
     /// When it is anything else.
     pub(super) fn file(&self) -> Result<&Path, PackageError> {
-        let problem = match self.kind {
-            Kind::File => return Ok(&self.path),
-            Kind::Directory => "it is a directory where a file is needed",
-            Kind::Unusable(problem) => problem,
-        };
+        self.usable()?;
+        if self.kind == Kind::File {
+            return Ok(&self.path);
+        }
         Err(PackageError::Unsafe {
             path: self.path.clone(),
-            problem: problem.to_owned(),
+            problem: "it is a directory where a file is needed".to_owned(),
             remedy: "put a regular file there",
         })
     }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Spanned, UserMessageFormatter};
 
 use super::error::{PackageError, one_line};
 
@@ -46,7 +46,10 @@ pub(super) fn parse(text: &str) -> Result<Node, PackageError> {
             Err(PackageError::value(
                 line,
                 "",
-                format!("it is not the YAML expected: {}", one_line(&error.without_snippet().to_string())),
+                format!(
+                    "it is not the YAML expected: {}",
+                    one_line(&error.without_snippet().render_with_formatter(&UserMessageFormatter))
+                ),
                 "correct it at that place",
             ))
         }
@@ -59,7 +62,11 @@ impl Node {
             self.line,
             key,
             format!("{} where {expected} is needed", self.value.describe()),
-            format!("give {expected}"),
+            if expected == "a number" {
+                "give it without a unit".to_owned()
+            } else {
+                format!("give {expected}")
+            },
         )
     }
 
@@ -76,7 +83,7 @@ impl Node {
     pub(super) fn text(&self, key: &str) -> Result<Option<String>, PackageError> {
         match &self.value {
             Value::Text(text) => Ok(Some(text.clone())),
-            Value::Number(number) => Ok(Some(number.to_string())),
+            Value::Number(number) => Ok(Some(plain(*number))),
             Value::Bool(flag) => Ok(Some(flag.to_string())),
             Value::Null => Ok(None),
             _ => Err(self.wrong(key, "text")),
@@ -109,12 +116,17 @@ impl Value {
         match self {
             Self::Null => "nothing".to_owned(),
             Self::Bool(flag) => flag.to_string(),
-            Self::Number(number) => number.to_string(),
+            Self::Number(number) => plain(*number),
             Self::Text(text) => format!("'{}'", one_line(&text.chars().take(40).collect::<String>())),
             Self::List(_) => "a list".to_owned(),
             Self::Map(_) => "a map".to_owned(),
         }
     }
+}
+
+/// A number as people write it: never three hundred digits.
+pub(super) fn plain(number: f64) -> String {
+    if number.abs() < 1e15 { number.to_string() } else { format!("{number:e}") }
 }
 
 impl From<Spanned<Value>> for Node {

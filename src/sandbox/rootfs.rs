@@ -150,7 +150,10 @@ fn collect(shape: &Shape) -> Result<Vec<Source>, SandboxError> {
         }
     }
     for path in &shape.mounts {
-        sources.extend(source(path, path.clone())?);
+        // What a named path leads to, not the link: what a link points at may lie outside everything shown.
+        if let Ok(resolved) = fs::canonicalize(path) {
+            sources.extend(source(&resolved, path.clone())?);
+        }
     }
     Ok(sources)
 }

@@ -9,14 +9,16 @@
 //!
 //! Absent on purpose, beside the obvious (`ptrace`, `process_vm_*`, `pidfd_*`, `keyctl`, `io_uring_*`,
 //! `bpf`, `userfaultfd`, `perf_event_open`, `unshare`, `setns`, the mount family, modules, clocks, swap):
-//! - `inotify_*`, `fanotify_*`, `flock`, leases, record locks, `cachestat`, `mincore`: boxes share the
-//!   inodes and the page cache of the system directories, and each of these lets one box see or block
-//!   another through them;
+//! - `inotify_*`, `fanotify_*`, leases, `cachestat`, `mincore`, and for all but compilers `flock` and record
+//!   locks: boxes share the inodes and the page cache of the system directories, and each of these lets one
+//!   box see or block another through them;
 //! - `shmget`, `msgget`, `semget`, `mq_open`: what they make is in the box's own namespace but outlives a run;
 //! - `splice`, `tee`, `vmsplice`, `memfd_secret`, `seccomp`, `landlock_*`, extended attributes, `mknod`: no
 //!   program of a contest needs them, and the first three have a history;
 //! - `sync`, `syncfs`, `fsync`: the disk is the host's, and a flush disturbs every other box's timings;
 //! - `setpriority`, `sched_set*`, `ioprio_set`: a core belongs to the box, not to one of its threads.
+
+mod calls;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -27,252 +29,11 @@ use seccompiler::{
     TargetArch, sock_filter,
 };
 
+use self::calls::{
+    BUILDING, BUILDING_OLDER_NAMES, FILES, INPUT_OUTPUT, MEMORY, MESSAGES, OLDER_NAMES, PROCESSES, RUNTIMES,
+    SIGNALS, THREADS, TIME, WAITING,
+};
 use super::{Profile, SandboxError};
-
-/// Reading and writing what is open. `sendfile` and `copy_file_range` because standard libraries copy with them.
-const INPUT_OUTPUT: &[c_long] = &[
-    libc::SYS_read,
-    libc::SYS_write,
-    libc::SYS_readv,
-    libc::SYS_writev,
-    libc::SYS_pread64,
-    libc::SYS_pwrite64,
-    libc::SYS_preadv,
-    libc::SYS_pwritev,
-    libc::SYS_preadv2,
-    libc::SYS_pwritev2,
-    libc::SYS_lseek,
-    libc::SYS_sendfile,
-    libc::SYS_copy_file_range,
-    libc::SYS_fadvise64,
-    libc::SYS_fallocate,
-    libc::SYS_ftruncate,
-    libc::SYS_truncate,
-];
-
-/// Files by name and descriptors. The mount namespace, not the filter, says which files there are.
-const FILES: &[c_long] = &[
-    libc::SYS_openat,
-    libc::SYS_close,
-    libc::SYS_close_range,
-    libc::SYS_dup,
-    libc::SYS_dup3,
-    libc::SYS_pipe2,
-    libc::SYS_fstat,
-    libc::SYS_newfstatat,
-    libc::SYS_statx,
-    libc::SYS_statfs,
-    libc::SYS_fstatfs,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_readlinkat,
-    libc::SYS_getdents64,
-    libc::SYS_getcwd,
-    libc::SYS_chdir,
-    libc::SYS_fchdir,
-    libc::SYS_umask,
-    libc::SYS_mkdirat,
-    libc::SYS_unlinkat,
-    libc::SYS_renameat2,
-    libc::SYS_fchmod,
-    libc::SYS_fchmodat,
-    libc::SYS_utimensat,
-];
-
-/// Memory of one's own; the cgroup bounds it.
-const MEMORY: &[c_long] = &[
-    libc::SYS_brk,
-    libc::SYS_mmap,
-    libc::SYS_munmap,
-    libc::SYS_mprotect,
-    libc::SYS_mremap,
-    libc::SYS_madvise,
-];
-
-/// Being born, ending, waiting, and asking who one is. The PID namespace bounds whom a signal reaches.
-/// The `setres*` calls and `setgroups` are how box init gives its privileges up in a new program; nobody
-/// else has any to use them with.
-const PROCESSES: &[c_long] = &[
-    libc::SYS_execve,
-    libc::SYS_execveat,
-    libc::SYS_exit,
-    libc::SYS_exit_group,
-    libc::SYS_wait4,
-    libc::SYS_waitid,
-    libc::SYS_kill,
-    libc::SYS_tkill,
-    libc::SYS_tgkill,
-    libc::SYS_getpid,
-    libc::SYS_getppid,
-    libc::SYS_gettid,
-    libc::SYS_getpgid,
-    libc::SYS_setpgid,
-    libc::SYS_getsid,
-    libc::SYS_setsid,
-    libc::SYS_getuid,
-    libc::SYS_geteuid,
-    libc::SYS_getgid,
-    libc::SYS_getegid,
-    libc::SYS_getresuid,
-    libc::SYS_getresgid,
-    libc::SYS_getgroups,
-    libc::SYS_setuid,
-    libc::SYS_setgid,
-    libc::SYS_setresuid,
-    libc::SYS_setresgid,
-    libc::SYS_setgroups,
-    libc::SYS_capget,
-    libc::SYS_prlimit64,
-    libc::SYS_getrlimit,
-    libc::SYS_setrlimit,
-    libc::SYS_getrusage,
-    libc::SYS_times,
-];
-
-/// Signals to oneself and to one's own processes.
-const SIGNALS: &[c_long] = &[
-    libc::SYS_rt_sigaction,
-    libc::SYS_rt_sigprocmask,
-    libc::SYS_rt_sigreturn,
-    libc::SYS_rt_sigpending,
-    libc::SYS_rt_sigsuspend,
-    libc::SYS_rt_sigtimedwait,
-    libc::SYS_rt_sigqueueinfo,
-    libc::SYS_rt_tgsigqueueinfo,
-    libc::SYS_sigaltstack,
-    libc::SYS_restart_syscall,
-];
-
-/// Reading clocks and sleeping. The POSIX timers are bounded by RLIMIT_SIGPENDING, the timer descriptors
-/// (the tick of Haskell's runtime) by RLIMIT_NOFILE.
-const TIME: &[c_long] = &[
-    libc::SYS_clock_gettime,
-    libc::SYS_clock_getres,
-    libc::SYS_clock_nanosleep,
-    libc::SYS_nanosleep,
-    libc::SYS_gettimeofday,
-    libc::SYS_getitimer,
-    libc::SYS_setitimer,
-    libc::SYS_timer_create,
-    libc::SYS_timer_settime,
-    libc::SYS_timer_gettime,
-    libc::SYS_timer_getoverrun,
-    libc::SYS_timer_delete,
-    libc::SYS_timerfd_create,
-    libc::SYS_timerfd_settime,
-    libc::SYS_timerfd_gettime,
-];
-
-/// Waiting for descriptors, and event loops; RLIMIT_NOFILE bounds them.
-const WAITING: &[c_long] = &[
-    libc::SYS_ppoll,
-    libc::SYS_pselect6,
-    libc::SYS_epoll_create1,
-    libc::SYS_epoll_ctl,
-    libc::SYS_epoll_pwait,
-    libc::SYS_epoll_pwait2,
-    libc::SYS_eventfd2,
-];
-
-/// Messages over descriptors one already has: box init's control channel, and socket pairs.
-const MESSAGES: &[c_long] = &[
-    libc::SYS_sendto,
-    libc::SYS_recvfrom,
-    libc::SYS_sendmsg,
-    libc::SYS_recvmsg,
-    libc::SYS_shutdown,
-    libc::SYS_getsockopt,
-    libc::SYS_setsockopt,
-    libc::SYS_getsockname,
-    libc::SYS_getpeername,
-];
-
-/// Threads, and questions about the machine that standard libraries ask at start.
-const THREADS: &[c_long] = &[
-    libc::SYS_futex,
-    libc::SYS_set_robust_list,
-    libc::SYS_get_robust_list,
-    libc::SYS_set_tid_address,
-    libc::SYS_rseq,
-    libc::SYS_sched_yield,
-    libc::SYS_sched_getaffinity,
-    libc::SYS_sched_getparam,
-    libc::SYS_sched_getscheduler,
-    libc::SYS_sched_get_priority_max,
-    libc::SYS_sched_get_priority_min,
-    libc::SYS_getpriority,
-    libc::SYS_getcpu,
-    libc::SYS_getrandom,
-    libc::SYS_sysinfo,
-    libc::SYS_uname,
-];
-
-/// The older names of the calls above, which glibc and static binaries still use on x86-64.
-#[cfg(target_arch = "x86_64")]
-const OLDER_NAMES: &[c_long] = &[
-    libc::SYS_open,
-    libc::SYS_creat,
-    libc::SYS_stat,
-    libc::SYS_lstat,
-    libc::SYS_access,
-    libc::SYS_readlink,
-    libc::SYS_getdents,
-    libc::SYS_mkdir,
-    libc::SYS_rmdir,
-    libc::SYS_unlink,
-    libc::SYS_rename,
-    libc::SYS_renameat,
-    libc::SYS_chmod,
-    libc::SYS_utime,
-    libc::SYS_utimes,
-    libc::SYS_dup2,
-    libc::SYS_pipe,
-    libc::SYS_poll,
-    libc::SYS_select,
-    libc::SYS_epoll_create,
-    libc::SYS_epoll_wait,
-    libc::SYS_eventfd,
-    libc::SYS_fork,
-    libc::SYS_vfork,
-    libc::SYS_getpgrp,
-    libc::SYS_alarm,
-    libc::SYS_pause,
-    libc::SYS_time,
-];
-#[cfg(not(target_arch = "x86_64"))]
-const OLDER_NAMES: &[c_long] = &[];
-
-/// What runtimes with a just-in-time compiler and a collector need beyond everyone: code mapped twice
-/// through a memory file, barriers across their threads, pinned pages, a look at their own stack's pages.
-const RUNTIMES: &[c_long] = &[
-    libc::SYS_memfd_create,
-    libc::SYS_membarrier,
-    libc::SYS_mlock,
-    libc::SYS_munlock,
-    libc::SYS_mincore,
-    libc::SYS_msync,
-    libc::SYS_signalfd4,
-];
-
-/// What build tools do with files: links, owners as in the source, locks and flushes of their caches. The
-/// locks are a channel between boxes, but what compiles is the toolchain, not the contestant's program.
-const BUILDING: &[c_long] = &[
-    libc::SYS_linkat,
-    libc::SYS_symlinkat,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
-    libc::SYS_flock,
-    libc::SYS_fsync,
-    libc::SYS_fdatasync,
-    libc::SYS_msync,
-];
-
-/// The older names of those.
-#[cfg(target_arch = "x86_64")]
-const BUILDING_OLDER_NAMES: &[c_long] =
-    &[libc::SYS_link, libc::SYS_symlink, libc::SYS_chown, libc::SYS_lchown];
-#[cfg(not(target_arch = "x86_64"))]
-const BUILDING_OLDER_NAMES: &[c_long] = &[];
 
 /// A call allowed for some values of one argument. Only the argument's low 32 bits are compared: that is
 /// all the kernel looks at, and comparing more would let `AF_VSOCK | 1 << 32` pass (CVE-2019-7303).
@@ -489,5 +250,4 @@ fn x32_prelude() -> BpfProgram {
 }
 
 #[cfg(test)]
-#[path = "seccomp_tests.rs"]
 mod tests;

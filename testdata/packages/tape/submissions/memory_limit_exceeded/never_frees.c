@@ -1,10 +1,11 @@
 // @EXPECTED_RESULTS@: MLE
+#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 
 int main(void) {
+    const size_t size = 1 << 20;
     for (;;) {
-        char *block = malloc(1 << 20);
-        if (block) memset(block, 1, 1 << 20);
+        volatile char *block = malloc(size);
+        for (size_t place = 0; block && place < size; place += 4096) block[place] = 1;
     }
 }
