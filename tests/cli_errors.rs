@@ -1,5 +1,7 @@
 //! What bad input gets: one line that says what, where and what to do, exit code 2 or 3, nothing left.
 
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
 mod common;
 
 use common::{SUM, Said, Scene, said, text};

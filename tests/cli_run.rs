@@ -1,5 +1,7 @@
 //! `gavel run`: the command's own streams and exit code, in a box.
 
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
 mod common;
 
 use common::{Scene, said};

@@ -1,5 +1,7 @@
 //! A judging that is told to stop stops, says so, and leaves nothing running.
 
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
 mod common;
 
 use std::io::{BufRead, BufReader};

@@ -1,5 +1,7 @@
 //! Compiling once, and what is refused of what a compiler leaves.
 
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
 mod common;
 
 use common::{Scene, text};

@@ -1,5 +1,7 @@
 //! When a judging stops, in which order it tells, and that neither depends on which test is faster.
 
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
 mod common;
 
 use common::{SUM, Scene, text, verdicts};

@@ -1,5 +1,7 @@
 //! Every verdict, from a program that deserves it.
 
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
 mod common;
 
 use common::{SUM, Scene, text, verdicts};
@@ -83,7 +85,7 @@ fn a_missing_interpreter_is_the_programs_fault() {
 }
 
 #[test]
-fn a_missing_answer_is_a_judging_error_and_never_accepted() {
+fn a_language_whose_interpreter_is_missing_is_a_judging_error() {
     let scene = Scene::new();
     let package = scene.sum_package(&[(1, 2), (3, 4)]);
     let source = scene.write("program.sh", SUM);

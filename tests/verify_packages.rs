@@ -1,5 +1,7 @@
 //! `gavel verify`: what a jury wrote against what it says.
 
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
 mod common;
 
 use common::{SUM, Scene, text};

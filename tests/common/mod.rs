@@ -2,6 +2,7 @@
 //!
 //! Everything here is thrown away with the scene, so tests neither see each other nor leave anything.
 #![allow(dead_code)] // Every test file uses a part of it.
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
