@@ -79,9 +79,9 @@ fn one_wrong_file_is_refused_with_its_name_and_key() {
         (
             "problem.yaml",
             "validator_flags: fast",
-            ["problem.yaml:1: validator_flags", "'fast' is not a flag"],
+            ["problem.yaml:1: validator_flags", "unknown validator flag"],
         ),
-        ("problem.yaml", "validator_flags: float_tolerance", ["validator_flags", "has no number"]),
+        ("problem.yaml", "validator_flags: float_tolerance", ["validator_flags", "needs a tolerance"]),
         ("problem.yaml", "validator_flags: float_tolerance nan", ["validator_flags", "not a tolerance"]),
         ("problem.yaml", "validator_flags: float_tolerance -1", ["validator_flags", "not a tolerance"]),
         (

@@ -264,8 +264,7 @@ fn wrong_flags(line: u64, key: &str, problem: FlagError) -> PackageError {
         line,
         key,
         problem.to_string(),
-        "use case_sensitive, space_change_sensitive, float_tolerance E, float_absolute_tolerance E or \
-         float_relative_tolerance E",
+        "correct or remove the flag",
     )
 }
 

@@ -8,7 +8,7 @@ use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Bytes held in memory before the file is used.
-pub const MEMORY_LIMIT: usize = 1 << 20;
+pub(super) const MEMORY_LIMIT: usize = 1 << 20;
 
 /// A captured stream.
 #[derive(Debug)]
