@@ -21,6 +21,16 @@ fn the_first_failure_in_order_decides_even_when_later_tests_are_faster() {
 }
 
 #[test]
+fn later_tests_that_are_running_are_stopped_and_count_as_skipped() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2), (3, 4), (5, 6)]);
+    let program = "read a b\n[ $a = 3 ] && sleep 0.3 && exit 1\n[ $a = 5 ] && sleep 10000\necho $((a + b))\n";
+    let report = scene.judge_bash(&package, program, &["--slots", "3", "--wall", "10h"]);
+    assert_eq!(verdicts(&report), ["AC", "RTE", "SK"]);
+    assert_eq!(report["flags"], serde_json::json!(["RTE"]));
+}
+
+#[test]
 fn under_full_every_test_runs() {
     let scene = Scene::new();
     let package = scene.sum_package(&[(1, 2), (3, 4), (5, 6)]);
