@@ -1,4 +1,43 @@
-//! gavel judges programming-contest submissions.
+//! gavel judges programming-contest submissions: it compiles each once, runs it on every test in a sandbox,
+//! checks its output and says what it got.
+//!
+//! # The way of a submission
+//!
+//! ```text
+//! command line ─▶ submission ─▶ package (tests, limits, comparators) ─┐
+//!                            └▶ compile (through the cache) ──────────┤
+//!                                                                     ▼
+//!                                   for each test: run in a box ─▶ compare ─▶ verdict
+//!                                                                     ▼
+//!                                            report, with events all along
+//! ```
+//!
+//! [`judge::Judge::judge`] is that picture as one call: a function of the submission, the package, the
+//! language table and the machine, with a place for events and a token that cancels.
+//!
+//! # Where things are
+//!
+//! | module | what it knows | what it refuses to know |
+//! |---|---|---|
+//! | [`cli`], [`commands`] | flags, terminals, exit codes; the only place that wires layers together | how anything is judged |
+//! | [`judge`] | the order of steps, limits, verdicts, what runs when and where | queues, terminals, package formats |
+//! | [`package`] | problem packages on disk, one file a format, one model | programs, sandboxes |
+//! | [`language`] | the language table and its templates | how a command is run |
+//! | [`checker`] | whether an output is right | where it came from |
+//! | [`cache`] | directories named by what they were made from | what is in them |
+//! | [`sandbox`] | boxes: commands with limits in, facts out | verdicts, languages, packages |
+//! | [`submission`], [`verdict`], [`report`], [`units`] | plain data and its text forms | all input and output |
+//!
+//! Imports go one way: `commands → judge → package, language, checker, cache → sandbox`; the plain-data
+//! modules are for everyone. A test reads the `use crate::` lines and fails on a wrong arrow.
+//!
+//! # What always holds
+//!
+//! - A verdict against a contestant comes from what gavel did and counted, never from a signal a program can
+//!   raise itself. Failures of ours, of the host or of the package are JE; in doubt it is JE, and never AC.
+//! - When a run is over nothing it started is alive, and nothing it wrote is seen by the next.
+//! - A report does not depend on which test finished first, nor on how many slots there were.
+//! - `unsafe` code is in `sandbox/syscalls.rs` and `sandbox/child.rs` and nowhere else.
 
 pub mod cache;
 pub mod checker;

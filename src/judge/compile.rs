@@ -1,8 +1,9 @@
 //! Compiles a submission once: through the cache, in a box of its own, with its own limits.
 //!
 //! What decides the program is in the cache's key: the sources and their names, the expanded argv, the
-//! environment, the limits, the toolchain's version and files, and what was prepared. A rejection by the
-//! compiler is kept as well; running out of time or memory is not, since a quieter machine may do better.
+//! environment, the limits, the toolchain's version and files, and what was prepared. A rejection by a
+//! compiler that exited by itself is kept as well; one that ran out of time or memory, or died, is not, since
+//! a quieter machine may do better.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -148,11 +149,8 @@ fn prepare_for(
 
 fn compile_argv(template: &[String], language: &Language, sources: &[Source]) -> Vec<String> {
     let names: Vec<String> = sources.iter().map(|source| source.name.clone()).collect();
-    let paths: Vec<String> = language
-        .compiler_sources(&names)
-        .iter()
-        .map(|name| format!("{SOURCE_DIRECTORY}/{name}"))
-        .collect();
+    let paths: Vec<String> =
+        language.compiler_sources(&names).iter().map(|name| format!("{SOURCE_DIRECTORY}/{name}")).collect();
     expand(
         template,
         &Placeholders {
@@ -215,11 +213,11 @@ fn compile_into(
     cancel: &CancelToken,
 ) -> Result<(CompileReport, Option<Entry>), Fault> {
     let directory = draft.path().join(PROGRAM_DIRECTORY);
-    let report = match &plan.argv {
+    let (report, repeatable) = match &plan.argv {
         None => {
             make_directory(&directory)?;
             artifacts::write_sources(&directory, plan.sources)?;
-            CompileReport { ok: true, ..CompileReport::default() }
+            (CompileReport { ok: true, ..CompileReport::default() }, true)
         }
         Some(argv) => judge.in_box(&compile_shape(plan.language), &[cancel], |sandbox_box| {
             // A first try that lost its box may have left files.
@@ -234,7 +232,7 @@ fn compile_into(
             plan.language.id
         )));
     }
-    if !report.ok && report.reason != Some(Reason::Error) {
+    if !repeatable {
         return Ok((report, None));
     }
     let path = draft.path().join(RESULT_FILE);
@@ -249,6 +247,8 @@ fn uses_prepared(plan: &Plan<'_>) -> bool {
     plan.argv.iter().flatten().any(names) || plan.env.iter().any(names)
 }
 
+/// The report, and whether another time would give the same: a program, or a compiler that said no and
+/// exited. One that died of a signal may have been killed by the host.
 fn compile_in_box(
     judge: &Judge,
     plan: &Plan<'_>,
@@ -256,7 +256,7 @@ fn compile_in_box(
     sandbox_box: &mut BoxHandle,
     destination: &Path,
     cancel: &CancelToken,
-) -> Result<CompileReport, Fault> {
+) -> Result<(CompileReport, bool), Fault> {
     if let Some(prepared) = plan.prepared {
         sandbox_box.attach(PREPARED, &prepared.entry.path().join(prepare::FILES))?;
     }
@@ -288,7 +288,8 @@ fn compile_in_box(
         ..CompileReport::default()
     };
     if report.reason.is_some() {
-        return Ok(report);
+        let exited = outcome.stopped.is_empty() && matches!(outcome.exit, Exit::Code(_));
+        return Ok((report, exited));
     }
     match take(plan, sandbox_box, destination) {
         Ok(()) => report.ok = true,
@@ -298,7 +299,8 @@ fn compile_in_box(
             report.log = format!("{}{error}\n", report.log);
         }
     }
-    Ok(report)
+    let ok = report.ok;
+    Ok((report, ok))
 }
 
 fn take(plan: &Plan<'_>, sandbox_box: &BoxHandle, destination: &Path) -> Result<(), TakeError> {

@@ -166,6 +166,10 @@ impl<'a> State<'a> {
     /// Takes in a result, stops what it made moot, and tells what is decided now.
     fn finish(&mut self, index: usize, result: TestResult, run: &TestRun<'_>) {
         self.running.remove(&index);
+        if index < self.told {
+            // It was moot and told as skipped while it was being stopped.
+            return;
+        }
         let failed = !matches!(result.report.verdict, Verdict::AC | Verdict::CX);
         self.results[index] = Some(result);
         if failed && let Some(scope) = self.scope(index).map(str::to_owned) {

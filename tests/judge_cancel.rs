@@ -1,0 +1,55 @@
+//! A judging that is told to stop stops, says so, and leaves nothing running.
+
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use common::{Scene, text};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// Whether any process on this host has the word in its command line.
+fn is_running(word: &str) -> bool {
+    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        std::fs::read(entry.path().join("cmdline"))
+            .is_ok_and(|line| line.windows(word.len()).any(|part| part == word.as_bytes()))
+    })
+}
+
+fn cancelled_by(signal: Signal, code: i32) {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2), (3, 4), (5, 6)]);
+    let mark = format!("9{}.{}", std::process::id(), signal as i32);
+    let program = format!("read a b\nif [ $a = 3 ]; then sleep {mark}; fi\necho $((a + b))\n");
+    let source = scene.write("program.sh", program);
+    let mut child = scene
+        .gavel(&["judge", text(&package), text(&source), "--format", "ndjson", "--wall", "1h"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // The first test is told; the second then sleeps.
+    let told = lines.by_ref().map(Result::unwrap).find(|line| line.contains("\"type\":\"test\""));
+    assert!(told.is_some());
+    kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(code), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("\"type\":\"cancelled\"")), "{rest:?}");
+    let done: serde_json::Value = serde_json::from_str(rest.last().unwrap()).unwrap();
+    assert_eq!((&done["type"], &done["verdict"]), (&"done".into(), &"CX".into()));
+    assert!(!is_running(&mark));
+}
+
+#[test]
+fn an_interrupt_cancels_and_leaves_nothing_running() {
+    cancelled_by(Signal::SIGINT, 130);
+}
+
+#[test]
+fn a_request_to_terminate_cancels_and_leaves_nothing_running() {
+    cancelled_by(Signal::SIGTERM, 143);
+}

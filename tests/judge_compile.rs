@@ -1,0 +1,128 @@
+//! Compiling once, and what is refused of what a compiler leaves.
+
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
+mod common;
+
+use common::{Scene, text};
+use serde_json::Value;
+
+const SUM_C: &str = "#include <stdio.h>\nint main(void) { int a, b; scanf(\"%d %d\", &a, &b); \
+                     printf(\"%d\\n\", a + b); }\n";
+
+/// A table with one language whose "compiler" is a shell command.
+fn table(scene: &Scene, command: &str, more: &str) -> String {
+    let path = scene.write(
+        "languages.toml",
+        format!(
+            "[[language]]\nid = \"odd\"\nname = \"Odd\"\n\
+             sources = {{ default = \"main.odd\", extensions = [\"odd\"] }}\n\
+             compile = [\"sh\", \"-c\", '{command}', \"sh\", \"{{exe}}\", \"{{source}}\"]\n\
+             artifact = \"executable\"\nrun = [\"{{exe}}\"]\nversion = [\"sh\", \"-c\", \"echo odd 1\"]\n\
+             profile = \"native\"\nhello = \"x\"\nlimits = {{ processes = 8 }}\n{more}\n"
+        ),
+    );
+    text(&path).to_owned()
+}
+
+fn judge_odd(scene: &Scene, command: &str, more: &str) -> Value {
+    let package = scene.sum_package(&[(1, 2)]);
+    let source = scene.write("program.odd", "#!/bin/bash\nread a b\necho $((a + b))\n");
+    let table = table(scene, command, more);
+    scene.report(&[text(&package), text(&source), "--languages", &table])
+}
+
+#[test]
+fn the_second_judging_of_the_same_source_does_not_compile() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    let source = scene.write("sum.c", SUM_C);
+    let first = scene.report(&[text(&package), text(&source)]);
+    assert_eq!((&first["verdict"], &first["compile"]["cached"]), (&"AC".into(), &false.into()), "{first}");
+    let second = scene.report(&[text(&package), text(&source)]);
+    assert_eq!((&second["verdict"], &second["compile"]["cached"]), (&"AC".into(), &true.into()));
+    assert_eq!(second["compile"]["cpu_ms"], 0.0);
+    scene.write("sum.c", SUM_C.replace("a + b", "a - b"));
+    let changed = scene.report(&[text(&package), text(&source)]);
+    assert_eq!((&changed["verdict"], &changed["compile"]["cached"]), (&"WA".into(), &false.into()));
+}
+
+#[test]
+fn a_rejected_source_is_remembered_with_its_log() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    let source = scene.write("sum.c", "int main(void) { nonsense }\n");
+    scene.report(&[text(&package), text(&source)]);
+    let again = scene.report(&[text(&package), text(&source)]);
+    assert_eq!((&again["verdict"], &again["compile"]["cached"]), (&"CE".into(), &true.into()));
+    assert!(again["compile"]["log"].as_str().unwrap().contains("nonsense"));
+}
+
+#[test]
+fn several_files_and_their_headers_become_one_program() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    scene.write("many/add.h", "int add(int a, int b);\n");
+    scene.write("many/add.c", "#include \"add.h\"\nint add(int a, int b) { return a + b; }\n");
+    scene.write(
+        "many/main.c",
+        SUM_C.replace("a + b)", "add(a, b))").replacen('#', "#include \"add.h\"\n#", 1),
+    );
+    let report = scene.report(&[text(&package), text(&scene.path("many"))]);
+    assert_eq!(report["verdict"], "AC", "{report}");
+}
+
+#[test]
+fn names_that_look_like_options_or_commands_are_only_names() {
+    for name in ["-o.c", "a b.c", "a;b.c", "it's.c", "$(reboot).c"] {
+        let scene = Scene::new();
+        let package = scene.sum_package(&[(1, 2)]);
+        let source = scene.write(name, SUM_C);
+        let report = scene.report(&[text(&package), text(&source)]);
+        assert_eq!(report["verdict"], "AC", "{name}: {report}");
+    }
+}
+
+#[test]
+fn a_program_that_is_no_plain_file_is_refused() {
+    for (command, message) in [
+        ("ln -s /etc/passwd \"$1\"", "symbolic link"),
+        ("cp \"$2\" \"$1\"; ln \"$1\" /w/src/other", "hard links"),
+        ("true", "no "),
+    ] {
+        let report = judge_odd(&Scene::new(), command, "");
+        assert_eq!((&report["verdict"], &report["reason"]), (&"CE".into(), &"output".into()), "{report}");
+        assert!(report["compile"]["log"].as_str().unwrap().contains(message), "{command}: {report}");
+    }
+}
+
+#[test]
+fn a_compiler_without_end_is_stopped_and_not_remembered() {
+    let scene = Scene::new();
+    let limits = "compile_limits = { cpu = \"200ms\", wall = \"5s\" }";
+    for _ in 0..2 {
+        let report = judge_odd(&scene, "while :; do :; done", limits);
+        assert_eq!((&report["verdict"], &report["reason"]), (&"CE".into(), &"time".into()), "{report}");
+        assert_eq!(report["compile"]["cached"], false);
+    }
+}
+
+#[test]
+fn a_failed_preparation_is_done_without_where_that_works() {
+    let scene = Scene::new();
+    let prepare = "prepare = { command = [\"sh\", \"-c\", \"exit 1\", \"{dir}\"], files = [{ name = \"x\", text = \"x\" }] }";
+    let report = judge_odd(&scene, "cp \"$2\" \"$1\"", prepare);
+    assert_eq!(report["verdict"], "AC", "{report}");
+    let scene = Scene::new();
+    let report = judge_odd(&scene, "cat /prepared/file \"$2\" > \"$1\"", prepare);
+    assert_eq!((&report["verdict"], &report["reason"]), (&"JE".into(), &"language".into()), "{report}");
+}
+
+#[test]
+fn prepared_files_are_there_and_read_only() {
+    let prepare = "prepare = { command = [\"sh\", \"-c\", 'cp head \"$1\"', \"sh\", \"{dir}\"], \
+                   files = [{ name = \"head\", text = \"#!/bin/bash\\n\" }] }";
+    let command = "cat /prepared/head \"$2\" > \"$1\"; echo x > /prepared/head 2>/dev/null && exit 1; exit 0";
+    let report = judge_odd(&Scene::new(), command, prepare);
+    assert_eq!(report["verdict"], "AC", "{report}");
+}

@@ -1,0 +1,114 @@
+//! Every verdict, from a program that deserves it.
+
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
+mod common;
+
+use common::{SUM, Scene, text, verdicts};
+
+fn verdict_of(program: &str, limits: &[&str]) -> (String, serde_json::Value) {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    let report = scene.judge_bash(&package, program, limits);
+    (report["verdict"].as_str().unwrap().to_owned(), report)
+}
+
+#[test]
+fn a_right_program_is_accepted_with_a_whole_report() {
+    let (verdict, report) = verdict_of(SUM, &[]);
+    assert_eq!(verdict, "AC");
+    assert_eq!(report["type"], "done");
+    assert_eq!(report["flags"], serde_json::json!(["AC"]));
+    assert_eq!(report["compile"]["ok"], true);
+    assert_eq!(report["tests"][0]["exit_code"], 0);
+    assert_eq!(report["tests"][0]["output_bytes"], 2);
+    for field in ["gavel", "worker", "toolchain", "kernel", "cpu", "sandbox", "memory_source"] {
+        assert_ne!(report["provenance"][field], "", "{field}");
+    }
+    assert!(report["provenance"]["package"].as_str().unwrap().starts_with("sha256:"));
+}
+
+#[test]
+fn a_wrong_answer_says_where() {
+    let (verdict, report) = verdict_of("echo 4\n", &[]);
+    assert_eq!(verdict, "WA");
+    assert_ne!(report["tests"][0]["message"], "");
+    assert_eq!(report["first_failure"], report["tests"][0]["name"]);
+}
+
+#[test]
+fn a_busy_program_is_over_its_cpu_limit_and_a_sleeping_one_over_its_wall_limit() {
+    assert_eq!(verdict_of("while :; do :; done\n", &["--cpu", "200ms"]).0, "TLE");
+    assert_eq!(verdict_of("sleep 100\n", &["--wall", "300ms"]).0, "WTL");
+}
+
+#[test]
+fn too_much_memory_and_too_much_output_have_verdicts_of_their_own() {
+    let hungry = "x=x; while :; do x=$x$x; done\n";
+    assert_eq!(verdict_of(hungry, &["--memory", "64MiB", "--cpu", "10s"]).0, "MLE");
+    assert_eq!(verdict_of("while :; do echo 1234567890; done\n", &["--output", "64KiB"]).0, "OLE");
+}
+
+#[test]
+fn crashes_name_the_code_or_the_signal() {
+    let (verdict, report) = verdict_of("exit 3\n", &[]);
+    assert_eq!((verdict.as_str(), &report["reason"]), ("RTE", &"exit-code".into()));
+    assert_eq!(report["tests"][0]["exit_code"], 3);
+    let (verdict, report) = verdict_of("kill -KILL $$\n", &[]);
+    assert_eq!((verdict.as_str(), &report["reason"]), ("RTE", &"signal".into()));
+    assert!(report["tests"][0]["message"].as_str().unwrap().contains("SIGKILL"));
+}
+
+#[test]
+fn a_right_answer_does_not_excuse_a_crash() {
+    assert_eq!(verdict_of("read a b\necho $((a + b))\nexit 1\n", &[]).0, "RTE");
+}
+
+#[test]
+fn what_does_not_compile_is_a_compile_error_with_the_compilers_words() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    let source = scene.write("broken.c", "int main(void) { return undeclared_name; }\n");
+    let report = scene.report(&[text(&package), text(&source)]);
+    assert_eq!((&report["verdict"], &report["reason"]), (&"CE".into(), &"error".into()));
+    assert!(report["compile"]["log"].as_str().unwrap().contains("undeclared_name"));
+    assert_eq!(verdicts(&report), [""; 0]);
+}
+
+#[test]
+fn a_missing_interpreter_is_the_programs_fault() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    let source = scene.write("program", "#!/nowhere/interpreter\n");
+    let report = scene.report(&[text(&package), text(&source), "--language", "script"]);
+    assert_eq!((&report["verdict"], &report["reason"]), (&"RTE".into(), &"start".into()));
+}
+
+#[test]
+fn a_language_whose_interpreter_is_missing_is_a_judging_error() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2), (3, 4)]);
+    let source = scene.write("program.sh", SUM);
+    // A table that names a compiler nobody has.
+    let table = scene.write(
+        "languages.toml",
+        "extends = \"built-in\"\n[[language]]\nid = \"none\"\nname = \"None\"\n\
+         sources = { default = \"main.none\", extensions = [\"none\"] }\nartifact = \"sources\"\n\
+         run = [\"no-such-interpreter\", \"{source}\"]\nversion = [\"no-such-interpreter\"]\n\
+         profile = \"native\"\nhello = \"x\"\n",
+    );
+    let said = scene.say(&[
+        "judge",
+        text(&package),
+        text(&source),
+        "--language",
+        "none",
+        "--languages",
+        text(&table),
+        "--format",
+        "json",
+    ]);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.stderr.contains("no-such-interpreter"), "{said:?}");
+    assert!(said.stdout.contains("\"verdict\": \"JE\""), "{said:?}");
+}
