@@ -260,12 +260,7 @@ impl Walk<'_> {
 }
 
 fn wrong_flags(line: u64, key: &str, problem: FlagError) -> PackageError {
-    PackageError::value(
-        line,
-        key,
-        problem.to_string(),
-        "correct or remove the flag",
-    )
+    PackageError::value(line, key, problem.to_string(), "correct or remove the flag")
 }
 
 /// The name of a test's file without its ending.

@@ -61,7 +61,11 @@ impl Traces {
 
 impl std::fmt::Debug for BoxHandle {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("BoxHandle").field("number", &self.number).field("shape", &self.shape).finish_non_exhaustive()
+        formatter
+            .debug_struct("BoxHandle")
+            .field("number", &self.number)
+            .field("shape", &self.shape)
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,7 +114,8 @@ impl BoxHandle {
             return Ok(());
         }
         self.shown.retain(|(own, _)| *own != point);
-        let request = Request::Attach { number: self.number, point: point.to_owned(), source: source.to_owned() };
+        let request =
+            Request::Attach { number: self.number, point: point.to_owned(), source: source.to_owned() };
         self.keeper.ask(&request)?;
         self.shown.push((point, source.to_owned()));
         Ok(())
@@ -164,11 +169,11 @@ impl BoxHandle {
             self.workspace = take(&mut files, Role::Workspace)?;
             self.pristine = Traces::of(&self.workspace)?;
         }
-        if self.used {
-            if let Some(meter) = self.meter.as_mut().filter(|meter| meter.needs_fresh_leaf()) {
-                let (_, files) = self.keeper.ask(&Request::FreshLeaf { number: self.number })?;
-                meter.replace(files)?;
-            }
+        if self.used
+            && let Some(meter) = self.meter.as_mut().filter(|meter| meter.needs_fresh_leaf())
+        {
+            let (_, files) = self.keeper.ask(&Request::FreshLeaf { number: self.number })?;
+            meter.replace(files)?;
         }
         self.used = false;
         Ok(())

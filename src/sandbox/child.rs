@@ -19,7 +19,9 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use super::syscalls::CLONE_INTO_CGROUP;
 
 #[cfg(not(target_arch = "x86_64"))]
-compile_error!("gavel's sandbox is written for x86_64: add the clone3 entry of this architecture to child.rs");
+compile_error!(
+    "gavel's sandbox is written for x86_64: add the clone3 entry of this architecture to child.rs"
+);
 
 /// A resource limit to set: soft and hard alike.
 #[derive(Debug, Clone, Copy)]
@@ -206,7 +208,7 @@ unsafe fn fail(plan: &Plan, step: u32, result: libc::c_long) -> ! {
 unsafe extern "C" fn child_main(plan: *const Plan) -> ! {
     // SAFETY: guaranteed by the caller.
     let plan = unsafe { &*plan };
-    // SAFETY (for every call in this block): arguments are integers or pointers into `plan`, whose strings
+    // SAFETY: of every call in this block, arguments are integers or pointers into `plan`, whose strings
     // are NUL-terminated and whose arrays end with a null pointer; descriptors were checked to be above 2, so
     // no dup2 overwrites one that is still to be copied. Descriptors are not shared with the parent (no
     // CLONE_FILES), so closing them here leaves the parent's open.

@@ -110,7 +110,7 @@ pub struct Outcome {
     pub stopped: Vec<Stopped>,
     /// CPU time of the process tree.
     pub cpu: Duration,
-    /// From exec to the leader's end.
+    /// From the program's birth to the leader's end.
     pub wall: Duration,
     /// Memory peak of the process tree.
     pub memory: Bytes,

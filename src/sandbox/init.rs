@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 
 use super::child::{self, ChildStack, Parts, Plan, ProgramId};
 use super::run_message::{End, KILL, RUN, RunRequest, RunResult};
-use super::wire::{self, Inbox};
 use super::syscalls::Reaped;
+use super::wire::{self, Inbox};
 use super::{SandboxError, Shape, rootfs, seccomp, syscalls};
 
 /// Inside ids; which host ids they are is the keeper's business.
@@ -76,7 +76,8 @@ pub(super) fn live(shape: &Shape, core: Option<usize>, identity: Identity, keepe
 
 /// Says where the birth has got to and waits for the keeper's go-ahead.
 fn report(keeper: &OwnedFd, progress: &Progress) -> Result<(), SandboxError> {
-    wire::send_json(keeper.as_fd(), progress, &[]).map_err(|error| SandboxError::on("tell", "the keeper", error))?;
+    wire::send_json(keeper.as_fd(), progress, &[])
+        .map_err(|error| SandboxError::on("tell", "the keeper", error))?;
     wait(keeper)
 }
 
@@ -145,7 +146,9 @@ fn become_init(
 fn forbid_namespaces(proc: &File) -> Result<(), SandboxError> {
     for kind in ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"] {
         let path = format!("sys/user/max_{kind}_namespaces");
-        let failed = |error: io::Error| SandboxError::on("forbid further namespaces through", format!("/proc/{path}"), error);
+        let failed = |error: io::Error| {
+            SandboxError::on("forbid further namespaces through", format!("/proc/{path}"), error)
+        };
         let file = openat(proc, path.as_str(), OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty());
         let mut file = File::from(file.map_err(|errno| failed(errno.into()))?);
         file.write_all(b"0").map_err(failed)?;
@@ -197,13 +200,19 @@ fn run(
     let reaped_before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let ids = ProgramId { id: identity.program, clear_groups: identity.privileged };
     let limits = request.resource_limits();
-    let parts =
-        Parts { paths: request.paths, argv: request.argv, envp: request.envp, directory: request.directory, limits };
+    let parts = Parts {
+        paths: request.paths,
+        argv: request.argv,
+        envp: request.envp,
+        directory: request.directory,
+        limits,
+    };
     let stdio = [descriptors[0].as_fd(), descriptors[1].as_fd(), descriptors[2].as_fd()];
     let plan = Plan::new(parts, stdio, ids);
     let leaf = descriptors.get(3).map(AsFd::as_fd);
-    let born = child::spawn(&plan, stack, leaf);
+    // Not from the moment of exec, a few hundred microseconds later: the program's CPU time begins here too.
     let started = Instant::now();
+    let born = child::spawn(&plan, stack, leaf);
     // The program has its own copies; as long as these are open, its pipes could not end.
     drop(descriptors);
     let (end, wall) = match born {
@@ -218,7 +227,8 @@ fn run(
     };
     kill_everything()?;
     let reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let cpu = |usage: &nix::sys::resource::Usage| time_value(usage.user_time()) + time_value(usage.system_time());
+    let cpu =
+        |usage: &nix::sys::resource::Usage| time_value(usage.user_time()) + time_value(usage.system_time());
     let count = |value: i64| u64::try_from(value).unwrap_or(0);
     let disk_reads = count(reaped.major_page_faults() - reaped_before.major_page_faults())
         + count(reaped.block_reads() - reaped_before.block_reads());

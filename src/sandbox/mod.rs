@@ -1,10 +1,10 @@
 //! Runs programs in boxes and reports facts.
 //!
 //! Four kinds of processes. The **worker** (this library's caller) holds descriptors and watches. The
-//! **keeper** ([`keeper`]), gavel's own executable started again, has the privileges: it makes and destroys
-//! boxes and their cgroups. A **box init** ([`init`]), forked by the keeper, is PID 1 of a box and lives across
+//! **keeper** (`keeper`), gavel's own executable started again, has the privileges: it makes and destroys
+//! boxes and their cgroups. A **box init** (`init`), forked by the keeper, is PID 1 of a box and lives across
 //! runs, so that namespaces, root and system-call filter are paid for once. A **program** is born by a
-//! vfork-like clone of box init ([`child`]) and inherits all of it.
+//! vfork-like clone of box init (`child`) and inherits all of it.
 //!
 //! ```text
 //! worker --JSON, descriptors--> keeper --clone3--> box init --clone3, execve--> program
@@ -17,8 +17,8 @@
 //! with limits and hands back what the kernel counted and why it killed, never judging from the signal a
 //! program died of, which the program can raise itself.
 //!
-//! Where to look: [`watch`] is the worker's side of one run, [`cgroup`] finds and fills hierarchies,
-//! [`rootfs`] builds what a program sees, [`seccomp`] what it may call, [`wire`] carries messages.
+//! Where to look: `watch` is the worker's side of one run, `cgroup` finds and fills hierarchies,
+//! `rootfs` builds what a program sees, `seccomp` what it may call, `wire` carries messages.
 
 mod box_handle;
 mod cancel;

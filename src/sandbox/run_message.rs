@@ -87,7 +87,10 @@ impl RunRequest {
 
     /// The limits in the form the child sets them.
     pub(super) fn resource_limits(&self) -> Vec<ResourceLimit> {
-        self.limits.iter().map(|(resource, value)| ResourceLimit { resource: *resource, value: *value }).collect()
+        self.limits
+            .iter()
+            .map(|(resource, value)| ResourceLimit { resource: *resource, value: *value })
+            .collect()
     }
 }
 
@@ -106,7 +109,7 @@ pub(super) enum End {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RunResult {
     pub end: End,
-    /// From exec to the leader's end.
+    /// From the program's birth to the leader's end.
     pub wall: Duration,
     /// CPU time box init used itself since the request came in.
     pub init_cpu: Duration,
@@ -131,9 +134,13 @@ impl RunResult {
             buffer.extend_from_slice(&value.to_ne_bytes());
         }
         let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        for value in
-            [nanos(self.wall), nanos(self.init_cpu), nanos(self.reaped_cpu), self.max_rss_kib, self.disk_reads]
-        {
+        for value in [
+            nanos(self.wall),
+            nanos(self.init_cpu),
+            nanos(self.reaped_cpu),
+            self.max_rss_kib,
+            self.disk_reads,
+        ] {
             put_u64(&mut buffer, value);
         }
         buffer

@@ -69,7 +69,8 @@ pub(crate) fn clone_process(namespaces: libc::c_int, cgroup: Option<BorrowedFd<'
     // SAFETY: `arguments` and `pidfd` outlive the call and have the size given; without CLONE_VM the child
     // gets its own copy of the address space, and the caller has one thread only (checked above), so no lock
     // can be held by a thread that does not exist in the child.
-    let result = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
+    let result =
+        unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
     let pid = libc::pid_t::try_from(check(result)?).map_err(io::Error::other)?;
     if pid == 0 {
         return Ok(Cloned::Child);
@@ -83,7 +84,13 @@ pub(crate) fn clone_process(namespaces: libc::c_int, cgroup: Option<BorrowedFd<'
 pub(crate) fn signal_process(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> io::Result<()> {
     // SAFETY: a null siginfo asks for the default one; no other pointers.
     let result = unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
     };
     check(result).map(drop)
 }
@@ -141,10 +148,15 @@ pub(crate) fn drop_bounding_capability(capability: libc::c_ulong) -> io::Result<
 
 /// Puts every signal back to its default action; an ignored one would be inherited through execve(2).
 pub(crate) fn reset_signals() {
+    // The kernel's own form of `sigaction`, four words: all zero is SIG_DFL without flags. The C library's
+    // wrapper refuses the signals it keeps to itself, which its posix_spawn leaves ignored.
+    let default = [0u64; 4];
     for signal in 1..=64 {
-        // SAFETY: SIG_DFL installs no code of ours; numbers that cannot be changed (KILL, STOP, those the C
-        // library keeps) answer EINVAL, which leaves nothing to do.
-        unsafe { libc::signal(signal, libc::SIG_DFL) };
+        // SAFETY: `default` outlives the call and has the kernel's size; SIG_DFL installs no code of ours.
+        // Signals that cannot be changed (KILL, STOP) answer EINVAL, which leaves nothing to do.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null_mut::<u64>(), 8)
+        };
     }
 }
 
@@ -161,7 +173,8 @@ pub(crate) fn read_attribute(path: &std::path::Path, name: &str, value: &mut [u8
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;
     let name = std::ffi::CString::new(name).map_err(io::Error::other)?;
     // SAFETY: both strings are NUL-terminated; `value` is writable for the length given.
-    let result = unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    let result =
+        unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
     usize::try_from(check(result as libc::c_long)?).map_err(io::Error::other)
 }
 
@@ -200,7 +213,11 @@ pub(crate) fn reap(pid: libc::pid_t, block: bool) -> io::Result<Reaped> {
 /// Ignores a signal from here on; inherited by children until [`reset_signals`] (signal(7)).
 pub(crate) fn ignore_signal(signal: libc::c_int) -> io::Result<()> {
     // SAFETY: SIG_IGN installs no code of ours.
-    if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Closes every descriptor above 2 but `kept` (close_range(2)).
@@ -208,7 +225,8 @@ pub(crate) fn ignore_signal(signal: libc::c_int) -> io::Result<()> {
 /// Owned descriptors of a forked copy that are closed here must not be dropped any more; the callers leave
 /// by [`exit_now`], which runs no destructors.
 pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut raw: Vec<libc::c_uint> = kept.iter().map(|descriptor| descriptor.as_raw_fd().unsigned_abs()).collect();
+    let mut raw: Vec<libc::c_uint> =
+        kept.iter().map(|descriptor| descriptor.as_raw_fd().unsigned_abs()).collect();
     raw.sort_unstable();
     let mut first: libc::c_uint = 3;
     for descriptor in raw.into_iter().chain([libc::c_uint::MAX]) {

@@ -59,7 +59,9 @@ pub(super) fn run(
     let (mut stderr, stderr_writer) = Source::new(stderr, None)?;
     let leaf = handle.meter.as_ref().and_then(|meter| meter.file(Role::Leaf));
     let lost = |error: io::Error| match error.raw_os_error() {
-        Some(libc::E2BIG) => SandboxError::Command { detail: "its arguments are longer than 128 KiB".to_owned() },
+        Some(libc::E2BIG) => {
+            SandboxError::Command { detail: "its arguments are longer than 128 KiB".to_owned() }
+        }
         _ => SandboxError::BoxLost { name: format!("box-{}", handle.number), detail: error.to_string() },
     };
     {
@@ -129,7 +131,8 @@ fn request(
     handle: &BoxHandle,
 ) -> Result<RunRequest, SandboxError> {
     let string = |text: &str| {
-        CString::new(text).map_err(|_| SandboxError::Command { detail: format!("{text:?} contains a NUL byte") })
+        CString::new(text)
+            .map_err(|_| SandboxError::Command { detail: format!("{text:?} contains a NUL byte") })
     };
     let strings = |texts: &[String]| texts.iter().map(|text| string(text)).collect::<Result<Vec<_>, _>>();
     let program =
@@ -263,7 +266,10 @@ impl Watch<'_> {
             if self.killed.is_some_and(|killed| now >= killed + GRACE) {
                 return Err(SandboxError::BoxLost {
                     name: format!("box-{}", self.number),
-                    detail: format!("its processes were not gone {} s after they were killed", GRACE.as_secs()),
+                    detail: format!(
+                        "its processes were not gone {} s after they were killed",
+                        GRACE.as_secs()
+                    ),
                 });
             }
             if ready.output {
@@ -387,11 +393,9 @@ impl Watch<'_> {
             watched[range].iter().any(|own| own.revents().is_some_and(|events| !events.is_empty()))
         };
         let out_of_memory = any(after_outputs..after_memory);
-        if out_of_memory {
-            if let Some(event) = self.meter.and_then(|meter| meter.file(Role::OutOfMemory)) {
-                // Reset for the next run; what was counted is read from the group.
-                let _ = read(event, &mut [0u8; 8]);
-            }
+        if out_of_memory && let Some(event) = self.meter.and_then(|meter| meter.file(Role::OutOfMemory)) {
+            // Reset for the next run; what was counted is read from the group.
+            let _ = read(event, &mut [0u8; 8]);
         }
         Ok(Ready {
             result: any(0..1),
@@ -446,7 +450,8 @@ impl<'a> Source<'a> {
                     pipe2(OFlag::O_CLOEXEC).map_err(|errno| SandboxError::on("make", "a pipe", errno))?;
                 // Our end only: the program gets an ordinary, blocking pipe.
                 let failed = |errno| SandboxError::on("set up", "a pipe", errno);
-                nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(failed)?;
+                nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+                    .map_err(failed)?;
                 // Refused where the user's pipes have used up their pages (pipe(7)); then it is just smaller.
                 let _ = nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
                 Ok((Self::Captured { capture, pipe: Some(reader), limit }, Writer::Pipe(writer)))

@@ -41,7 +41,10 @@ pub(in crate::sandbox) struct Usage {
 
 impl Meter {
     /// A meter over the descriptors of a box; `None` without cgroups.
-    pub(in crate::sandbox) fn new(control: ResourceControl, files: Files) -> Result<Option<Self>, SandboxError> {
+    pub(in crate::sandbox) fn new(
+        control: ResourceControl,
+        files: Files,
+    ) -> Result<Option<Self>, SandboxError> {
         if control == ResourceControl::None {
             return Ok(None);
         }
@@ -105,7 +108,8 @@ impl Meter {
         if self.process_limit != Some(processes) {
             // With v1 the init of the box is in the group too.
             let own = u32::from(self.control != ResourceControl::CgroupV2);
-            let text = processes.map_or_else(|| "max".to_owned(), |count| count.saturating_add(own).to_string());
+            let text =
+                processes.map_or_else(|| "max".to_owned(), |count| count.saturating_add(own).to_string());
             self.write(Role::ProcessLimit, &text)?;
             self.process_limit = Some(processes);
         }
@@ -134,7 +138,8 @@ impl Meter {
         if swap {
             self.write(Role::SwapLimit, "-1")?;
         }
-        let text = memory.map_or_else(|| "-1".to_owned(), |limit| limit.0.saturating_add(self.memory_base).to_string());
+        let text = memory
+            .map_or_else(|| "-1".to_owned(), |limit| limit.0.saturating_add(self.memory_base).to_string());
         self.write(Role::MemoryLimit, &text)?;
         if swap { self.write(Role::SwapLimit, &text) } else { Ok(()) }
     }
@@ -194,7 +199,10 @@ impl Meter {
         let count = self.number(Role::ProcessCount)?;
         Err(SandboxError::BoxLost {
             name: "a box".to_owned(),
-            detail: format!("{} processes are left after everything was killed", count.saturating_sub(expected)),
+            detail: format!(
+                "{} processes are left after everything was killed",
+                count.saturating_sub(expected)
+            ),
         })
     }
 
@@ -207,7 +215,9 @@ impl Meter {
 
     fn starved_total(&self) -> Option<Duration> {
         self.file(Role::Pressure)?;
-        self.with_text(Role::Pressure, |text| field(text.lines().next()?, "total=")).ok().map(Duration::from_micros)
+        self.with_text(Role::Pressure, |text| field(text.lines().next()?, "total="))
+            .ok()
+            .map(Duration::from_micros)
     }
 
     fn kills(&self) -> Result<u64, SandboxError> {
