@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 
 use super::child::{self, ChildStack, Parts, Plan, ProgramId};
 use super::run_message::{End, KILL, RUN, RunRequest, RunResult};
-use super::wire::{self, Inbox};
 use super::syscalls::Reaped;
+use super::wire::{self, Inbox};
 use super::{SandboxError, Shape, rootfs, seccomp, syscalls};
 
 /// Inside ids; which host ids they are is the keeper's business.
@@ -76,7 +76,8 @@ pub(super) fn live(shape: &Shape, core: Option<usize>, identity: Identity, keepe
 
 /// Says where the birth has got to and waits for the keeper's go-ahead.
 fn report(keeper: &OwnedFd, progress: &Progress) -> Result<(), SandboxError> {
-    wire::send_json(keeper.as_fd(), progress, &[]).map_err(|error| SandboxError::on("tell", "the keeper", error))?;
+    wire::send_json(keeper.as_fd(), progress, &[])
+        .map_err(|error| SandboxError::on("tell", "the keeper", error))?;
     wait(keeper)
 }
 
@@ -145,7 +146,9 @@ fn become_init(
 fn forbid_namespaces(proc: &File) -> Result<(), SandboxError> {
     for kind in ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"] {
         let path = format!("sys/user/max_{kind}_namespaces");
-        let failed = |error: io::Error| SandboxError::on("forbid further namespaces through", format!("/proc/{path}"), error);
+        let failed = |error: io::Error| {
+            SandboxError::on("forbid further namespaces through", format!("/proc/{path}"), error)
+        };
         let file = openat(proc, path.as_str(), OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty());
         let mut file = File::from(file.map_err(|errno| failed(errno.into()))?);
         file.write_all(b"0").map_err(failed)?;
@@ -197,8 +200,13 @@ fn run(
     let reaped_before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let ids = ProgramId { id: identity.program, clear_groups: identity.privileged };
     let limits = request.resource_limits();
-    let parts =
-        Parts { paths: request.paths, argv: request.argv, envp: request.envp, directory: request.directory, limits };
+    let parts = Parts {
+        paths: request.paths,
+        argv: request.argv,
+        envp: request.envp,
+        directory: request.directory,
+        limits,
+    };
     let stdio = [descriptors[0].as_fd(), descriptors[1].as_fd(), descriptors[2].as_fd()];
     let plan = Plan::new(parts, stdio, ids);
     let leaf = descriptors.get(3).map(AsFd::as_fd);
@@ -206,19 +214,21 @@ fn run(
     let started = Instant::now();
     // The program has its own copies; as long as these are open, its pipes could not end.
     drop(descriptors);
+    let mut max_rss_kib = 0;
     let (end, wall) = match born {
         Err(error) => (End::NotStarted { step: 0, errno: error.raw_os_error().unwrap_or(0) }, Duration::ZERO),
         Ok(born) => {
             wait_for(&born.pidfd, worker)?;
             let wall = started.elapsed();
-            let status = wait_leader(born.pid)?;
+            let status = wait_leader(born.pid, &mut max_rss_kib)?;
             let (step, errno) = plan.failure();
             if step == 0 { (status, wall) } else { (End::NotStarted { step, errno }, Duration::ZERO) }
         }
     };
-    kill_everything()?;
+    kill_everything(&mut max_rss_kib)?;
     let reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let cpu = |usage: &nix::sys::resource::Usage| time_value(usage.user_time()) + time_value(usage.system_time());
+    let cpu =
+        |usage: &nix::sys::resource::Usage| time_value(usage.user_time()) + time_value(usage.system_time());
     let count = |value: i64| u64::try_from(value).unwrap_or(0);
     let disk_reads = count(reaped.major_page_faults() - reaped_before.major_page_faults())
         + count(reaped.block_reads() - reaped_before.block_reads());
@@ -227,7 +237,7 @@ fn run(
         wall,
         init_cpu: own_cpu()?.saturating_sub(cpu_before),
         reaped_cpu: cpu(&reaped).saturating_sub(cpu(&reaped_before)),
-        max_rss_kib: count(reaped.max_rss()),
+        max_rss_kib,
         disk_reads,
     })
 }
@@ -265,13 +275,15 @@ fn signal_everything() -> io::Result<()> {
     }
 }
 
-fn wait_leader(pid: libc::pid_t) -> io::Result<End> {
+fn wait_leader(pid: libc::pid_t, max_rss_kib: &mut u64) -> io::Result<End> {
     loop {
         match syscalls::reap(pid, true)? {
-            Reaped::Process { status, .. } if libc::WIFEXITED(status) => {
+            Reaped::Process { status, max_rss_kib: largest } if libc::WIFEXITED(status) => {
+                *max_rss_kib = largest;
                 return Ok(End::Exited(libc::WEXITSTATUS(status)));
             }
-            Reaped::Process { status, .. } if libc::WIFSIGNALED(status) => {
+            Reaped::Process { status, max_rss_kib: largest } if libc::WIFSIGNALED(status) => {
+                *max_rss_kib = largest;
                 return Ok(End::Signaled(libc::WTERMSIG(status)));
             }
             Reaped::Process { .. } | Reaped::NoneYet => {}
@@ -282,11 +294,11 @@ fn wait_leader(pid: libc::pid_t) -> io::Result<End> {
 
 /// Kills and reaps until there is nothing left to wait for. Orphans of the leader have become children of
 /// this process by the time the leader was reaped, so having no children means the namespace is empty.
-fn kill_everything() -> io::Result<()> {
+fn kill_everything(max_rss_kib: &mut u64) -> io::Result<()> {
     let mut block = false;
     loop {
         match syscalls::reap(-1, block)? {
-            Reaped::Process { .. } => {}
+            Reaped::Process { max_rss_kib: largest, .. } => *max_rss_kib = largest.max(*max_rss_kib),
             Reaped::NoneLeft => return Ok(()),
             Reaped::NoneYet => {
                 signal_everything()?;

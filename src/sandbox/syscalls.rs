@@ -69,7 +69,8 @@ pub(crate) fn clone_process(namespaces: libc::c_int, cgroup: Option<BorrowedFd<'
     // SAFETY: `arguments` and `pidfd` outlive the call and have the size given; without CLONE_VM the child
     // gets its own copy of the address space, and the caller has one thread only (checked above), so no lock
     // can be held by a thread that does not exist in the child.
-    let result = unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
+    let result =
+        unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
     let pid = libc::pid_t::try_from(check(result)?).map_err(io::Error::other)?;
     if pid == 0 {
         return Ok(Cloned::Child);
@@ -83,7 +84,13 @@ pub(crate) fn clone_process(namespaces: libc::c_int, cgroup: Option<BorrowedFd<'
 pub(crate) fn signal_process(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> io::Result<()> {
     // SAFETY: a null siginfo asks for the default one; no other pointers.
     let result = unsafe {
-        libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, std::ptr::null::<libc::siginfo_t>(), 0)
+        libc::syscall(
+            libc::SYS_pidfd_send_signal,
+            pidfd.as_raw_fd(),
+            signal,
+            std::ptr::null::<libc::siginfo_t>(),
+            0,
+        )
     };
     check(result).map(drop)
 }
@@ -161,7 +168,8 @@ pub(crate) fn read_attribute(path: &std::path::Path, name: &str, value: &mut [u8
     let path = std::ffi::CString::new(path.as_os_str().as_bytes()).map_err(io::Error::other)?;
     let name = std::ffi::CString::new(name).map_err(io::Error::other)?;
     // SAFETY: both strings are NUL-terminated; `value` is writable for the length given.
-    let result = unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
+    let result =
+        unsafe { libc::getxattr(path.as_ptr(), name.as_ptr(), value.as_mut_ptr().cast(), value.len()) };
     usize::try_from(check(result as libc::c_long)?).map_err(io::Error::other)
 }
 
@@ -171,6 +179,8 @@ pub(crate) enum Reaped {
     Process {
         /// As the `W*` macros read it.
         status: libc::c_int,
+        /// Largest resident size it or a child it waited for had, KiB (getrusage(2), `ru_maxrss`).
+        max_rss_kib: u64,
     },
     /// Children, none of them dead.
     NoneYet,
@@ -183,11 +193,16 @@ pub(crate) enum Reaped {
 pub(crate) fn reap(pid: libc::pid_t, block: bool) -> io::Result<Reaped> {
     let flags = libc::__WALL | if block { 0 } else { libc::WNOHANG };
     let mut status = 0;
+    // SAFETY: rusage is plain data for which all zeroes is valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     loop {
-        // SAFETY: `status` is valid for writing.
-        match unsafe { libc::waitpid(pid, &raw mut status, flags) } {
+        // SAFETY: `status` and `usage` are valid for writing.
+        match unsafe { libc::wait4(pid, &raw mut status, flags, &raw mut usage) } {
             0 => return Ok(Reaped::NoneYet),
-            1.. => return Ok(Reaped::Process { status }),
+            1.. => {
+                let max_rss_kib = u64::try_from(usage.ru_maxrss).unwrap_or(0);
+                return Ok(Reaped::Process { status, max_rss_kib });
+            }
             _ => match io::Error::last_os_error() {
                 error if error.raw_os_error() == Some(libc::ECHILD) => return Ok(Reaped::NoneLeft),
                 error if error.raw_os_error() == Some(libc::EINTR) => {}
@@ -200,7 +215,11 @@ pub(crate) fn reap(pid: libc::pid_t, block: bool) -> io::Result<Reaped> {
 /// Ignores a signal from here on; inherited by children until [`reset_signals`] (signal(7)).
 pub(crate) fn ignore_signal(signal: libc::c_int) -> io::Result<()> {
     // SAFETY: SIG_IGN installs no code of ours.
-    if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Closes every descriptor above 2 but `kept` (close_range(2)).
@@ -208,7 +227,8 @@ pub(crate) fn ignore_signal(signal: libc::c_int) -> io::Result<()> {
 /// Owned descriptors of a forked copy that are closed here must not be dropped any more; the callers leave
 /// by [`exit_now`], which runs no destructors.
 pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut raw: Vec<libc::c_uint> = kept.iter().map(|descriptor| descriptor.as_raw_fd().unsigned_abs()).collect();
+    let mut raw: Vec<libc::c_uint> =
+        kept.iter().map(|descriptor| descriptor.as_raw_fd().unsigned_abs()).collect();
     raw.sort_unstable();
     let mut first: libc::c_uint = 3;
     for descriptor in raw.into_iter().chain([libc::c_uint::MAX]) {

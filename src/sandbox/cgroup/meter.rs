@@ -1,5 +1,6 @@
 //! The worker's side of a box's groups: sets limits and reads counters through the descriptors it was given.
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(in crate::sandbox) struct Meter {
     starved_base: Duration,
     /// Whether writing to the peak file resets it.
     peak_resets: bool,
+    /// Whether the leaf's programs were killed through it.
+    killed: Cell<bool>,
 }
 
 /// What a run used.
@@ -38,7 +41,10 @@ pub(in crate::sandbox) struct Usage {
 
 impl Meter {
     /// A meter over the descriptors of a box; `None` without cgroups.
-    pub(in crate::sandbox) fn new(control: ResourceControl, files: Files) -> Result<Option<Self>, SandboxError> {
+    pub(in crate::sandbox) fn new(
+        control: ResourceControl,
+        files: Files,
+    ) -> Result<Option<Self>, SandboxError> {
         if control == ResourceControl::None {
             return Ok(None);
         }
@@ -53,6 +59,7 @@ impl Meter {
             kills_base: 0,
             starved_base: Duration::ZERO,
             peak_resets: true,
+            killed: Cell::new(false),
         };
         // v1 has always reset by writing; v2 since 6.12 ("memory.peak" in cgroup-v2.rst), per open file.
         meter.peak_resets = meter.write(Role::MemoryPeak, "0").is_ok();
@@ -60,9 +67,11 @@ impl Meter {
         Ok(Some(meter))
     }
 
-    /// Whether every run needs a fresh leaf.
+    /// Whether the next run needs a fresh leaf: where peaks cannot be reset, and after a kill. Kernels that
+    /// count the kills of a group (6.14 and later) compare the count of the parent's group with that of the
+    /// child's, so whatever is born by CLONE_INTO_CGROUP into a group that was killed once dies at birth.
     pub(in crate::sandbox) fn needs_fresh_leaf(&self) -> bool {
-        !self.peak_resets
+        !self.peak_resets || self.killed.get()
     }
 
     /// Takes over the descriptors of a fresh leaf, which has no limits yet and all counters at zero.
@@ -70,6 +79,7 @@ impl Meter {
         self.files = files;
         self.memory_limit = None;
         self.process_limit = None;
+        self.killed.set(false);
         self.rebase()
     }
 
@@ -95,7 +105,8 @@ impl Meter {
         if self.process_limit != Some(processes) {
             // With v1 the init of the box is in the group too.
             let own = u32::from(self.control != ResourceControl::CgroupV2);
-            let text = processes.map_or_else(|| "max".to_owned(), |count| count.saturating_add(own).to_string());
+            let text =
+                processes.map_or_else(|| "max".to_owned(), |count| count.saturating_add(own).to_string());
             self.write(Role::ProcessLimit, &text)?;
             self.process_limit = Some(processes);
         }
@@ -110,7 +121,16 @@ impl Meter {
         if let Some(starved) = self.starved_total() {
             self.starved_base = starved;
         }
+        self.take_notice();
         Ok(())
+    }
+
+    /// Resets the notice that the group ran out of memory. What was counted is read from the group; a notice
+    /// that came while the last run was dying already must not be taken for the next one's.
+    pub(in crate::sandbox) fn take_notice(&self) {
+        if let Some(event) = self.file(Role::OutOfMemory) {
+            let _ = nix::unistd::read(event, &mut [0u8; 8]);
+        }
     }
 
     /// v1 refuses a memory limit above the memory-and-swap limit, so the order depends on the direction:
@@ -124,7 +144,8 @@ impl Meter {
         if swap {
             self.write(Role::SwapLimit, "-1")?;
         }
-        let text = memory.map_or_else(|| "-1".to_owned(), |limit| limit.0.saturating_add(self.memory_base).to_string());
+        let text = memory
+            .map_or_else(|| "-1".to_owned(), |limit| limit.0.saturating_add(self.memory_base).to_string());
         self.write(Role::MemoryLimit, &text)?;
         if swap { self.write(Role::SwapLimit, &text) } else { Ok(()) }
     }
@@ -142,7 +163,14 @@ impl Meter {
 
     /// Kills everything of the run at once; false where only box init can.
     pub(in crate::sandbox) fn kill(&self) -> bool {
-        self.file(Role::Kill).is_some() && self.write(Role::Kill, "1").is_ok()
+        let done = self.file(Role::Kill).is_some() && self.write(Role::Kill, "1").is_ok();
+        self.killed.set(self.killed.get() || done);
+        done
+    }
+
+    /// Whether the kernel has killed for memory since the last [`Meter::finish`].
+    pub(in crate::sandbox) fn ran_out_of_memory(&self) -> bool {
+        self.kills().is_ok_and(|kills| kills > self.kills_base)
     }
 
     /// What the run used, after everything in the box is dead. `disk_reads` is whether it read anything from a
@@ -166,6 +194,7 @@ impl Meter {
 
     /// The kernel's own count must say that nothing but box init is left.
     fn confirm_empty(&self) -> Result<(), SandboxError> {
+        // Also an init that is dead counts until the keeper reaps it.
         let expected = u64::from(self.control != ResourceControl::CgroupV2);
         // A dead process is taken off the count when it is released, which may lag behind its being reaped by
         // a moment where the kernel defers it; anything longer means something is alive.
@@ -180,7 +209,10 @@ impl Meter {
         let count = self.number(Role::ProcessCount)?;
         Err(SandboxError::BoxLost {
             name: "a box".to_owned(),
-            detail: format!("{} processes are left after everything was killed", count.saturating_sub(expected)),
+            detail: format!(
+                "{} processes are left after everything was killed",
+                count.saturating_sub(expected)
+            ),
         })
     }
 
@@ -193,7 +225,9 @@ impl Meter {
 
     fn starved_total(&self) -> Option<Duration> {
         self.file(Role::Pressure)?;
-        self.with_text(Role::Pressure, |text| field(text.lines().next()?, "total=")).ok().map(Duration::from_micros)
+        self.with_text(Role::Pressure, |text| field(text.lines().next()?, "total="))
+            .ok()
+            .map(Duration::from_micros)
     }
 
     fn kills(&self) -> Result<u64, SandboxError> {
