@@ -19,9 +19,7 @@ use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use super::syscalls::CLONE_INTO_CGROUP;
 
 #[cfg(not(target_arch = "x86_64"))]
-compile_error!(
-    "gavel's sandbox is written for x86_64: add the clone3 entry of this architecture to child.rs"
-);
+compile_error!("gavel's sandbox is written for x86_64: add the clone3 entry of this architecture to child.rs");
 
 /// A resource limit to set: soft and hard alike.
 #[derive(Debug, Clone, Copy)]

@@ -73,14 +73,10 @@ pub fn keeper_main() -> ExitCode {
 
 fn serve() -> Result<(), SandboxError> {
     for ignored in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE] {
-        syscalls::ignore_signal(ignored as i32)
-            .map_err(|error| SandboxError::on("ignore", ignored.as_str(), error))?;
+        syscalls::ignore_signal(ignored as i32).map_err(|error| SandboxError::on("ignore", ignored.as_str(), error))?;
     }
     let _ = nix::sys::prctl::set_name(c"gavel-keeper");
-    let worker = io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|error| SandboxError::on("take", "the socket", error))?;
+    let worker = io::stdin().as_fd().try_clone_to_owned().map_err(|error| SandboxError::on("take", "the socket", error))?;
     // Descriptors 0 to 2 of box inits, and so never a program's, are harmless from here on.
     let null = open("/dev/null", OFlag::O_RDWR, Mode::empty())
         .map_err(|errno| SandboxError::at("open", "/dev/null", errno))?;
@@ -89,8 +85,7 @@ fn serve() -> Result<(), SandboxError> {
     let mut keeper: Option<Keeper> = None;
     loop {
         let request = wire::receive_json::<Request>(&mut inbox, worker.as_fd());
-        let Some((request, _)) = request.map_err(|error| SandboxError::on("hear", "the worker", error))?
-        else {
+        let Some((request, _)) = request.map_err(|error| SandboxError::on("hear", "the worker", error))? else {
             return Ok(());
         };
         let operation = request.operation();
@@ -240,16 +235,9 @@ impl Keeper {
     fn identity(&self, number: u64) -> (Identity, Maps) {
         if !self.privileged {
             // One id: what is root in the keeper's namespace (the user outside) is the program in the box.
-            let identity = Identity {
-                init: INSIDE_PROGRAM,
-                program: INSIDE_PROGRAM,
-                workspace_owner: 0,
-                privileged: false,
-            };
-            return (
-                identity,
-                Maps { text: format!("{INSIDE_PROGRAM} 0 1\n"), groups: false, init_outside: 0 },
-            );
+            let identity =
+                Identity { init: INSIDE_PROGRAM, program: INSIDE_PROGRAM, workspace_owner: 0, privileged: false };
+            return (identity, Maps { text: format!("{INSIDE_PROGRAM} 0 1\n"), groups: false, init_outside: 0 });
         }
         let base = FIRST_ID + (std::process::id() % (1 << 22)) * IDS_PER_KEEPER;
         let program = base + 1 + u32::try_from(number % u64::from(IDS_PER_KEEPER - 1)).unwrap_or(0);
@@ -299,9 +287,7 @@ impl Newborn {
                         detail: "it has no work directory".to_owned(),
                     });
                 }
-                Progress::Failed(detail) => {
-                    return Err(SandboxError::Keeper { operation: "make a box", detail });
-                }
+                Progress::Failed(detail) => return Err(SandboxError::Keeper { operation: "make a box", detail }),
             }
             self.go_ahead()?;
         }
@@ -379,8 +365,7 @@ fn has_privileges() -> bool {
 /// Without privileges: a user namespace in which this process is root, and a mount namespace to go with it.
 fn become_root_of_namespace() -> Result<(), SandboxError> {
     let (uid, gid) = (Uid::effective(), nix::unistd::Gid::effective());
-    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
-        .map_err(|errno| namespaces_refused(&errno.into()))?;
+    unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS).map_err(|errno| namespaces_refused(&errno.into()))?;
     let write = |path: &str, text: String| {
         fs::write(path, text).map_err(|error| SandboxError::at("write", path, error))
     };

@@ -37,8 +37,7 @@ impl KeeperClient {
         executable: &Path,
         demanded: Option<ResourceControl>,
     ) -> Result<(Self, ResourceControl), SandboxError> {
-        let (ours, theirs) =
-            wire::pair().map_err(|error| SandboxError::on("make", "a socket pair", error))?;
+        let (ours, theirs) = wire::pair().map_err(|error| SandboxError::on("make", "a socket pair", error))?;
         let process = Command::new(executable)
             .arg0("gavel-keeper")
             .arg("keeper")

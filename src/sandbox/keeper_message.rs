@@ -16,15 +16,28 @@ pub(super) enum Request {
         demanded: Option<ResourceControl>,
     },
     /// Make a box.
-    Open { shape: Shape, core: Option<usize> },
+    Open {
+        shape: Shape,
+        core: Option<usize>,
+    },
     /// Show a host directory in a box.
-    Attach { number: u64, point: String, source: PathBuf },
+    Attach {
+        number: u64,
+        point: String,
+        source: PathBuf,
+    },
     /// Replace the work directory by an empty one.
-    Renew { number: u64 },
+    Renew {
+        number: u64,
+    },
     /// Replace the leaf cgroup by a fresh one.
-    FreshLeaf { number: u64 },
+    FreshLeaf {
+        number: u64,
+    },
     /// Destroy a box.
-    Close { number: u64 },
+    Close {
+        number: u64,
+    },
 }
 
 impl Request {
@@ -45,7 +58,9 @@ impl Request {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Answer {
     /// Started.
-    Started { control: ResourceControl },
+    Started {
+        control: ResourceControl,
+    },
     /// A box, with descriptors in the order of their roles.
     Opened {
         number: u64,
@@ -54,9 +69,16 @@ pub(super) enum Answer {
         roles: Vec<Role>,
     },
     /// Done, with descriptors in the order of their roles.
-    Done { roles: Vec<Role> },
+    Done {
+        roles: Vec<Role>,
+    },
     /// The host lacks something.
-    Lacking { missing: String, remedy: String },
+    Lacking {
+        missing: String,
+        remedy: String,
+    },
     /// It failed.
-    Failed { detail: String },
+    Failed {
+        detail: String,
+    },
 }

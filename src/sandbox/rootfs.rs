@@ -56,14 +56,8 @@ pub(super) fn enter(shape: &Shape, owner: u32) -> Result<(), SandboxError> {
         .map(|path| Ok((*path, clone_mount(Path::new(path))?)))
         .collect::<Result<_, SandboxError>>()?;
     let root = staging_place()?;
-    mount(
-        Some("tmpfs"),
-        root,
-        Some("tmpfs"),
-        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-        Some("size=1m,mode=755"),
-    )
-    .map_err(|errno| SandboxError::at("mount a tmpfs on", root, errno))?;
+    mount(Some("tmpfs"), root, Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("size=1m,mode=755"))
+        .map_err(|errno| SandboxError::at("mount a tmpfs on", root, errno))?;
     for source in sources {
         place(root, &source)?;
     }
@@ -81,11 +75,9 @@ pub(super) fn enter(shape: &Shape, owner: u32) -> Result<(), SandboxError> {
     }
     chdir(root).map_err(|errno| SandboxError::at("enter", root, errno))?;
     pivot_root(".", ".").map_err(|errno| SandboxError::at("make the root of", root, errno))?;
-    umount2(".", MntFlags::MNT_DETACH)
-        .map_err(|errno| SandboxError::at("detach", "the host's root", errno))?;
+    umount2(".", MntFlags::MNT_DETACH).map_err(|errno| SandboxError::at("detach", "the host's root", errno))?;
     chdir("/").map_err(|errno| SandboxError::at("enter", "/", errno))?;
-    let flags =
-        MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    let flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
         .map_err(|errno| SandboxError::at("make read-only", "/", errno))
 }
@@ -113,8 +105,7 @@ pub(super) fn shown(path: &Path) -> Result<OwnedFd, SandboxError> {
 /// Attaches a detached mount.
 pub(super) fn attach(tree: &OwnedFd, target: &Path) -> Result<(), SandboxError> {
     let path = c_path(target)?;
-    syscalls::attach_mount(tree.as_fd(), &path)
-        .map_err(|error| SandboxError::at("attach a mount at", target, error))
+    syscalls::attach_mount(tree.as_fd(), &path).map_err(|error| SandboxError::at("attach a mount at", target, error))
 }
 
 fn clone_mount(path: &Path) -> Result<OwnedFd, SandboxError> {
@@ -122,8 +113,7 @@ fn clone_mount(path: &Path) -> Result<OwnedFd, SandboxError> {
 }
 
 fn c_path(path: &Path) -> Result<CString, SandboxError> {
-    CString::new(path.as_os_str().as_bytes())
-        .map_err(|error| SandboxError::at("use", path, io::Error::other(error)))
+    CString::new(path.as_os_str().as_bytes()).map_err(|error| SandboxError::at("use", path, io::Error::other(error)))
 }
 
 /// `/x` below the staging place.

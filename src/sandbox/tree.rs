@@ -28,8 +28,7 @@ pub(super) struct Sampler {
 impl Sampler {
     /// A sampler for the box whose init has that process id.
     pub(super) fn new(init: i32) -> Self {
-        let base =
-            Process::new(init).and_then(|process| process.stat()).map_or(0, |stat| reaped_ticks(&stat));
+        let base = Process::new(init).and_then(|process| process.stat()).map_or(0, |stat| reaped_ticks(&stat));
         Self { init, base }
     }
 

@@ -111,8 +111,7 @@ impl BoxGroup {
     pub(in crate::sandbox) fn adopt(&self, init: Pid) -> Result<(), SandboxError> {
         for path in [&self.memory, &self.pids, &self.cpuacct].into_iter().flatten() {
             let file = path.join("cgroup.procs");
-            fs::write(&file, init.to_string())
-                .map_err(|error| SandboxError::at("move box init into", file, error))?;
+            fs::write(&file, init.to_string()).map_err(|error| SandboxError::at("move box init into", file, error))?;
         }
         Ok(())
     }
@@ -123,13 +122,10 @@ impl BoxGroup {
         let Some(unified) = self.unified.clone() else { return Ok(()) };
         if self.control == ResourceControl::CgroupV2 {
             let quarters = unified.join("init");
-            fs::create_dir(&quarters)
-                .map_err(|error| SandboxError::at("make the cgroup", quarters.clone(), error))?;
+            fs::create_dir(&quarters).map_err(|error| SandboxError::at("make the cgroup", quarters.clone(), error))?;
             write(&quarters.join("cgroup.procs"), &init.to_string())?;
             let available = fs::read_to_string(unified.join("cgroup.controllers")).unwrap_or_default();
-            for controller in
-                available.split_whitespace().filter(|name| ["memory", "pids", "cpu"].contains(name))
-            {
+            for controller in available.split_whitespace().filter(|name| ["memory", "pids", "cpu"].contains(name)) {
                 write(&unified.join("cgroup.subtree_control"), &format!("+{controller}"))?;
             }
         }
@@ -210,8 +206,7 @@ impl BoxGroup {
                 files.push((role, open(memory, name)?));
             }
             // Only there when the kernel accounts swap.
-            files
-                .extend(open(memory, "memory.memsw.limit_in_bytes").ok().map(|file| (Role::SwapLimit, file)));
+            files.extend(open(memory, "memory.memsw.limit_in_bytes").ok().map(|file| (Role::SwapLimit, file)));
             files.push((Role::OutOfMemory, out_of_memory_event(memory)?));
         }
         if let Some(pids) = &self.pids {
@@ -236,8 +231,7 @@ impl Drop for BoxGroup {
 /// An eventfd that becomes readable when the v1 memory group is out of memory (memory.rst, "OOM Control").
 fn out_of_memory_event(memory: &Path) -> Result<OwnedFd, SandboxError> {
     let control = open(memory, "memory.oom_control")?;
-    let event =
-        syscalls::event_descriptor().map_err(|error| SandboxError::on("make", "an eventfd", error))?;
+    let event = syscalls::event_descriptor().map_err(|error| SandboxError::on("make", "an eventfd", error))?;
     write(
         &memory.join("cgroup.event_control"),
         &format!("{} {}", event.as_fd().as_raw_fd(), control.as_fd().as_raw_fd()),

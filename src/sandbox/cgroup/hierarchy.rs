@@ -49,28 +49,23 @@ impl Hierarchies {
     pub(in crate::sandbox) fn claim(demanded: Option<ResourceControl>) -> Result<Self, SandboxError> {
         let found = Found::look()?;
         let wanted = match demanded {
-            Some(control) => found.missing(control).map_or(Ok(control), |missing| {
-                Err(SandboxError::Host {
-                    missing: format!("{} ({missing})", control.id()),
-                    remedy:
-                        "run as root, or under 'systemd-run --scope -p Delegate=yes' (with '--user' when \
+            Some(control) => {
+                found.missing(control).map_or(Ok(control), |missing| {
+                    Err(SandboxError::Host {
+                        missing: format!("{} ({missing})", control.id()),
+                        remedy: "run as root, or under 'systemd-run --scope -p Delegate=yes' (with '--user' when \
                                  not root), or choose another with --cgroups"
                             .to_owned(),
-                })
-            })?,
+                    })
+                })?
+            }
             None => [ResourceControl::CgroupV2, ResourceControl::CgroupHybrid, ResourceControl::CgroupV1]
                 .into_iter()
                 .find(|control| found.missing(*control).is_none())
                 .unwrap_or(ResourceControl::None),
         };
-        let mut hierarchies = Self {
-            control: wanted,
-            unified: None,
-            memory: None,
-            pids: None,
-            cpuacct: None,
-            made: Vec::new(),
-        };
+        let mut hierarchies =
+            Self { control: wanted, unified: None, memory: None, pids: None, cpuacct: None, made: Vec::new() };
         let name = keeper_name()?;
         if matches!(wanted, ResourceControl::CgroupV2 | ResourceControl::CgroupHybrid) {
             hierarchies.unified = found.unified.map(|base| hierarchies.claim_in(&base, &name)).transpose()?;
@@ -112,10 +107,7 @@ impl Hierarchies {
                     return Ok(top.join(name));
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error)
-                    if error.kind() == io::ErrorKind::AlreadyExists
-                        && self.made.contains(&top.join(name)) =>
-                {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.made.contains(&top.join(name)) => {
                     return Ok(top.join(name));
                 }
                 Err(error) => return Err(SandboxError::at("make the cgroup", top.join(name), error)),
@@ -136,9 +128,8 @@ impl Drop for Hierarchies {
 
 impl Found {
     fn look() -> Result<Self, SandboxError> {
-        let unreadable = |error: procfs::ProcError| {
-            SandboxError::on("read", "/proc/self/mountinfo", io::Error::other(error))
-        };
+        let unreadable =
+            |error: procfs::ProcError| SandboxError::on("read", "/proc/self/mountinfo", io::Error::other(error));
         let process = Process::myself().map_err(unreadable)?;
         let own: Vec<(Vec<String>, String)> = process
             .cgroups()
@@ -150,8 +141,7 @@ impl Found {
             match mount.fs_type.as_str() {
                 "cgroup2" if found.unified.is_none() => {
                     let path = own.iter().find(|(names, _)| names.iter().all(String::is_empty));
-                    let base =
-                        base_of(&mount.mount_point, &mount.root, path.map(|(_, path)| path.as_str()), true);
+                    let base = base_of(&mount.mount_point, &mount.root, path.map(|(_, path)| path.as_str()), true);
                     if let Some(base) = base {
                         let list = fs::read_to_string(base.join("cgroup.controllers")).unwrap_or_default();
                         found.unified_controllers = list.split_whitespace().map(str::to_owned).collect();
@@ -293,8 +283,7 @@ fn remove_stale(top: &Path) {
         let name = entry.file_name();
         let Some((pid, start)) = name.to_str().and_then(|name| name.split_once('-')) else { continue };
         let (Ok(pid), Ok(start)) = (pid.parse::<i32>(), start.parse::<u64>()) else { continue };
-        let alive =
-            Process::new(pid).and_then(|process| process.stat()).is_ok_and(|stat| stat.starttime == start);
+        let alive = Process::new(pid).and_then(|process| process.stat()).is_ok_and(|stat| stat.starttime == start);
         if !alive {
             remove_tree(&entry.path());
         }
@@ -319,6 +308,5 @@ pub(super) fn remove_tree(directory: &Path) {
 
 /// Whether the running kernel is at least `major.minor`.
 fn kernel_at_least(major: u8, minor: u8) -> bool {
-    procfs::sys::kernel::Version::current()
-        .is_ok_and(|version| (version.major, version.minor) >= (major, minor))
+    procfs::sys::kernel::Version::current().is_ok_and(|version| (version.major, version.minor) >= (major, minor))
 }
