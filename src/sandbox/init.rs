@@ -12,7 +12,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -199,7 +199,11 @@ fn run(
 ) -> io::Result<RunResult> {
     let reaped_before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let ids = ProgramId { id: identity.program, clear_groups: identity.privileged };
-    let limits = request.resource_limits();
+    let mut limits = request.resource_limits();
+    for limit in limits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC && !identity.privileged) {
+        // The kernel counts by user, and here this process has the programs' uid.
+        limit.value = limit.value.saturating_add(1);
+    }
     let parts = Parts {
         paths: request.paths,
         argv: request.argv,
@@ -211,7 +215,6 @@ fn run(
     let plan = Plan::new(parts, stdio, ids);
     let leaf = descriptors.get(3).map(AsFd::as_fd);
     let born = child::spawn(&plan, stack, leaf);
-    let started = Instant::now();
     // The program has its own copies; as long as these are open, its pipes could not end.
     drop(descriptors);
     let mut max_rss_kib = 0;
@@ -219,7 +222,7 @@ fn run(
         Err(error) => (End::NotStarted { step: 0, errno: error.raw_os_error().unwrap_or(0) }, Duration::ZERO),
         Ok(born) => {
             wait_for(&born.pidfd, worker)?;
-            let wall = started.elapsed();
+            let wall = Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?).saturating_sub(plan.started());
             let status = wait_leader(born.pid, &mut max_rss_kib)?;
             let (step, errno) = plan.failure();
             if step == 0 { (status, wall) } else { (End::NotStarted { step, errno }, Duration::ZERO) }

@@ -107,6 +107,22 @@ fn cpu_time_is_what_the_program_reads_itself() {
     });
 }
 
+/// A program alone on its core is over when box init comes to look at the clock; its wall time is its own.
+#[test]
+fn wall_time_of_one_thread_is_no_less_than_its_cpu_time() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        for milliseconds in ["0", "1", "2", "20"] {
+            let ran = bench.run(&["spin-for", milliseconds]);
+            ran.assert_well();
+            let read = Duration::from_nanos(ran.facts()["cpu"].cast_unsigned());
+            // What it reads holds the time between its birth and exec too.
+            let before_exec = Duration::from_micros(700);
+            assert!(ran.outcome.wall + before_exec >= read, "{read:?} read by the program: {ran:?}");
+        }
+    });
+}
+
 #[test]
 fn cpu_time_of_children_is_charged() {
     each_control(|control| {

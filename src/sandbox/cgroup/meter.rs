@@ -11,6 +11,14 @@ use super::group::{Files, Role, find, role_error};
 use crate::sandbox::{ResourceControl, SandboxError};
 use crate::units::Bytes;
 
+/// Memory of an earlier run that may still be charged when the next one begins.
+const LINGERING: u64 = 512 * 1024;
+
+/// How often and for how long it is waited for memory to be given back. What is there after that (page cache,
+/// say) stays, and is the base of the runs to come.
+const SETTLING_STEPS: u32 = 50;
+const SETTLING_STEP: Duration = Duration::from_millis(2);
+
 /// Counters of one box between runs, so that one read after a run gives what the run used.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Meter {
@@ -88,6 +96,7 @@ impl Meter {
         self.cpu_base = self.cpu_total()?;
         self.kills_base = self.kills()?;
         self.cache_base = self.page_cache()?;
+        self.memory_base = self.number(Role::MemoryUsage)?;
         Ok(())
     }
 
@@ -110,7 +119,7 @@ impl Meter {
             self.write(Role::ProcessLimit, &text)?;
             self.process_limit = Some(processes);
         }
-        self.memory_base = self.number(Role::MemoryUsage)?;
+        self.memory_base = self.settled_memory()?;
         if self.memory_limit != Some(memory) {
             self.limit_memory(memory)?;
             self.memory_limit = Some(memory);
@@ -123,6 +132,22 @@ impl Meter {
         }
         self.take_notice();
         Ok(())
+    }
+
+    /// What the group is charged for while nothing runs. The kernel gives memory of dead processes and removed
+    /// files back after a while (RCU): what is still to come back would be taken off the next run's peak, so
+    /// after a run that left much of it, it is waited for.
+    fn settled_memory(&self) -> Result<u64, SandboxError> {
+        let enough = self.memory_base.saturating_add(LINGERING);
+        let mut usage = self.number(Role::MemoryUsage)?;
+        for _ in 0..SETTLING_STEPS {
+            if usage <= enough {
+                break;
+            }
+            std::thread::sleep(SETTLING_STEP);
+            usage = self.number(Role::MemoryUsage)?;
+        }
+        Ok(usage)
     }
 
     /// Resets the notice that the group ran out of memory. What was counted is read from the group; a notice
