@@ -39,7 +39,8 @@ fn layer(module: &str) -> Option<usize> {
 
 /// The top-level modules a file names after `crate::`, also in a braced list.
 fn imported(text: &str) -> Vec<String> {
-    let name = |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    let name =
+        |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
     let mut modules = Vec::new();
     for (at, _) in text.match_indices("crate::") {
         let rest = &text[at + "crate::".len()..];
@@ -88,7 +89,8 @@ fn unsafe_code_is_in_two_files() {
 #[test]
 fn plain_data_does_no_input_or_output() {
     for module in LAYERS[0] {
-        let text = fs::read_to_string(root().join(format!("{module}.rs"))).expect("a plain-data module is one file");
+        let text =
+            fs::read_to_string(root().join(format!("{module}.rs"))).expect("a plain-data module is one file");
         for forbidden in ["std::fs", "std::io", "std::net", "std::process", "std::env"] {
             assert!(!text.contains(forbidden), "{module}.rs uses {forbidden}");
         }
