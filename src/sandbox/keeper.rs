@@ -117,6 +117,8 @@ fn serve() -> Result<(), SandboxError> {
 fn refusal(error: SandboxError) -> Answer {
     match error {
         SandboxError::Host { missing, remedy } => Answer::Lacking { missing, remedy },
+        // The worker says again who could not do what.
+        SandboxError::Keeper { detail, .. } => Answer::Failed { detail },
         other => Answer::Failed { detail: other.to_string() },
     }
 }

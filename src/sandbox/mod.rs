@@ -135,6 +135,7 @@ impl Sandbox {
     /// # Errors
     /// When the kernel refuses, or the keeper is gone.
     pub fn open_box(&self, shape: &Shape, core: Option<usize>) -> Result<BoxHandle, SandboxError> {
+        shape.validate()?;
         BoxHandle::open(Arc::clone(&self.keeper), self.control, shape, core)
     }
 

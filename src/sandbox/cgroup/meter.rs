@@ -19,6 +19,9 @@ const LINGERING: u64 = 512 * 1024;
 const SETTLING_STEPS: u32 = 50;
 const SETTLING_STEP: Duration = Duration::from_millis(2);
 
+/// What the kernel charges a group in advance on each core: MEMCG_CHARGE_BATCH pages (mm/memcontrol.c).
+const STOCK: u64 = 64 * 4096;
+
 /// Counters of one box between runs, so that one read after a run gives what the run used.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Meter {
@@ -29,6 +32,8 @@ pub(in crate::sandbox) struct Meter {
     process_limit: Option<Option<u32>>,
     cpu_base: Duration,
     memory_base: u64,
+    /// What was really used of the base when the box was new: the base without what is charged in advance.
+    memory_floor: u64,
     cache_base: u64,
     kills_base: u64,
     starved_base: Duration,
@@ -63,6 +68,7 @@ impl Meter {
             process_limit: None,
             cpu_base: Duration::ZERO,
             memory_base: 0,
+            memory_floor: 0,
             cache_base: 0,
             kills_base: 0,
             starved_base: Duration::ZERO,
@@ -72,6 +78,7 @@ impl Meter {
         // v1 has always reset by writing; v2 since 6.12 ("memory.peak" in cgroup-v2.rst), per open file.
         meter.peak_resets = meter.write(Role::MemoryPeak, "0").is_ok();
         meter.rebase()?;
+        meter.memory_floor = meter.memory_in_use().unwrap_or(meter.memory_base);
         Ok(Some(meter))
     }
 
@@ -208,13 +215,18 @@ impl Meter {
         let kills = self.kills()?;
         let out_of_memory = kills > self.kills_base;
         self.kills_base = kills;
-        let mut peak = self.number(Role::MemoryPeak)?.saturating_sub(self.memory_base);
+        // The kernel charges in advance: what was in stock when the run began was the run's to use, and small
+        // programs need no more than that.
+        let in_stock = self.memory_base.saturating_sub(self.memory_floor).min(STOCK);
+        let mut peak =
+            self.number(Role::MemoryPeak)?.saturating_sub(self.memory_base).saturating_add(in_stock);
         if disk_reads {
             let cache = self.page_cache()?;
             peak = peak.saturating_sub(cache.saturating_sub(self.cache_base));
             self.cache_base = cache;
         }
-        Ok(Usage { cpu, memory: Bytes(peak), out_of_memory })
+        let limit = self.memory_limit.flatten().unwrap_or(Bytes(u64::MAX));
+        Ok(Usage { cpu, memory: Bytes(peak).min(limit), out_of_memory })
     }
 
     /// The kernel's own count must say that nothing but box init is left.
@@ -257,6 +269,18 @@ impl Meter {
 
     fn kills(&self) -> Result<u64, SandboxError> {
         self.with_text(Role::MemoryEvents, |text| field(text, "oom_kill "))
+    }
+
+    /// Memory of the group page by page, without what is charged in advance. A leaf of v2 is empty when it is
+    /// new; in a v1 group there is box init.
+    fn memory_in_use(&self) -> Result<u64, SandboxError> {
+        if self.control == ResourceControl::CgroupV2 {
+            return Ok(0);
+        }
+        let kernel = self.number(Role::KernelMemory)?;
+        let user =
+            self.with_text(Role::MemoryStat, |text| Some(field(text, "rss ")? + field(text, "cache ")?))?;
+        Ok(kernel + user)
     }
 
     /// Bytes of file pages charged to the group, tmpfs (which is the program's own memory) left out.
