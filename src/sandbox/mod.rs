@@ -125,6 +125,11 @@ impl Sandbox {
         self.control
     }
 
+    /// Process id of the keeper, for logs and for whoever looks at the host's processes.
+    pub fn keeper_id(&self) -> u32 {
+        self.keeper.process_id()
+    }
+
     /// Makes a box; its processes stay on `core` where one is given.
     ///
     /// # Errors

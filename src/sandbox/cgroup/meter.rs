@@ -11,6 +11,14 @@ use super::group::{Files, Role, find, role_error};
 use crate::sandbox::{ResourceControl, SandboxError};
 use crate::units::Bytes;
 
+/// Memory of an earlier run that may still be charged when the next one begins.
+const LINGERING: u64 = 512 * 1024;
+
+/// How often and for how long it is waited for memory to be given back. What is there after that (page cache,
+/// say) stays, and is the base of the runs to come.
+const SETTLING_STEPS: u32 = 50;
+const SETTLING_STEP: Duration = Duration::from_millis(2);
+
 /// Counters of one box between runs, so that one read after a run gives what the run used.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Meter {
@@ -91,6 +99,7 @@ impl Meter {
         self.cpu_base = self.cpu_total()?;
         self.kills_base = self.kills()?;
         self.cache_base = self.page_cache()?;
+        self.memory_base = self.number(Role::MemoryUsage)?;
         Ok(())
     }
 
@@ -113,7 +122,7 @@ impl Meter {
             self.write(Role::ProcessLimit, &text)?;
             self.process_limit = Some(processes);
         }
-        self.memory_base = self.number(Role::MemoryUsage)?;
+        self.memory_base = self.settled_memory()?;
         if self.memory_limit != Some(memory) {
             self.limit_memory(memory)?;
             self.memory_limit = Some(memory);
@@ -124,7 +133,32 @@ impl Meter {
         if let Some(starved) = self.starved_total() {
             self.starved_base = starved;
         }
+        self.take_notice();
         Ok(())
+    }
+
+    /// What the group is charged for while nothing runs. The kernel gives memory of dead processes and removed
+    /// files back after a while (RCU): what is still to come back would be taken off the next run's peak, so
+    /// after a run that left much of it, it is waited for.
+    fn settled_memory(&self) -> Result<u64, SandboxError> {
+        let enough = self.memory_base.saturating_add(LINGERING);
+        let mut usage = self.number(Role::MemoryUsage)?;
+        for _ in 0..SETTLING_STEPS {
+            if usage <= enough {
+                break;
+            }
+            std::thread::sleep(SETTLING_STEP);
+            usage = self.number(Role::MemoryUsage)?;
+        }
+        Ok(usage)
+    }
+
+    /// Resets the notice that the group ran out of memory. What was counted is read from the group; a notice
+    /// that came while the last run was dying already must not be taken for the next one's.
+    pub(in crate::sandbox) fn take_notice(&self) {
+        if let Some(event) = self.file(Role::OutOfMemory) {
+            let _ = nix::unistd::read(event, &mut [0u8; 8]);
+        }
     }
 
     /// v1 refuses a memory limit above the memory-and-swap limit, so the order depends on the direction:
@@ -164,6 +198,11 @@ impl Meter {
         self.write(Role::Kill, "1").is_ok()
     }
 
+    /// Whether the kernel has killed for memory since the last [`Meter::finish`].
+    pub(in crate::sandbox) fn ran_out_of_memory(&self) -> bool {
+        self.kills().is_ok_and(|kills| kills > self.kills_base)
+    }
+
     /// What the run used, after everything in the box is dead. `disk_reads` is whether it read anything from a
     /// disk: then the page cache it filled was charged to it, and is taken off.
     pub(in crate::sandbox) fn finish(&mut self, disk_reads: bool) -> Result<Usage, SandboxError> {
@@ -185,6 +224,7 @@ impl Meter {
 
     /// The kernel's own count must say that nothing but box init is left.
     fn confirm_empty(&self) -> Result<(), SandboxError> {
+        // Also an init that is dead counts until the keeper reaps it.
         let expected = u64::from(self.control != ResourceControl::CgroupV2);
         // A dead process is taken off the count when it is released, which may lag behind its being reaped by
         // a moment where the kernel defers it; anything longer means something is alive.
