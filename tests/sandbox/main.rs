@@ -9,6 +9,8 @@
 //! files (work directory, memfd) is not counted; CPU time of children nobody waits for is seen by sampling only;
 //! the process limit counts per user id.
 
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
 mod cancellation;
 mod endurance;
 mod figures;
