@@ -20,5 +20,6 @@ mod limits;
 mod lost_boxes;
 mod nothing_left;
 mod run;
+mod shown;
 mod traces;
 mod unprivileged;
