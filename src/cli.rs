@@ -64,8 +64,10 @@ pub enum Command {
     /// Show the language table with the versions found
     Languages(Languages),
     /// Say whether this host is fit to judge, and how far its timings can be trusted
-    #[command(after_help = "Exit codes: 0 fit, also with warnings; 2 wrong usage or configuration; 3 not fit: \
-                            boxes cannot run here, or one does not keep its limits.")]
+    #[command(
+        after_help = "Exit codes: 0 fit, also with warnings; 2 wrong usage or configuration; 3 not fit: \
+                            boxes cannot run here, or one does not keep its limits."
+    )]
     Doctor(Doctor),
     /// Print a completion script for a shell
     Completions(Completions),

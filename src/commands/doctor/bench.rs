@@ -53,13 +53,18 @@ pub(super) fn measure(
     let compiled = compile(store)?;
     let (name, directory, bare) = match &compiled {
         Some(entry) => ("static no-op", entry.path().to_owned(), entry.path().join(NO_OP)),
-        None => ("/bin/true", Path::new("/bin").canonicalize().map_err(CommandError::judging)?, "/bin/true".into()),
+        None => (
+            "/bin/true",
+            Path::new("/bin").canonicalize().map_err(CommandError::judging)?,
+            "/bin/true".into(),
+        ),
     };
     let boxed = match compiled {
         Some(_) => format!("{PROGRAM}/{NO_OP}"),
         None => "/bin/true".to_owned(),
     };
-    let mut rig = Rig::new(sandbox, &Shape::default(), core, &directory, cancel).map_err(CommandError::judging)?;
+    let mut rig =
+        Rig::new(sandbox, &Shape::default(), core, &directory, cancel).map_err(CommandError::judging)?;
     let progress = Progress::new(RUNS + WARM_UP, "bench");
     let (mut bare_ms, mut boxed_ms) = (Vec::new(), Vec::new());
     let argv = [boxed];

@@ -10,7 +10,7 @@ use crate::sandbox::{Hierarchy, ResourceControl};
 
 /// What the sandbox is built on: name, the kernel that has it, whether boxes are impossible without it, what
 /// it is for.
-const FEATURES: [(&str, u8, u8, bool, &str); 9] = [
+pub(super) const FEATURES: [(&str, u8, u8, bool, &str); 9] = [
     ("pidfd", 5, 4, true, "waiting for and killing processes without mistaking one for another"),
     ("clone3-into-cgroup", 5, 7, false, "programs are born inside their cgroup (clone3, CLONE_INTO_CGROUP)"),
     ("proc-subset", 5, 8, false, "languages that need /proc see nothing but their own processes in it"),
@@ -18,7 +18,13 @@ const FEATURES: [(&str, u8, u8, bool, &str); 9] = [
     ("mount-setattr", 5, 12, true, "directories are shown read-only, with everything mounted below them"),
     ("cgroup-kill", 5, 14, false, "everything of a run is killed at once"),
     ("memory-peak", 5, 19, false, "cgroup v2 tells the memory peak of a run"),
-    ("memory-peak-reset", 6, 12, false, "a box's memory peak starts anew; before, each run pays for a new group"),
+    (
+        "memory-peak-reset",
+        6,
+        12,
+        false,
+        "a box's memory peak starts anew; before, each run pays for a new group",
+    ),
     ("cgroup-pressure", 5, 2, false, "time a program waited for a core is taken off its wall time (PSI)"),
 ];
 
@@ -157,12 +163,11 @@ fn swap(hierarchies: &[Hierarchy]) -> Check {
     if areas == 0 {
         return Check::ok("swap", "off", "memory limits are limits of memory alone");
     }
-    let is_accounted = hierarchies.iter().filter(|own| own.controllers.iter().any(|name| name == "memory")).any(
-        |own| {
+    let is_accounted =
+        hierarchies.iter().filter(|own| own.controllers.iter().any(|name| name == "memory")).any(|own| {
             let base = own.base.as_ref().unwrap_or(&own.mount_point);
             own.version == 2 || base.join("memory.memsw.limit_in_bytes").exists()
-        },
-    );
+        });
     let (found, meaning) = if is_accounted {
         ("on, accounted", "programs get none, but the host itself slows down once it swaps: timings are off")
     } else {
@@ -184,19 +189,28 @@ fn core_pattern() -> Check {
 fn tmpfs() -> Check {
     let list = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
     let has = list.lines().any(|line| line.trim_start_matches("nodev").trim() == "tmpfs");
-    Check::ok("tmpfs", if has { "there" } else { "not there" }, "a box's root and work directory are tmpfs; no overlay is needed")
-        .needed(has, "a kernel with CONFIG_TMPFS=y")
+    Check::ok(
+        "tmpfs",
+        if has { "there" } else { "not there" },
+        "a box's root and work directory are tmpfs; no overlay is needed",
+    )
+    .needed(has, "a kernel with CONFIG_TMPFS=y")
 }
 
 /// The hard limits this process has and cannot raise.
 fn resource_limits() -> Vec<Check> {
     let hard = |resource: rlimit::Resource| resource.get_hard().unwrap_or(rlimit::INFINITY);
-    let shown = |value: u64| if value == rlimit::INFINITY { "unlimited".to_owned() } else { value.to_string() };
+    let shown =
+        |value: u64| if value == rlimit::INFINITY { "unlimited".to_owned() } else { value.to_string() };
     let (files, stack, processes) =
         (hard(rlimit::Resource::NOFILE), hard(rlimit::Resource::STACK), hard(rlimit::Resource::NPROC));
     vec![
-        Check::ok("open-files", shown(files), "each program may open 1024 files, and each box costs 20 or so")
-            .wanted(files >= 4096, "ulimit -Hn 65536, or LimitNOFILE=65536 in the service's unit"),
+        Check::ok(
+            "open-files",
+            shown(files),
+            "each program may open 1024 files, and each box costs 20 or so",
+        )
+        .wanted(files >= 4096, "ulimit -Hn 65536, or LimitNOFILE=65536 in the service's unit"),
         Check::ok("stack", shown(stack), "a program's stack may be as large as its memory limit")
             .wanted(stack >= 4 << 30, "ulimit -Hs unlimited, or LimitSTACK=infinity in the service's unit"),
         Check::ok("processes", shown(processes), "boxes, runtimes with many threads and compilers need room")
@@ -210,18 +224,20 @@ fn privileges(host: &Host) -> Check {
     let has = |bit: u32| capabilities & (1 << bit) != 0;
     // linux/capability.h
     let (admin, resource) = (has(21), has(24));
-    let found = match (host.is_root, admin, resource) {
-        (true, true, true) => "root",
-        (true, true, false) => "root without CAP_SYS_RESOURCE",
-        (true, false, _) => "root without CAP_SYS_ADMIN",
-        (false, ..) => "a user",
-    };
-    let meaning = "root gives each box ids of its own and raises hard limits; anyone else shares one id between \
-                   boxes, in a user namespace";
-    Check::ok("privileges", found, meaning).wanted(
-        admin && resource,
-        "run the worker as root (it keeps its privileges in one small process), or accept the user namespace",
-    )
+    let raise = "run with CAP_SYS_RESOURCE, or raise the hard limits gavel is started with";
+    match (host.is_root && admin, resource) {
+        (true, true) => Check::ok("privileges", "root", "each box has ids of its own, limits can be raised"),
+        (true, false) => {
+            let meaning = "limits of programs cannot be higher than the hard limits gavel was started with";
+            let is_enough = rlimit::Resource::STACK.get_hard().is_ok_and(|hard| hard == rlimit::INFINITY);
+            Check::ok("privileges", "root without CAP_SYS_RESOURCE", meaning).wanted(is_enough, raise)
+        }
+        (false, _) => {
+            let found = if host.is_root { "root without CAP_SYS_ADMIN" } else { "a user" };
+            Check::ok("privileges", found, "all boxes share one id, in a user namespace")
+                .warning("run as root: one small process keeps the privileges, nothing else has them")
+        }
+    }
 }
 
 fn in_container(host: &Host) -> Check {
@@ -239,7 +255,8 @@ fn in_container(host: &Host) -> Check {
 /// isolate's check: without it users may link others' files into places that change owners.
 fn hard_links() -> Check {
     let is_on = number("/proc/sys/fs/protected_hardlinks") == Some(1);
-    let meaning = "other users of this host cannot link files that are not theirs into directories gavel cleans";
+    let meaning =
+        "other users of this host cannot link files that are not theirs into directories gavel cleans";
     Check::ok("hard-links", if is_on { "protected" } else { "not protected" }, meaning)
         .wanted(is_on, "sysctl fs.protected_hardlinks=1")
 }
@@ -260,7 +277,8 @@ fn place(cache: &Path) -> Check {
     let check = Check::ok("cache", format!("{shown}: {free} MiB free"), meaning);
     let flags = space.flags();
     if flags.contains(FsFlags::ST_RDONLY) || flags.contains(FsFlags::ST_NOEXEC) {
-        return check.problem("it is mounted read-only or noexec: choose another place with --cache or GAVEL_CACHE");
+        return check
+            .problem("it is mounted read-only or noexec: choose another place with --cache or GAVEL_CACHE");
     }
     let inodes = space.files() == 0 || space.files_available() > 1000;
     check.wanted(free >= LEAST_FREE_MIB && inodes, "free some space or inodes there, or choose another place")

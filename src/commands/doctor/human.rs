@@ -3,6 +3,7 @@
 use comfy_table::Cell;
 
 use super::check::{Check, Status};
+use super::host::FEATURES;
 use super::noise::Timing;
 use super::report::{Compilers, Control, Report, Verdict};
 use crate::commands::output;
@@ -12,10 +13,10 @@ pub(super) fn text(report: &Report) -> String {
     if let Some(test) = &report.self_test {
         parts.push(format!("Boxes, tried out\n{}", table(test.checks.iter())));
     }
-    parts.push(format!("Host\n{}", table(report.checks.iter())));
+    parts.push(format!("Host\n{}", host(report)));
     parts.extend(report.timing.as_ref().map(timing));
     parts.extend(report.bench.as_ref().map(|bench| {
-        let caveat = if bench.debug_build { "; built without optimisation: worthless" } else { "" };
+        let caveat = if bench.debug_build { "; built without optimisation, which says little" } else { "" };
         format!(
             "Bench\n  {}: bare {:.3} ms, in a box {:.3} ms: {:.2} x, {:.3} ms more a run (p50 of {} each{caveat})",
             bench.program, bench.bare_p50_ms, bench.boxed_p50_ms, bench.ratio, bench.overhead_ms, bench.runs
@@ -71,6 +72,17 @@ fn control(control: &Control) -> String {
     text
 }
 
+/// Kernel features that are there are one line: nobody reads nine that are fine.
+fn host(report: &Report) -> String {
+    let is_feature = |check: &&Check| FEATURES.iter().any(|feature| feature.0 == check.id);
+    let (features, others): (Vec<&Check>, Vec<&Check>) = report.checks.iter().partition(is_feature);
+    let (good, bad): (Vec<&Check>, Vec<&Check>) =
+        features.into_iter().partition(|check| check.status == Status::Ok);
+    let found = format!("Linux {}: {} of {} features", report.host.kernel, good.len(), FEATURES.len());
+    let summary = Check::ok("kernel", found, "");
+    table(std::iter::once(&summary).chain(bad).chain(others))
+}
+
 fn table<'a>(checks: impl Iterator<Item = &'a Check>) -> String {
     let mut table = output::table(&["", "check", "found"]);
     for check in checks {
@@ -89,8 +101,9 @@ fn table<'a>(checks: impl Iterator<Item = &'a Check>) -> String {
 }
 
 fn timing(timing: &Timing) -> String {
-    let mut table =
-        output::table(&["", ">runs", ">CPU", ">95 %", ">99 %", ">worst", ">wall", ">95 %", ">99 %", ">worst"]);
+    let mut table = output::table(&[
+        "", ">runs", ">CPU", ">95 %", ">99 %", ">worst", ">wall", ">95 %", ">99 %", ">worst",
+    ]);
     let percent = |value: f64| Cell::new(format!("{value:.2} %"));
     let mut add = |name: String, series: &super::noise::Series| {
         table.add_row(vec![
@@ -159,7 +172,9 @@ fn conclusion(report: &Report) -> String {
     let warnings = report.all_checks().filter(|check| check.status == Status::Warning).count();
     match report.verdict {
         Verdict::Fit => "fit".to_owned(),
-        Verdict::FitWithWarnings => format!("fit, with {warnings} warnings"),
+        Verdict::FitWithWarnings => {
+            format!("fit, with {warnings} warning{}", if warnings == 1 { "" } else { "s" })
+        }
         Verdict::Unfit => format!("not fit: {}", report.reason.as_deref().unwrap_or("see above")),
     }
 }

@@ -54,7 +54,13 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
         verdict: Verdict::Unfit,
         reason: None,
         host: HostReport::new(&host, cores.len(), slots),
-        resource_control: Control { level: None, memory_source: None, lost: &[], levels: levels()?, hierarchies },
+        resource_control: Control {
+            level: None,
+            memory_source: None,
+            lost: &[],
+            levels: levels()?,
+            hierarchies,
+        },
         checks: Vec::new(),
         self_test: None,
         timing: None,
@@ -122,7 +128,10 @@ fn examine(
     let measured = noise::measure(sandbox, program.path(), cores, interrupts.token());
     interrupts.check()?;
     match measured {
-        Ok(timing) => report.timing = timing,
+        Ok(timing) => {
+            report.checks.extend(timing.as_ref().map(noise::check));
+            report.timing = timing;
+        }
         Err(error) => report.reason = Some(error.to_string()),
     }
     if arguments.bench {
@@ -139,11 +148,8 @@ fn examine(
 /// The level found, as a check.
 fn level(control: ResourceControl) -> Check {
     let lost = host::lost(control);
-    let meaning = if lost.is_empty() {
-        "nothing is lost".to_owned()
-    } else {
-        format!("lost: {}", lost.join("; "))
-    };
+    let meaning =
+        if lost.is_empty() { "nothing is lost".to_owned() } else { format!("lost: {}", lost.join("; ")) };
     let check = Check::ok("resource-control", control.id(), meaning);
     match control {
         ResourceControl::CgroupV2 => check,

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::check::Check;
 use super::processor::loads;
 use super::rig::{Ran, Rig, usual_limits};
 use crate::cli::ProbeAction;
@@ -22,6 +23,9 @@ const WANTED_MS: f64 = 20.0;
 const BUDGET_MS: f64 = 2500.0;
 /// Cores measured; more of the same tell nothing new.
 const MOST_CORES: usize = 24;
+
+/// More than this, in percent, and a time limit twice what a solution needs is no longer safe from both sides.
+const MOST_NOISE: f64 = 10.0;
 
 /// A series of runs.
 #[derive(Debug, Clone, Serialize)]
@@ -133,7 +137,8 @@ fn calibrate(rigs: &mut [Rig<'_>]) -> Result<u64, SandboxError> {
     for rig in rigs.iter_mut().take(2) {
         for _ in 0..3 {
             let ran = rig.probe(ProbeAction::Spin, FIRST, &usual_limits())?;
-            fastest = ran.number("loop_ms").filter(|time| *time > 0.0).map_or(fastest, |time| time.min(fastest));
+            fastest =
+                ran.number("loop_ms").filter(|time| *time > 0.0).map_or(fastest, |time| time.min(fastest));
         }
     }
     if !fastest.is_finite() {
@@ -186,7 +191,10 @@ fn together(
 }
 
 fn unheard() -> SandboxError {
-    SandboxError::BoxLost { name: "of the timing loop".to_owned(), detail: "its program said nothing".to_owned() }
+    SandboxError::BoxLost {
+        name: "of the timing loop".to_owned(),
+        detail: "its program said nothing".to_owned(),
+    }
 }
 
 /// All samples.
@@ -236,15 +244,26 @@ impl Measured {
     }
 }
 
+/// The verdict among the other checks.
+pub(super) fn check(timing: &Timing) -> Check {
+    let found = format!("±{:.1} %", timing.accuracy_percent);
+    Check::ok("timing", found, timing.verdict.clone()).wanted(
+        timing.accuracy_percent <= MOST_NOISE,
+        "see to the warnings about load, boost, siblings and the like, and measure again",
+    )
+}
+
 fn verdict(accuracy: f64, worst: f64) -> String {
     let advice = if accuracy <= 3.0 {
         "fit for tight time limits"
-    } else if accuracy <= 10.0 {
+    } else if accuracy <= MOST_NOISE {
         "leave that much room in time limits"
     } else {
         "too noisy for time limits near what solutions need"
     };
-    format!("CPU timings here are good to about ±{accuracy:.1} % (19 of 20 runs; worst {worst:.1} %): {advice}")
+    format!(
+        "CPU timings here are good to about ±{accuracy:.1} % (19 of 20 runs; worst {worst:.1} %): {advice}"
+    )
 }
 
 fn series(samples: &[Sample], reference: Sample) -> Series {
@@ -255,7 +274,8 @@ fn series(samples: &[Sample], reference: Sample) -> Series {
 }
 
 fn spread(values: impl Iterator<Item = f64> + Clone, reference: f64) -> Spread {
-    let mut deviations: Vec<f64> = values.clone().map(|value| (value / reference - 1.0).abs() * 100.0).collect();
+    let mut deviations: Vec<f64> =
+        values.clone().map(|value| (value / reference - 1.0).abs() * 100.0).collect();
     deviations.sort_by(f64::total_cmp);
     Spread {
         runs: deviations.len(),
@@ -297,7 +317,10 @@ mod tests {
     use super::*;
 
     fn samples(times: &[f64]) -> Vec<Sample> {
-        times.iter().map(|time| Sample { cpu: *time, wall: *time + 1.0, own: *time - 0.5, preempted: false }).collect()
+        times
+            .iter()
+            .map(|time| Sample { cpu: *time, wall: *time + 1.0, own: *time - 0.5, preempted: false })
+            .collect()
     }
 
     #[test]

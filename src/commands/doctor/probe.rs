@@ -44,7 +44,10 @@ pub fn run(arguments: &Probe) -> Result<ExitCode, CommandError> {
             json!({})
         }
         ProbeAction::Linger => {
-            again("wait", amount)?.stdout(std::process::Stdio::null()).spawn().map_err(CommandError::judging)?;
+            again("wait", amount)?
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .map_err(CommandError::judging)?;
             json!({})
         }
         ProbeAction::Flood => flood(),
@@ -110,8 +113,7 @@ fn children(count: usize, action: &str, amount: u64) -> Result<Value, CommandErr
     for mut child in children {
         succeeded += u32::from(child.wait().map_err(CommandError::judging)?.success());
     }
-    let total =
-        cpu_ms(&usage(UsageWho::RUSAGE_CHILDREN)?) + cpu_ms(&usage(UsageWho::RUSAGE_SELF)?);
+    let total = cpu_ms(&usage(UsageWho::RUSAGE_CHILDREN)?) + cpu_ms(&usage(UsageWho::RUSAGE_SELF)?);
     Ok(json!({ "cpu_ms": total, "succeeded": succeeded }))
 }
 

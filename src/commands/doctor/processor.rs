@@ -49,7 +49,8 @@ fn load(cores: usize) -> Check {
     let meaning = "what else runs here takes caches, memory bandwidth and cores away from programs";
     #[allow(clippy::cast_precision_loss)] // A number of cores.
     let is_idle = loads.first().is_none_or(|load| *load < 0.25 * cores as f64 + 0.25);
-    Check::ok("load", found, meaning).wanted(is_idle, "judge on a host that does nothing else, and measure again when it is idle")
+    Check::ok("load", found, meaning)
+        .wanted(is_idle, "judge on a host that does nothing else, and measure again when it is idle")
 }
 
 /// Load averages over 1, 5 and 15 minutes.
@@ -80,9 +81,7 @@ fn boost() -> Check {
     let (file, on) = ("/sys/devices/system/cpu/intel_pstate/no_turbo", 0);
     let (is_on, remedy) = match (number(file), number("/sys/devices/system/cpu/cpufreq/boost")) {
         (Some(state), _) => (state == on, format!("echo 1 > {file}")),
-        (None, Some(state)) => {
-            (state != 0, "echo 0 > /sys/devices/system/cpu/cpufreq/boost".to_owned())
-        }
+        (None, Some(state)) => (state != 0, "echo 0 > /sys/devices/system/cpu/cpufreq/boost".to_owned()),
         (None, None) => return Check::ok("boost", "not this system's to set", meaning),
     };
     Check::ok("boost", if is_on { "on" } else { "off" }, meaning).wanted(!is_on, remedy)
@@ -131,7 +130,8 @@ fn virtual_machine() -> Check {
 /// Reading a slow clock costs a program that asks the time often.
 fn clock() -> Check {
     let source = setting("/sys/devices/system/clocksource/clocksource0/current_clocksource");
-    let is_slow = source.as_deref().is_some_and(|source| ["hpet", "acpi_pm", "jiffies", "pit"].contains(&source));
+    let is_slow =
+        source.as_deref().is_some_and(|source| ["hpet", "acpi_pm", "jiffies", "pit"].contains(&source));
     let found = source.unwrap_or_else(|| "unknown".to_owned());
     Check::ok("clock", found, "programs that read the time often pay for a slow clock")
         .wanted(!is_slow, "boot with clocksource=tsc tsc=reliable, if the processor has a constant TSC")
@@ -163,8 +163,10 @@ fn quota(hierarchies: &[Hierarchy], cores: usize) -> Check {
 
 fn huge_pages() -> Check {
     let text = setting("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
-    let found = text.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or("not there", |(mode, _)| mode);
-    let meaning = "with 'always', speed and memory of a program depend on whether the kernel finds 2 MiB free";
+    let found =
+        text.split_once('[').and_then(|(_, rest)| rest.split_once(']')).map_or("not there", |(mode, _)| mode);
+    let meaning =
+        "with 'always', speed and memory of a program depend on whether the kernel finds 2 MiB free";
     Check::ok("huge-pages", found, meaning)
         .wanted(found != "always", "echo madvise > /sys/kernel/mm/transparent_hugepage/enabled")
 }

@@ -15,7 +15,8 @@ use crate::sandbox::{CancelToken, Exit, Limits, ResourceControl, Sandbox, Sandbo
 use crate::units::{Bytes, milliseconds};
 
 /// What every failed self-test comes down to.
-const REPORT: &str = "do not judge on this host; please report this with the output of 'gavel doctor --format json'";
+const REPORT: &str =
+    "do not judge on this host; please report this with the output of 'gavel doctor --format json'";
 /// The remedy where a lower level of resource control is to blame.
 const LEVEL: &str = "run as root, or under 'systemd-run --scope -p Delegate=yes' ('--user' when not root), on a host \
                      with cgroups";
@@ -76,8 +77,10 @@ impl Subject<'_> {
     fn starts(&mut self) -> Result<Check, SandboxError> {
         let ran = self.rig.probe(Action::Look, 0, &usual_limits())?;
         let held = ran.outcome.exit == Exit::Code(0) && ran.facts.is_object();
-        let found = if held { "runs".to_owned() } else { format!("{}: {}", ended(&ran), self.rig.complaint()) };
-        let remedy = "see that the cache is not mounted noexec and that gavel's libraries are below /lib or /usr";
+        let found =
+            if held { "runs".to_owned() } else { format!("{}: {}", ended(&ran), self.rig.complaint()) };
+        let remedy =
+            "see that the cache is not mounted noexec and that gavel's libraries are below /lib or /usr";
         Ok(Check::ok("program", found, "gavel's own executable runs in a box").needed(held, remedy))
     }
 
@@ -106,7 +109,9 @@ impl Subject<'_> {
         let base = self.rig.probe(Action::Memory, 0, &usual_limits())?;
         let used = ran.outcome.memory.0.saturating_sub(base.outcome.memory.0) >> 10;
         let (least, most) = (63 << 10, 66 << 10);
-        let found = format!("{:.1} MiB", mebibytes(used));
+        let (full, empty) = (ran.outcome.memory.as_kib(), base.outcome.memory.as_kib());
+        let found =
+            format!("{:.1} MiB ({:.1} less {:.1})", mebibytes(used), mebibytes(full), mebibytes(empty));
         let check = Check::ok("memory-figure", found, "64 MiB filled are measured as such");
         Ok(check.needed((least..=most).contains(&used), REPORT))
     }
@@ -129,7 +134,8 @@ impl Subject<'_> {
         let measured = milliseconds(ran.outcome.cpu);
         let difference = (measured - own).abs();
         let found = format!("{measured:.1} ms, by the program's own count {own:.1} ms");
-        let check = Check::ok("cpu-figure", found, "CPU time of a program and its children is measured as such");
+        let check =
+            Check::ok("cpu-figure", found, "CPU time of a program and its children is measured as such");
         let held = own > 0.0 && difference <= f64::max(5.0, own * 0.1);
         Ok(if self.has_groups { check.needed(held, REPORT) } else { check.wanted(held, LEVEL) })
     }
@@ -138,7 +144,8 @@ impl Subject<'_> {
         let limits = Limits { wall: Some(Duration::from_millis(100)), ..usual_limits() };
         let ran = self.rig.probe(Action::Wait, 60_000, &limits)?;
         let held = ran.outcome.stopped.contains(&Stopped::Wall);
-        Ok(Check::ok("wall-limit", ended(&ran), "a program that sleeps is stopped after 100 ms").needed(held, REPORT))
+        Ok(Check::ok("wall-limit", ended(&ran), "a program that sleeps is stopped after 100 ms")
+            .needed(held, REPORT))
     }
 
     fn output_limit(&mut self) -> Result<Check, SandboxError> {
@@ -216,7 +223,8 @@ impl Subject<'_> {
                 .count()
         });
         let held = left == 0 && ran.outcome.exit == Exit::Code(0);
-        let found = if held { "nothing left".to_owned() } else { format!("{left} processes left, {}", ended(&ran)) };
+        let found =
+            if held { "nothing left".to_owned() } else { format!("{left} processes left, {}", ended(&ran)) };
         Ok(Check::ok("leftovers", found, "a process left behind by a program is dead when its run is over")
             .needed(held, REPORT))
     }

@@ -35,9 +35,8 @@ pub struct Hierarchy {
 /// # Errors
 /// When procfs cannot be read.
 pub(in crate::sandbox) fn hierarchies() -> Result<Vec<Hierarchy>, SandboxError> {
-    let unreadable = |error: procfs::ProcError| {
-        SandboxError::on("read", "/proc/self/mountinfo", io::Error::other(error))
-    };
+    let unreadable =
+        |error: procfs::ProcError| SandboxError::on("read", "/proc/self/mountinfo", io::Error::other(error));
     let process = Process::myself().map_err(unreadable)?;
     let own = process.cgroups().map(|groups| groups.into_iter().collect::<Vec<_>>()).unwrap_or_default();
     let mut list = Vec::new();

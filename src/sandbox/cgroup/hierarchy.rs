@@ -203,7 +203,12 @@ impl Found {
 /// A group that its manager delegated carries the extended attribute `user.delegate` or `trusted.delegate`
 /// (systemd.resource-control(5), "Delegate="); root without such a group uses the top of the hierarchy, as a
 /// v2 group that holds processes cannot pass controllers on.
-pub(super) fn base_of(mount_point: &Path, mount_root: &str, own: Option<&str>, unified: bool) -> Option<PathBuf> {
+pub(super) fn base_of(
+    mount_point: &Path,
+    mount_root: &str,
+    own: Option<&str>,
+    unified: bool,
+) -> Option<PathBuf> {
     let below = own.map(|path| path.strip_prefix(mount_root).unwrap_or(path).trim_start_matches('/'));
     let own = below.filter(|path| !path.is_empty()).map(|path| mount_point.join(path));
     let delegated = own.clone().filter(|path| unified && is_delegated(path) && is_writable(path));
