@@ -203,7 +203,12 @@ impl Found {
 /// A group that its manager delegated carries the extended attribute `user.delegate` or `trusted.delegate`
 /// (systemd.resource-control(5), "Delegate="); root without such a group uses the top of the hierarchy, as a
 /// v2 group that holds processes cannot pass controllers on.
-fn base_of(mount_point: &Path, mount_root: &str, own: Option<&str>, unified: bool) -> Option<PathBuf> {
+pub(super) fn base_of(
+    mount_point: &Path,
+    mount_root: &str,
+    own: Option<&str>,
+    unified: bool,
+) -> Option<PathBuf> {
     let below = own.map(|path| path.strip_prefix(mount_root).unwrap_or(path).trim_start_matches('/'));
     let own = below.filter(|path| !path.is_empty()).map(|path| mount_point.join(path));
     let delegated = own.clone().filter(|path| unified && is_delegated(path) && is_writable(path));
@@ -212,7 +217,7 @@ fn base_of(mount_point: &Path, mount_root: &str, own: Option<&str>, unified: boo
         .or_else(|| own.filter(|path| is_writable(path)))
 }
 
-fn is_delegated(path: &Path) -> bool {
+pub(super) fn is_delegated(path: &Path) -> bool {
     ["user.delegate", "trusted.delegate"].iter().any(|name| {
         let mut value = [0u8; 4];
         matches!(super::super::syscalls::read_attribute(path, name, &mut value), Ok(1) if value[0] == b'1')
