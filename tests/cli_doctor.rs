@@ -99,7 +99,7 @@ fn a_fit_host_under_the_level_a_judging_names() {
         assert_eq!(report["compilers"]["missing"], 1);
 
         let cores = report["timing"]["cores"].as_array().unwrap();
-        assert!(!cores.is_empty() && cores.len() <= report["host"]["cores"].as_u64().unwrap() as usize);
+        assert!(!cores.is_empty() && cores.len() as u64 <= report["host"]["cores"].as_u64().unwrap());
         for series in cores.iter().chain([&report["timing"]["alone"], &report["timing"]["busy"]]) {
             let cpu = &series["cpu"];
             assert!(cpu["median_ms"].as_f64().unwrap() > 0.0, "{series}");
