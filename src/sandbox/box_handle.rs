@@ -36,6 +36,7 @@ pub struct BoxHandle {
     /// Whether the kernel killed box init when a run used up the box's memory: a new box takes its place.
     pub(super) lost: bool,
     core: Option<usize>,
+    pub(super) hard_limits: watch::HardLimits,
     shown: Vec<(&'static str, Identity)>,
 }
 
@@ -122,6 +123,7 @@ impl BoxHandle {
             broken: false,
             lost: false,
             core,
+            hard_limits: watch::HardLimits::read(),
             shown: Vec::new(),
         })
     }
