@@ -10,6 +10,7 @@ use nix::sys::statvfs::fstatvfs;
 use super::cgroup::{Files, Meter, Role};
 use super::keeper_client::KeeperClient;
 use super::keeper_message::{Answer, Request};
+use super::resource_limits::HardLimits;
 use super::wire::Inbox;
 use super::{CancelToken, Command, Outcome, ResourceControl, SandboxError, Shape, watch};
 
@@ -36,7 +37,7 @@ pub struct BoxHandle {
     /// Whether the kernel killed box init when a run used up the box's memory: a new box takes its place.
     pub(super) lost: bool,
     core: Option<usize>,
-    pub(super) hard_limits: watch::HardLimits,
+    pub(super) hard_limits: HardLimits,
     shown: Vec<(&'static str, Identity)>,
 }
 
@@ -123,7 +124,7 @@ impl BoxHandle {
             broken: false,
             lost: false,
             core,
-            hard_limits: watch::HardLimits::read(),
+            hard_limits: HardLimits::read(),
             shown: Vec::new(),
         })
     }

@@ -7,22 +7,21 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
-use nix::unistd::{pipe2, read};
-use rlimit::Resource;
 
 use super::box_handle::BoxHandle;
 use super::cgroup::{Meter, Role};
 use super::child::STEPS;
-use super::command::{Command, Exit, Limits, Outcome, Stopped, Stream};
+use super::command::{Command, Exit, Limits, Outcome, Stopped};
+use super::resource_limits::resource_limits;
 use super::run_message::{End, KILL, RunRequest, RunResult};
-use super::{CancelToken, Capture, Profile, ResourceControl, SandboxError, tree, wire};
+use super::streams::Source;
+use super::{CancelToken, ResourceControl, SandboxError, tree, wire};
 use crate::units::Bytes;
 
 /// How long a box may take from being killed to its result before it is given up. Freeing the memory of a
@@ -35,9 +34,6 @@ const LARGEST_STRETCH: u32 = 10;
 /// Output is taken at most this often while a program runs: a program that writes byte by byte would otherwise
 /// wake us at every byte.
 const OUTPUT_INTERVAL: Duration = Duration::from_millis(1);
-
-/// Room in a pipe: 1 ms at 256 MB/s.
-const PIPE_BYTES: i32 = 256 * 1024;
 
 /// How often usage is sampled where no cgroup counts it.
 const SAMPLING_INTERVAL: Duration = Duration::from_millis(10);
@@ -158,63 +154,6 @@ fn request(
         envp: strings(env)?,
         directory: string(directory)?,
     })
-}
-
-/// The limits the kernel enforces a process at a time, as a second line behind the cgroup's and ours.
-fn resource_limits(limits: &Limits, handle: &BoxHandle) -> Vec<(u32, u64)> {
-    let mut list = vec![
-        // Not 0: a limit of 1 is the one that also stops core dumps to a pipe (core(5)).
-        (libc::RLIMIT_CORE, 1),
-        (libc::RLIMIT_NOFILE, u64::from(limits.open_files)),
-        // Never unlimited: that changes the layout of the address space (mmap_base in the kernel).
-        (libc::RLIMIT_STACK, limits.memory.unwrap_or(Bytes::gib(1)).0),
-        (libc::RLIMIT_MEMLOCK, 64 * 1024),
-        (libc::RLIMIT_MSGQUEUE, 0),
-    ];
-    if let Some(cpu) = limits.cpu {
-        // Whole seconds; a dead man's switch should this process be stopped.
-        list.push((libc::RLIMIT_CPU, cpu.as_secs() + 2));
-    }
-    if let Some(size) = limits.file_size {
-        list.push((libc::RLIMIT_FSIZE, size.0));
-    }
-    if handle.control == ResourceControl::None {
-        if let Some(processes) = limits.processes {
-            list.push((libc::RLIMIT_NPROC, u64::from(processes)));
-        }
-        if let Some(memory) = limits.memory.filter(|_| handle.shape.profile != Profile::Managed) {
-            // Twice the limit: who goes over is seen by measuring; this only keeps the host safe meanwhile.
-            list.push((libc::RLIMIT_DATA, memory.0.saturating_mul(2).saturating_add(64 << 20)));
-        }
-    }
-    list.into_iter().map(|(resource, value)| (resource, handle.hard_limits.cap(resource, value))).collect()
-}
-
-/// The limits this process was started with: without CAP_SYS_RESOURCE none can be raised above them.
-#[derive(Debug)]
-pub(super) struct HardLimits(Vec<(u32, u64)>);
-
-impl HardLimits {
-    /// Reads them all; once a box.
-    pub(super) fn read() -> Self {
-        let resources = [
-            (libc::RLIMIT_CORE, Resource::CORE),
-            (libc::RLIMIT_NOFILE, Resource::NOFILE),
-            (libc::RLIMIT_STACK, Resource::STACK),
-            (libc::RLIMIT_MEMLOCK, Resource::MEMLOCK),
-            (libc::RLIMIT_MSGQUEUE, Resource::MSGQUEUE),
-            (libc::RLIMIT_CPU, Resource::CPU),
-            (libc::RLIMIT_FSIZE, Resource::FSIZE),
-            (libc::RLIMIT_NPROC, Resource::NPROC),
-            (libc::RLIMIT_DATA, Resource::DATA),
-        ];
-        Self(resources.into_iter().filter_map(|(number, own)| Some((number, own.get_hard().ok()?))).collect())
-    }
-
-    /// `value`, or as much of it as is allowed.
-    fn cap(&self, resource: u32, value: u64) -> u64 {
-        self.0.iter().find(|(own, _)| *own == resource).map_or(value, |(_, hard)| value.min(*hard))
-    }
 }
 
 fn online_cores() -> u32 {
@@ -429,111 +368,4 @@ struct Ready {
     output: bool,
     out_of_memory: bool,
     cancelled: bool,
-}
-
-/// Our end of an output stream.
-enum Source<'a> {
-    Captured {
-        capture: &'a mut Capture,
-        /// `None` at the end of the stream.
-        pipe: Option<OwnedFd>,
-        limit: Option<Bytes>,
-    },
-    Inherited,
-}
-
-/// The program's end of it.
-enum Writer<'a> {
-    Pipe(OwnedFd),
-    Inherited(BorrowedFd<'a>),
-}
-
-impl AsFd for Writer<'_> {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Pipe(pipe) => pipe.as_fd(),
-            Self::Inherited(descriptor) => *descriptor,
-        }
-    }
-}
-
-impl<'a> Source<'a> {
-    fn new(stream: Stream<'a>, limit: Option<Bytes>) -> Result<(Self, Writer<'a>), SandboxError> {
-        match stream {
-            Stream::Inherit(descriptor) => Ok((Self::Inherited, Writer::Inherited(descriptor))),
-            Stream::Capture(capture) => {
-                capture.clear();
-                let (reader, writer) =
-                    pipe2(OFlag::O_CLOEXEC).map_err(|errno| SandboxError::on("make", "a pipe", errno))?;
-                // Our end only: the program gets an ordinary, blocking pipe.
-                let failed = |errno| SandboxError::on("set up", "a pipe", errno);
-                nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-                    .map_err(failed)?;
-                // Refused where the user's pipes have used up their pages (pipe(7)); then it is just smaller.
-                let _ = nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
-                Ok((Self::Captured { capture, pipe: Some(reader), limit }, Writer::Pipe(writer)))
-            }
-        }
-    }
-
-    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
-        match self {
-            Self::Captured { pipe, .. } => pipe.as_ref().map(AsFd::as_fd),
-            Self::Inherited => None,
-        }
-    }
-
-    fn is_open(&self) -> bool {
-        self.descriptor().is_some()
-    }
-
-    fn total(&self) -> u64 {
-        match self {
-            Self::Captured { capture, .. } => capture.total(),
-            Self::Inherited => 0,
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        match self {
-            Self::Captured { capture, limit, .. } => limit.is_some_and(|limit| capture.total() > limit.0),
-            Self::Inherited => false,
-        }
-    }
-
-    /// Takes what is there, up to a pipe's worth, without waiting.
-    fn take(&mut self) -> io::Result<()> {
-        let Self::Captured { capture, pipe: place, limit } = self else { return Ok(()) };
-        let Some(pipe) = place else { return Ok(()) };
-        let mut buffer = [0u8; 64 * 1024];
-        for _ in 0..8 {
-            match read(&*pipe, &mut buffer) {
-                Ok(0) => {
-                    *place = None;
-                    return Ok(());
-                }
-                Ok(length) => capture.push(&buffer[..length])?,
-                Err(Errno::EAGAIN) => return Ok(()),
-                Err(Errno::EINTR) => {}
-                Err(errno) => return Err(errno.into()),
-            }
-            if limit.is_some_and(|limit| capture.total() > limit.0) {
-                *place = None;
-                return Ok(());
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes all that is left, every writer being dead.
-    fn drain(&mut self) -> io::Result<()> {
-        while self.is_open() {
-            let before = self.total();
-            self.take()?;
-            if self.total() == before {
-                break;
-            }
-        }
-        Ok(())
-    }
 }

@@ -1,0 +1,65 @@
+//! The limits the kernel enforces a process at a time (setrlimit(2)): a second line behind cgroups and timers,
+//! and the first where there are no cgroups.
+
+use rlimit::Resource;
+
+use super::box_handle::BoxHandle;
+use super::{Limits, Profile, ResourceControl};
+use crate::units::Bytes;
+
+/// The limits the kernel enforces a process at a time, as a second line behind the cgroup's and ours.
+pub(super) fn resource_limits(limits: &Limits, handle: &BoxHandle) -> Vec<(u32, u64)> {
+    let mut list = vec![
+        // Not 0: a limit of 1 is the one that also stops core dumps to a pipe (core(5)).
+        (libc::RLIMIT_CORE, 1),
+        (libc::RLIMIT_NOFILE, u64::from(limits.open_files)),
+        // Never unlimited: that changes the layout of the address space (mmap_base in the kernel).
+        (libc::RLIMIT_STACK, limits.memory.unwrap_or(Bytes::gib(1)).0),
+        (libc::RLIMIT_MEMLOCK, 64 * 1024),
+        (libc::RLIMIT_MSGQUEUE, 0),
+    ];
+    if let Some(cpu) = limits.cpu {
+        // Whole seconds; a dead man's switch should this process be stopped.
+        list.push((libc::RLIMIT_CPU, cpu.as_secs() + 2));
+    }
+    if let Some(size) = limits.file_size {
+        list.push((libc::RLIMIT_FSIZE, size.0));
+    }
+    if handle.control == ResourceControl::None {
+        if let Some(processes) = limits.processes {
+            list.push((libc::RLIMIT_NPROC, u64::from(processes)));
+        }
+        if let Some(memory) = limits.memory.filter(|_| handle.shape.profile != Profile::Managed) {
+            // Twice the limit: who goes over is seen by measuring; this only keeps the host safe meanwhile.
+            list.push((libc::RLIMIT_DATA, memory.0.saturating_mul(2).saturating_add(64 << 20)));
+        }
+    }
+    list.into_iter().map(|(resource, value)| (resource, handle.hard_limits.cap(resource, value))).collect()
+}
+
+/// The limits this process was started with: without CAP_SYS_RESOURCE none can be raised above them.
+#[derive(Debug)]
+pub(super) struct HardLimits(Vec<(u32, u64)>);
+
+impl HardLimits {
+    /// Reads them all; once a box.
+    pub(super) fn read() -> Self {
+        let resources = [
+            (libc::RLIMIT_CORE, Resource::CORE),
+            (libc::RLIMIT_NOFILE, Resource::NOFILE),
+            (libc::RLIMIT_STACK, Resource::STACK),
+            (libc::RLIMIT_MEMLOCK, Resource::MEMLOCK),
+            (libc::RLIMIT_MSGQUEUE, Resource::MSGQUEUE),
+            (libc::RLIMIT_CPU, Resource::CPU),
+            (libc::RLIMIT_FSIZE, Resource::FSIZE),
+            (libc::RLIMIT_NPROC, Resource::NPROC),
+            (libc::RLIMIT_DATA, Resource::DATA),
+        ];
+        Self(resources.into_iter().filter_map(|(number, own)| Some((number, own.get_hard().ok()?))).collect())
+    }
+
+    /// `value`, or as much of it as is allowed.
+    fn cap(&self, resource: u32, value: u64) -> u64 {
+        self.0.iter().find(|(own, _)| *own == resource).map_or(value, |(_, hard)| value.min(*hard))
+    }
+}
