@@ -198,15 +198,19 @@ impl Found {
     }
 }
 
-/// The group below which gavel may make its own: the one delegated to us, else the top for root.
+/// The group below which gavel may make its own: the nearest one delegated to us, else the top for root.
 ///
 /// A group that its manager delegated carries the extended attribute `user.delegate` or `trusted.delegate`
-/// (systemd.resource-control(5), "Delegate="); root without such a group uses the top of the hierarchy, as a
-/// v2 group that holds processes cannot pass controllers on.
+/// (systemd.resource-control(5), "Delegate="). It need not be our own: an earlier gavel may have moved us into
+/// [`SUPERVISOR`] below it, and systemd does the like itself ("DelegateSubgroup="). Root without such a group
+/// uses the top of the hierarchy, as a v2 group that holds processes cannot pass controllers on.
 fn base_of(mount_point: &Path, mount_root: &str, own: Option<&str>, unified: bool) -> Option<PathBuf> {
     let below = own.map(|path| path.strip_prefix(mount_root).unwrap_or(path).trim_start_matches('/'));
     let own = below.filter(|path| !path.is_empty()).map(|path| mount_point.join(path));
-    let delegated = own.clone().filter(|path| unified && is_delegated(path) && is_writable(path));
+    let delegated = own.as_deref().filter(|_| unified).and_then(|own| {
+        let mut ours = own.ancestors().take_while(|path| path.starts_with(mount_point) && is_writable(path));
+        ours.find(|path| is_delegated(path)).map(Path::to_owned)
+    });
     delegated
         .or_else(|| Some(mount_point.to_owned()).filter(|path| is_writable(path)))
         .or_else(|| own.filter(|path| is_writable(path)))
@@ -231,21 +235,24 @@ fn delegate(directory: &Path) -> Result<(), SandboxError> {
     let available = fs::read_to_string(directory.join("cgroup.controllers"))
         .map_err(|error| SandboxError::at("read", directory.join("cgroup.controllers"), error))?;
     let control = directory.join("cgroup.subtree_control");
-    for controller in ["memory", "pids", "cpu"] {
-        if !available.split_whitespace().any(|name| name == controller) {
-            continue;
-        }
+    let wanted = ["memory", "pids", "cpu"];
+    for controller in wanted.into_iter().filter(|name| available.split_whitespace().any(|own| own == *name)) {
         let request = format!("+{controller}");
-        match fs::write(&control, &request) {
-            Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
-                move_processes(directory)?;
-                fs::write(&control, &request)
-                    .map_err(|error| SandboxError::at("enable controllers in", control.clone(), error))?;
+        let mut result = fs::write(&control, &request);
+        // Whoever forked while we moved the others is still there: a few rounds, not one.
+        for _ in 0..8 {
+            if !result.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)) {
+                break;
             }
+            move_processes(directory)?;
+            result = fs::write(&control, &request);
+        }
+        match result {
             // The CPU controller is wanted, not needed.
-            Err(_) if controller == "cpu" => {}
-            Err(error) => return Err(SandboxError::at("enable controllers in", control, error)),
+            Err(error) if controller != "cpu" => {
+                return Err(SandboxError::at("enable controllers in", control, error));
+            }
+            _ => {}
         }
     }
     Ok(())
