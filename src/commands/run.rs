@@ -41,7 +41,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let shape = shape(arguments)?;
     let interrupts = Interrupts::watch()?;
     let sandbox = Sandbox::start(&start::sandbox_settings(global)).map_err(CommandError::judging)?;
-    let mut sandbox_box = sandbox.open_box(&shape, None).map_err(CommandError::judging)?;
+    let mut sandbox_box = sandbox.open_box(&shape, None).map_err(refused)?;
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let env: Vec<String> = ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/w", "TMPDIR=/tmp", "LANG=C.UTF-8"]
         .map(str::to_owned)
@@ -59,10 +59,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
             },
             &[interrupts.token()],
         )
-        .map_err(|error| match error {
-            SandboxError::Command { .. } => CommandError::usage(error),
-            error => CommandError::judging(error),
-        })?;
+        .map_err(refused)?;
     drop(sandbox_box);
     if arguments.report.is_some() {
         let measured = serde_json::to_string(&measured(&outcome, &sandbox)).map_err(CommandError::judging)?;
@@ -71,6 +68,14 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     }
     interrupts.check()?;
     Ok(ExitCode::from(conclude(&outcome, arguments)))
+}
+
+/// What cannot be run is the caller's to mend; everything else is the host's or ours.
+fn refused(error: SandboxError) -> CommandError {
+    match error {
+        SandboxError::Command { .. } => CommandError::usage(error),
+        error => CommandError::judging(error),
+    }
 }
 
 fn shape(arguments: &Arguments) -> Result<Shape, CommandError> {

@@ -5,13 +5,16 @@ use std::time::Duration;
 use super::derived_wall;
 use crate::language::Language;
 use crate::package::{Package, TimeLimit};
-use crate::sandbox::Limits;
+use crate::sandbox::{Limits, ResourceControl};
 use crate::submission::Submission;
 use crate::units::Bytes;
 
 /// The CPU limit of a package whose own is still to be found from its jury's submissions
 /// (`gavel verify` does that).
 pub const UNSET_TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Processes and threads of a program when its package does not say.
+const DEFAULT_PROCESSES: u32 = 64;
 
 /// Limits of every run of a submission.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +36,7 @@ pub(super) fn of_run(
     package: &Package,
     language: &Language,
     may_raise: bool,
+    control: ResourceControl,
 ) -> RunLimits {
     let wanted = &submission.limits;
     let of_package = &package.limits;
@@ -51,8 +55,10 @@ pub(super) fn of_run(
     let problem_memory = choose(wanted.memory, of_package.memory, may_raise);
     let memory = Bytes(problem_memory.0.saturating_add(allowance.memory_extra.0));
     let output = choose(wanted.output, of_package.output, may_raise);
-    // The runtime's own threads come on top of nothing: a package that states a number means the program's.
-    let processes = of_package.processes.map_or(allowance.processes, |own| own.max(allowance.processes));
+    // Where the kernel counts time and memory over the tree, a program may have children; without cgroups only
+    // those that need them do. A runtime needs its own threads whatever a package says.
+    let usual = if control == ResourceControl::None { allowance.processes } else { DEFAULT_PROCESSES };
+    let processes = of_package.processes.unwrap_or(usual).max(allowance.processes);
     let processes = choose(wanted.processes, processes, may_raise);
     RunLimits {
         limits: Limits {

@@ -224,7 +224,8 @@ impl Judge {
         };
 
         let started = Instant::now();
-        let limits = limits::of_run(submission, package, request.language, self.may_raise_limits);
+        let control = self.sandbox.resource_control();
+        let limits = limits::of_run(submission, package, request.language, self.may_raise_limits, control);
         let run = TestRun {
             judge: self,
             language: request.language,

@@ -33,6 +33,9 @@ pub struct BoxHandle {
     used: bool,
     /// Whether a run was broken off by a fault of ours; such a box runs nothing any more.
     pub(super) broken: bool,
+    /// Whether the kernel killed box init when a run used up the box's memory: a new box takes its place.
+    pub(super) lost: bool,
+    core: Option<usize>,
     shown: Vec<(&'static str, PathBuf)>,
 }
 
@@ -95,6 +98,8 @@ impl BoxHandle {
             pristine,
             used: false,
             broken: false,
+            lost: false,
+            core,
             shown: Vec::new(),
         })
     }
@@ -141,7 +146,8 @@ impl BoxHandle {
     /// started is alive.
     ///
     /// # Errors
-    /// A fault of ours; the box must then be dropped, and refuses to run anything more.
+    /// [`SandboxError::Command`] when the command cannot be handed over. Anything else is a fault of ours; the
+    /// box must then be dropped, and refuses to run anything more.
     pub fn run(&mut self, command: Command<'_>, cancel: &[&CancelToken]) -> Result<Outcome, SandboxError> {
         if self.broken {
             let detail = "an earlier run in it was broken off".to_owned();
@@ -152,9 +158,10 @@ impl BoxHandle {
         }
         self.used = true;
         self.broken = true;
-        let outcome = watch::run(self, command, cancel)?;
-        self.broken = false;
-        Ok(outcome)
+        let outcome = watch::run(self, command, cancel);
+        // Of a command that could not be handed over the box has heard nothing.
+        self.broken = !matches!(outcome, Ok(_) | Err(SandboxError::Command { .. }));
+        outcome
     }
 
     pub(super) fn name(&self) -> String {
@@ -164,6 +171,11 @@ impl BoxHandle {
     /// Back to how it was when it was new. The tmpfs is replaced only if something was written to it: most
     /// programs never do, and replacing costs more than looking.
     fn renew(&mut self) -> Result<(), SandboxError> {
+        if self.lost {
+            let shown = std::mem::take(&mut self.shown);
+            *self = Self::open(Arc::clone(&self.keeper), self.control, &self.shape, self.core)?;
+            return shown.iter().try_for_each(|(point, source)| self.attach(point, source));
+        }
         if Traces::of(&self.workspace)? != self.pristine {
             let (_, mut files) = self.keeper.ask(&Request::Renew { number: self.number })?;
             self.workspace = take(&mut files, Role::Workspace)?;

@@ -12,7 +12,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -199,7 +199,13 @@ fn run(
 ) -> io::Result<RunResult> {
     let reaped_before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let ids = ProgramId { id: identity.program, clear_groups: identity.privileged };
-    let limits = request.resource_limits();
+    let mut limits = request.resource_limits();
+    for limit in
+        limits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC && !identity.privileged)
+    {
+        // The kernel counts by user, and here this process has the programs' uid.
+        limit.value = limit.value.saturating_add(1);
+    }
     let parts = Parts {
         paths: request.paths,
         argv: request.argv,
@@ -210,22 +216,22 @@ fn run(
     let stdio = [descriptors[0].as_fd(), descriptors[1].as_fd(), descriptors[2].as_fd()];
     let plan = Plan::new(parts, stdio, ids);
     let leaf = descriptors.get(3).map(AsFd::as_fd);
-    // Not from the moment of exec, a few hundred microseconds later: the program's CPU time begins here too.
-    let started = Instant::now();
     let born = child::spawn(&plan, stack, leaf);
     // The program has its own copies; as long as these are open, its pipes could not end.
     drop(descriptors);
+    let mut max_rss_kib = 0;
     let (end, wall) = match born {
         Err(error) => (End::NotStarted { step: 0, errno: error.raw_os_error().unwrap_or(0) }, Duration::ZERO),
         Ok(born) => {
             wait_for(&born.pidfd, worker)?;
-            let wall = started.elapsed();
-            let status = wait_leader(born.pid)?;
+            let wall =
+                Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?).saturating_sub(plan.started());
+            let status = wait_leader(born.pid, &mut max_rss_kib)?;
             let (step, errno) = plan.failure();
             if step == 0 { (status, wall) } else { (End::NotStarted { step, errno }, Duration::ZERO) }
         }
     };
-    kill_everything()?;
+    kill_everything(&mut max_rss_kib)?;
     let reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let cpu =
         |usage: &nix::sys::resource::Usage| time_value(usage.user_time()) + time_value(usage.system_time());
@@ -237,7 +243,7 @@ fn run(
         wall,
         init_cpu: own_cpu()?.saturating_sub(cpu_before),
         reaped_cpu: cpu(&reaped).saturating_sub(cpu(&reaped_before)),
-        max_rss_kib: count(reaped.max_rss()),
+        max_rss_kib,
         disk_reads,
     })
 }
@@ -275,13 +281,15 @@ fn signal_everything() -> io::Result<()> {
     }
 }
 
-fn wait_leader(pid: libc::pid_t) -> io::Result<End> {
+fn wait_leader(pid: libc::pid_t, max_rss_kib: &mut u64) -> io::Result<End> {
     loop {
         match syscalls::reap(pid, true)? {
-            Reaped::Process { status, .. } if libc::WIFEXITED(status) => {
+            Reaped::Process { status, max_rss_kib: largest } if libc::WIFEXITED(status) => {
+                *max_rss_kib = largest;
                 return Ok(End::Exited(libc::WEXITSTATUS(status)));
             }
-            Reaped::Process { status, .. } if libc::WIFSIGNALED(status) => {
+            Reaped::Process { status, max_rss_kib: largest } if libc::WIFSIGNALED(status) => {
+                *max_rss_kib = largest;
                 return Ok(End::Signaled(libc::WTERMSIG(status)));
             }
             Reaped::Process { .. } | Reaped::NoneYet => {}
@@ -292,11 +300,11 @@ fn wait_leader(pid: libc::pid_t) -> io::Result<End> {
 
 /// Kills and reaps until there is nothing left to wait for. Orphans of the leader have become children of
 /// this process by the time the leader was reaped, so having no children means the namespace is empty.
-fn kill_everything() -> io::Result<()> {
+fn kill_everything(max_rss_kib: &mut u64) -> io::Result<()> {
     let mut block = false;
     loop {
         match syscalls::reap(-1, block)? {
-            Reaped::Process { .. } => {}
+            Reaped::Process { max_rss_kib: largest, .. } => *max_rss_kib = largest.max(*max_rss_kib),
             Reaped::NoneLeft => return Ok(()),
             Reaped::NoneYet => {
                 signal_everything()?;

@@ -52,11 +52,12 @@ struct Kept {
 }
 
 struct Keeper {
+    /// Before the hierarchies: fields are dropped in this order, and a directory goes only when it is empty.
+    boxes: BTreeMap<u64, Kept>,
     hierarchies: Hierarchies,
     privileged: bool,
     /// Our own mount namespace, to come back to.
     home: OwnedFd,
-    boxes: BTreeMap<u64, Kept>,
     opened: u64,
 }
 
@@ -116,6 +117,8 @@ fn serve() -> Result<(), SandboxError> {
 fn refusal(error: SandboxError) -> Answer {
     match error {
         SandboxError::Host { missing, remedy } => Answer::Lacking { missing, remedy },
+        // The worker says again who could not do what.
+        SandboxError::Keeper { detail, .. } => Answer::Failed { detail },
         other => Answer::Failed { detail: other.to_string() },
     }
 }
@@ -223,10 +226,12 @@ impl Keeper {
             Cloned::Parent { pid, pidfd } => {
                 drop((theirs, init_end));
                 let newborn = Newborn { pid, pidfd: Some(pidfd), ours };
-                let workspace = newborn.attend(&mut group, &maps)?;
+                // Before init makes itself non-dumpable: after that only the host's root could open it, and without
+                // privileges this process is root of its own user namespace only (ptrace(2), access mode checks).
                 let mount_namespace = File::open(format!("/proc/{pid}/ns/mnt"))
                     .map_err(|error| SandboxError::on("open", "the mount namespace of a box", error))?
                     .into();
+                let workspace = newborn.attend(&mut group, &maps)?;
                 let mut files = group.files()?;
                 let pidfd = newborn.grown_up().ok_or_else(|| unknown(number))?;
                 files.extend([(Role::Init, worker_end), (Role::Workspace, workspace)]);

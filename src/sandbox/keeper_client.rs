@@ -59,6 +59,11 @@ impl KeeperClient {
         }
     }
 
+    /// The keeper's process id.
+    pub(super) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Sends a request and waits for its answer.
     pub(super) fn ask(&self, request: &Request) -> Result<(Answer, Files), SandboxError> {
         let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -125,11 +125,17 @@ impl Sandbox {
         self.control
     }
 
+    /// Process id of the keeper, for logs and for whoever looks at the host's processes.
+    pub fn keeper_id(&self) -> u32 {
+        self.keeper.process_id()
+    }
+
     /// Makes a box; its processes stay on `core` where one is given.
     ///
     /// # Errors
     /// When the kernel refuses, or the keeper is gone.
     pub fn open_box(&self, shape: &Shape, core: Option<usize>) -> Result<BoxHandle, SandboxError> {
+        shape.validate()?;
         BoxHandle::open(Arc::clone(&self.keeper), self.control, shape, core)
     }
 

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
-use super::shape::{BASE_MOUNTS, PREPARED, PROGRAM, Shape, WORKSPACE};
+use super::shape::{BASE_MOUNTS, OWN, PREPARED, PROGRAM, Shape, WORKSPACE};
 use super::{SandboxError, syscalls};
 
 /// Directories of the host that can serve as the staging place of the new root; covered in the box's own mount
@@ -152,8 +152,7 @@ fn collect(shape: &Shape) -> Result<Vec<Source>, SandboxError> {
             for entry in entries {
                 let entry = entry.map_err(|error| SandboxError::at("read", rootfs, error))?;
                 let target = Path::new("/").join(entry.file_name());
-                let own = ["/dev", "/proc", "/sys", "/tmp", WORKSPACE, PROGRAM, PREPARED];
-                if !own.iter().any(|path| Path::new(path) == target) {
+                if !OWN.iter().any(|path| Path::new(path) == target) {
                     sources.extend(source(&entry.path(), target)?);
                 }
             }

@@ -115,13 +115,26 @@ pub(super) struct RunResult {
     pub init_cpu: Duration,
     /// CPU time of all processes reaped (wait4(2)).
     pub reaped_cpu: Duration,
-    /// Largest `ru_maxrss` reaped since the box was made, KiB.
+    /// Largest `ru_maxrss` of what was reaped, KiB.
     pub max_rss_kib: u64,
     /// Major faults and blocks read by what was reaped: zero means the page cache had everything.
     pub disk_reads: u64,
 }
 
 impl RunResult {
+    /// What is known of a run that took its box along.
+    pub(super) fn of_lost_box(wall: Duration) -> Self {
+        let end = End::Signaled(libc::SIGKILL);
+        Self {
+            end,
+            wall,
+            init_cpu: Duration::ZERO,
+            reaped_cpu: Duration::ZERO,
+            max_rss_kib: 0,
+            disk_reads: 0,
+        }
+    }
+
     /// The packet.
     pub(super) fn encode(&self) -> Vec<u8> {
         let (kind, first, second) = match self.end {

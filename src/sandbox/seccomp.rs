@@ -13,7 +13,7 @@
 //!   locks: boxes share the inodes and the page cache of the system directories, and each of these lets one
 //!   box see or block another through them;
 //! - `shmget`, `msgget`, `semget`, `mq_open`: what they make is in the box's own namespace but outlives a run;
-//! - `splice`, `tee`, `vmsplice`, `memfd_secret`, `seccomp`, `landlock_*`, extended attributes, `mknod`: no
+//! - `splice`, `tee`, `vmsplice`, `memfd_secret`, `seccomp`, `landlock_*`, writing extended attributes, `mknod`: no
 //!   program of a contest needs them, and the first three have a history;
 //! - `sync`, `syncfs`, `fsync`: the disk is the host's, and a flush disturbs every other box's timings;
 //! - `setpriority`, `sched_set*`, `ioprio_set`: a core belongs to the box, not to one of its threads.
@@ -129,6 +129,10 @@ const PROCESS_OPTIONS: &[u32] = &[
 /// `personality`: reading it, plain Linux (0), and Linux without address randomisation (Lisp systems run so).
 const PERSONALITIES: &[u32] = &[0xffff_ffff, 0, libc::ADDR_NO_RANDOMIZE as u32];
 
+/// `prlimit64`: the caller's own limits. Where programs have the uid of box init (a user namespace made
+/// without privileges holds one id), they could otherwise lower its.
+const ONESELF: &[u32] = &[0];
+
 /// `socket` and `socketpair`: AF_UNIX. AF_VSOCK, AF_ALG and the like are in no namespace.
 const LOCAL_SOCKETS: &[u32] = &[libc::AF_UNIX as u32];
 
@@ -136,6 +140,7 @@ const GUARDS: &[Guard] = &[
     Guard { call: libc::SYS_clone, argument: 0, allowed: Allowed::Without(CLONE_REFUSED) },
     Guard { call: libc::SYS_ioctl, argument: 1, allowed: Allowed::OneOf(TERMINALS_AND_PIPES) },
     Guard { call: libc::SYS_prctl, argument: 0, allowed: Allowed::OneOf(PROCESS_OPTIONS) },
+    Guard { call: libc::SYS_prlimit64, argument: 0, allowed: Allowed::OneOf(ONESELF) },
     Guard { call: libc::SYS_personality, argument: 0, allowed: Allowed::OneOf(PERSONALITIES) },
     Guard { call: libc::SYS_socketpair, argument: 0, allowed: Allowed::OneOf(LOCAL_SOCKETS) },
     #[cfg(target_arch = "x86_64")]

@@ -2,10 +2,11 @@
 //!
 //! Two runs can share a box only if they want the same shape; it is the key of the pool of boxes.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::SandboxError;
 use crate::units::Bytes;
 
 /// Everything about a box that cannot change during its life.
@@ -51,6 +52,32 @@ pub const PROGRAM: &str = "/program";
 
 /// Where what a language prepared once is shown, read-only.
 pub const PREPARED: &str = "/prepared";
+
+/// Places of a box's own: nothing of the host can be shown below them.
+pub(super) const OWN: &[&str] = &["/dev", "/proc", "/sys", "/tmp", WORKSPACE, PROGRAM, PREPARED];
+
+impl Shape {
+    /// Refuses what cannot be built.
+    ///
+    /// # Errors
+    /// [`SandboxError::Command`] naming the mount.
+    pub(super) fn validate(&self) -> Result<(), SandboxError> {
+        for mount in &self.mounts {
+            let refuse = |problem: String| SandboxError::Command {
+                detail: format!("{} cannot be shown in a box: {problem}", mount.display()),
+            };
+            let plain =
+                mount.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+            if !mount.is_absolute() || !plain || mount == Path::new("/") {
+                return Err(refuse("give an absolute path without '..', and not '/'".to_owned()));
+            }
+            if let Some(own) = OWN.iter().find(|own| mount.starts_with(own)) {
+                return Err(refuse(format!("{own} is the box's own; copy or bind it to another place")));
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Default for Shape {
     fn default() -> Self {

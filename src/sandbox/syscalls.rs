@@ -184,6 +184,8 @@ pub(crate) enum Reaped {
     Process {
         /// As the `W*` macros read it.
         status: libc::c_int,
+        /// Largest resident size it or a child it waited for had, KiB (getrusage(2), `ru_maxrss`).
+        max_rss_kib: u64,
     },
     /// Children, none of them dead.
     NoneYet,
@@ -196,11 +198,16 @@ pub(crate) enum Reaped {
 pub(crate) fn reap(pid: libc::pid_t, block: bool) -> io::Result<Reaped> {
     let flags = libc::__WALL | if block { 0 } else { libc::WNOHANG };
     let mut status = 0;
+    // SAFETY: rusage is plain data for which all zeroes is valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     loop {
-        // SAFETY: `status` is valid for writing.
-        match unsafe { libc::waitpid(pid, &raw mut status, flags) } {
+        // SAFETY: `status` and `usage` are valid for writing.
+        match unsafe { libc::wait4(pid, &raw mut status, flags, &raw mut usage) } {
             0 => return Ok(Reaped::NoneYet),
-            1.. => return Ok(Reaped::Process { status }),
+            1.. => {
+                let max_rss_kib = u64::try_from(usage.ru_maxrss).unwrap_or(0);
+                return Ok(Reaped::Process { status, max_rss_kib });
+            }
             _ => match io::Error::last_os_error() {
                 error if error.raw_os_error() == Some(libc::ECHILD) => return Ok(Reaped::NoneLeft),
                 error if error.raw_os_error() == Some(libc::EINTR) => {}

@@ -86,7 +86,15 @@ pub(super) fn run(
     };
     watch.until_result(&mut stdout, &mut stderr, cancel)?;
     let (mut stopped, sampled) = (watch.stopped, watch.sampled);
-    let result = receive_result(handle)?;
+    let result = match receive_result(handle) {
+        // Where init shares a v1 group with the program, the kernel may pick it when memory runs out: files in
+        // memory belong to no process, and then init may be the largest there is. The run died with it.
+        Err(SandboxError::BoxLost { .. }) if handle.meter.as_ref().is_some_and(Meter::ran_out_of_memory) => {
+            handle.lost = true;
+            RunResult::of_lost_box(started.elapsed())
+        }
+        other => other?,
+    };
     for (source, what) in [(&mut stdout, "standard output"), (&mut stderr, "standard error")] {
         source.drain().map_err(|error| SandboxError::on("take", what, error))?;
     }
@@ -278,14 +286,14 @@ impl Watch<'_> {
                 stderr.take().map_err(failed)?;
                 take_output_from = now + OUTPUT_INTERVAL;
                 if stdout.is_over() {
-                    self.stop(Stopped::Output)?;
+                    self.stop(Stopped::Output);
                 }
             }
             if ready.cancelled {
-                self.stop(Stopped::Cancelled)?;
+                self.stop(Stopped::Cancelled);
             }
             if ready.out_of_memory {
-                self.stop(Stopped::Memory)?;
+                self.stop(Stopped::Memory);
             }
             if self.killed.is_some() {
                 continue;
@@ -314,7 +322,7 @@ impl Watch<'_> {
             }
         };
         if used > limit {
-            self.stop(Stopped::Cpu)?;
+            self.stop(Stopped::Cpu);
             return Ok(None);
         }
         Ok(Some(now + ((limit - used) / self.cores).max(Duration::from_micros(500))))
@@ -323,10 +331,16 @@ impl Watch<'_> {
     /// Kills for wall time, or stretches it by the time the box waited for a core.
     fn check_wall(&mut self, now: Instant) -> Result<Option<Instant>, SandboxError> {
         let Some(limit) = self.limits.wall else { return Ok(None) };
-        let starved = self.meter.and_then(Meter::starved_so_far).unwrap_or_default();
+        let mut starved = self.meter.and_then(Meter::starved_so_far).unwrap_or_default();
+        if let Some(meter) = self.meter.filter(|_| self.cores == 1) {
+            // Threads of one program that wait for each other count as starved too, but while one of them had
+            // the only core, the host was not to blame.
+            let idle = now.saturating_duration_since(self.started).saturating_sub(meter.cpu_so_far()?);
+            starved = starved.min(idle);
+        }
         let end = self.started + limit + starved.min(limit * (LARGEST_STRETCH - 1));
         if now >= end {
-            self.stop(Stopped::Wall)?;
+            self.stop(Stopped::Wall);
             return Ok(None);
         }
         Ok(Some(end.max(now + Duration::from_millis(1))))
@@ -339,29 +353,27 @@ impl Watch<'_> {
             self.sampled.cpu = self.sampled.cpu.max(sample.cpu);
             self.sampled.memory = self.sampled.memory.max(sample.memory);
             if self.limits.memory.is_some_and(|limit| sample.memory > limit) {
-                self.stop(Stopped::Memory)?;
+                self.stop(Stopped::Memory);
             }
         }
         Ok(())
     }
 
     /// Notes the reason and kills, once.
-    fn stop(&mut self, reason: Stopped) -> Result<(), SandboxError> {
+    fn stop(&mut self, reason: Stopped) {
         if !self.stopped.contains(&reason) {
             self.stopped.push(reason);
         }
         if self.killed.is_none() {
             self.killed = Some(Instant::now());
             // Both: the group's kill does not wait for box init to get a core, init's reaches what the group
-            // cannot where there is none.
-            if !self.meter.is_some_and(Meter::kill) {
-                wire::send(self.socket, &[KILL], &[]).map_err(|error| SandboxError::BoxLost {
-                    name: format!("box-{}", self.number),
-                    detail: format!("it cannot be told to kill: {error}"),
-                })?;
+            // cannot where there is none or where the program is yet to be born into it.
+            if let Some(meter) = self.meter {
+                meter.kill();
             }
+            // An init that cannot be told is dead: its socket shows it.
+            let _ = wire::send(self.socket, &[KILL], &[]);
         }
-        Ok(())
     }
 
     /// Sleeps until something happens or `next` comes.
@@ -393,9 +405,8 @@ impl Watch<'_> {
             watched[range].iter().any(|own| own.revents().is_some_and(|events| !events.is_empty()))
         };
         let out_of_memory = any(after_outputs..after_memory);
-        if out_of_memory && let Some(event) = self.meter.and_then(|meter| meter.file(Role::OutOfMemory)) {
-            // Reset for the next run; what was counted is read from the group.
-            let _ = read(event, &mut [0u8; 8]);
+        if out_of_memory && let Some(meter) = self.meter {
+            meter.take_notice();
         }
         Ok(Ready {
             result: any(0..1),

@@ -41,6 +41,8 @@ pub(in crate::sandbox) enum Role {
     SwapLimit,
     /// Counts of OOM kills.
     MemoryEvents,
+    /// Memory of the kernel's own structures (v1).
+    KernelMemory,
     /// Breakdown of memory.
     MemoryStat,
     /// Readable when the v1 group has run out of memory.
@@ -209,6 +211,10 @@ impl BoxGroup {
             ] {
                 files.push((role, open(memory, name)?));
             }
+            // Only there when the kernel accounts its own memory.
+            files.extend(
+                open(memory, "memory.kmem.usage_in_bytes").ok().map(|file| (Role::KernelMemory, file)),
+            );
             // Only there when the kernel accounts swap.
             files
                 .extend(open(memory, "memory.memsw.limit_in_bytes").ok().map(|file| (Role::SwapLimit, file)));

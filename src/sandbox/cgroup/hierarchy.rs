@@ -300,8 +300,10 @@ fn remove_stale(top: &Path) {
         let name = entry.file_name();
         let Some((pid, start)) = name.to_str().and_then(|name| name.split_once('-')) else { continue };
         let (Ok(pid), Ok(start)) = (pid.parse::<i32>(), start.parse::<u64>()) else { continue };
-        let alive =
-            Process::new(pid).and_then(|process| process.stat()).is_ok_and(|stat| stat.starttime == start);
+        // A dead keeper may stay a zombie for long where nobody takes note of its end (a container's PID 1).
+        let alive = Process::new(pid)
+            .and_then(|process| process.stat())
+            .is_ok_and(|stat| stat.starttime == start && !matches!(stat.state, 'Z' | 'X'));
         if !alive {
             remove_tree(&entry.path());
         }

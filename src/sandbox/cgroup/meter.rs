@@ -11,6 +11,17 @@ use super::group::{Files, Role, find, role_error};
 use crate::sandbox::{ResourceControl, SandboxError};
 use crate::units::Bytes;
 
+/// Memory of an earlier run that may still be charged when the next one begins.
+const LINGERING: u64 = 512 * 1024;
+
+/// How often and for how long it is waited for memory to be given back. What is there after that (page cache,
+/// say) stays, and is the base of the runs to come.
+const SETTLING_STEPS: u32 = 50;
+const SETTLING_STEP: Duration = Duration::from_millis(2);
+
+/// What the kernel charges a group in advance on each core: MEMCG_CHARGE_BATCH pages (mm/memcontrol.c).
+const STOCK: u64 = 64 * 4096;
+
 /// Counters of one box between runs, so that one read after a run gives what the run used.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Meter {
@@ -21,13 +32,15 @@ pub(in crate::sandbox) struct Meter {
     process_limit: Option<Option<u32>>,
     cpu_base: Duration,
     memory_base: u64,
+    /// What was really used of the base when the box was new: the base without what is charged in advance.
+    memory_floor: u64,
     cache_base: u64,
     kills_base: u64,
     starved_base: Duration,
     /// Whether writing to the peak file resets it.
     peak_resets: bool,
-    /// Whether the leaf was killed through `cgroup.kill`.
-    leaf_killed: Cell<bool>,
+    /// Whether the leaf's programs were killed through it.
+    killed: Cell<bool>,
 }
 
 /// What a run used.
@@ -55,34 +68,33 @@ impl Meter {
             process_limit: None,
             cpu_base: Duration::ZERO,
             memory_base: 0,
+            memory_floor: 0,
             cache_base: 0,
             kills_base: 0,
             starved_base: Duration::ZERO,
             peak_resets: true,
-            leaf_killed: Cell::new(false),
+            killed: Cell::new(false),
         };
         // v1 has always reset by writing; v2 since 6.12 ("memory.peak" in cgroup-v2.rst), per open file.
         meter.peak_resets = meter.write(Role::MemoryPeak, "0").is_ok();
         meter.rebase()?;
+        meter.memory_floor = meter.memory_in_use().unwrap_or(meter.memory_base);
         Ok(Some(meter))
     }
 
-    /// Whether the next run needs a fresh leaf: always where the kernel cannot reset a peak, and after a kill.
-    ///
-    /// Since Linux 6.14 a child born by CLONE_INTO_CGROUP is killed at once when the target was ever killed
-    /// more often than the parent's own group: the kernel compares the target's count of kills
-    /// (`cgroup.kill_seq`) with one it read from the parent's group (`cgroup_css_set_fork` in
-    /// kernel/cgroup/cgroup.c). In a fresh leaf both are zero.
+    /// Whether the next run needs a fresh leaf: where peaks cannot be reset, and after a kill. Kernels that
+    /// count the kills of a group (6.14 and later) compare the count of the parent's group with that of the
+    /// child's, so whatever is born by CLONE_INTO_CGROUP into a group that was killed once dies at birth.
     pub(in crate::sandbox) fn needs_fresh_leaf(&self) -> bool {
-        !self.peak_resets || self.leaf_killed.get()
+        !self.peak_resets || self.killed.get()
     }
 
     /// Takes over the descriptors of a fresh leaf, which has no limits yet and all counters at zero.
     pub(in crate::sandbox) fn replace(&mut self, files: Files) -> Result<(), SandboxError> {
         self.files = files;
-        self.leaf_killed.set(false);
         self.memory_limit = None;
         self.process_limit = None;
+        self.killed.set(false);
         self.rebase()
     }
 
@@ -91,6 +103,7 @@ impl Meter {
         self.cpu_base = self.cpu_total()?;
         self.kills_base = self.kills()?;
         self.cache_base = self.page_cache()?;
+        self.memory_base = self.number(Role::MemoryUsage)?;
         Ok(())
     }
 
@@ -113,7 +126,7 @@ impl Meter {
             self.write(Role::ProcessLimit, &text)?;
             self.process_limit = Some(processes);
         }
-        self.memory_base = self.number(Role::MemoryUsage)?;
+        self.memory_base = self.settled_memory()?;
         if self.memory_limit != Some(memory) {
             self.limit_memory(memory)?;
             self.memory_limit = Some(memory);
@@ -124,7 +137,32 @@ impl Meter {
         if let Some(starved) = self.starved_total() {
             self.starved_base = starved;
         }
+        self.take_notice();
         Ok(())
+    }
+
+    /// What the group is charged for while nothing runs. The kernel gives memory of dead processes and removed
+    /// files back after a while (RCU): what is still to come back would be taken off the next run's peak, so
+    /// after a run that left much of it, it is waited for.
+    fn settled_memory(&self) -> Result<u64, SandboxError> {
+        let enough = self.memory_base.saturating_add(LINGERING);
+        let mut usage = self.number(Role::MemoryUsage)?;
+        for _ in 0..SETTLING_STEPS {
+            if usage <= enough {
+                break;
+            }
+            std::thread::sleep(SETTLING_STEP);
+            usage = self.number(Role::MemoryUsage)?;
+        }
+        Ok(usage)
+    }
+
+    /// Resets the notice that the group ran out of memory. What was counted is read from the group; a notice
+    /// that came while the last run was dying already must not be taken for the next one's.
+    pub(in crate::sandbox) fn take_notice(&self) {
+        if let Some(event) = self.file(Role::OutOfMemory) {
+            let _ = nix::unistd::read(event, &mut [0u8; 8]);
+        }
     }
 
     /// v1 refuses a memory limit above the memory-and-swap limit, so the order depends on the direction:
@@ -157,11 +195,14 @@ impl Meter {
 
     /// Kills everything of the run at once; false where only box init can.
     pub(in crate::sandbox) fn kill(&self) -> bool {
-        if self.file(Role::Kill).is_none() {
-            return false;
-        }
-        self.leaf_killed.set(true);
-        self.write(Role::Kill, "1").is_ok()
+        let done = self.file(Role::Kill).is_some() && self.write(Role::Kill, "1").is_ok();
+        self.killed.set(self.killed.get() || done);
+        done
+    }
+
+    /// Whether the kernel has killed for memory since the last [`Meter::finish`].
+    pub(in crate::sandbox) fn ran_out_of_memory(&self) -> bool {
+        self.kills().is_ok_and(|kills| kills > self.kills_base)
     }
 
     /// What the run used, after everything in the box is dead. `disk_reads` is whether it read anything from a
@@ -174,17 +215,23 @@ impl Meter {
         let kills = self.kills()?;
         let out_of_memory = kills > self.kills_base;
         self.kills_base = kills;
-        let mut peak = self.number(Role::MemoryPeak)?.saturating_sub(self.memory_base);
+        // The kernel charges in advance: what was in stock when the run began was the run's to use, and small
+        // programs need no more than that.
+        let in_stock = self.memory_base.saturating_sub(self.memory_floor).min(STOCK);
+        let mut peak =
+            self.number(Role::MemoryPeak)?.saturating_sub(self.memory_base).saturating_add(in_stock);
         if disk_reads {
             let cache = self.page_cache()?;
             peak = peak.saturating_sub(cache.saturating_sub(self.cache_base));
             self.cache_base = cache;
         }
-        Ok(Usage { cpu, memory: Bytes(peak), out_of_memory })
+        let limit = self.memory_limit.flatten().unwrap_or(Bytes(u64::MAX));
+        Ok(Usage { cpu, memory: Bytes(peak).min(limit), out_of_memory })
     }
 
     /// The kernel's own count must say that nothing but box init is left.
     fn confirm_empty(&self) -> Result<(), SandboxError> {
+        // Also an init that is dead counts until the keeper reaps it.
         let expected = u64::from(self.control != ResourceControl::CgroupV2);
         // A dead process is taken off the count when it is released, which may lag behind its being reaped by
         // a moment where the kernel defers it; anything longer means something is alive.
@@ -222,6 +269,18 @@ impl Meter {
 
     fn kills(&self) -> Result<u64, SandboxError> {
         self.with_text(Role::MemoryEvents, |text| field(text, "oom_kill "))
+    }
+
+    /// Memory of the group page by page, without what is charged in advance. A leaf of v2 is empty when it is
+    /// new; in a v1 group there is box init.
+    fn memory_in_use(&self) -> Result<u64, SandboxError> {
+        if self.control == ResourceControl::CgroupV2 {
+            return Ok(0);
+        }
+        let kernel = self.number(Role::KernelMemory)?;
+        let user =
+            self.with_text(Role::MemoryStat, |text| Some(field(text, "rss ")? + field(text, "cache ")?))?;
+        Ok(kernel + user)
     }
 
     /// Bytes of file pages charged to the group, tmpfs (which is the program's own memory) left out.

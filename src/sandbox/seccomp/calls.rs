@@ -23,7 +23,8 @@ pub(super) const INPUT_OUTPUT: &[c_long] = &[
     libc::SYS_truncate,
 ];
 
-/// Files by name and descriptors. The mount namespace, not the filter, says which files there are.
+/// Files by name and descriptors. The mount namespace, not the filter, says which files there are. Extended
+/// attributes are read (`ls -l` asks for them), never written.
 pub(super) const FILES: &[c_long] = &[
     libc::SYS_openat,
     libc::SYS_close,
@@ -39,6 +40,12 @@ pub(super) const FILES: &[c_long] = &[
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
     libc::SYS_readlinkat,
+    libc::SYS_getxattr,
+    libc::SYS_lgetxattr,
+    libc::SYS_fgetxattr,
+    libc::SYS_listxattr,
+    libc::SYS_llistxattr,
+    libc::SYS_flistxattr,
     libc::SYS_getdents64,
     libc::SYS_getcwd,
     libc::SYS_chdir,
@@ -96,7 +103,6 @@ pub(super) const PROCESSES: &[c_long] = &[
     libc::SYS_setresgid,
     libc::SYS_setgroups,
     libc::SYS_capget,
-    libc::SYS_prlimit64,
     libc::SYS_getrlimit,
     libc::SYS_setrlimit,
     libc::SYS_getrusage,

@@ -1,0 +1,104 @@
+//! Rules of the repository that a compiler does not keep: which layer may import which, and where `unsafe` is.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Layers, lowest first; a file may import from its own layer's row and from the rows below.
+///
+/// `package` reads comparators' options into its model, so `checker` lies below it.
+const LAYERS: &[&[&str]] = &[
+    &["units", "submission", "verdict", "report"],
+    &["sandbox"],
+    &["cache"],
+    &["checker"],
+    &["language", "package"],
+    &["judge"],
+    &["cli", "commands"],
+];
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).expect("src is readable") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn layer(module: &str) -> Option<usize> {
+    LAYERS.iter().position(|row| row.contains(&module))
+}
+
+/// The top-level modules a file names after `crate::`, also in a braced list.
+fn imported(text: &str) -> Vec<String> {
+    let name =
+        |text: &str| -> String { text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect() };
+    let mut modules = Vec::new();
+    for (at, _) in text.match_indices("crate::") {
+        let rest = &text[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            Some(list) => {
+                let list = &list[..list.find("};").unwrap_or(list.len())];
+                modules.extend(list.split(',').map(|item| name(item.trim())));
+            }
+            None => modules.push(name(rest)),
+        }
+    }
+    modules
+}
+
+#[test]
+fn imports_go_one_way() {
+    let mut wrong = Vec::new();
+    for path in sources(&root()) {
+        let relative = path.strip_prefix(root()).expect("below src").to_string_lossy().into_owned();
+        let module = relative.split(['/', '.']).next().unwrap_or_default();
+        let Some(own) = layer(module) else {
+            assert!(["lib", "main"].contains(&module), "{relative} belongs to no layer");
+            continue;
+        };
+        let text = fs::read_to_string(&path).expect("a source file is text");
+        for import in imported(&text) {
+            if layer(&import).is_some_and(|other| other > own) {
+                wrong.push(format!("{relative} imports {import}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "imports against the arrows:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn unsafe_code_is_in_two_files() {
+    let allowed = ["sandbox/syscalls.rs", "sandbox/child.rs"];
+    for path in sources(&root()) {
+        let relative = path.strip_prefix(root()).expect("below src").to_string_lossy().into_owned();
+        let text = fs::read_to_string(&path).expect("a source file is text");
+        let allows = text.contains("allow(unsafe_code)");
+        assert!(!allows || allowed.contains(&relative.as_str()), "{relative} allows unsafe code");
+    }
+}
+
+#[test]
+fn plain_data_does_no_input_or_output() {
+    for module in LAYERS[0] {
+        let text =
+            fs::read_to_string(root().join(format!("{module}.rs"))).expect("a plain-data module is one file");
+        for forbidden in ["std::fs", "std::io", "std::net", "std::process", "std::env"] {
+            assert!(!text.contains(forbidden), "{module}.rs uses {forbidden}");
+        }
+    }
+}
+
+#[test]
+fn the_main_function_stays_a_table_of_contents() {
+    let lines = fs::read_to_string(root().join("main.rs")).expect("main.rs is text").lines().count();
+    assert!(lines < 60, "main.rs has {lines} lines");
+}

@@ -1,0 +1,154 @@
+//! Memory and CPU figures against programs of known appetite.
+//!
+//! CPU time is compared with what the program itself read and printed, so that a busy machine decides nothing.
+
+use std::time::Duration;
+
+use gavel::sandbox::{Exit, Limits, ResourceControl};
+use gavel::units::Bytes;
+
+use super::harness::{Bench, Ran, each_control, roomy};
+
+fn spacious() -> Limits {
+    Limits { memory: Some(Bytes::gib(1)), ..roomy() }
+}
+
+/// Within 1 MiB or 2 % of `mebibytes` more than `idle`, what the same program is charged for when it does nothing.
+#[track_caller]
+fn assert_memory(ran: &Ran, mebibytes: u64, idle: Bytes) {
+    let expected = mebibytes << 20;
+    let tolerance = (1 << 20).max(expected / 50);
+    let measured = ran.outcome.memory.0;
+    assert!(measured + tolerance >= expected, "{mebibytes} MiB touched: {ran:?}");
+    assert!(measured <= expected + idle.0 + tolerance, "{mebibytes} MiB touched, {idle} idle: {ran:?}");
+}
+
+#[test]
+fn memory_is_what_was_touched() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        let idle = match control {
+            // `ru_maxrss` starts from box init's (see the module page): a floor, not a summand.
+            ResourceControl::None => bench.run(&["exit", "0"]).outcome.memory,
+            _ => Bytes(0),
+        };
+        assert!(idle < Bytes::mib(12), "{idle}");
+        for mebibytes in [200, 1, 100, 10, 1] {
+            for variant in ["touch", "touch-malloc"] {
+                let ran = bench.run_within(&[variant, &mebibytes.to_string()], spacious());
+                assert_eq!(ran.outcome.exit, Exit::Code(0), "{ran:?}");
+                let floor = if mebibytes <= 10 { idle } else { Bytes(0) };
+                assert_memory(&ran, mebibytes, floor);
+            }
+        }
+    });
+}
+
+#[test]
+fn memory_of_children_at_the_same_time_adds_up() {
+    each_control(|control| {
+        if control == ResourceControl::None {
+            // Only the largest process is known for certain.
+            let ran = Bench::new(control).run_within(&["children-touch", "4", "25"], spacious());
+            assert!(ran.outcome.memory >= Bytes::mib(25), "{ran:?}");
+            return;
+        }
+        let mut bench = Bench::new(control);
+        for (children, mebibytes) in [(1, 10), (4, 25), (8, 25)] {
+            let arguments = ["children-touch", &children.to_string(), &mebibytes.to_string()];
+            let ran = bench.run_within(&arguments, spacious());
+            ran.assert_well();
+            // A process costs its kernel stack and page tables too.
+            assert_memory(&ran, children * mebibytes, Bytes::kib(128 * children));
+        }
+    });
+}
+
+#[test]
+fn memory_of_one_run_does_not_show_in_the_next() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        let before = bench.run(&["touch", "4"]).outcome.memory;
+        for hungry in [
+            ["touch", "150", ""],
+            ["children-touch", "30", "4"],
+            ["fill-file", "50", ""],
+            ["count-forks", "", ""],
+        ] {
+            bench.run(&hungry);
+            let after = bench.run(&["touch", "4"]).outcome.memory;
+            assert!(after.0.abs_diff(before.0) <= 1 << 20, "{hungry:?}: {before} before, {after} after");
+        }
+    });
+}
+
+/// Within 2 ms or 2 % of what the program read. What it read does not hold its birth and its end; those are
+/// fractions of a millisecond a process.
+#[track_caller]
+fn assert_cpu(ran: &Ran, processes: u32) {
+    let read = Duration::from_nanos(ran.facts()["cpu"].cast_unsigned());
+    let tolerance = Duration::from_millis(2).max(read / 50) + Duration::from_millis(1) * (processes - 1);
+    let measured = ran.outcome.cpu;
+    assert!(
+        measured + tolerance >= read && measured <= read + tolerance,
+        "{read:?} read by the program: {ran:?}"
+    );
+}
+
+#[test]
+fn cpu_time_is_what_the_program_reads_itself() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        for milliseconds in ["10", "100", "500"] {
+            let ran = bench.run(&["spin-for", milliseconds]);
+            ran.assert_well();
+            assert_cpu(&ran, 1);
+        }
+    });
+}
+
+/// A program alone on its core is over when box init comes to look at the clock; its wall time is its own.
+#[test]
+fn wall_time_of_one_thread_is_no_less_than_its_cpu_time() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        for milliseconds in ["0", "1", "2", "20"] {
+            let ran = bench.run(&["spin-for", milliseconds]);
+            ran.assert_well();
+            let read = Duration::from_nanos(ran.facts()["cpu"].cast_unsigned());
+            // What it reads holds the time between its birth and exec too.
+            let before_exec = Duration::from_micros(700);
+            assert!(ran.outcome.wall + before_exec >= read, "{read:?} read by the program: {ran:?}");
+        }
+    });
+}
+
+#[test]
+fn cpu_time_of_children_is_charged() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        let ran = bench.run(&["children-spin-for", "4", "50"]);
+        ran.assert_well();
+        assert_cpu(&ran, 5);
+        let ran = bench.run(&["ignored-children-spin-for", "4", "50"]);
+        ran.assert_well();
+        if control == ResourceControl::None {
+            // Nobody waits for them: only sampling sees them, while they live.
+            assert!(ran.outcome.cpu > Duration::from_millis(50), "{ran:?}");
+        } else {
+            assert_cpu(&ran, 5);
+        }
+    });
+}
+
+#[test]
+fn output_is_counted() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        for bytes in [0, 1, 4096, 1_000_000] {
+            let ran = bench.run(&["print", &bytes.to_string()]);
+            ran.assert_well();
+            assert_eq!((ran.outcome.output_bytes, ran.stdout.len() as u64), (bytes, bytes));
+        }
+    });
+}

@@ -1,0 +1,246 @@
+//! What a program can see, reach and be.
+
+use gavel::sandbox::{Exit, Profile, ResourceControl, Shape};
+
+use super::harness::{Bench, each_control, roomy};
+
+const ENOENT: i64 = libc::ENOENT as i64;
+const ENOSYS: i64 = libc::ENOSYS as i64;
+
+/// The best control: none of this depends on which.
+fn bench() -> Bench {
+    Bench::new(super::harness::controls()[0])
+}
+
+fn unprivileged() -> bool {
+    !nix::unistd::Uid::effective().is_root()
+}
+
+#[test]
+fn a_program_is_nobody_with_nothing() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        bench.environment = vec!["ONE=1".to_owned(), "TWO=".to_owned()];
+        let ran = bench.run(&["identity", "two", "three"]);
+        ran.assert_well();
+        let facts = ran.facts();
+        for (name, expected) in [
+            ("parent", 1),
+            ("session_is_own", 1),
+            ("uid", 1000),
+            ("euid", 1000),
+            ("gid", 1000),
+            ("egid", 1000),
+            ("capget", 0),
+            ("effective", 0),
+            ("permitted", 0),
+            ("inheritable", 0),
+            ("bounding", 0),
+            ("no_new_privileges", 1),
+            ("seccomp", 2),
+            ("umask", 0o022),
+            ("blocked_signals", 0),
+            ("changed_signals", 0),
+            ("sched_getaffinity", 0),
+            ("cores", 1),
+            ("descriptors_beyond_2", 0),
+            ("variables", 2),
+            ("arguments", 4),
+        ] {
+            assert_eq!(facts[name], expected, "{name}: {ran:?}");
+        }
+        assert_ne!(facts["pid"], 1);
+        // Without privileges the groups of the user cannot be given up, and mean nothing inside.
+        assert!(facts["groups"] == 0 || unprivileged(), "{ran:?}");
+        for line in ["directory /w", "host box", "name /program/misbehave"] {
+            assert!(ran.stdout.lines().any(|own| own == line), "{line}: {ran:?}");
+        }
+        let ran = bench.run(&["environment"]);
+        assert_eq!(ran.stdout, "ONE=1\nTWO=\n");
+    });
+}
+
+#[test]
+fn arguments_arrive_as_they_are() {
+    let arguments = ["arguments", "", " ", "a b", "new\nline", "ünïcödé", "--", "'\"$`\\", "*"];
+    let ran = bench().run(&arguments);
+    let expected: String = arguments[1..].iter().map(|text| format!("[{text}]")).collect();
+    assert_eq!(ran.stdout, expected);
+}
+
+#[test]
+fn there_are_no_files_of_the_host_but_its_programs() {
+    let here = std::env::current_dir().unwrap();
+    let hidden = [
+        "/etc/shadow",
+        "/root",
+        "/home",
+        "/var",
+        "/var/cache",
+        "/sys",
+        "/proc",
+        "/proc/self/maps",
+        "/proc/1/exe",
+        "/run",
+        "/boot",
+        "/opt",
+        "/srv",
+        "/etc/hostname",
+        "/etc/resolv.conf",
+        "/etc/ssh",
+        "/dev/kmsg",
+        "/dev/mem",
+        "/dev/tty",
+        "/dev/ptmx",
+        "/dev/shm",
+        "/dev/fd",
+        here.to_str().unwrap(),
+    ];
+    let arguments: Vec<&str> = std::iter::once("open").chain(hidden).collect();
+    let ran = bench().run(&arguments);
+    ran.assert_well();
+    let facts = ran.facts();
+    for path in hidden {
+        assert_eq!(facts[path], ENOENT, "{path}");
+    }
+    let ran = bench().run(&["list", "/etc"]);
+    for name in ran.stdout.lines() {
+        assert!(
+            [".", "..", "alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "passwd", "group"]
+                .contains(&name)
+                || ["nsswitch.conf", "hosts"].contains(&name),
+            "/etc/{name} is shown"
+        );
+    }
+}
+
+#[test]
+fn nothing_but_the_work_directory_is_writable() {
+    let refused = ["/", "/usr", "/usr/bin", "/etc", "/dev", "/program", "/prepared", "/lib"];
+    let arguments: Vec<&str> = std::iter::once("write").chain(refused).chain(["/w", "/tmp"]).collect();
+    let ran = bench().run(&arguments);
+    ran.assert_well();
+    let facts = ran.facts();
+    for path in refused {
+        assert!(
+            [i64::from(libc::EROFS), i64::from(libc::EACCES)].contains(&facts[path]),
+            "{path}: {}",
+            facts[path]
+        );
+    }
+    assert_eq!((facts["/w"], facts["/tmp"]), (0, 0));
+}
+
+#[test]
+fn proc_is_there_when_asked_for_and_shows_own_processes_only() {
+    let shape = Shape { proc: true, ..Shape::default() };
+    let mut bench = Bench::shaped(super::harness::controls()[0], &shape);
+    let paths = [
+        "/proc/self/status",
+        "/proc/self/fd/0",
+        "/proc/meminfo",
+        "/proc/cpuinfo",
+        "/proc/sys",
+        "/proc/kcore",
+        "/proc/1/environ",
+        "/proc/1/maps",
+        "/proc/1/exe",
+        "/proc/1/root",
+        "/proc/1/fd",
+    ];
+    let arguments: Vec<&str> = std::iter::once("open").chain(paths).collect();
+    let ran = bench.run(&arguments);
+    ran.assert_well();
+    let facts = ran.facts();
+    assert_eq!((facts["/proc/self/status"], facts["/proc/self/fd/0"]), (0, 0), "{ran:?}");
+    for path in &paths[2..] {
+        assert!([ENOENT, i64::from(libc::EACCES)].contains(&facts[path]), "{path}: {ran:?}");
+    }
+    let ran = bench.run(&["list", "/proc"]);
+    let shown: Vec<&str> =
+        ran.stdout.lines().filter(|name| name.starts_with(|first: char| first.is_ascii_digit())).collect();
+    // Where programs have the uid of box init its name is listed, but nothing in it opens.
+    assert!(shown.len() == 1 || (unprivileged() && shown.contains(&"1") && shown.len() == 2), "{ran:?}");
+}
+
+#[test]
+fn there_is_no_network() {
+    for profile in [Profile::Native, Profile::Managed, Profile::Compile] {
+        let shape = Shape { profile, ..Shape::default() };
+        let ran = Bench::shaped(super::harness::controls()[0], &shape).run(&["network"]);
+        ran.assert_well();
+        assert_eq!(ran.facts().len(), 8);
+        assert!(ran.facts().values().all(|errno| *errno == ENOSYS), "{profile:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn namespaces_cannot_be_made() {
+    for profile in [Profile::Native, Profile::Managed, Profile::Compile] {
+        let shape = Shape { profile, ..Shape::default() };
+        let ran = Bench::shaped(super::harness::controls()[0], &shape).run(&["namespaces"]);
+        ran.assert_well();
+        assert!(ran.facts().len() >= 31, "{ran:?}");
+        for (name, errno) in ran.facts() {
+            assert_ne!(errno, 0, "{profile:?}: {name}");
+        }
+    }
+}
+
+#[test]
+fn box_init_survives_its_programs() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        for _ in 0..2 {
+            let ran = bench.run(&["attack-init"]);
+            ran.assert_well();
+            let facts = ran.facts();
+            assert!(!facts.contains_key("prlimit_of_init"), "{ran:?}");
+            for name in [
+                "ptrace",
+                "setpriority",
+                "sched_setscheduler",
+                "sched_setaffinity",
+                "setuid",
+                "chroot",
+                "mount",
+            ] {
+                assert_ne!(facts[name], 0, "{name}: {ran:?}");
+            }
+            bench.assert_as_new();
+        }
+    });
+}
+
+#[test]
+fn extended_attributes_are_read_and_not_written() {
+    let ran = bench().run(&["attributes"]);
+    let facts = ran.facts();
+    for name in ["getxattr", "lgetxattr", "fgetxattr"] {
+        assert!(
+            [i64::from(libc::ENODATA), i64::from(libc::EOPNOTSUPP), 0].contains(&facts[name]),
+            "{name}: {ran:?}"
+        );
+    }
+    for name in ["listxattr", "llistxattr", "flistxattr"] {
+        assert!([i64::from(libc::EOPNOTSUPP), 0].contains(&facts[name]), "{name}: {ran:?}");
+    }
+    assert_eq!((facts["setxattr"], facts["removexattr"]), (ENOSYS, ENOSYS));
+}
+
+#[test]
+fn a_long_listing_has_no_complaints() {
+    let ran = bench().try_command(&["ls", "-la", "/", "/w"], roomy(), &[]).unwrap();
+    assert_eq!((ran.outcome.exit, ran.stderr.as_str()), (Exit::Code(0), ""), "{ran:?}");
+}
+
+#[test]
+fn a_box_without_a_core_of_its_own_may_use_all() {
+    let sandbox =
+        gavel::sandbox::Sandbox::start(&super::harness::settings(Some(ResourceControl::None))).unwrap();
+    let handle = sandbox.open_box(&Shape::default(), None).unwrap();
+    let mut bench = Bench { handle, sandbox, control: ResourceControl::None, environment: Vec::new() };
+    bench.handle.attach(gavel::sandbox::PROGRAM, super::harness::programs()).unwrap();
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(bench.run(&["identity"]).facts()["cores"], i64::try_from(cores).unwrap());
+}
