@@ -198,18 +198,23 @@ impl Found {
     }
 }
 
-/// The group below which gavel may make its own: the nearest one delegated to us, else the top for root.
+/// The group below which gavel may make its own: the one delegated to us, else the top for root, else our own.
 ///
-/// A group that its manager delegated carries the extended attribute `user.delegate` or `trusted.delegate`
-/// (systemd.resource-control(5), "Delegate="). It need not be our own: an earlier gavel may have moved us into
-/// [`SUPERVISOR`] below it, and systemd does the like itself ("DelegateSubgroup="). Root without such a group
-/// uses the top of the hierarchy, as a v2 group that holds processes cannot pass controllers on.
+/// A group that systemd's system manager delegated carries the extended attribute `user.delegate` or
+/// `trusted.delegate` (systemd.resource-control(5), "Delegate="); one that a user's manager delegated carries
+/// none, but belongs to the user. We may be one level below it ("DelegateSubgroup="), or in the [`SUPERVISOR`]
+/// an earlier gavel has moved us into. Marks further up are of other managers: `user@.service` is delegated to
+/// the user's own. Root without such a group uses the top of the hierarchy, as a v2 group that holds processes
+/// cannot pass controllers on.
 fn base_of(mount_point: &Path, mount_root: &str, own: Option<&str>, unified: bool) -> Option<PathBuf> {
     let below = own.map(|path| path.strip_prefix(mount_root).unwrap_or(path).trim_start_matches('/'));
-    let own = below.filter(|path| !path.is_empty()).map(|path| mount_point.join(path));
+    let mut own = below.filter(|path| !path.is_empty()).map(|path| mount_point.join(path));
+    while unified && own.as_deref().is_some_and(|path| path.ends_with(SUPERVISOR)) {
+        own = own.and_then(|path| path.parent().map(Path::to_owned)).filter(|path| path != mount_point);
+    }
     let delegated = own.as_deref().filter(|_| unified).and_then(|own| {
-        let mut ours = own.ancestors().take_while(|path| path.starts_with(mount_point) && is_writable(path));
-        ours.find(|path| is_delegated(path)).map(Path::to_owned)
+        let near = own.ancestors().take(2).filter(|path| path.starts_with(mount_point));
+        near.map(Path::to_owned).find(|path| is_delegated(path) && is_writable(path))
     });
     delegated
         .or_else(|| Some(mount_point.to_owned()).filter(|path| is_writable(path)))
