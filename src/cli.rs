@@ -63,11 +63,20 @@ pub enum Command {
     Run(Run),
     /// Show the language table with the versions found
     Languages(Languages),
+    /// Say whether this host is fit to judge, and how far its timings can be trusted
+    #[command(
+        after_help = "Exit codes: 0 fit, also with warnings; 2 wrong usage or configuration; 3 not fit: \
+                            boxes cannot run here, or one does not keep its limits."
+    )]
+    Doctor(Doctor),
     /// Print a completion script for a shell
     Completions(Completions),
     /// Keep boxes on behalf of another gavel process
     #[command(hide = true)]
     Keeper,
+    /// Do one thing inside a box on behalf of 'gavel doctor'
+    #[command(hide = true)]
+    Probe(Probe),
 }
 
 /// `gavel judge`.
@@ -190,6 +199,55 @@ pub struct Languages {
     /// What to print
     #[arg(short, long, value_enum, default_value_t = TableFormat::Human, value_name = "FORMAT")]
     pub format: TableFormat,
+}
+
+/// `gavel doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = TableFormat::Human, value_name = "FORMAT")]
+    pub format: TableFormat,
+    /// Also measure what a box costs a run: a program that does nothing, in a box and bare, in turns
+    #[arg(long)]
+    pub bench: bool,
+}
+
+/// `gavel probe`.
+#[derive(Debug, Args)]
+pub struct Probe {
+    /// What to do
+    #[arg(value_enum, value_name = "ACTION")]
+    pub action: ProbeAction,
+    /// How much of it: iterations, MiB, milliseconds, threads or a port
+    #[arg(value_name = "AMOUNT", default_value_t = 0)]
+    pub amount: u64,
+}
+
+/// What `probe` can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProbeAction {
+    /// Loop so many times
+    Spin,
+    /// Use so many milliseconds of CPU time
+    Work,
+    /// The same in two children
+    WorkInChildren,
+    /// Fill so many MiB
+    Memory,
+    /// Fill so many MiB in each of four children at once
+    MemoryInChildren,
+    /// Start so many threads
+    Threads,
+    /// Wait so many milliseconds
+    Wait,
+    /// Leave a process behind that waits so many milliseconds
+    Linger,
+    /// Write without end
+    Flood,
+    /// Connect to this port of the loopback interface
+    Connect,
+    /// Look at files, limits and namespaces
+    Look,
 }
 
 /// `gavel completions`.

@@ -22,6 +22,8 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => commands::verify::run(&cli.global, arguments),
         Command::Run(arguments) => commands::run::run(&cli.global, arguments),
         Command::Languages(arguments) => commands::languages::run(&cli.global, arguments),
+        Command::Doctor(arguments) => commands::doctor::run(&cli.global, arguments),
+        Command::Probe(arguments) => commands::doctor::probe(arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),
         Command::Keeper => return keeper(),
     };

@@ -29,13 +29,13 @@ use crate::verdict::Verdict;
 
 /// What is known of one language.
 #[derive(Debug, Clone, Serialize)]
-struct Row {
-    id: String,
-    name: String,
+pub(super) struct Row {
+    pub(super) id: String,
+    pub(super) name: String,
     /// `ok`, `missing`, `broken`, or with `--check` `failed`.
-    status: &'static str,
-    version: Option<String>,
-    detail: Option<String>,
+    pub(super) status: &'static str,
+    pub(super) version: Option<String>,
+    pub(super) detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     compile_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,7 +71,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
 }
 
 /// All languages, as many at once as there are slots, in the table's order.
-fn examine_all(judge: &Judge, check: Option<&Package>, cancel: &CancelToken) -> Vec<Row> {
+pub(super) fn examine_all(judge: &Judge, check: Option<&Package>, cancel: &CancelToken) -> Vec<Row> {
     let languages = &judge.languages().languages;
     let progress = Progress::new(languages.len(), "languages");
     let next = AtomicUsize::new(0);

@@ -4,6 +4,7 @@
 //! an exit code: [`exit::ACCEPTED`] and the others.
 
 pub mod completions;
+pub mod doctor;
 pub mod judge;
 pub mod languages;
 pub mod output;

@@ -44,7 +44,7 @@ pub(crate) fn judge(global: &Global) -> Result<Judge, CommandError> {
 }
 
 /// Where compiled programs are kept: absolute, so that it stays the same whatever the directory.
-fn cache_directory(global: &Global) -> Result<PathBuf, CommandError> {
+pub(crate) fn cache_directory(global: &Global) -> Result<PathBuf, CommandError> {
     let path = match &global.cache {
         Some(path) => path.clone(),
         None => default_cache().ok_or_else(|| {

@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -140,7 +141,8 @@ pub(super) fn run_test(
         return Err(Fault::Cancelled);
     }
     let mut result = TestResult { report: figures(test, &outcome), applied: Vec::new() };
-    judge_outcome(&mut result, &outcome, run.limits, argv)?;
+    let program = own_file(argv, &run.program.directory);
+    judge_outcome(&mut result, &outcome, run.limits, argv, program)?;
     if result.applied.is_empty() {
         check(&mut result, test, &mut stdout)?;
     }
@@ -169,6 +171,7 @@ fn judge_outcome(
     outcome: &Outcome,
     limits: &RunLimits,
     argv: &[String],
+    own_file: bool,
 ) -> Result<(), Fault> {
     let mut found: Vec<(Verdict, Option<Reason>, String)> = Vec::new();
     for (verdict, message) in limits_hit(outcome, limits) {
@@ -186,7 +189,7 @@ fn judge_outcome(
             found.push((Verdict::RTE, Some(Reason::Signal), format!("died of signal {signal} ({name})")));
         }
         Exit::NotStarted { step, errno } => {
-            found.push((Verdict::RTE, Some(Reason::Start), not_started(step, errno, argv)?));
+            found.push((Verdict::RTE, Some(Reason::Start), not_started(step, errno, argv, own_file)?));
         }
     }
     result.applied = found.iter().map(|(verdict, ..)| *verdict).collect();
@@ -221,15 +224,23 @@ fn limits_hit(outcome: &Outcome, limits: &RunLimits) -> Vec<(Verdict, String)> {
     hit
 }
 
+/// Whether what is to be executed is the submission's own file, and there: a program of ours that has gone
+/// missing is not the contestant's fault.
+fn own_file(argv: &[String], directory: &Path) -> bool {
+    argv.first()
+        .and_then(|program| Path::new(program).strip_prefix(PROGRAM).ok())
+        .is_some_and(|name| directory.join(name).is_file())
+}
+
 /// Who is to blame when a program was never born: the contestant for a file of theirs that cannot be
 /// executed, we for everything else.
-fn not_started(step: &str, errno: i32, argv: &[String]) -> Result<String, Fault> {
+fn not_started(step: &str, errno: i32, argv: &[String], own_file: bool) -> Result<String, Fault> {
     let program = argv.first().map_or("", String::as_str);
     let why = Errno::from_raw(errno).desc();
-    let theirs = program.starts_with(PROGRAM)
+    let theirs = own_file
         && matches!(errno, libc::ENOENT | libc::ENOEXEC | libc::EACCES | libc::E2BIG | libc::ENOTDIR);
     if theirs {
-        // ENOENT is about the interpreter in its first line: the file itself is there.
+        // ENOENT is about the interpreter in its first line.
         Ok(format!("the program could not be started: {why}"))
     } else {
         Err(Fault::Language(format!("'{program}' cannot be started ({step}: {why})")))
@@ -291,6 +302,14 @@ mod tests {
     }
 
     fn judged(outcome: &Outcome, program: &str) -> Result<(Verdict, Option<Reason>, String), Fault> {
+        judged_with(outcome, program, program.starts_with(PROGRAM))
+    }
+
+    fn judged_with(
+        outcome: &Outcome,
+        program: &str,
+        own_file: bool,
+    ) -> Result<(Verdict, Option<Reason>, String), Fault> {
         let test = Test {
             name: "secret/1".to_owned(),
             groups: Vec::new(),
@@ -300,7 +319,7 @@ mod tests {
             comparator: crate::checker::Comparator::Exact,
         };
         let mut result = TestResult { report: blank(&test, Verdict::AC), applied: Vec::new() };
-        judge_outcome(&mut result, outcome, &limits(), &[program.to_owned()])?;
+        judge_outcome(&mut result, outcome, &limits(), &[program.to_owned()], own_file)?;
         Ok((decide(&result.applied), result.report.reason, result.report.message))
     }
 
@@ -343,6 +362,7 @@ mod tests {
         let (verdict, reason, _) = judged(&outcome(exit, &[]), "/program/run").unwrap();
         assert_eq!((verdict, reason), (Verdict::RTE, Some(Reason::Start)));
         assert!(matches!(judged(&outcome(exit, &[]), "/usr/bin/python3"), Err(Fault::Language(_))));
+        assert!(matches!(judged_with(&outcome(exit, &[]), "/program/gone", false), Err(Fault::Language(_))));
         let exit = Exit::NotStarted { step: "execve", errno: libc::ENOMEM };
         assert!(judged(&outcome(exit, &[]), "/program/run").is_err());
     }

@@ -1,7 +1,8 @@
 //! Which language a set of files is in, when nobody said.
 //!
-//! Endings decide, then a first line `#!…`. Nothing else of a file is looked at: a guess that depended on
-//! a program's text could be argued with.
+//! Endings decide; where several languages share one, a first line `#!…` that names one of them; where there
+//! is no known ending, the first line alone. Nothing else of a file is looked at: a guess that depended on a
+//! program's text could be argued with.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -20,23 +21,40 @@ const ANY: &str = "*";
 
 impl Table {
     /// The language of a set of source files: the one whose endings fit the most of them (headers not
-    /// counted), earlier ones in the table winning; where no ending is known, the language of the first
-    /// file with a first line `#!…`. Files that cannot be read count as having none.
+    /// counted), the one a first line `#!…` names winning over the others, then earlier ones in the table;
+    /// where no ending is known, the language of the first file with a first line `#!…`. Files that cannot be
+    /// read count as having none.
     pub fn guess(&self, files: &[PathBuf]) -> Option<&Language> {
         self.by_ending(files).or_else(|| files.iter().find_map(|file| self.by_first_line(file)))
     }
 
+    /// The language of an id, or of the family that a code without a version names, as other formats have
+    /// them: `cpp` is the first of `cpp20`, `cpp23` and so on in the table.
+    pub fn named(&self, code: &str) -> Option<&Language> {
+        let family =
+            |language: &&Language| language.id.trim_end_matches(|c: char| c.is_ascii_digit()) == code;
+        self.get(code).or_else(|| self.languages.iter().find(family))
+    }
+
     fn by_ending(&self, files: &[PathBuf]) -> Option<&Language> {
-        let mut best = None;
-        let mut most = 0;
+        let mut best: Vec<&Language> = Vec::new();
+        let mut most = 1;
         for language in &self.languages {
             let count = files.iter().filter(|file| !is_header(file) && language.has_ending_of(file)).count();
             if count > most {
+                best.clear();
                 most = count;
-                best = Some(language);
+            }
+            if count == most {
+                best.push(language);
             }
         }
-        best
+        // A Python 2 program is no Python 3 program, though both end in .py.
+        let named = (best.len() > 1)
+            .then(|| files.iter().find_map(|file| interpreter(&first_bytes(file)?)))
+            .flatten()
+            .and_then(|name| best.iter().find(|language| language.shebangs.contains(&name)));
+        named.or_else(|| best.first()).copied()
     }
 
     fn by_first_line(&self, file: &Path) -> Option<&Language> {
@@ -120,6 +138,22 @@ mod tests {
     }
 
     #[test]
+    fn codes_without_a_version_name_the_first_of_the_family() {
+        let table = Table::built_in().unwrap();
+        for (code, id) in [
+            ("c", Some("c17")),
+            ("cpp", Some("cpp20")),
+            ("cpp17", Some("cpp17")),
+            ("java", Some("java17")),
+            ("python3", Some("python3")),
+            ("cp", None),
+            ("", None),
+        ] {
+            assert_eq!(table.named(code).map(|language| language.id.as_str()), id, "{code}");
+        }
+    }
+
+    #[test]
     fn headers_do_not_count_and_most_files_win() {
         assert_eq!(guess(&["a.h", "b.hpp", "main.cpp"]).as_deref(), Some("cpp20"));
         assert_eq!(guess(&["a.h"]), None);
@@ -155,6 +189,24 @@ mod tests {
             let found = guess(&[file.to_str().unwrap()]);
             assert_eq!(found.as_deref(), id, "{text:?}");
         }
+    }
+
+    #[test]
+    fn first_lines_decide_between_languages_of_one_ending_only() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("solution.py");
+        for (text, id) in [
+            ("#!/usr/bin/env python2\n", "python2"),
+            ("#!/usr/bin/python2.7\n", "python2"),
+            ("#!/usr/bin/env pypy3\n", "pypy3"),
+            ("#!/usr/bin/python\n", "python3"),
+            ("#!/usr/bin/perl\n", "python3"),
+            ("print(1)\n", "python3"),
+        ] {
+            fs::write(&file, text).unwrap();
+            assert_eq!(guess(&[file.to_str().unwrap()]).as_deref(), Some(id), "{text:?}");
+        }
+        assert_eq!(guess(&["a.py2"]).as_deref(), Some("python2"));
     }
 
     #[test]

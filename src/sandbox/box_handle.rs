@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::sys::stat::fstat;
+use nix::sys::stat::{fstat, stat};
 use nix::sys::statvfs::fstatvfs;
 
 use super::cgroup::{Files, Meter, Role};
@@ -36,7 +36,30 @@ pub struct BoxHandle {
     /// Whether the kernel killed box init when a run used up the box's memory: a new box takes its place.
     pub(super) lost: bool,
     core: Option<usize>,
-    shown: Vec<(&'static str, PathBuf)>,
+    pub(super) hard_limits: watch::HardLimits,
+    shown: Vec<(&'static str, Identity)>,
+}
+
+/// Which directory is shown: not its path alone, since a cache may remove a directory and make it again at the
+/// same path, and the box would go on showing the removed, empty one.
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    path: PathBuf,
+    device: u64,
+    inode: u64,
+    changed: (i64, i64),
+}
+
+impl Identity {
+    fn of(path: &Path) -> Result<Self, SandboxError> {
+        let status = stat(path).map_err(|errno| SandboxError::at("examine", path, errno))?;
+        Ok(Self {
+            path: path.to_owned(),
+            device: status.st_dev,
+            inode: status.st_ino,
+            changed: (status.st_ctime, status.st_ctime_nsec),
+        })
+    }
 }
 
 /// Everything by which one can tell that a tmpfs was written to.
@@ -100,6 +123,7 @@ impl BoxHandle {
             broken: false,
             lost: false,
             core,
+            hard_limits: watch::HardLimits::read(),
             shown: Vec::new(),
         })
     }
@@ -115,14 +139,15 @@ impl BoxHandle {
     /// # Errors
     /// When the directory cannot be mounted.
     pub fn attach(&mut self, point: &'static str, source: &Path) -> Result<(), SandboxError> {
-        if self.shown.iter().any(|(own, path)| *own == point && path == source) {
+        let identity = Identity::of(source)?;
+        if self.shown.iter().any(|(own, shown)| *own == point && *shown == identity) {
             return Ok(());
         }
         self.shown.retain(|(own, _)| *own != point);
         let request =
             Request::Attach { number: self.number, point: point.to_owned(), source: source.to_owned() };
         self.keeper.ask(&request)?;
-        self.shown.push((point, source.to_owned()));
+        self.shown.push((point, identity));
         Ok(())
     }
 
@@ -174,7 +199,7 @@ impl BoxHandle {
         if self.lost {
             let shown = std::mem::take(&mut self.shown);
             *self = Self::open(Arc::clone(&self.keeper), self.control, &self.shape, self.core)?;
-            return shown.iter().try_for_each(|(point, source)| self.attach(point, source));
+            return shown.iter().try_for_each(|(point, source)| self.attach(point, &source.path));
         }
         if Traces::of(&self.workspace)? != self.pristine {
             let (_, mut files) = self.keeper.ask(&Request::Renew { number: self.number })?;

@@ -14,8 +14,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 
 use super::syscalls::CLONE_INTO_CGROUP;
 
@@ -56,8 +55,6 @@ pub(super) struct Plan {
     ids: ProgramId,
     failed_step: AtomicU32,
     failed_errno: AtomicI32,
-    /// CLOCK_MONOTONIC just before execve, in nanoseconds.
-    started: AtomicU64,
     /// What the pointers above point into.
     _strings: [Vec<CString>; 4],
 }
@@ -95,7 +92,6 @@ impl Plan {
             ids,
             failed_step: AtomicU32::new(0),
             failed_errno: AtomicI32::new(0),
-            started: AtomicU64::new(0),
             // The strings' heap buffers stay where they are when the CStrings are moved.
             _strings: [parts.paths, parts.argv, parts.envp, vec![parts.directory]],
         }
@@ -104,12 +100,6 @@ impl Plan {
     /// The step (an index into [`STEPS`]) and errno at which the child gave up; step 0 when it did not.
     pub(super) fn failure(&self) -> (u32, i32) {
         (self.failed_step.load(Ordering::Acquire), self.failed_errno.load(Ordering::Acquire))
-    }
-
-    /// CLOCK_MONOTONIC just before execve. Not what the parent reads when it goes on: on a core they share the
-    /// program may have run to its end by then.
-    pub(super) fn started(&self) -> Duration {
-        Duration::from_nanos(self.started.load(Ordering::Acquire))
     }
 }
 
@@ -265,11 +255,6 @@ unsafe extern "C" fn child_main(plan: *const Plan) -> ! {
             fail(plan, 7, result);
         }
         libc::syscall(libc::SYS_umask, 0o022);
-        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, &raw mut now);
-        let nanoseconds =
-            now.tv_sec.unsigned_abs().wrapping_mul(1_000_000_000).wrapping_add(now.tv_nsec.unsigned_abs());
-        plan.started.store(nanoseconds, Ordering::Release);
         let mut candidate = plan.paths.as_ptr();
         let mut result = -1;
         while !(*candidate).is_null() {

@@ -12,7 +12,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
@@ -216,6 +216,8 @@ fn run(
     let stdio = [descriptors[0].as_fd(), descriptors[1].as_fd(), descriptors[2].as_fd()];
     let plan = Plan::new(parts, stdio, ids);
     let leaf = descriptors.get(3).map(AsFd::as_fd);
+    // Not from the moment of exec, a few hundred microseconds later: the program's CPU time begins here too.
+    let started = Instant::now();
     let born = child::spawn(&plan, stack, leaf);
     // The program has its own copies; as long as these are open, its pipes could not end.
     drop(descriptors);
@@ -224,8 +226,7 @@ fn run(
         Err(error) => (End::NotStarted { step: 0, errno: error.raw_os_error().unwrap_or(0) }, Duration::ZERO),
         Ok(born) => {
             wait_for(&born.pidfd, worker)?;
-            let wall =
-                Duration::from(clock_gettime(ClockId::CLOCK_MONOTONIC)?).saturating_sub(plan.started());
+            let wall = started.elapsed();
             let status = wait_leader(born.pid, &mut max_rss_kib)?;
             let (step, errno) = plan.failure();
             if step == 0 { (status, wall) } else { (End::NotStarted { step, errno }, Duration::ZERO) }

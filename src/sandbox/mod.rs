@@ -43,6 +43,7 @@ mod wire;
 pub use box_handle::BoxHandle;
 pub use cancel::CancelToken;
 pub use capture::Capture;
+pub use cgroup::Hierarchy;
 pub use command::{Command, Exit, Limits, Outcome, Stopped, Stream};
 pub use error::SandboxError;
 pub use keeper::keeper_main;
@@ -145,5 +146,13 @@ impl Sandbox {
     /// When procfs cannot be read.
     pub fn missing_for(control: ResourceControl) -> Result<Option<String>, SandboxError> {
         cgroup::Hierarchies::missing(control)
+    }
+
+    /// The cgroup hierarchies mounted on this host, and where in them gavel may work.
+    ///
+    /// # Errors
+    /// When procfs cannot be read.
+    pub fn hierarchies() -> Result<Vec<Hierarchy>, SandboxError> {
+        cgroup::hierarchies()
     }
 }

@@ -72,7 +72,10 @@ pub(super) fn enter(shape: &Shape, owner: u32) -> Result<(), SandboxError> {
         let target = below(root, Path::new(path));
         fs::write(&target, b"").map_err(|error| SandboxError::at("make", target.clone(), error))?;
         attach(&device, &target)?;
-        syscalls::restrict_mount(device.as_fd(), libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC, false)
+        // Read-only does not keep anyone from writing to the device, only from changing the host's inode: its
+        // times would be a channel between boxes.
+        let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+        syscalls::restrict_mount(device.as_fd(), attributes, false)
             .map_err(|error| SandboxError::at("restrict", target, error))?;
     }
     mount_workspace(&below(root, Path::new(WORKSPACE)), shape, owner)?;

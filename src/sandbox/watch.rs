@@ -15,6 +15,7 @@ use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 use nix::unistd::{pipe2, read};
+use rlimit::Resource;
 
 use super::box_handle::BoxHandle;
 use super::cgroup::{Meter, Role};
@@ -186,29 +187,34 @@ fn resource_limits(limits: &Limits, handle: &BoxHandle) -> Vec<(u32, u64)> {
             list.push((libc::RLIMIT_DATA, memory.0.saturating_mul(2).saturating_add(64 << 20)));
         }
     }
-    list.into_iter().map(|(resource, value)| (resource, value.min(hard_limit(resource)))).collect()
+    list.into_iter().map(|(resource, value)| (resource, handle.hard_limits.cap(resource, value))).collect()
 }
 
-/// Without CAP_SYS_RESOURCE no limit can be raised above the one this process was started with.
-fn hard_limit(resource: u32) -> u64 {
-    procfs_limit(resource).unwrap_or(u64::MAX)
-}
+/// The limits this process was started with: without CAP_SYS_RESOURCE none can be raised above them.
+#[derive(Debug)]
+pub(super) struct HardLimits(Vec<(u32, u64)>);
 
-fn procfs_limit(resource: u32) -> Option<u64> {
-    use rlimit::Resource;
-    let resource = match resource {
-        libc::RLIMIT_CORE => Resource::CORE,
-        libc::RLIMIT_NOFILE => Resource::NOFILE,
-        libc::RLIMIT_STACK => Resource::STACK,
-        libc::RLIMIT_MEMLOCK => Resource::MEMLOCK,
-        libc::RLIMIT_MSGQUEUE => Resource::MSGQUEUE,
-        libc::RLIMIT_CPU => Resource::CPU,
-        libc::RLIMIT_FSIZE => Resource::FSIZE,
-        libc::RLIMIT_NPROC => Resource::NPROC,
-        libc::RLIMIT_DATA => Resource::DATA,
-        _ => return None,
-    };
-    resource.get_hard().ok()
+impl HardLimits {
+    /// Reads them all; once a box.
+    pub(super) fn read() -> Self {
+        let resources = [
+            (libc::RLIMIT_CORE, Resource::CORE),
+            (libc::RLIMIT_NOFILE, Resource::NOFILE),
+            (libc::RLIMIT_STACK, Resource::STACK),
+            (libc::RLIMIT_MEMLOCK, Resource::MEMLOCK),
+            (libc::RLIMIT_MSGQUEUE, Resource::MSGQUEUE),
+            (libc::RLIMIT_CPU, Resource::CPU),
+            (libc::RLIMIT_FSIZE, Resource::FSIZE),
+            (libc::RLIMIT_NPROC, Resource::NPROC),
+            (libc::RLIMIT_DATA, Resource::DATA),
+        ];
+        Self(resources.into_iter().filter_map(|(number, own)| Some((number, own.get_hard().ok()?))).collect())
+    }
+
+    /// `value`, or as much of it as is allowed.
+    fn cap(&self, resource: u32, value: u64) -> u64 {
+        self.0.iter().find(|(own, _)| *own == resource).map_or(value, |(_, hard)| value.min(*hard))
+    }
 }
 
 fn online_cores() -> u32 {

@@ -161,8 +161,8 @@ impl Bench {
 /// More than a program that touches nothing is ever charged for.
 ///
 /// Without cgroups a program's peak starts from that of box init, whose memory it shares until it is exec'ed
-/// (`ru_maxrss` survives execve(2)).
-fn idle_memory(control: ResourceControl) -> Bytes {
+/// (`ru_maxrss` survives execve(2)); a sample may meet it in that moment too.
+pub(crate) fn idle_memory(control: ResourceControl) -> Bytes {
     if control == ResourceControl::None { Bytes::mib(12) } else { Bytes::mib(2) }
 }
 

@@ -132,6 +132,14 @@ fn nothing_but_the_work_directory_is_writable() {
 }
 
 #[test]
+fn devices_can_be_written_to_and_not_marked() {
+    let script = "echo x > /dev/null && echo written; touch /dev/null; chmod 600 /dev/zero";
+    let ran = bench().try_command(&["sh", "-c", script], roomy(), &[]).unwrap();
+    assert_eq!(ran.stdout, "written\n", "{ran:?}");
+    assert_eq!(ran.stderr.matches("Read-only file system").count(), 2, "{ran:?}");
+}
+
+#[test]
 fn proc_is_there_when_asked_for_and_shows_own_processes_only() {
     let shape = Shape { proc: true, ..Shape::default() };
     let mut bench = Bench::shaped(super::harness::controls()[0], &shape);

@@ -48,7 +48,7 @@ fn wall_time_is_limited_for_those_who_wait() {
         for variant in ["sleep", "stop"] {
             let ran = bench.run_within(&[variant], wall(100));
             assert_eq!(ran.outcome.stopped, [Stopped::Wall], "{ran:?}");
-            // The limit counts from when the command was handed over, the figure from exec.
+            // The limit counts from when the command was handed over, the figure from birth.
             assert!(ran.outcome.wall >= Duration::from_millis(50), "{ran:?}");
             assert!(ran.outcome.cpu < Duration::from_millis(50), "{ran:?}");
             bench.assert_as_new();

@@ -9,6 +9,8 @@
 //! files (work directory, memfd) is not counted; CPU time of children nobody waits for is seen by sampling only;
 //! the process limit counts per user id.
 
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
 mod cancellation;
 mod endurance;
 mod figures;
@@ -18,5 +20,6 @@ mod limits;
 mod lost_boxes;
 mod nothing_left;
 mod run;
+mod shown;
 mod traces;
 mod unprivileged;

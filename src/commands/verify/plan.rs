@@ -18,7 +18,7 @@ use crate::report::Report;
 use crate::sandbox::CancelToken;
 use crate::submission::{LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, Stop, Submission};
 use crate::units::format_duration;
-use crate::verdict::Verdict;
+use crate::verdict::{Reason, Verdict};
 
 /// The limit under which accepted submissions are timed when the package has none yet.
 const GENEROUS: Duration = Duration::from_secs(60);
@@ -192,6 +192,12 @@ impl Round<'_> {
             Ok(submission) => {
                 row.language.clone_from(&submission.language);
                 let report = self.judge.judge(&submission, package, &|_| {}, self.cancel);
+                if report.verdict == Verdict::JE && report.reason == Some(Reason::Language) {
+                    // A compiler that is not installed says nothing about the submission or the others.
+                    row.problem =
+                        Some(report.error.unwrap_or_else(|| "its language cannot be used".to_owned()));
+                    return row;
+                }
                 row.problem = expected::deviation(&jury.expectation, &report);
                 row.ok = row.problem.is_none();
                 row.verdict = Some(report.verdict);
@@ -203,7 +209,7 @@ impl Round<'_> {
 
     fn submission(&self, package: &Package, jury: &JurySubmission) -> Result<Submission, String> {
         let language = match &jury.language {
-            Some(id) => self.table.get(id).ok_or_else(|| format!("unknown language '{id}'"))?,
+            Some(code) => self.table.named(code).ok_or_else(|| format!("unknown language '{code}'"))?,
             None => self
                 .table
                 .guess(&jury.files)

@@ -206,7 +206,12 @@ impl Found {
 /// an earlier gavel has moved us into. Marks further up are of other managers: `user@.service` is delegated to
 /// the user's own. Root without such a group uses the top of the hierarchy, as a v2 group that holds processes
 /// cannot pass controllers on.
-fn base_of(mount_point: &Path, mount_root: &str, own: Option<&str>, unified: bool) -> Option<PathBuf> {
+pub(super) fn base_of(
+    mount_point: &Path,
+    mount_root: &str,
+    own: Option<&str>,
+    unified: bool,
+) -> Option<PathBuf> {
     let below = own.map(|path| path.strip_prefix(mount_root).unwrap_or(path).trim_start_matches('/'));
     let mut own = below.filter(|path| !path.is_empty()).map(|path| mount_point.join(path));
     while unified && own.as_deref().is_some_and(|path| path.ends_with(SUPERVISOR)) {
@@ -221,7 +226,7 @@ fn base_of(mount_point: &Path, mount_root: &str, own: Option<&str>, unified: boo
         .or_else(|| own.filter(|path| is_writable(path)))
 }
 
-fn is_delegated(path: &Path) -> bool {
+pub(super) fn is_delegated(path: &Path) -> bool {
     ["user.delegate", "trusted.delegate"].iter().any(|name| {
         let mut value = [0u8; 4];
         matches!(super::super::syscalls::read_attribute(path, name, &mut value), Ok(1) if value[0] == b'1')

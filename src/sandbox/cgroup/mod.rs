@@ -7,10 +7,13 @@
 //!
 //! Kernel documents: `admin-guide/cgroup-v2.rst`, `admin-guide/cgroup-v1/{memory,cpuacct,pids}.rst`.
 
+mod facts;
 mod group;
 mod hierarchy;
 mod meter;
 
+pub use facts::Hierarchy;
+pub(super) use facts::hierarchies;
 pub(super) use group::{BoxGroup, Files, Role};
 pub(super) use hierarchy::Hierarchies;
 pub(super) use meter::Meter;
