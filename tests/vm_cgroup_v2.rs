@@ -7,6 +7,8 @@
 //! The base system is built with debootstrap and kept in `target/vm`, by the digest of what it is made from;
 //! gavel, this executable and the rest come on a second disk, made anew every time.
 
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
 #[path = "vm/guest.rs"]
 mod guest;
 #[path = "vm/machine.rs"]

@@ -18,7 +18,7 @@ const TOOLS: &[(&str, &str)] = &[
 ];
 
 /// Longer than any sound guest takes, on a machine that does other things besides.
-const LIMIT: Duration = Duration::from_secs(400);
+const LIMIT: Duration = Duration::from_secs(600);
 
 /// The kernel's command line. The second line is speed alone: what guards against other processors' faults
 /// costs an emulated one most, and nobody attacks this guest.
