@@ -57,7 +57,7 @@ for option in "$@"; do
     case "$option" in
         --minimal) minimal=true ;;
         --with-broker) wanted+=(rabbitmq-server) ;;
-        --with-vm) wanted+=(qemu-system-x86 debootstrap) ;;
+        --with-vm) wanted+=(qemu-system-x86 seabios debootstrap e2fsprogs binutils util-linux) ;;
         --help | -h) usage; exit 0 ;;
         *) usage >&2; fail "unknown option '$option'" ;;
     esac

@@ -198,11 +198,14 @@ impl Found {
     }
 }
 
-/// The group below which gavel may make its own: the one delegated to us, else the top for root.
+/// The group below which gavel may make its own: the one delegated to us, else the top for root, else our own.
 ///
-/// A group that its manager delegated carries the extended attribute `user.delegate` or `trusted.delegate`
-/// (systemd.resource-control(5), "Delegate="); root without such a group uses the top of the hierarchy, as a
-/// v2 group that holds processes cannot pass controllers on.
+/// A group that systemd's system manager delegated carries the extended attribute `user.delegate` or
+/// `trusted.delegate` (systemd.resource-control(5), "Delegate="); one that a user's manager delegated carries
+/// none, but belongs to the user. We may be one level below it ("DelegateSubgroup="), or in the [`SUPERVISOR`]
+/// an earlier gavel has moved us into. Marks further up are of other managers: `user@.service` is delegated to
+/// the user's own. Root without such a group uses the top of the hierarchy, as a v2 group that holds processes
+/// cannot pass controllers on.
 pub(super) fn base_of(
     mount_point: &Path,
     mount_root: &str,
@@ -210,8 +213,14 @@ pub(super) fn base_of(
     unified: bool,
 ) -> Option<PathBuf> {
     let below = own.map(|path| path.strip_prefix(mount_root).unwrap_or(path).trim_start_matches('/'));
-    let own = below.filter(|path| !path.is_empty()).map(|path| mount_point.join(path));
-    let delegated = own.clone().filter(|path| unified && is_delegated(path) && is_writable(path));
+    let mut own = below.filter(|path| !path.is_empty()).map(|path| mount_point.join(path));
+    while unified && own.as_deref().is_some_and(|path| path.ends_with(SUPERVISOR)) {
+        own = own.and_then(|path| path.parent().map(Path::to_owned)).filter(|path| path != mount_point);
+    }
+    let delegated = own.as_deref().filter(|_| unified).and_then(|own| {
+        let near = own.ancestors().take(2).filter(|path| path.starts_with(mount_point));
+        near.map(Path::to_owned).find(|path| is_delegated(path) && is_writable(path))
+    });
     delegated
         .or_else(|| Some(mount_point.to_owned()).filter(|path| is_writable(path)))
         .or_else(|| own.filter(|path| is_writable(path)))
@@ -236,21 +245,24 @@ fn delegate(directory: &Path) -> Result<(), SandboxError> {
     let available = fs::read_to_string(directory.join("cgroup.controllers"))
         .map_err(|error| SandboxError::at("read", directory.join("cgroup.controllers"), error))?;
     let control = directory.join("cgroup.subtree_control");
-    for controller in ["memory", "pids", "cpu"] {
-        if !available.split_whitespace().any(|name| name == controller) {
-            continue;
-        }
+    let wanted = ["memory", "pids", "cpu"];
+    for controller in wanted.into_iter().filter(|name| available.split_whitespace().any(|own| own == *name)) {
         let request = format!("+{controller}");
-        match fs::write(&control, &request) {
-            Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {
-                move_processes(directory)?;
-                fs::write(&control, &request)
-                    .map_err(|error| SandboxError::at("enable controllers in", control.clone(), error))?;
+        let mut result = fs::write(&control, &request);
+        // Whoever forked while we moved the others is still there: a few rounds, not one.
+        for _ in 0..8 {
+            if !result.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)) {
+                break;
             }
+            move_processes(directory)?;
+            result = fs::write(&control, &request);
+        }
+        match result {
             // The CPU controller is wanted, not needed.
-            Err(_) if controller == "cpu" => {}
-            Err(error) => return Err(SandboxError::at("enable controllers in", control, error)),
+            Err(error) if controller != "cpu" => {
+                return Err(SandboxError::at("enable controllers in", control, error));
+            }
+            _ => {}
         }
     }
     Ok(())

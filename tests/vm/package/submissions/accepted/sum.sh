@@ -1,0 +1,3 @@
+#!/bin/bash
+read -r first second
+echo $((first + second))
