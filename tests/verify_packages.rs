@@ -30,6 +30,36 @@ fn a_package_whose_submissions_get_what_they_must_is_fine() {
 }
 
 #[test]
+fn files_put_aside_are_no_submissions() {
+    let scene = Scene::new();
+    let package = scene.kattis_package("sum");
+    scene.write("sum/submissions/accepted/right.sh", SUM);
+    for name in ["old.py2.disabled", "notes.txt", "right.sh.orig"] {
+        scene.write(&format!("sum/submissions/accepted/{name}"), "not a program\n");
+    }
+    let (code, result) = json(&scene, &[text(&package)]);
+    assert_eq!((code, &result["summary"]["submissions"]), (0, &1.into()), "{result}");
+}
+
+#[test]
+fn languages_are_named_as_other_formats_name_them() {
+    let scene = Scene::new();
+    let package = scene.kattis_package("sum");
+    scene.write("sum/submissions/accepted/right.txt2", SUM);
+    scene.write(
+        "sum/submissions/accepted/sum.c",
+        "#include <stdio.h>\nint main(void) { int a, b; scanf(\"%d %d\", &a, &b); printf(\"%d\\n\", a + b); }\n",
+    );
+    scene.write(
+        "sum/submissions/submissions.yaml",
+        "'accepted/right.txt2': {language: bash}\n'accepted/sum.c': {language: c}\n",
+    );
+    let (code, result) = json(&scene, &[text(&package)]);
+    assert_eq!(code, 0, "{result}");
+    assert_eq!(result["packages"][0]["submissions"][1]["language"], "c17", "{result}");
+}
+
+#[test]
 fn a_submission_that_gets_something_else_is_reported_and_fails() {
     let scene = Scene::new();
     let package = scene.kattis_package("sum");
