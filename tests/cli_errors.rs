@@ -171,3 +171,19 @@ fn nothing_is_left_behind_by_a_refusal() {
     let left: Vec<_> = std::fs::read_dir(scene.path("")).unwrap().flatten().map(|e| e.file_name()).collect();
     assert_eq!(left, ["sum"]);
 }
+
+#[test]
+fn a_link_out_of_a_folder_of_sources_is_refused_and_one_within_it_followed() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    scene.write("elsewhere.sh", "echo secret\n");
+    let source = scene.write("folder/main.sh", "read a b\necho $((a + b))\n");
+    let folder = source.parent().unwrap();
+    std::os::unix::fs::symlink("main.sh", folder.join("same.sh")).unwrap();
+    let said = scene.say(&["judge", text(&package), text(folder)]);
+    assert_eq!(said.code, 0, "{said:?}");
+    std::os::unix::fs::symlink("../elsewhere.sh", folder.join("other.sh")).unwrap();
+    let said = scene.say(&["judge", text(&package), text(folder)]);
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(said.stderr.contains("other.sh") && said.stderr.lines().count() == 1, "{said:?}");
+}

@@ -30,6 +30,36 @@ fn a_package_whose_submissions_get_what_they_must_is_fine() {
 }
 
 #[test]
+fn files_put_aside_are_no_submissions() {
+    let scene = Scene::new();
+    let package = scene.kattis_package("sum");
+    scene.write("sum/submissions/accepted/right.sh", SUM);
+    for name in ["old.py2.disabled", "notes.txt", "right.sh.orig"] {
+        scene.write(&format!("sum/submissions/accepted/{name}"), "not a program\n");
+    }
+    let (code, result) = json(&scene, &[text(&package)]);
+    assert_eq!((code, &result["summary"]["submissions"]), (0, &1.into()), "{result}");
+}
+
+#[test]
+fn languages_are_named_as_other_formats_name_them() {
+    let scene = Scene::new();
+    let package = scene.kattis_package("sum");
+    scene.write("sum/submissions/accepted/right.txt2", SUM);
+    scene.write(
+        "sum/submissions/accepted/sum.c",
+        "#include <stdio.h>\nint main(void) { int a, b; scanf(\"%d %d\", &a, &b); printf(\"%d\\n\", a + b); }\n",
+    );
+    scene.write(
+        "sum/submissions/submissions.yaml",
+        "'accepted/right.txt2': {language: bash}\n'accepted/sum.c': {language: c}\n",
+    );
+    let (code, result) = json(&scene, &[text(&package)]);
+    assert_eq!(code, 0, "{result}");
+    assert_eq!(result["packages"][0]["submissions"][1]["language"], "c17", "{result}");
+}
+
+#[test]
 fn a_submission_that_gets_something_else_is_reported_and_fails() {
     let scene = Scene::new();
     let package = scene.kattis_package("sum");
@@ -80,4 +110,40 @@ fn a_language_that_cannot_be_told_is_said_for_that_submission_only() {
     assert_eq!(code, 2, "{result}");
     assert_eq!(result["summary"]["not_judged"], 1);
     assert_eq!(result["summary"]["as_expected"], 1);
+}
+
+/// A table whose only language has a compiler that no machine has.
+fn table_of_a_missing_compiler(scene: &Scene) -> String {
+    let path = scene.write(
+        "languages.toml",
+        "[[language]]\nid = \"odd\"\nname = \"Odd\"\nsources = { default = \"main.odd\", extensions = [\"odd\"] }\n\
+         compile = [\"no-such-compiler\", \"-o\", \"{exe}\", \"{sources}\"]\nartifact = \"executable\"\n\
+         run = [\"{exe}\"]\nversion = [\"no-such-compiler\", \"--version\"]\nprofile = \"native\"\nhello = \"x\"\n",
+    );
+    text(&path).to_owned()
+}
+
+#[test]
+fn a_missing_compiler_is_no_judging_error_of_the_package() {
+    let scene = Scene::new();
+    let package = scene.kattis_package("sum");
+    scene.write("sum/submissions/accepted/right.odd", SUM);
+    let table = table_of_a_missing_compiler(&scene);
+    let (code, result) = json(&scene, &[text(&package), "--languages", &table]);
+    assert_eq!(code, 2, "{result}");
+    assert_eq!(result["summary"]["not_judged"], 1, "{result}");
+    assert_eq!(result["summary"]["judging_errors"], 0, "{result}");
+    let problem = result["packages"][0]["submissions"][0]["problem"].as_str().unwrap();
+    assert!(problem.contains("no-such-compiler") && problem.contains("gavel languages"), "{problem}");
+}
+
+#[test]
+fn a_judging_error_is_said_once_on_one_line() {
+    let scene = Scene::new();
+    let package = scene.kattis_package("sum");
+    let source = scene.write("right.odd", SUM);
+    let table = table_of_a_missing_compiler(&scene);
+    let said = scene.say(&["judge", text(&package), text(&source), "--languages", &table]);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert_eq!(said.stderr.lines().count(), 1, "{said:?}");
 }

@@ -48,9 +48,18 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
     for entry in std::fs::read_dir(only).map_err(fail)? {
         let path = entry.map_err(fail)?.path();
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        if !is_hidden && path.is_file() {
-            files.push(path);
+        if is_hidden || !path.is_file() {
+            continue;
         }
+        // A folder comes from somebody else: a link in it must not show a file of the judge's in a compiler's
+        // messages.
+        if path.is_symlink() && !leads_inside(&path, only) {
+            return Err(CommandError::Usage(format!(
+                "source '{}' is a symbolic link out of its folder; put the file itself there, or remove it",
+                shown(&path)
+            )));
+        }
+        files.push(path);
     }
     files.sort();
     // A file called main is where people look first; else the alphabet decides.
@@ -67,6 +76,10 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
         )));
     }
     Ok(files)
+}
+
+fn leads_inside(link: &Path, folder: &Path) -> bool {
+    matches!((link.canonicalize(), folder.canonicalize()), (Ok(target), Ok(folder)) if target.starts_with(&folder))
 }
 
 /// Reads the files; a single source without an ending gets an empty name, for [`name_nameless`].

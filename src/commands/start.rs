@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::CommandError;
+use super::{CommandError, output};
 use crate::cli::Global;
 use crate::judge::{Judge, JudgeSettings, StartError};
 use crate::language::Table;
-use crate::sandbox;
+use crate::sandbox::{self, ResourceControl};
 
 /// The language table the options name, or the built-in one.
 ///
@@ -34,13 +34,22 @@ pub(crate) fn judge(global: &Global) -> Result<Judge, CommandError> {
     settings.slots = global.slots;
     settings.sandbox = sandbox_settings(global);
     settings.may_raise_limits = true;
-    Judge::start(settings).map_err(|error| match error {
+    let judge = Judge::start(settings).map_err(|error| match error {
         StartError::Slots(_) => CommandError::usage(error),
         StartError::Sandbox(_)
         | StartError::Cache(_)
         | StartError::Directory { .. }
         | StartError::Cores(_) => CommandError::judging(error),
-    })
+    })?;
+    let control = judge.sandbox().resource_control();
+    // Whoever asked for it knows; whoever got it because there is nothing better must be told.
+    if control == ResourceControl::None && sandbox_settings(global).resource_control.is_none() {
+        output::remark(
+            "no cgroup may be used here: limits hold for each process alone, not for all a program starts, and \
+             figures are less exact; run as root or in a delegated cgroup ('gavel doctor' says how)",
+        );
+    }
+    Ok(judge)
 }
 
 /// Where compiled programs are kept: absolute, so that it stays the same whatever the directory.
@@ -66,5 +75,5 @@ fn default_cache() -> Option<PathBuf> {
 
 /// What a path is called in messages and tables.
 pub(crate) fn shown(path: &Path) -> String {
-    super::output::one_line(&path.display().to_string())
+    output::one_line(&path.display().to_string())
 }

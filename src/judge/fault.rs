@@ -19,7 +19,7 @@ pub(super) enum Fault {
     #[error(transparent)]
     Cache(#[from] CacheError),
     /// A file operation of ours.
-    #[error("cannot {operation} {path}: {source}", path = path.display())]
+    #[error("cannot {operation} {path}: {source}{}", remedy(source), path = path.display())]
     File { operation: &'static str, path: PathBuf, source: io::Error },
     /// The language is configured wrongly or its toolchain is missing.
     #[error("{0}")]
@@ -38,6 +38,19 @@ pub(super) enum Fault {
     Cancelled,
 }
 
+/// What helps against a failed file operation, with its leading punctuation.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some space there, or choose another place with --cache"
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            "; make it writable for this user, or choose another place with --cache"
+        }
+        _ => "",
+    }
+}
+
 impl Fault {
     /// A failed file operation.
     pub(super) fn file(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
@@ -54,5 +67,22 @@ impl Fault {
                 Reason::Sandbox
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_comes_with_a_remedy() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let message = Fault::file("write", Path::new("cache/draft"), full).to_string();
+        assert!(
+            message.starts_with("cannot write cache/draft: ") && message.contains("--cache"),
+            "{message}"
+        );
+        let odd = io::Error::from(io::ErrorKind::InvalidData);
+        assert!(!Fault::file("read", Path::new("x"), odd).to_string().contains("--cache"));
     }
 }

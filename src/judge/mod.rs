@@ -163,7 +163,7 @@ impl Judge {
                 report.flags = vec![Verdict::CX];
             }
             Err(fault) => {
-                tracing::error!(submission = %submission.id, %fault, "judging error");
+                tracing::info!(submission = %submission.id, %fault, "judging error");
                 report.verdict = Verdict::JE;
                 report.reason = Some(fault.reason());
                 report.flags = vec![Verdict::JE];

@@ -100,7 +100,7 @@ impl Pipeline<'_> {
                     TestResult::without_run(test, Verdict::CX)
                 }
                 Err(fault) => {
-                    tracing::error!(test = %test.name, %fault, "judging error");
+                    tracing::info!(test = %test.name, %fault, "judging error");
                     TestResult::judging_error(test, &fault)
                 }
             };

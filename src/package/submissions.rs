@@ -10,8 +10,28 @@ use super::tree::{Entry, Kind, Tree, read_at_most, read_text};
 
 /// Endings of files that are no programs: notes, data, what compilers and editors leave.
 const NO_PROGRAMS: &[&str] = &[
-    ".ans", ".bak", ".class", ".desc", ".exe", ".in", ".json", ".log", ".md", ".o", ".orig", ".out", ".pdf",
-    ".png", ".pyc", ".rej", ".swp", ".txt", ".yaml", ".yml", "~",
+    ".ans",
+    ".bak",
+    ".class",
+    ".desc",
+    ".disabled",
+    ".exe",
+    ".in",
+    ".json",
+    ".log",
+    ".md",
+    ".o",
+    ".orig",
+    ".out",
+    ".pdf",
+    ".png",
+    ".pyc",
+    ".rej",
+    ".swp",
+    ".txt",
+    ".yaml",
+    ".yml",
+    "~",
 ];
 
 /// Where tags are looked for in a source; no code limit comes near it.
