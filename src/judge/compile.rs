@@ -1,9 +1,8 @@
 //! Compiles a submission once: through the cache, in a box of its own, with its own limits.
 //!
 //! What decides the program is in the cache's key: the sources and their names, the expanded argv, the
-//! environment, the limits, the toolchain's version and files, and what was prepared. A rejection by a
-//! compiler that exited by itself is kept as well; one that ran out of time or memory, or died, is not, since
-//! a quieter machine may do better.
+//! environment, the limits, the toolchain's version and files, and what was prepared. Rejections are not kept:
+//! a part of the compiler may have been killed by the host, and then another time does better.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -205,7 +204,7 @@ fn read_result(entry: &Entry) -> Result<CompileReport, Fault> {
     Ok(CompileReport { cached: true, cpu_ms: 0.0, wall_ms: 0.0, memory_kib: 0, ..report })
 }
 
-/// Compiles into a draft of a cache entry, which becomes one when the result will be the same next time.
+/// Compiles into a draft of a cache entry, which becomes one when there is a program.
 fn compile_into(
     judge: &Judge,
     plan: &Plan<'_>,
@@ -213,17 +212,22 @@ fn compile_into(
     cancel: &CancelToken,
 ) -> Result<(CompileReport, Option<Entry>), Fault> {
     let directory = draft.path().join(PROGRAM_DIRECTORY);
-    let (report, repeatable) = match &plan.argv {
+    let report = match &plan.argv {
         None => {
             make_directory(&directory)?;
             artifacts::write_sources(&directory, plan.sources)?;
-            (CompileReport { ok: true, ..CompileReport::default() }, true)
+            CompileReport { ok: true, ..CompileReport::default() }
         }
         Some(argv) => judge.in_box(&compile_shape(plan.language), &[cancel], |sandbox_box| {
             // A first try that lost its box may have left files.
             let _ = std::fs::remove_dir_all(&directory);
             make_directory(&directory)?;
-            compile_in_box(judge, plan, argv, sandbox_box, &directory, cancel)
+            let report = compile_in_box(judge, plan, argv, sandbox_box, &directory, cancel)?;
+            if report.reason == Some(Reason::Error) && judge.host_memory.has_killed() {
+                tracing::warn!("a compiler failed while the host ran out of memory; compiling again");
+                return compile_in_box(judge, plan, argv, sandbox_box, &directory, cancel);
+            }
+            Ok(report)
         })?,
     };
     if !report.ok && plan.unprepared && uses_prepared(plan) {
@@ -232,7 +236,7 @@ fn compile_into(
             plan.language.id
         )));
     }
-    if !repeatable {
+    if !report.ok {
         return Ok((report, None));
     }
     let path = draft.path().join(RESULT_FILE);
@@ -247,8 +251,7 @@ fn uses_prepared(plan: &Plan<'_>) -> bool {
     plan.argv.iter().flatten().any(names) || plan.env.iter().any(names)
 }
 
-/// The report, and whether another time would give the same: a program, or a compiler that said no and
-/// exited. One that died of a signal may have been killed by the host.
+/// Compiles and takes the program out; the report says how it went.
 fn compile_in_box(
     judge: &Judge,
     plan: &Plan<'_>,
@@ -256,7 +259,7 @@ fn compile_in_box(
     sandbox_box: &mut BoxHandle,
     destination: &Path,
     cancel: &CancelToken,
-) -> Result<(CompileReport, bool), Fault> {
+) -> Result<CompileReport, Fault> {
     if let Some(prepared) = plan.prepared {
         sandbox_box.attach(PREPARED, &prepared.entry.path().join(prepare::FILES))?;
     }
@@ -288,8 +291,7 @@ fn compile_in_box(
         ..CompileReport::default()
     };
     if report.reason.is_some() {
-        let exited = outcome.stopped.is_empty() && matches!(outcome.exit, Exit::Code(_));
-        return Ok((report, exited));
+        return Ok(report);
     }
     match take(plan, sandbox_box, destination) {
         Ok(()) => report.ok = true,
@@ -299,8 +301,7 @@ fn compile_in_box(
             report.log = format!("{}{error}\n", report.log);
         }
     }
-    let ok = report.ok;
-    Ok((report, ok))
+    Ok(report)
 }
 
 fn take(plan: &Plan<'_>, sandbox_box: &BoxHandle, destination: &Path) -> Result<(), TakeError> {

@@ -19,6 +19,7 @@ mod artifacts;
 mod boxes;
 mod compile;
 mod fault;
+mod host_memory;
 mod limits;
 mod pipeline;
 mod prepare;
@@ -52,6 +53,7 @@ use crate::submission::{SCHEMA, Submission};
 use crate::units::milliseconds;
 use crate::verdict::{Reason, Verdict};
 use fault::Fault;
+use host_memory::HostMemory;
 use pipeline::TestRun;
 use progress::EventSender;
 use request::Request;
@@ -81,6 +83,7 @@ pub struct Judge {
     /// Files read into the page cache already, by device, inode, size and time.
     preloaded: Mutex<HashSet<(u64, u64, u64, i64)>>,
     may_raise_limits: bool,
+    host_memory: HostMemory,
 }
 
 impl Judge {
@@ -106,6 +109,7 @@ impl Judge {
             toolchains: toolchain::Toolchains::default(),
             preloaded: Mutex::new(HashSet::new()),
             may_raise_limits: settings.may_raise_limits,
+            host_memory: HostMemory::watch(),
         })
     }
 

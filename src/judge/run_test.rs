@@ -113,24 +113,30 @@ pub(super) fn run_test(
     judge.preload(&test.input);
     let env = environment(run.language);
     let (outcome, mut stdout) = judge.in_box(shape, cancel, |sandbox_box| {
-        let input = File::open(&test.input).map_err(|error| {
-            Fault::Package(format!("cannot read the input {}: {error}", test.input.display()))
-        })?;
         let mut stdout = Capture::whole(&judge.spill);
         let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
         sandbox_box.attach(PROGRAM, &run.program.directory)?;
-        let outcome = sandbox_box.run(
-            Command {
+        let mut once = |stdout: &mut Capture, stderr: &mut Capture| -> Result<Outcome, Fault> {
+            let input = File::open(&test.input).map_err(|error| {
+                Fault::Package(format!("cannot read the input {}: {error}", test.input.display()))
+            })?;
+            let command = Command {
                 argv,
                 env: &env,
                 directory: WORKSPACE,
                 stdin: input.as_fd(),
-                stdout: Stream::Capture(&mut stdout),
-                stderr: Stream::Capture(&mut stderr),
+                stdout: Stream::Capture(stdout),
+                stderr: Stream::Capture(stderr),
                 limits: run.limits.limits.clone(),
-            },
-            cancel,
-        )?;
+            };
+            Ok(sandbox_box.run(command, cancel)?)
+        };
+        let mut outcome = once(&mut stdout, &mut stderr)?;
+        let killed = outcome.exit == Exit::Signal(libc::SIGKILL) && outcome.stopped.is_empty();
+        if killed && judge.host_memory.has_killed() {
+            tracing::warn!(test = %test.name, "killed while the host ran out of memory; running again");
+            outcome = once(&mut stdout, &mut stderr)?;
+        }
         if outcome.exit != Exit::Code(0) && tracing::enabled!(tracing::Level::DEBUG) {
             let text = stderr.head(4096).unwrap_or_default();
             tracing::debug!(test = %test.name, stderr = %text.escape_debug(), "the program failed");
