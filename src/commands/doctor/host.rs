@@ -337,7 +337,7 @@ pub(super) fn lost(control: ResourceControl) -> &'static [&'static str] {
             "kernel limits over the whole process tree: memory and CPU time are sampled every 10 ms, limits hold \
              for one process at a time",
             "exact memory peaks: what a program held shorter than a sample is seen only of its largest process",
-            "a process limit of the box's own",
+            "a process limit for each box: it counts by user id, which without root all boxes share",
             "pressure: wall limits charge the time the host gave a program no core",
         ],
     }
