@@ -32,7 +32,7 @@ use super::{ResourceControl, SandboxError, Shape, rootfs, syscalls};
 
 /// First of the host ids boxes use: above those that systemd gives to containers (524,288 to 1,879,048,191,
 /// see systemd's "UIDs-GIDs"), so that nobody on the host has them.
-const FIRST_ID: u32 = 0x7000_0000;
+pub const FIRST_ID: u32 = 0x7000_0000;
 
 /// Ids per keeper: with process ids below 2^22 the ranges of all keepers fit below 2^31.
 const IDS_PER_KEEPER: u32 = 64;

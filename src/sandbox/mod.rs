@@ -48,7 +48,7 @@ pub use capture::Capture;
 pub use cgroup::Hierarchy;
 pub use command::{Command, Exit, Limits, Outcome, Stopped, Stream};
 pub use error::SandboxError;
-pub use keeper::keeper_main;
+pub use keeper::{FIRST_ID, keeper_main};
 pub use shape::{BASE_MOUNTS, PREPARED, PROGRAM, Profile, Shape, WORKSPACE};
 
 use std::path::PathBuf;

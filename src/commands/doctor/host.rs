@@ -6,7 +6,7 @@ use nix::sys::statvfs::{FsFlags, statvfs};
 use procfs::sys::kernel::Version;
 
 use super::check::{Check, number, setting};
-use crate::sandbox::{Hierarchy, ResourceControl};
+use crate::sandbox::{FIRST_ID, Hierarchy, ResourceControl};
 
 /// What the sandbox is built on: name, the kernel that has it, whether boxes are impossible without it, what
 /// it is for.
@@ -69,6 +69,7 @@ pub(super) fn checks(host: &Host, hierarchies: &[Hierarchy], cache: &Path) -> Ve
     list.push(tmpfs());
     list.extend(resource_limits());
     list.push(privileges(host));
+    list.push(ids(host));
     list.push(in_container(host));
     list.push(hard_links());
     list.push(place(cache));
@@ -240,6 +241,25 @@ fn privileges(host: &Host) -> Check {
     }
 }
 
+/// Root of a user namespace (a rootless container's, `unshare --map-root-user`) has only the ids it was given.
+fn ids(host: &Host) -> Check {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let is_whole = map.lines().any(|line| {
+        let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        matches!(numbers[..], [first, _, count] if first <= FIRST_ID.into() && first + count > u64::from(u32::MAX >> 1))
+    });
+    let found = match (is_whole, host.is_root) {
+        (true, true) => "all",
+        (false, true) => "some, in a user namespace",
+        (_, false) => "one",
+    };
+    let meaning = "as root, each box gets ids above 1,879,048,192 that nobody on the host has";
+    Check::ok("ids", found, meaning).needed(
+        is_whole || !host.is_root,
+        "run it outside the user namespace, or in it as another user than root; or map all ids into it",
+    )
+}
+
 fn in_container(host: &Host) -> Check {
     let meaning = "a container may hide cgroups and /proc and forbid namespaces";
     match &host.container {
@@ -317,7 +337,7 @@ pub(super) fn lost(control: ResourceControl) -> &'static [&'static str] {
             "kernel limits over the whole process tree: memory and CPU time are sampled every 10 ms, limits hold \
              for one process at a time",
             "exact memory peaks: what a program held shorter than a sample is seen only of its largest process",
-            "a process limit of the box's own",
+            "a process limit for each box: it counts by user id, which without root all boxes share",
             "pressure: wall limits charge the time the host gave a program no core",
         ],
     }

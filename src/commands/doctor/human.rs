@@ -147,7 +147,7 @@ fn compilers(compilers: &Compilers) -> String {
         let detail = output::one_line(language.detail.as_deref().unwrap_or(""));
         text.push_str(&format!("\n  {} {}: {detail}", language.status, language.id));
     }
-    if compilers.found < all {
+    if compilers.missing > 0 {
         text.push_str(&format!("\n  to get them: {}", compilers.set_up));
     }
     text.push_str("\n  versions: gavel languages; compiled and run: gavel languages --check");

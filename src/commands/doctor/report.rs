@@ -164,6 +164,12 @@ impl Report {
             return;
         }
         self.verdict = Verdict::Unfit;
+        // A setting that looks wrong is the likely cause of what the kernel refused.
+        let cause = self.checks.iter().find(|check| check.status == Status::Problem);
+        if let (Some(reason), Some(cause)) = (&mut self.reason, cause) {
+            let remedy = cause.remedy.as_deref().unwrap_or(&cause.meaning);
+            reason.push_str(&format!("; {} ({}): {remedy}", cause.id, cause.found));
+        }
         if self.reason.is_none() {
             let broken: Vec<_> = self
                 .all_checks()
