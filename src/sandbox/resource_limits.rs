@@ -29,7 +29,9 @@ pub(super) fn resource_limits(limits: &Limits, handle: &BoxHandle) -> Vec<(u32, 
         if let Some(processes) = limits.processes {
             list.push((libc::RLIMIT_NPROC, u64::from(processes)));
         }
-        if let Some(memory) = limits.memory.filter(|_| handle.shape.profile != Profile::Managed) {
+        // Not for runtimes, nor for anything with threads: their stacks, each as large as RLIMIT_STACK, count too.
+        let counts = handle.shape.profile == Profile::Native && limits.processes == Some(1);
+        if let Some(memory) = limits.memory.filter(|_| counts) {
             // Twice the limit: who goes over is seen by measuring; this only keeps the host safe meanwhile.
             list.push((libc::RLIMIT_DATA, memory.0.saturating_mul(2).saturating_add(64 << 20)));
         }

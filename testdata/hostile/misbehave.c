@@ -204,6 +204,21 @@ static int variant_threads_spin(void) {
     return 0;
 }
 
+static void *returning_thread(void *argument) {
+    sleep(1);
+    return argument;
+}
+
+/* As many threads at once as asked for, with stacks of the default size. */
+static int variant_threads(void) {
+    pthread_t threads[64];
+    int wanted = atoi(text(2)), started = 0;
+    while (started < wanted && pthread_create(&threads[started], NULL, returning_thread, NULL) == 0) started++;
+    printf("started %d\n", started);
+    for (int index = 0; index < started; index++) pthread_join(threads[index], NULL);
+    return 0;
+}
+
 static int variant_close_and_spin(void) {
     close(0);
     close(1);
@@ -714,6 +729,7 @@ static const struct {
     {"chain", variant_chain},
     {"catch-xcpu", variant_catch_xcpu},
     {"threads-spin", variant_threads_spin},
+    {"threads", variant_threads},
     {"close-and-spin", variant_close_and_spin},
     {"sleep", variant_sleep},
     {"stop", variant_stop},

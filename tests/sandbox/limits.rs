@@ -222,6 +222,17 @@ fn processes_and_threads_are_limited() {
     });
 }
 
+/// The stack of a thread is as large as the stack limit, which is the memory limit: untouched, it costs nothing.
+#[test]
+fn threads_with_large_stacks_are_born_within_the_memory_limit() {
+    each_control(|control| {
+        let limits = Limits { processes: Some(32), ..memory(64) };
+        let ran = Bench::new(control).run_within(&["threads", "20"], limits);
+        ran.assert_well();
+        assert_eq!(ran.facts()["started"], 20, "{ran:?}");
+    });
+}
+
 #[test]
 fn open_files_are_limited() {
     each_control(|control| {
