@@ -109,19 +109,19 @@ pub struct Judge {
 #[derive(Debug, Clone, Args)]
 pub struct LimitFlags {
     /// CPU time limit, like 1.5s
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
     pub cpu: Option<Time>,
     /// Wall time limit, like 5s
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
     pub wall: Option<Time>,
     /// Memory limit, like 256MiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = parse_memory)]
     pub memory: Option<Bytes>,
     /// Output limit, like 64MiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = parse_size)]
     pub output: Option<Bytes>,
     /// Processes and threads at once
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "COUNT", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub processes: Option<u32>,
 }
 
@@ -174,16 +174,16 @@ pub struct Run {
     #[arg(long)]
     pub proc: bool,
     /// CPU time limit, like 1.5s
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
     pub cpu: Option<Time>,
     /// Wall time limit, like 5s
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
     pub wall: Option<Time>,
     /// Memory limit, like 256MiB
-    #[arg(long, value_name = "SIZE", value_parser = parse_memory)]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = parse_memory)]
     pub memory: Option<Bytes>,
     /// Processes and threads at once
-    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "COUNT", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub processes: Option<u32>,
     /// Print what was measured on standard error when it is over
     #[arg(long, value_enum, value_name = "FORMAT")]

@@ -83,7 +83,7 @@ pub struct TestReport {
     pub score: Option<f64>,
     /// CPU time of the whole process tree.
     pub cpu_ms: f64,
-    /// Wall time from exec to exit.
+    /// Wall time from the program's birth to its end.
     pub wall_ms: f64,
     /// Memory peak of the whole process tree.
     pub memory_kib: u64,

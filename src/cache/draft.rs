@@ -121,6 +121,19 @@ impl KeyLock {
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {
+    match try_open_lock(path) {
+        // Somebody has emptied the cache while it was in use.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if let Some(directory) = path.parent() {
+                fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+            }
+            try_open_lock(path)
+        }
+        opened => opened,
+    }
+}
+
+fn try_open_lock(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
         .create(true)

@@ -37,4 +37,4 @@ pub use digest::{Digest, KeyBuilder};
 pub use draft::Draft;
 pub use entry::Entry;
 pub use error::CacheError;
-pub use store::{Lookup, Store, default_root};
+pub use store::{Lookup, Store};

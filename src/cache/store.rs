@@ -83,30 +83,6 @@ impl Places {
     }
 }
 
-/// Where the cache is when nobody says: `$GAVEL_CACHE`, else `/var/cache/gavel` for root, else
-/// `$XDG_CACHE_HOME/gavel`, else `~/.cache/gavel`.
-pub fn default_root() -> PathBuf {
-    let is_root = nix::unistd::geteuid().is_root();
-    choose_root(is_root, |name| std::env::var_os(name).map(PathBuf::from))
-}
-
-fn choose_root(is_root: bool, variable: impl Fn(&str) -> Option<PathBuf>) -> PathBuf {
-    // Relative directories mean nothing to the keeper, and the base-directory specification ignores them too.
-    let variable = |name| variable(name).filter(|path| path.is_absolute());
-    if let Some(explicit) = variable("GAVEL_CACHE") {
-        return explicit;
-    }
-    if is_root {
-        return PathBuf::from("/var/cache/gavel");
-    }
-    let base = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache")));
-    match base {
-        Some(base) => base.join("gavel"),
-        // A per-user name: the directory is refused if somebody else owns it.
-        None => std::env::temp_dir().join(format!("gavel-cache-{}", nix::unistd::geteuid())),
-    }
-}
-
 impl Store {
     /// Opens (making it where needed) the store at `root`, clearing what killed processes left in mid-write.
     /// At most `capacity` bytes are kept; the least recently used entries go first, none in use.
@@ -373,22 +349,4 @@ fn make_directory(path: &Path) -> Result<(), CacheError> {
         .mode(0o700)
         .create(path)
         .map_err(|error| CacheError::at("make the directory", path, error))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_place_depends_on_the_environment_and_the_user() {
-        let with = |is_root, set: &[(&str, &str)]| {
-            let find = |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| value.into());
-            choose_root(is_root, find).display().to_string()
-        };
-        assert_eq!(with(true, &[("GAVEL_CACHE", "/c"), ("HOME", "/root")]), "/c");
-        assert_eq!(with(true, &[("HOME", "/root")]), "/var/cache/gavel");
-        assert_eq!(with(false, &[("XDG_CACHE_HOME", "/x"), ("HOME", "/h")]), "/x/gavel");
-        assert_eq!(with(false, &[("XDG_CACHE_HOME", "relative"), ("HOME", "/h")]), "/h/.cache/gavel");
-        assert!(with(false, &[]).contains("gavel-cache-"));
-    }
 }

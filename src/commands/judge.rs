@@ -162,6 +162,10 @@ fn summary(report: &Report, table: &Table) -> String {
     if let Some(first) = &report.first_failure {
         line.push_str(&format!(" on {}", output::one_line(first)));
     }
+    if !report.compile.ok {
+        line.push_str(&format!(": {language}, nothing was run"));
+        return line;
+    }
     let accepted = report.tests.iter().filter(|test| test.verdict == Verdict::AC).count();
     line.push_str(&format!(
         ": {language}, {accepted} of {} tests accepted, at most {} CPU and {}",

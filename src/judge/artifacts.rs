@@ -145,6 +145,7 @@ fn copy_directory(
             .metadata()
             .map_err(|error| Fault::file("read", name, error))?;
         if metadata.is_dir() {
+            budget.files -= 1;
             std::fs::create_dir(&target).map_err(|error| Fault::file("make directory", &target, error))?;
             copy_directory(opened, &target, budget, depth + 1)?;
         } else {

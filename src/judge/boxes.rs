@@ -28,27 +28,22 @@ impl BoxPool {
         self.boxes.iter().any(|(kept, _)| kept == shape)
     }
 
-    /// The box of that shape, made where needed.
+    /// The box of that shape, made where needed; out of the pool until it is put back.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub(super) fn get(&mut self, sandbox: &Sandbox, shape: &Shape) -> Result<&mut BoxHandle, SandboxError> {
-        let entry = match self.boxes.iter().position(|(kept, _)| kept == shape) {
-            Some(place) => self.boxes.remove(place),
-            None => {
-                if self.boxes.len() >= KEPT {
-                    self.boxes.remove(0);
-                }
-                (shape.clone(), sandbox.open_box(shape, self.core)?)
-            }
-        };
-        let place = self.boxes.len();
-        self.boxes.push(entry);
-        Ok(&mut self.boxes[place].1)
+    pub(super) fn take(&mut self, sandbox: &Sandbox, shape: &Shape) -> Result<BoxHandle, SandboxError> {
+        match self.boxes.iter().position(|(kept, _)| kept == shape) {
+            Some(place) => Ok(self.boxes.remove(place).1),
+            None => sandbox.open_box(shape, self.core),
+        }
     }
 
-    /// Destroys the box of that shape: it failed, or cannot be trusted any more.
-    pub(super) fn discard(&mut self, shape: &Shape) {
-        self.boxes.retain(|(kept, _)| kept != shape);
+    /// Keeps a box for later, destroying the one that was not used for longest where there are too many.
+    pub(super) fn put(&mut self, sandbox_box: BoxHandle) {
+        if self.boxes.len() >= KEPT {
+            self.boxes.remove(0);
+        }
+        self.boxes.push((sandbox_box.shape().clone(), sandbox_box));
     }
 }

@@ -260,8 +260,10 @@ fn compile_in_box(
     destination: &Path,
     cancel: &CancelToken,
 ) -> Result<CompileReport, Fault> {
-    if let Some(prepared) = plan.prepared {
-        sandbox_box.attach(PREPARED, &prepared.entry.path().join(prepare::FILES))?;
+    match plan.prepared {
+        Some(prepared) => sandbox_box.attach(PREPARED, &prepared.entry.path().join(prepare::FILES))?,
+        // Another language that shares this box may have left its own there.
+        None => sandbox_box.detach(PREPARED)?,
     }
     artifacts::fill_workspace(sandbox_box.fresh_workspace()?, plan.sources)?;
     let null = File::open("/dev/null").map_err(|error| Fault::file("open", Path::new("/dev/null"), error))?;

@@ -19,6 +19,7 @@ mod artifacts;
 mod boxes;
 mod compile;
 mod fault;
+mod files;
 mod host_memory;
 mod limits;
 mod pipeline;
@@ -69,6 +70,9 @@ const EXECUTABLE: &str = "program";
 const BASE_ENVIRONMENT: &[&str] =
     &["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/w", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8"];
 
+/// Files remembered as read into the page cache; beyond that all are forgotten, and read once more.
+const PRELOADED_REMEMBERED: usize = 100_000;
+
 /// A judge: boxes, a cache and a language table, ready for any number of judgings at once.
 #[derive(Debug)]
 pub struct Judge {
@@ -81,7 +85,7 @@ pub struct Judge {
     host: provenance::Host,
     toolchains: toolchain::Toolchains,
     /// Files read into the page cache already, by device, inode, size and time.
-    preloaded: Mutex<HashSet<(u64, u64, u64, i64)>>,
+    preloaded: Mutex<HashSet<(u64, u64, u64, i64, i64)>>,
     may_raise_limits: bool,
     host_memory: HostMemory,
 }
@@ -93,10 +97,11 @@ impl Judge {
     /// [`StartError`] when this host cannot run boxes or the cache cannot be opened.
     pub fn start(settings: JudgeSettings) -> Result<Self, StartError> {
         let slots = Slots::new(settings.slots)?;
+        // The store looks first whether the place is ours alone.
+        let store = Store::open(&settings.cache, settings.cache_capacity)?;
         let spill = settings.cache.join("spill");
         std::fs::create_dir_all(&spill)
             .map_err(|source| StartError::Directory { path: spill.clone(), source })?;
-        let store = Store::open(&settings.cache.join("entries"), settings.cache_capacity)?;
         let sandbox = Sandbox::start(&settings.sandbox)?;
         let host = provenance::Host::read(settings.worker, sandbox.resource_control());
         Ok(Self {
@@ -230,8 +235,10 @@ impl Judge {
         let started = Instant::now();
         let control = self.sandbox.resource_control();
         let limits = limits::of_run(submission, package, request.language, self.may_raise_limits, control);
+        let inputs = files::Inputs::of(&self.sandbox, &package.directory)?;
         let run = TestRun {
             judge: self,
+            inputs: &inputs,
             language: request.language,
             program: &program,
             limits: &limits,
@@ -279,11 +286,22 @@ impl Judge {
         let mut boxes = slot.boxes();
         let mut is_second = false;
         loop {
-            let error = match boxes.get(&self.sandbox, shape).map_err(Fault::from).and_then(&mut work) {
+            // Out of the pool while it works: a panic or a fault on the way destroys the box with whatever runs or
+            // lies in it.
+            let mut sandbox_box = boxes.take(&self.sandbox, shape)?;
+            let error = match work(&mut sandbox_box) {
                 Err(Fault::Sandbox(error)) => error,
-                done => return done,
+                Err(fault @ Fault::Cancelled) => {
+                    boxes.put(sandbox_box);
+                    return Err(fault);
+                }
+                Err(fault) => return Err(fault),
+                done => {
+                    boxes.put(sandbox_box);
+                    return done;
+                }
             };
-            boxes.discard(shape);
+            drop(sandbox_box);
             if is_second || matches!(error, SandboxError::KeeperGone) || is_cancelled() {
                 return Err(error.into());
             }
@@ -302,12 +320,19 @@ impl Judge {
 
     fn try_preload(&self, path: &Path) -> io::Result<()> {
         use std::os::unix::fs::MetadataExt;
-        let mut file = std::fs::File::open(path)?;
+        let mut file = files::open_regular(path)?;
         let metadata = file.metadata()?;
-        let identity = (metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime_nsec());
-        if slots::lock(&self.preloaded).insert(identity) {
-            io::copy(&mut file, &mut io::sink())?;
+        let identity =
+            (metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+        if slots::lock(&self.preloaded).contains(&identity) {
+            return Ok(());
         }
+        io::copy(&mut file, &mut io::sink())?;
+        let mut preloaded = slots::lock(&self.preloaded);
+        if preloaded.len() >= PRELOADED_REMEMBERED {
+            preloaded.clear();
+        }
+        preloaded.insert(identity);
         Ok(())
     }
 }

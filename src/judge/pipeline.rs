@@ -11,6 +11,7 @@ use std::sync::Mutex;
 
 use super::compile::Program;
 use super::fault::Fault;
+use super::files::Inputs;
 use super::limits::RunLimits;
 use super::progress::EventSender;
 use super::run_test::{TestResult, run_argv, run_shape, run_test};
@@ -32,6 +33,7 @@ pub(super) struct TestRun<'a> {
     pub(super) stop: Stop,
     pub(super) cancel: &'a CancelToken,
     pub(super) events: &'a EventSender<'a>,
+    pub(super) inputs: &'a Inputs,
 }
 
 /// Runs all tests and fills the report's verdict, tests and figures.

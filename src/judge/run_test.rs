@@ -3,7 +3,6 @@
 //! The verdict comes from what the sandbox did and counted, never from the signal a program died of: a
 //! program can raise any signal at itself.
 
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::Duration;
@@ -12,6 +11,7 @@ use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
 use super::fault::Fault;
+use super::files::open_regular;
 use super::limits::RunLimits;
 use super::pipeline::TestRun;
 use super::{EXECUTABLE, environment};
@@ -117,9 +117,7 @@ pub(super) fn run_test(
         let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
         sandbox_box.attach(PROGRAM, &run.program.directory)?;
         let mut once = |stdout: &mut Capture, stderr: &mut Capture| -> Result<Outcome, Fault> {
-            let input = File::open(&test.input).map_err(|error| {
-                Fault::Package(format!("cannot read the input {}: {error}", test.input.display()))
-            })?;
+            let input = run.inputs.open(&test.input)?;
             let command = Command {
                 argv,
                 env: &env,
@@ -243,8 +241,12 @@ fn own_file(argv: &[String], directory: &Path) -> bool {
 fn not_started(step: &str, errno: i32, argv: &[String], own_file: bool) -> Result<String, Fault> {
     let program = argv.first().map_or("", String::as_str);
     let why = Errno::from_raw(errno).desc();
-    let theirs = own_file
-        && matches!(errno, libc::ENOENT | libc::ENOEXEC | libc::EACCES | libc::E2BIG | libc::ENOTDIR);
+    // A file the kernel will not execute is the contestant's; a kernel that cannot is not.
+    let ours = matches!(
+        errno,
+        libc::ENOMEM | libc::EAGAIN | libc::EIO | libc::ENFILE | libc::EMFILE | libc::ENOSPC | libc::EINTR
+    );
+    let theirs = own_file && step == "execve" && !ours;
     if theirs {
         // ENOENT is about the interpreter in its first line.
         Ok(format!("the program could not be started: {why}"))
@@ -255,7 +257,7 @@ fn not_started(step: &str, errno: i32, argv: &[String], own_file: bool) -> Resul
 
 /// Compares the output with the answer.
 fn check(result: &mut TestResult, test: &Test, stdout: &mut Capture) -> Result<(), Fault> {
-    let mut answer = File::open(&test.answer).map_err(|error| {
+    let mut answer = open_regular(&test.answer).map_err(|error| {
         Fault::Package(format!("cannot read the answer {}: {error}", test.answer.display()))
     })?;
     let mut output =
@@ -369,6 +371,10 @@ mod tests {
         assert_eq!((verdict, reason), (Verdict::RTE, Some(Reason::Start)));
         assert!(matches!(judged(&outcome(exit, &[]), "/usr/bin/python3"), Err(Fault::Language(_))));
         assert!(matches!(judged_with(&outcome(exit, &[]), "/program/gone", false), Err(Fault::Language(_))));
+        let exit = Exit::NotStarted { step: "execve", errno: libc::ELIBBAD };
+        assert_eq!(judged(&outcome(exit, &[]), "/program/run").unwrap().0, Verdict::RTE);
+        let exit = Exit::NotStarted { step: "chdir", errno: libc::ENOENT };
+        assert!(judged(&outcome(exit, &[]), "/program/run").is_err());
         let exit = Exit::NotStarted { step: "execve", errno: libc::ENOMEM };
         assert!(judged(&outcome(exit, &[]), "/program/run").is_err());
     }

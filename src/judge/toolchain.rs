@@ -124,6 +124,14 @@ fn identity(language: &Language) -> Result<String, ToolchainError> {
             metadata.ctime_nsec()
         );
     }
+    // Compilers call other programs and read libraries and headers: an update of any package may change what they
+    // make.
+    for path in ["/var/lib/dpkg/status", "/etc/ld.so.cache"] {
+        if let Ok(metadata) = std::fs::metadata(path) {
+            let _ =
+                write!(text, "\n{path} {} {}.{}", metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+        }
+    }
     Ok(text)
 }
 

@@ -70,6 +70,9 @@ struct Traces {
     blocks_free: u64,
     changed: (i64, i64),
     modified: (i64, i64),
+    /// Mode, owner, links: without privileges a program owns the directory, and the clock behind the times above
+    /// is coarse.
+    inode: (u32, u32, u64),
 }
 
 impl Traces {
@@ -82,6 +85,7 @@ impl Traces {
             blocks_free: space.blocks_free(),
             changed: (status.st_ctime, status.st_ctime_nsec),
             modified: (status.st_mtime, status.st_mtime_nsec),
+            inode: (status.st_mode, status.st_uid, status.st_nlink),
         })
     }
 }
@@ -104,8 +108,25 @@ impl BoxHandle {
         shape: &Shape,
         core: Option<usize>,
     ) -> Result<Self, SandboxError> {
-        let (answer, mut files) = keeper.ask(&Request::Open { shape: shape.clone(), core })?;
+        let (answer, files) = keeper.ask(&Request::Open { shape: shape.clone(), core })?;
         let Answer::Opened { number, init, .. } = answer else { return Err(SandboxError::KeeperGone) };
+        let opened = Self::take_over(Arc::clone(&keeper), control, shape, core, (number, init), files);
+        if opened.is_err() {
+            // Half a handle has no drop: the box would stay until the keeper's end.
+            let _ = keeper.ask(&Request::Close { number });
+        }
+        opened
+    }
+
+    /// A handle over the descriptors of a new box.
+    fn take_over(
+        keeper: Arc<KeeperClient>,
+        control: ResourceControl,
+        shape: &Shape,
+        core: Option<usize>,
+        (number, init): (u64, i32),
+        mut files: Files,
+    ) -> Result<Self, SandboxError> {
         let workspace = take(&mut files, Role::Workspace)?;
         let pristine = Traces::of(&workspace)?;
         Ok(Self {
@@ -145,10 +166,22 @@ impl BoxHandle {
             return Ok(());
         }
         self.shown.retain(|(own, _)| *own != point);
-        let request =
-            Request::Attach { number: self.number, point: point.to_owned(), source: source.to_owned() };
-        self.keeper.ask(&request)?;
+        let source = Some(source.to_owned());
+        self.keeper.ask(&Request::Attach { number: self.number, point: point.to_owned(), source })?;
         self.shown.push((point, identity));
+        Ok(())
+    }
+
+    /// Shows nothing at `point` any more.
+    ///
+    /// # Errors
+    /// When the mount cannot be removed.
+    pub fn detach(&mut self, point: &'static str) -> Result<(), SandboxError> {
+        if self.shown.iter().any(|(own, _)| *own == point) {
+            let request = Request::Attach { number: self.number, point: point.to_owned(), source: None };
+            self.keeper.ask(&request)?;
+            self.shown.retain(|(own, _)| *own != point);
+        }
         Ok(())
     }
 

@@ -79,7 +79,7 @@ impl Capture {
             return Ok(());
         }
         if !self.spilled {
-            let mut file = tempfile::tempfile_in(&self.directory)?;
+            let mut file = self.spill_file()?;
             file.write_all(&self.memory)?;
             self.memory.clear();
             self.spill = Some(file);
@@ -88,6 +88,17 @@ impl Capture {
         match &mut self.spill {
             Some(file) => file.write_all(kept),
             None => Ok(()),
+        }
+    }
+
+    /// An unlinked file; the directory is made again should somebody have emptied the cache it lies in.
+    fn spill_file(&self) -> io::Result<File> {
+        match tempfile::tempfile_in(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                std::fs::create_dir_all(&self.directory)?;
+                tempfile::tempfile_in(&self.directory)
+            }
+            made => made,
         }
     }
 

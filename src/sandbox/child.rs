@@ -148,7 +148,7 @@ pub(super) fn spawn(plan: &Plan, stack: &mut ChildStack, cgroup: Option<Borrowed
     let result: i64;
     // SAFETY: clone3 reads `arguments`, of the size given, and writes `pidfd`; both outlive the call. The
     // child starts on `stack`, which nobody else uses and which is 16-byte aligned at its end (it is a Vec of
-    // u128 with an even number of bytes per element), as the ABI wants before a call. Registers r12 and r13
+    // u128, whose alignment and size are both 16), as the ABI wants before a call. Registers r12 and r13
     // survive the system call in both processes, so the child calls `child_main(plan)`, which never returns;
     // the parent falls through. CLONE_VFORK suspends the parent until the child has exec'ed or exited, so
     // `plan`, `stack` and the whole shared memory stay valid and unchanged under the child. The child runs no

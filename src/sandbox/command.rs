@@ -42,7 +42,7 @@ pub enum Stream<'a> {
 pub struct Limits {
     /// CPU time of the whole process tree.
     pub cpu: Option<Duration>,
-    /// Wall time from exec, less the time the box was ready to run but the host gave it no core.
+    /// Wall time from when the box was told to begin, less the time the box was ready to run but the host gave it no core.
     pub wall: Option<Duration>,
     /// Memory of the whole process tree.
     pub memory: Option<Bytes>,

@@ -1,6 +1,6 @@
 //! Box init: PID 1 of a box, from its birth to its loop of runs.
 //!
-//! It is born by the keeper into new namespaces, builds the root, gives up everything it can (a user namespace
+//! It is born by the keeper into new namespaces, builds the root, gives up what it can (a user namespace
 //! of its own, an unprivileged uid, no capability in the bounding set, no further namespaces, the system-call
 //! filter), and then only serves: one request, one program, one result. Programs inherit all of that, so a run
 //! pays for none of it.
@@ -111,6 +111,7 @@ fn become_init(
     unshare(CloneFlags::CLONE_NEWCGROUP).map_err(failed("make", "a cgroup namespace"))?;
     report(keeper, &Progress::Rooted)?;
     sethostname(&shape.hostname).map_err(failed("set", "the host name"))?;
+    unprotect();
     let proc = File::open("/proc").map_err(|error| SandboxError::at("open", "/proc", error))?;
     rootfs::enter(shape, identity.workspace_owner)?;
     unshare(CloneFlags::CLONE_NEWUSER).map_err(failed("make", "a user namespace"))?;
@@ -138,6 +139,16 @@ fn become_init(
     seccompiler::apply_filter(&filter)
         .map_err(|error| SandboxError::on("install", "the system-call filter", io::Error::other(error)))?;
     Ok(workspace)
+}
+
+/// Gives up a protection from the kernel's out-of-memory killer that a service manager gave to gavel: in programs
+/// it would leave the killer nobody to kill. Raising the score needs no privilege (proc(5), "oom_score_adj").
+fn unprotect() {
+    let path = "/proc/self/oom_score_adj";
+    let score = std::fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<i32>().ok());
+    if score.is_some_and(|score| score < 0) {
+        let _ = std::fs::write(path, "0");
+    }
 }
 
 /// Makes further namespaces impossible in the box's user namespace: a limit of zero for each kind
@@ -233,6 +244,11 @@ fn run(
         }
     };
     kill_everything(&mut max_rss_kib)?;
+    // A child's peak starts from that of the process it shared its memory with at birth: this one.
+    let own_peak = u64::try_from(getrusage(UsageWho::RUSAGE_SELF)?.max_rss()).unwrap_or(u64::MAX);
+    if max_rss_kib <= own_peak.saturating_add(256) {
+        max_rss_kib = 0;
+    }
     let reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let cpu =
         |usage: &nix::sys::resource::Usage| time_value(usage.user_time()) + time_value(usage.system_time());

@@ -156,14 +156,18 @@ impl Keeper {
                 Ok((Answer::Opened { number, init, roles }, descriptors))
             }
             Request::Attach { number, point, source } => {
-                let source = rootfs::shown(&source)?;
+                let source = source.as_deref().map(rootfs::shown).transpose()?;
                 self.inside(number, |_| {
                     // What was shown there before goes; nothing does the first time (EINVAL: not a mount).
-                    let _ = nix::mount::umount2(point.as_str(), nix::mount::MntFlags::MNT_DETACH);
-                    rootfs::attach(&source, Path::new(&point))
+                    match nix::mount::umount2(point.as_str(), nix::mount::MntFlags::MNT_DETACH) {
+                        Ok(()) | Err(nix::errno::Errno::EINVAL) => {}
+                        Err(errno) => return Err(SandboxError::on("stop showing", point.clone(), errno)),
+                    }
+                    source.map_or(Ok(()), |source| rootfs::attach(&source, Path::new(&point)))
                 })?;
                 done(Files::new())
             }
+            Request::View { source } => done(vec![(Role::View, rootfs::shown(&source)?)]),
             Request::Renew { number } => {
                 let workspace = self.inside(number, renew)?;
                 done(vec![(Role::Workspace, workspace)])
@@ -219,7 +223,10 @@ impl Keeper {
                 // Everything else is the keeper's: its socket, other boxes' namespaces and processes.
                 let cleaned = syscalls::close_all_but(&[theirs.as_fd(), init_end.as_fd()]);
                 if cleaned.is_ok() {
-                    init::live(&shape, core, identity, theirs, init_end);
+                    // A panic must not unwind into the keeper's destructors, of which this is a copy.
+                    let life =
+                        std::panic::AssertUnwindSafe(|| init::live(&shape, core, identity, theirs, init_end));
+                    let _ = std::panic::catch_unwind(life);
                 }
                 syscalls::exit_now(0)
             }

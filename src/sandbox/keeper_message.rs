@@ -17,8 +17,10 @@ pub(super) enum Request {
     },
     /// Make a box.
     Open { shape: Shape, core: Option<usize> },
-    /// Show a host directory in a box.
-    Attach { number: u64, point: String, source: PathBuf },
+    /// Show a host directory in a box at a point, or nothing there any more.
+    Attach { number: u64, point: String, source: Option<PathBuf> },
+    /// A read-only view of a host directory.
+    View { source: PathBuf },
     /// Replace the work directory by an empty one.
     Renew { number: u64 },
     /// Replace the leaf cgroup by a fresh one.
@@ -34,6 +36,7 @@ impl Request {
             Self::Start { .. } => "start",
             Self::Open { .. } => "make a box",
             Self::Attach { .. } => "show a directory in a box",
+            Self::View { .. } => "make a read-only view of a directory",
             Self::Renew { .. } => "replace the work directory of a box",
             Self::FreshLeaf { .. } => "replace the cgroup of a box",
             Self::Close { .. } => "destroy a box",

@@ -51,7 +51,8 @@ pub use error::SandboxError;
 pub use keeper::{FIRST_ID, keeper_main};
 pub use shape::{BASE_MOUNTS, PREPARED, PROGRAM, Profile, Shape, WORKSPACE};
 
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -87,7 +88,7 @@ impl ResourceControl {
         match self {
             Self::CgroupV2 => "memory.peak",
             Self::CgroupHybrid | Self::CgroupV1 => "max_usage_in_bytes",
-            Self::None => "VmHWM",
+            Self::None => "ru_maxrss",
         }
     }
 }
@@ -140,6 +141,17 @@ impl Sandbox {
     pub fn open_box(&self, shape: &Shape, core: Option<usize>) -> Result<BoxHandle, SandboxError> {
         shape.validate()?;
         BoxHandle::open(Arc::clone(&self.keeper), self.control, shape, core)
+    }
+
+    /// A read-only view of a host directory, as a descriptor to open files below. Whoever is handed such a file can
+    /// change nothing about it, also where they have its owner's uid: neither through the descriptor nor by
+    /// opening it again.
+    ///
+    /// # Errors
+    /// When the directory cannot be opened, or the keeper is gone.
+    pub fn view(&self, directory: &Path) -> Result<OwnedFd, SandboxError> {
+        let (_, files) = self.keeper.ask(&keeper_message::Request::View { source: directory.to_owned() })?;
+        files.into_iter().next().map(|(_, view)| view).ok_or(SandboxError::KeeperGone)
     }
 
     /// What this host lacks for `control`, in words; `None` when nothing.

@@ -115,7 +115,7 @@ pub(super) struct RunResult {
     pub init_cpu: Duration,
     /// CPU time of all processes reaped (wait4(2)).
     pub reaped_cpu: Duration,
-    /// Largest `ru_maxrss` of what was reaped, KiB.
+    /// Largest `ru_maxrss` of what was reaped, KiB; 0 when it cannot be told from box init's own.
     pub max_rss_kib: u64,
     /// Major faults and blocks read by what was reaped: zero means the page cache had everything.
     pub disk_reads: u64,

@@ -136,7 +136,12 @@ const ONESELF: &[u32] = &[0];
 /// `socket` and `socketpair`: AF_UNIX. AF_VSOCK, AF_ALG and the like are in no namespace.
 const LOCAL_SOCKETS: &[u32] = &[libc::AF_UNIX as u32];
 
+/// `fadvise64`: hints, but not POSIX_FADV_DONTNEED, which throws the host's pages out of the cache and, with a
+/// read that does not wait, tells one box what another has read. For the same reason there is no `preadv2`.
+const HINTS: &[u32] = &[0, 1, 2, 3, 5];
+
 const GUARDS: &[Guard] = &[
+    Guard { call: libc::SYS_fadvise64, argument: 3, allowed: Allowed::OneOf(HINTS) },
     Guard { call: libc::SYS_clone, argument: 0, allowed: Allowed::Without(CLONE_REFUSED) },
     Guard { call: libc::SYS_ioctl, argument: 1, allowed: Allowed::OneOf(TERMINALS_AND_PIPES) },
     Guard { call: libc::SYS_prctl, argument: 0, allowed: Allowed::OneOf(PROCESS_OPTIONS) },

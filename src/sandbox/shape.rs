@@ -71,7 +71,8 @@ impl Shape {
             if !mount.is_absolute() || !plain || mount == Path::new("/") {
                 return Err(refuse("give an absolute path without '..', and not '/'".to_owned()));
             }
-            if let Some(own) = OWN.iter().find(|own| mount.starts_with(own)) {
+            let own = OWN.iter().find(|own| mount.starts_with(own));
+            if let Some(own) = own.or_else(|| ["/etc"].iter().find(|own| mount == Path::new(own))) {
                 return Err(refuse(format!("{own} is the box's own; copy or bind it to another place")));
             }
         }

@@ -88,28 +88,32 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Takes what is there, up to a pipe's worth, without waiting.
-    pub(super) fn take(&mut self) -> io::Result<()> {
-        let Self::Captured { capture, pipe: place, limit } = self else { return Ok(()) };
-        let Some(pipe) = place else { return Ok(()) };
+    /// Takes what is there, up to some pipes' worth, without waiting; true when there was at least a quarter of one.
+    pub(super) fn take(&mut self) -> io::Result<bool> {
+        let Self::Captured { capture, pipe: place, limit } = self else { return Ok(false) };
+        let Some(pipe) = place else { return Ok(false) };
         let mut buffer = [0u8; 64 * 1024];
+        let mut full = false;
         for _ in 0..8 {
             match read(&*pipe, &mut buffer) {
                 Ok(0) => {
                     *place = None;
-                    return Ok(());
+                    return Ok(false);
                 }
-                Ok(length) => capture.push(&buffer[..length])?,
-                Err(Errno::EAGAIN) => return Ok(()),
+                Ok(length) => {
+                    full |= length == buffer.len();
+                    capture.push(&buffer[..length])?;
+                }
+                Err(Errno::EAGAIN) => return Ok(full),
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
             if limit.is_some_and(|limit| capture.total() > limit.0) {
                 *place = None;
-                return Ok(());
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(full)
     }
 
     /// Takes all that is left, every writer being dead.

@@ -227,9 +227,9 @@ impl Watch<'_> {
             }
             if ready.output {
                 let failed = |error| SandboxError::on("take", "a program's output", error);
-                stdout.take().map_err(failed)?;
-                stderr.take().map_err(failed)?;
-                take_output_from = now + OUTPUT_INTERVAL;
+                let full = stdout.take().map_err(failed)? | stderr.take().map_err(failed)?;
+                // A program that fills its pipe is not made to wait for us.
+                take_output_from = if full { now } else { now + OUTPUT_INTERVAL };
                 if stdout.is_over() {
                     self.stop(Stopped::Output);
                 }
@@ -276,13 +276,16 @@ impl Watch<'_> {
     /// Kills for wall time, or stretches it by the time the box waited for a core.
     fn check_wall(&mut self, now: Instant) -> Result<Option<Instant>, SandboxError> {
         let Some(limit) = self.limits.wall else { return Ok(None) };
-        let mut starved = self.meter.and_then(Meter::starved_so_far).unwrap_or_default();
-        if let Some(meter) = self.meter.filter(|_| self.cores == 1) {
-            // Threads of one program that wait for each other count as starved too, but while one of them had
-            // the only core, the host was not to blame.
-            let idle = now.saturating_duration_since(self.started).saturating_sub(meter.cpu_so_far()?);
-            starved = starved.min(idle);
-        }
+        let starved = match self.meter {
+            // Processes of one program that wait for each other count as starved too; but for what they had of the
+            // cores meanwhile the host is not to blame.
+            Some(meter) => {
+                let elapsed = now.saturating_duration_since(self.started);
+                let unserved = elapsed.saturating_sub(meter.cpu_so_far()? / self.cores);
+                meter.starved_so_far().unwrap_or_default().min(unserved)
+            }
+            None => Duration::ZERO,
+        };
         let end = self.started + limit + starved.min(limit * (LARGEST_STRETCH - 1));
         if now >= end {
             self.stop(Stopped::Wall);

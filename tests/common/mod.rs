@@ -70,6 +70,26 @@ impl Scene {
         command
     }
 
+    /// Whether a program runs in a box of the gavel process with that id: keeper, box init, program.
+    pub(crate) fn has_running_box(&self, gavel: u32) -> bool {
+        let children = |pid: u32| -> Vec<u32> {
+            let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+            tasks
+                .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+                .flat_map(|list| {
+                    list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
+                })
+                .collect()
+        };
+        children(gavel).into_iter().flat_map(children).any(|init| {
+            // A run box that is busy with a program of the name a shell script has.
+            children(init).into_iter().any(|program| {
+                std::fs::read_to_string(format!("/proc/{program}/comm"))
+                    .is_ok_and(|name| name.trim() == "bash")
+            })
+        })
+    }
+
     /// Runs gavel to its end.
     pub(crate) fn say(&self, arguments: &[&str]) -> Said {
         said(self.gavel(arguments).output().unwrap())

@@ -43,7 +43,7 @@ fn package(text: &mut String, one: &Examined) {
         let _ = writeln!(text, "  warning: {}", output::one_line(warning));
     }
     if one.rows.is_empty() {
-        let _ = writeln!(text, "  no submissions\n");
+        let _ = writeln!(text, "  no submissions: nothing to verify\n");
         return;
     }
     let mut table = output::table(&[

@@ -130,11 +130,12 @@ fn summarize(examined: &[Examined]) -> Summary {
     summary
 }
 
-/// A judging error says that nothing else can be trusted; then come packages that could not be looked at.
+/// A judging error says that nothing else can be trusted; then come packages that could not be looked at, and
+/// finding nothing to verify: a wrong path must not look like success.
 fn exit_code(summary: &Summary) -> u8 {
     if summary.judging_errors > 0 {
         exit::JUDGING_ERROR
-    } else if summary.broken_packages > 0 || summary.not_judged > 0 {
+    } else if summary.broken_packages > 0 || summary.not_judged > 0 || summary.submissions == 0 {
         exit::USAGE
     } else if summary.as_expected < summary.submissions {
         exit::REJECTED

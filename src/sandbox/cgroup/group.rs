@@ -23,6 +23,8 @@ pub(in crate::sandbox) enum Role {
     Init,
     /// The work directory.
     Workspace,
+    /// A detached, read-only mount of a host directory.
+    View,
     /// The directory of the leaf programs are born into.
     Leaf,
     /// CPU time used.
@@ -41,6 +43,8 @@ pub(in crate::sandbox) enum Role {
     SwapLimit,
     /// Counts of OOM kills.
     MemoryEvents,
+    /// How often the limit was hit (v1; v2 has it among the events).
+    LimitHits,
     /// Memory of the kernel's own structures (v1).
     KernelMemory,
     /// Breakdown of memory.
@@ -207,6 +211,7 @@ impl BoxGroup {
                 (Role::MemoryUsage, "memory.usage_in_bytes"),
                 (Role::MemoryLimit, "memory.limit_in_bytes"),
                 (Role::MemoryEvents, "memory.oom_control"),
+                (Role::LimitHits, "memory.failcnt"),
                 (Role::MemoryStat, "memory.stat"),
             ] {
                 files.push((role, open(memory, name)?));

@@ -19,6 +19,9 @@ const LINGERING: u64 = 512 * 1024;
 const SETTLING_STEPS: u32 = 50;
 const SETTLING_STEP: Duration = Duration::from_millis(2);
 
+/// How far the base may move before a v1 limit, which includes it, is set anew.
+const LIMIT_TOLERANCE: u64 = 256 * 1024;
+
 /// What the kernel charges a group in advance on each core: MEMCG_CHARGE_BATCH pages (mm/memcontrol.c).
 const STOCK: u64 = 64 * 4096;
 
@@ -36,6 +39,9 @@ pub(in crate::sandbox) struct Meter {
     memory_floor: u64,
     cache_base: u64,
     kills_base: u64,
+    hits_base: u64,
+    /// The base the v1 limit was set above.
+    limit_base: u64,
     starved_base: Duration,
     /// Whether writing to the peak file resets it.
     peak_resets: bool,
@@ -71,6 +77,8 @@ impl Meter {
             memory_floor: 0,
             cache_base: 0,
             kills_base: 0,
+            hits_base: 0,
+            limit_base: 0,
             starved_base: Duration::ZERO,
             peak_resets: true,
             killed: Cell::new(false),
@@ -102,6 +110,7 @@ impl Meter {
     fn rebase(&mut self) -> Result<(), SandboxError> {
         self.cpu_base = self.cpu_total()?;
         self.kills_base = self.kills()?;
+        self.hits_base = self.limit_hits()?;
         self.cache_base = self.page_cache()?;
         self.memory_base = self.number(Role::MemoryUsage)?;
         Ok(())
@@ -127,9 +136,12 @@ impl Meter {
             self.process_limit = Some(processes);
         }
         self.memory_base = self.settled_memory()?;
-        if self.memory_limit != Some(memory) {
+        let stale = self.control != ResourceControl::CgroupV2
+            && self.memory_base.abs_diff(self.limit_base) > LIMIT_TOLERANCE;
+        if self.memory_limit != Some(memory) || stale {
             self.limit_memory(memory)?;
             self.memory_limit = Some(memory);
+            self.limit_base = self.memory_base;
         }
         if self.peak_resets {
             self.write(Role::MemoryPeak, "0")?;
@@ -200,9 +212,11 @@ impl Meter {
         done
     }
 
-    /// Whether the kernel has killed for memory since the last [`Meter::finish`].
+    /// Whether the box has used up its memory since the last [`Meter::finish`]: the kernel has killed in it, and
+    /// its own limit was hit. A kill without that is the host's want of memory, not the program's.
     pub(in crate::sandbox) fn ran_out_of_memory(&self) -> bool {
         self.kills().is_ok_and(|kills| kills > self.kills_base)
+            && self.limit_hits().is_ok_and(|hits| hits > self.hits_base)
     }
 
     /// What the run used, after everything in the box is dead. `disk_reads` is whether it read anything from a
@@ -212,9 +226,15 @@ impl Meter {
         let cpu_total = self.cpu_total()?;
         let cpu = cpu_total.saturating_sub(self.cpu_base);
         self.cpu_base = cpu_total;
-        let kills = self.kills()?;
-        let out_of_memory = kills > self.kills_base;
-        self.kills_base = kills;
+        let (kills, hits) = (self.kills()?, self.limit_hits()?);
+        let out_of_memory = kills > self.kills_base && hits > self.hits_base;
+        if kills > self.kills_base && !out_of_memory {
+            return Err(SandboxError::BoxLost {
+                name: "a box".to_owned(),
+                detail: "the host ran out of memory and the kernel killed in it".to_owned(),
+            });
+        }
+        (self.kills_base, self.hits_base) = (kills, hits);
         // The kernel charges in advance: what was in stock when the run began was the run's to use, and small
         // programs need no more than that.
         let in_stock = self.memory_base.saturating_sub(self.memory_floor).min(STOCK);
@@ -269,6 +289,15 @@ impl Meter {
 
     fn kills(&self) -> Result<u64, SandboxError> {
         self.with_text(Role::MemoryEvents, |text| field(text, "oom_kill "))
+    }
+
+    /// How often an allocation met the limit: v2 counts those that could not be met by reclaiming ("oom" in
+    /// cgroup-v2.rst), v1 all.
+    fn limit_hits(&self) -> Result<u64, SandboxError> {
+        if self.control == ResourceControl::CgroupV2 {
+            return self.with_text(Role::MemoryEvents, |text| field(text, "oom "));
+        }
+        self.number(Role::LimitHits)
     }
 
     /// Memory of the group page by page, without what is charged in advance. A leaf of v2 is empty when it is

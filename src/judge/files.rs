@@ -1,0 +1,64 @@
+//! Opens a package's files for judging.
+//!
+//! Packages lie on disks that others write to: a file that has become a FIFO must not hold a slot for ever, and
+//! an input that a program is handed must not let it change the package, also where the program has its owner's
+//! uid (boxes made without privileges). So inputs are opened below a read-only view of the package.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+
+use super::fault::Fault;
+use crate::sandbox::{Sandbox, SandboxError};
+
+/// A read-only view of a package's directory.
+#[derive(Debug)]
+pub(super) struct Inputs {
+    directory: PathBuf,
+    view: OwnedFd,
+}
+
+impl Inputs {
+    /// A view of `directory`; it lasts as long as this.
+    pub(super) fn of(sandbox: &Sandbox, directory: &Path) -> Result<Self, SandboxError> {
+        let directory = directory.canonicalize().map_err(|source| SandboxError::System {
+            operation: "find",
+            subject: directory.display().to_string(),
+            source,
+        })?;
+        let view = sandbox.view(&directory)?;
+        Ok(Self { directory, view })
+    }
+
+    /// Opens an input anew: with a file offset of its own.
+    pub(super) fn open(&self, path: &Path) -> Result<File, Fault> {
+        let broken =
+            |error: io::Error| Fault::Package(format!("cannot read the input {}: {error}", path.display()));
+        // Links are followed on the host, where the package's reader has checked that they stay inside.
+        let resolved = path.canonicalize().map_err(broken)?;
+        let below = resolved.strip_prefix(&self.directory).map_err(|_| {
+            broken(io::Error::new(io::ErrorKind::InvalidInput, "it lies outside the package"))
+        })?;
+        let how = OpenHow::new()
+            .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+        let opened = openat2(self.view.as_fd(), below, how).map_err(|errno| broken(errno.into()))?;
+        regular(opened.into()).map_err(broken)
+    }
+}
+
+/// Opens a regular file for reading, never waiting for what has taken its place.
+pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+    regular(File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?)
+}
+
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
+}
