@@ -70,6 +70,9 @@ const EXECUTABLE: &str = "program";
 const BASE_ENVIRONMENT: &[&str] =
     &["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/w", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8"];
 
+/// Device, inode, size, and seconds and nanoseconds of the last change of a file's content.
+type FileState = (u64, u64, u64, i64, i64);
+
 /// Files remembered as read into the page cache; beyond that all are forgotten, and read once more.
 const PRELOADED_REMEMBERED: usize = 100_000;
 
@@ -84,8 +87,8 @@ pub struct Judge {
     table: Table,
     host: provenance::Host,
     toolchains: toolchain::Toolchains,
-    /// Files read into the page cache already, by device, inode, size and time.
-    preloaded: Mutex<HashSet<(u64, u64, u64, i64, i64)>>,
+    /// Files read into the page cache already.
+    preloaded: Mutex<HashSet<FileState>>,
     may_raise_limits: bool,
     host_memory: HostMemory,
 }

@@ -104,7 +104,7 @@ fn examine(
     report.checks.push(level(control));
     // The judge's own store, so also its own bound.
     let capacity = JudgeSettings::new(judge.languages().clone(), cache.to_owned()).cache_capacity;
-    let opened = Store::open(&cache, capacity).map_err(CommandError::judging);
+    let opened = Store::open(cache, capacity).map_err(CommandError::judging);
     let installed = opened.and_then(|store| rig::install(&store).map(|program| (store, program)));
     let (store, program) = match installed {
         Ok(pair) => pair,
