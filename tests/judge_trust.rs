@@ -165,7 +165,7 @@ fn a_cache_that_is_emptied_meanwhile_costs_nobody_a_verdict() {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     for name in ["objects", "drafts", "spill"] {
-        let _ = std::process::Command::new("rm").arg("-rf").arg(scene.path("cache").join(name)).status();
+        let _ = Command::new("rm").arg("-rf").arg(scene.path("cache").join(name)).status();
     }
     let said = said(child.wait_with_output().unwrap());
     // What ran while its own files were taken away may fail, as our fault; what came later must not.
