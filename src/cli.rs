@@ -380,8 +380,8 @@ fn parse_size(text: &str) -> Result<Bytes, String> {
 }
 
 fn parse_memory(text: &str) -> Result<Bytes, String> {
-    let size = parse_size(text)?;
-    if size < LEAST_MEMORY {
+    let size: Bytes = text.parse().map_err(|error: crate::units::UnitError| error.to_string())?;
+    if size < LEAST_MEMORY || size > LARGEST {
         return Err(format!("'{text}' is out of range: give between 1MiB and 16TiB"));
     }
     Ok(size)

@@ -11,8 +11,7 @@ use crate::commands::languages::Row;
 use crate::sandbox::{Hierarchy, ResourceControl};
 
 /// How to get the compilers that are missing.
-const SET_UP: &str =
-    "deploy/setup.sh (in gavel's sources, for Debian), or install by hand the programs named";
+const SET_UP: &str = "deploy/setup.sh (in gavel's sources) installs all that Debian 12 has; the rest by hand";
 
 /// Is it fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
