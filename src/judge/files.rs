@@ -1,13 +1,13 @@
-//! Opens a package's files for judging.
+//! A package's files: opened for judging, and told apart from what they were before.
 //!
 //! Packages lie on disks that others write to: a file that has become a FIFO must not hold a slot for ever, and
 //! an input that a program is handed must not let it change the package, also where the program has its owner's
 //! uid (boxes made without privileges). So inputs are opened below a read-only view of the package.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
@@ -49,6 +49,22 @@ impl Inputs {
         let opened = openat2(self.view.as_fd(), below, how).map_err(|errno| broken(errno.into()))?;
         regular(opened.into()).map_err(broken)
     }
+}
+
+/// Everything that changes when a file is replaced or written to, as a text for cache keys; ctime is among it, which
+/// no program can set back.
+pub(super) fn state(path: &Path, metadata: &Metadata) -> String {
+    format!(
+        "{} {}:{} {} {}.{} {}.{}",
+        path.display(),
+        metadata.dev(),
+        metadata.ino(),
+        metadata.len(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+        metadata.ctime(),
+        metadata.ctime_nsec()
+    )
 }
 
 /// Opens a regular file for reading, never waiting for what has taken its place.

@@ -1,11 +1,10 @@
 //! What judged a submission: the host, and the digest of everything in a package that judging reads.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::Judge;
 use super::fault::Fault;
-use crate::cache::{KeyBuilder, Lookup};
+use super::{Judge, files};
+use crate::cache::{Digest, KeyBuilder, Lookup};
 use crate::package::Package;
 use crate::report::Provenance;
 use crate::sandbox::ResourceControl;
@@ -57,40 +56,35 @@ fn cpu_model() -> String {
 /// Reading the files takes as long as they are large, so the digest is kept in the cache under what `stat`
 /// says of them; ctime is among it, which no program can set back.
 pub(super) fn package_digest(judge: &Judge, package: &Package) -> Result<String, Fault> {
-    let mut key = KeyBuilder::default().field("kind", "package digest 2").field("limits", limits(package));
-    for test in &package.tests {
-        key = key.field("test", &test.name).field("comparator", format!("{:?}", test.comparator));
-        for path in [&test.input, &test.answer] {
-            key = key.field("file", stat(path)?);
-        }
-    }
-    let draft = match judge.store.get_or_lock(&key.finish())? {
+    let key = key(package)?;
+    let draft = match judge.store.get_or_lock(&key)? {
         Lookup::Hit(entry) => {
             let path = entry.path().join("digest");
             return std::fs::read_to_string(&path).map_err(|error| Fault::file("read", &path, error));
         }
         Lookup::Miss(draft) => draft,
     };
-    let digest = package.digest().map_err(|error| Fault::Package(error.to_string()))?;
-    let path = draft.path().join("digest");
-    std::fs::write(&path, digest).map_err(|error| Fault::file("write", &path, error))?;
-    judge.store.commit(draft)?;
-    Ok(digest.to_owned())
+    // Not one that the package remembers: the files may have changed since, and then the key is new.
+    let digest = package.digest_now().map_err(|error| Fault::Package(error.to_string()))?;
+    if self::key(package)? == key {
+        let path = draft.path().join("digest");
+        std::fs::write(&path, &digest).map_err(|error| Fault::file("write", &path, error))?;
+        judge.store.commit(draft)?;
+    }
+    Ok(digest)
 }
 
-fn stat(path: &Path) -> Result<String, Fault> {
-    let metadata = path.metadata().map_err(|error| unreadable(path, &error))?;
-    Ok(format!(
-        "{} {}:{} {} {}.{} {}.{}",
-        path.display(),
-        metadata.dev(),
-        metadata.ino(),
-        metadata.len(),
-        metadata.mtime(),
-        metadata.mtime_nsec(),
-        metadata.ctime(),
-        metadata.ctime_nsec()
-    ))
+/// What `stat` says of everything in the digest.
+fn key(package: &Package) -> Result<Digest, Fault> {
+    let mut key = KeyBuilder::default().field("kind", "package digest 2").field("limits", limits(package));
+    for test in &package.tests {
+        key = key.field("test", &test.name).field("comparator", format!("{:?}", test.comparator));
+        for path in [&test.input, &test.answer] {
+            let metadata = path.metadata().map_err(|error| unreadable(path, &error))?;
+            key = key.field("file", files::state(path, &metadata));
+        }
+    }
+    Ok(key.finish())
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Fault {

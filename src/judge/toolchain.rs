@@ -5,7 +5,6 @@
 //! asked again only after an upgrade.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::AsFd;
@@ -15,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use super::fault::Fault;
 use super::slots::lock;
-use super::{Judge, compile_limits, compile_shape, environment};
+use super::{Judge, compile_limits, compile_shape, environment, files};
 use crate::cache::{KeyBuilder, Lookup};
 use crate::language::{Language, version_line};
 use crate::sandbox::{CancelToken, Capture, Command, Exit, Limits, Stream, WORKSPACE};
@@ -110,26 +109,15 @@ fn identity(language: &Language) -> Result<String, ToolchainError> {
         }
         seen.push(name);
         let (path, metadata) = find(name).ok_or_else(|| ToolchainError::Missing(name.clone()))?;
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "\n{} {}:{} {} {}.{} {}.{}",
-            path.display(),
-            metadata.dev(),
-            metadata.ino(),
-            metadata.len(),
-            metadata.mtime(),
-            metadata.mtime_nsec(),
-            metadata.ctime(),
-            metadata.ctime_nsec()
-        );
+        text.push('\n');
+        text.push_str(&files::state(&path, &metadata));
     }
     // Compilers call other programs and read libraries and headers: an update of any package may change what they
     // make.
     for path in ["/var/lib/dpkg/status", "/etc/ld.so.cache"] {
         if let Ok(metadata) = std::fs::metadata(path) {
-            let _ =
-                write!(text, "\n{path} {} {}.{}", metadata.len(), metadata.mtime(), metadata.mtime_nsec());
+            text.push('\n');
+            text.push_str(&files::state(Path::new(path), &metadata));
         }
     }
     Ok(text)

@@ -21,6 +21,14 @@ use crate::checker::Comparator;
 pub struct Digest(Arc<OnceLock<String>>);
 
 impl Package {
+    /// The digest as the files are now, whatever was computed before.
+    ///
+    /// # Errors
+    /// When a test cannot be read.
+    pub fn digest_now(&self) -> Result<String, PackageError> {
+        compute(self)
+    }
+
     /// `sha256:` and the digest of the tests, the limits and the comparisons.
     ///
     /// The first call reads every test once, in pieces; later calls cost nothing, also on clones.
