@@ -245,10 +245,7 @@ fn run(
     };
     kill_everything(&mut max_rss_kib)?;
     // A child's peak starts from that of the process it shared its memory with at birth: this one.
-    let own_peak = u64::try_from(getrusage(UsageWho::RUSAGE_SELF)?.max_rss()).unwrap_or(u64::MAX);
-    if max_rss_kib <= own_peak.saturating_add(256) {
-        max_rss_kib = 0;
-    }
+    let floor_kib = u64::try_from(getrusage(UsageWho::RUSAGE_SELF)?.max_rss()).unwrap_or(u64::MAX);
     let reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let cpu =
         |usage: &nix::sys::resource::Usage| time_value(usage.user_time()) + time_value(usage.system_time());
@@ -261,6 +258,7 @@ fn run(
         init_cpu: own_cpu()?.saturating_sub(cpu_before),
         reaped_cpu: cpu(&reaped).saturating_sub(cpu(&reaped_before)),
         max_rss_kib,
+        floor_kib,
         disk_reads,
     })
 }

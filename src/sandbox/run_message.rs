@@ -115,8 +115,10 @@ pub(super) struct RunResult {
     pub init_cpu: Duration,
     /// CPU time of all processes reaped (wait4(2)).
     pub reaped_cpu: Duration,
-    /// Largest `ru_maxrss` of what was reaped, KiB; 0 when it cannot be told from box init's own.
+    /// Largest `ru_maxrss` of what was reaped, KiB.
     pub max_rss_kib: u64,
+    /// Box init's own, from which every program's starts: up to here the figure above says nothing.
+    pub floor_kib: u64,
     /// Major faults and blocks read by what was reaped: zero means the page cache had everything.
     pub disk_reads: u64,
 }
@@ -131,6 +133,7 @@ impl RunResult {
             init_cpu: Duration::ZERO,
             reaped_cpu: Duration::ZERO,
             max_rss_kib: 0,
+            floor_kib: 0,
             disk_reads: 0,
         }
     }
@@ -152,6 +155,7 @@ impl RunResult {
             nanos(self.init_cpu),
             nanos(self.reaped_cpu),
             self.max_rss_kib,
+            self.floor_kib,
             self.disk_reads,
         ] {
             put_u64(&mut buffer, value);
@@ -173,8 +177,16 @@ impl RunResult {
         };
         let mut time = || parser.u64().map(Duration::from_nanos);
         let (wall, init_cpu, reaped_cpu) = (time()?, time()?, time()?);
-        let (max_rss_kib, disk_reads) = (parser.u64()?, parser.u64()?);
-        parser.0.is_empty().then_some(Self { end, wall, init_cpu, reaped_cpu, max_rss_kib, disk_reads })
+        let (max_rss_kib, floor_kib, disk_reads) = (parser.u64()?, parser.u64()?, parser.u64()?);
+        parser.0.is_empty().then_some(Self {
+            end,
+            wall,
+            init_cpu,
+            reaped_cpu,
+            max_rss_kib,
+            floor_kib,
+            disk_reads,
+        })
     }
 }
 
@@ -211,6 +223,7 @@ mod tests {
                 init_cpu: Duration::from_nanos(5),
                 reaped_cpu: Duration::from_micros(9),
                 max_rss_kib: 4096,
+                floor_kib: 2048,
                 disk_reads: 1,
             };
             assert_eq!(RunResult::decode(&result.encode()), Some(result));

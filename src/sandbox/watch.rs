@@ -109,10 +109,16 @@ pub(super) fn run(
             (if shared { usage.cpu.saturating_sub(result.init_cpu) } else { usage.cpu }, usage.memory)
         }
         None => {
-            let memory = sampled.memory.max(Bytes::kib(result.max_rss_kib));
-            if limits.memory.is_some_and(|limit| memory > limit) && !stopped.contains(&Stopped::Memory) {
+            let peak = Bytes::kib(result.max_rss_kib);
+            // Near box init's own size the peak may be init's, which must not decide anything.
+            let is_its_own = result.max_rss_kib > result.floor_kib.saturating_add(256);
+            let certain = if is_its_own { sampled.memory.max(peak) } else { sampled.memory };
+            let limit = limits.memory.unwrap_or(Bytes(u64::MAX));
+            if certain > limit && !stopped.contains(&Stopped::Memory) {
                 stopped.push(Stopped::Memory);
             }
+            let shown = sampled.memory.max(peak);
+            let memory = if stopped.contains(&Stopped::Memory) { shown } else { shown.min(limit) };
             (result.reaped_cpu.max(sampled.cpu), memory)
         }
     };

@@ -43,8 +43,6 @@ pub(in crate::sandbox) enum Role {
     SwapLimit,
     /// Counts of OOM kills.
     MemoryEvents,
-    /// How often the limit was hit (v1; v2 has it among the events).
-    LimitHits,
     /// Memory of the kernel's own structures (v1).
     KernelMemory,
     /// Breakdown of memory.
@@ -211,7 +209,6 @@ impl BoxGroup {
                 (Role::MemoryUsage, "memory.usage_in_bytes"),
                 (Role::MemoryLimit, "memory.limit_in_bytes"),
                 (Role::MemoryEvents, "memory.oom_control"),
-                (Role::LimitHits, "memory.failcnt"),
                 (Role::MemoryStat, "memory.stat"),
             ] {
                 files.push((role, open(memory, name)?));
