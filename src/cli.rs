@@ -160,16 +160,17 @@ pub struct Verify {
 
 /// What `gavel worker --help` ends with.
 const WORKER_HELP: &str = "\
-Standard input takes one submission a line, as JSON; standard output gives events and, for each submission, one \
-'done' line. The end of the input is the end of the work. SIGTERM and SIGINT finish what runs; a second one does not.
+With --queue stdio, standard input takes one submission a line, as JSON; standard output gives events and, for each \
+submission, one 'done' line. The end of the input is the end of the work. SIGTERM and SIGINT finish what runs; a second one does not.
 
 Exit codes: 0 all answered, or stopped as told; 2 wrong usage or configuration; 3 the host or the queue failed.";
 
 /// `gavel worker`.
 #[derive(Debug, Args)]
 pub struct Worker {
-    /// Where submissions come from: stdio
-    #[arg(long, value_name = "QUEUE", default_value = "stdio", value_parser = ["stdio"])]
+    /// Where submissions come from: stdio, or amqp://USER:PASSWORD@HOST:PORT/VHOST of a RabbitMQ node, several
+    /// of one cluster separated by commas; better given in the environment than here, where `ps` shows it
+    #[arg(long, value_name = "QUEUE", default_value = "stdio", env = "GAVEL_QUEUE", hide_env_values = true)]
     pub queue: String,
     /// Folder of packages that submissions name; may be repeated, the first that has a name wins
     #[arg(long, value_name = "DIR")]

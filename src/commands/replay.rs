@@ -14,7 +14,7 @@ use super::output::{self, Progress};
 use super::start::{self, shown};
 use super::{CommandError, exit};
 use crate::cli::{Global, Replay as Arguments, TableFormat};
-use crate::queue::{self, Backlog, Delivery, Job, Memory, Message, Tag, Worker};
+use crate::queue::{self, Backlog, Delivery, Job, Memory, Message, Offer, Tag, Worker};
 use crate::report::Report;
 use crate::submission::Submission;
 use crate::units::milliseconds;
@@ -135,9 +135,10 @@ fn feed(
             arrived = Instant::now();
         }
         let tag = Tag { connection: 0, delivery: number };
-        backlog
-            .offer(Delivery { submission, tag, redelivered: false, arrived })
-            .map_err(CommandError::judging)?;
+        let delivery = Delivery { submission, tag, redelivered: false, refusal: None, arrived };
+        if backlog.offer(delivery).map_err(CommandError::judging)? == Offer::Closed {
+            return Ok(());
+        }
     }
     Ok(())
 }

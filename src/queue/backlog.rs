@@ -36,8 +36,20 @@ pub struct Delivery {
     pub tag: Tag,
     /// Whether somebody may have had it before.
     pub redelivered: bool,
+    /// Why it is not to be judged any more, only answered.
+    pub refusal: Option<String>,
     /// When its waiting began.
     pub arrived: Instant,
+}
+
+/// What became of an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Offer {
+    /// It will be answered.
+    Taken,
+    /// Nothing more is taken in: it is its queue's again.
+    Closed,
 }
 
 /// A submission to be judged now.
@@ -92,12 +104,15 @@ impl Backlog {
     ///
     /// # Errors
     /// When the process is out of descriptors.
-    pub fn offer(&self, delivery: Delivery) -> Result<(), SandboxError> {
+    pub fn offer(&self, delivery: Delivery) -> Result<Offer, SandboxError> {
         let key = Key::of(&delivery.submission);
         let mut state = self.lock();
         if let Some(known) = state.known.get_mut(&key) {
             known.tags.push(delivery.tag);
-            return Ok(());
+            return Ok(Offer::Taken);
+        }
+        if state.closed {
+            return Ok(Offer::Closed);
         }
         let cancel = CancelToken::new()?;
         let known = Known { cancel: cancel.clone(), tags: vec![delivery.tag] };
@@ -112,7 +127,7 @@ impl Backlog {
         }
         state.known.insert(key, known);
         self.changed.notify_all();
-        Ok(())
+        Ok(Offer::Taken)
     }
 
     /// Waits until fewer than `limit` submissions wait; false once nothing more is taken in.
@@ -155,11 +170,6 @@ impl Backlog {
                 state.early_cancels.remove(&oldest);
             }
         }
-    }
-
-    /// The deliveries a judging answers so far.
-    pub fn tags(&self, key: &Key) -> Vec<Tag> {
-        self.lock().known.get(key).map(|known| known.tags.clone()).unwrap_or_default()
     }
 
     /// Ends a job that [`Backlog::take`] gave: its key is free again. Returns every delivery it answers.
@@ -286,8 +296,13 @@ mod tests {
             submission: serde_json::from_str(&text).unwrap(),
             tag: Tag { connection: 0, delivery: number },
             redelivered: false,
+            refusal: None,
             arrived: Instant::now(),
         }
+    }
+
+    fn offer(backlog: &Backlog, delivery: Delivery) {
+        assert_eq!(backlog.offer(delivery).unwrap(), Offer::Taken);
     }
 
     fn key(id: &str) -> Key {
@@ -302,11 +317,11 @@ mod tests {
     fn a_contest_hardly_waits_and_rejudgings_still_move() {
         let backlog = Backlog::default();
         for number in 0..100 {
-            backlog.offer(delivery(&format!("r{number}"), "rejudge", number)).unwrap();
+            offer(&backlog, delivery(&format!("r{number}"), "rejudge", number));
         }
         assert_eq!(taken(&backlog), "r0");
         for number in 0..100 {
-            backlog.offer(delivery(&format!("c{number}"), "contest", number)).unwrap();
+            offer(&backlog, delivery(&format!("c{number}"), "contest", number));
         }
         assert_eq!(taken(&backlog), "c0");
         let next: Vec<String> = (0..26).map(|_| taken(&backlog)).collect();
@@ -317,10 +332,10 @@ mod tests {
     #[test]
     fn a_second_delivery_of_a_judging_starts_nothing() {
         let backlog = Backlog::default();
-        backlog.offer(delivery("a", "normal", 1)).unwrap();
-        backlog.offer(delivery("a", "normal", 2)).unwrap();
+        offer(&backlog, delivery("a", "normal", 1));
+        offer(&backlog, delivery("a", "normal", 2));
         assert_eq!(taken(&backlog), "a");
-        backlog.offer(delivery("a", "normal", 3)).unwrap();
+        offer(&backlog, delivery("a", "normal", 3));
         let numbers: Vec<u64> = backlog.finish(&key("a")).iter().map(|tag| tag.delivery).collect();
         assert_eq!(numbers, [1, 2, 3]);
         backlog.close();
@@ -330,20 +345,20 @@ mod tests {
     #[test]
     fn cancels_reach_what_runs_what_waits_and_what_is_still_to_come() {
         let backlog = Backlog::default();
-        backlog.offer(delivery("runs", "normal", 1)).unwrap();
+        offer(&backlog, delivery("runs", "normal", 1));
         let running = backlog.take().unwrap();
         backlog.cancel(key("runs"));
         assert!(running.cancel.is_cancelled());
 
-        backlog.offer(delivery("first", "normal", 2)).unwrap();
-        backlog.offer(delivery("waits", "rejudge", 3)).unwrap();
+        offer(&backlog, delivery("first", "normal", 2));
+        offer(&backlog, delivery("waits", "rejudge", 3));
         backlog.cancel(key("waits"));
         let waiting = backlog.take().unwrap();
         assert_eq!(waiting.delivery.submission.id, "waits");
         assert!(waiting.cancel.is_cancelled());
 
         backlog.cancel(key("comes"));
-        backlog.offer(delivery("comes", "normal", 4)).unwrap();
+        offer(&backlog, delivery("comes", "normal", 4));
         let come = backlog.take().unwrap();
         assert_eq!(come.delivery.submission.id, "comes");
         assert!(come.cancel.is_cancelled());
@@ -354,11 +369,12 @@ mod tests {
     fn stopping_gives_back_what_waits_and_keeps_what_runs() {
         let backlog = Backlog::default();
         for (number, id) in [(1, "a"), (2, "b"), (3, "c")] {
-            backlog.offer(delivery(id, "normal", number)).unwrap();
+            offer(&backlog, delivery(id, "normal", number));
         }
         let running = backlog.take().unwrap();
         assert_eq!(backlog.stop().len(), 2);
         assert!(backlog.take().is_none());
+        assert_eq!(backlog.offer(delivery("d", "normal", 4)).unwrap(), Offer::Closed);
         assert!(!backlog.wait_until_idle(Duration::ZERO));
         backlog.abandon();
         assert!(running.cancel.is_cancelled());

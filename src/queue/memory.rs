@@ -1,7 +1,7 @@
 //! A queue inside one process: whoever owns it offers submissions and is called with each verdict.
 
-use super::backlog::Job;
-use super::worker::Outlet;
+use super::backlog::{Job, Tag};
+use super::worker::{Outlet, Settlement};
 use crate::report::{Event, Report};
 
 /// Hands verdicts to a function; progress is not told.
@@ -17,9 +17,14 @@ impl<F: Fn(&Job, &Report) + Sync> Memory<F> {
 impl<F: Fn(&Job, &Report) + Sync> Outlet for Memory<F> {
     fn progress(&self, _event: &Event) {}
 
-    fn verdict(&self, job: &Job, report: &Report) {
+    fn verdict(&self, job: &Job, report: &Report) -> Settlement {
         (self.0)(job, report);
+        Settlement::Done
     }
 
-    fn give_back(&self, _job: &Job, _report: &Report) {}
+    fn cut_short(&self, _job: &Job, _report: &Report) -> Settlement {
+        Settlement::Return
+    }
+
+    fn settle(&self, _tags: Vec<Tag>, _settlement: Settlement) {}
 }

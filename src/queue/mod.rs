@@ -9,14 +9,16 @@
 //! - two deliveries of one `(id, judging)` are one judging: the second takes nothing but the first's answer;
 //! - a message that cannot be read is answered with its reason and harms nothing else.
 
+mod amqp;
 mod backlog;
 mod memory;
 mod message;
 mod stdio;
 mod worker;
 
-pub use backlog::{Backlog, Delivery, Job, Tag};
+pub use amqp::{AddressError, Addresses, Amqp, AmqpStartError};
+pub use backlog::{Backlog, Delivery, Job, Offer, Tag};
 pub use memory::Memory;
 pub use message::{Key, LARGEST, Malformed, Message, parse};
 pub use stdio::{Stdio, read_lines};
-pub use worker::{Outlet, Worker};
+pub use worker::{Outlet, Settlement, Worker};

@@ -11,9 +11,9 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::backlog::{Backlog, Delivery, Job, Tag};
+use super::backlog::{Backlog, Delivery, Job, Offer, Tag};
 use super::message::{LARGEST, Malformed, Message, parse};
-use super::worker::Outlet;
+use super::worker::{Outlet, Settlement};
 use crate::report::{Event, Report};
 
 /// Submissions read ahead. A cancel message is seen once fewer than these stand before it.
@@ -60,13 +60,16 @@ impl<W: Write + Send> Outlet for Stdio<W> {
         self.line(event);
     }
 
-    fn verdict(&self, _job: &Job, report: &Report) {
+    fn verdict(&self, _job: &Job, report: &Report) -> Settlement {
         self.line(report);
+        Settlement::Done
     }
 
-    fn give_back(&self, _job: &Job, report: &Report) {
-        self.line(report);
+    fn cut_short(&self, job: &Job, report: &Report) -> Settlement {
+        self.verdict(job, report)
     }
+
+    fn settle(&self, _tags: Vec<Tag>, _settlement: Settlement) {}
 }
 
 /// Reads lines into the backlog until the input ends or is closed from the other side; then closes it.
@@ -105,8 +108,11 @@ fn read_all<W: Write + Send>(
                     return Ok(());
                 }
                 let tag = Tag { connection: 0, delivery: number };
-                let delivery = Delivery { submission, tag, redelivered: false, arrived: Instant::now() };
-                backlog.offer(delivery).map_err(io::Error::other)?;
+                let arrived = Instant::now();
+                let delivery = Delivery { submission, tag, redelivered: false, refusal: None, arrived };
+                if backlog.offer(delivery).map_err(io::Error::other)? == Offer::Closed {
+                    return Ok(());
+                }
             }
             Ok(Message::Cancel(key)) => backlog.cancel(key),
             Err(mut malformed) => {

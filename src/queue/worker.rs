@@ -6,29 +6,35 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::backlog::{Backlog, Job};
-use super::message::Key;
-use crate::judge::Judge;
+use super::backlog::{Backlog, Job, Tag};
+use crate::judge::{EventSink, Judge};
 use crate::report::{Event, EventKind, Report};
 use crate::units::milliseconds;
 use crate::verdict::{Reason, Verdict};
 use crate::workspace::Workspace;
+
+/// What is to become of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// Its verdict is safely out.
+    Done,
+    /// It goes back to its queue.
+    Return,
+}
 
 /// The way back to whoever sent the submissions.
 pub trait Outlet: Sync {
     /// Tells progress; must be quick, and may drop it.
     fn progress(&self, event: &Event);
 
-    /// Hands out a verdict. Returns when it is safe; then nobody needs the job any more.
-    fn verdict(&self, job: &Job, report: &Report);
+    /// Hands out a verdict. Returns when it is safe, or cannot be made so any more.
+    fn verdict(&self, job: &Job, report: &Report) -> Settlement;
 
-    /// Takes back a job that was cut short because this process ends.
-    fn give_back(&self, job: &Job, report: &Report);
+    /// Ends a job that was cut short because this process must end.
+    fn cut_short(&self, job: &Job, report: &Report) -> Settlement;
 
-    /// The job is over, and so are all deliveries of the same judging that came in meanwhile.
-    fn settled(&self, key: &Key, tags: &[super::Tag]) {
-        let _ = (key, tags);
-    }
+    /// Settles the job's delivery, with all deliveries of the same judging that came in meanwhile.
+    fn settle(&self, tags: Vec<Tag>, settlement: Settlement);
 }
 
 /// What judging threads need.
@@ -69,30 +75,35 @@ impl Worker<'_> {
 
     fn judge_one(self, job: &Job, outlet: &dyn Outlet) {
         let queued = job.delivery.arrived.elapsed();
-        let submission = &*job.delivery.submission;
         let events = |event: Event| {
             // The final word goes its own way, as a verdict.
             if !matches!(event.kind, EventKind::Done(_)) {
                 outlet.progress(&event);
             }
         };
-        let problem = catch_unwind(AssertUnwindSafe(|| self.workspace.find(submission)));
-        let mut report = match problem {
-            Ok(Ok(problem)) => self.judge.judge(submission, &problem, &events, &job.cancel),
+        let mut report = self.report(job, &events);
+        report.phases_ms.queue = milliseconds(queued);
+        let settlement = if report.verdict == Verdict::CX && self.backlog.is_abandoned() {
+            outlet.cut_short(job, &report)
+        } else {
+            outlet.verdict(job, &report)
+        };
+        outlet.settle(self.backlog.finish(&job.key()), settlement);
+    }
+
+    fn report(self, job: &Job, events: &EventSink<'_>) -> Report {
+        let submission = &*job.delivery.submission;
+        let refuse = |reason, message: &str| self.judge.refuse(submission, reason, message, events);
+        if let Some(refusal) = &job.delivery.refusal {
+            return refuse(Reason::Sandbox, refusal);
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.workspace.find(submission))) {
+            Ok(Ok(problem)) => self.judge.judge(submission, &problem, events, &job.cancel),
             Ok(Err(error)) => {
                 let reason = if error.is_ours() { Reason::Sandbox } else { Reason::Package };
-                self.judge.refuse(submission, reason, &error.to_string(), &events)
+                refuse(reason, &error.to_string())
             }
-            Err(_) => self.judge.refuse(submission, Reason::Sandbox, "loading the package failed", &events),
-        };
-        report.phases_ms.queue = milliseconds(queued);
-        let key = job.key();
-        if report.verdict == Verdict::CX && self.backlog.is_abandoned() {
-            outlet.give_back(job, &report);
-        } else {
-            outlet.verdict(job, &report);
+            Err(_) => refuse(Reason::Sandbox, "loading the package failed"),
         }
-        let tags = self.backlog.finish(&key);
-        outlet.settled(&key, &tags);
     }
 }
