@@ -88,6 +88,11 @@ fn serve_broker(
         move || giving_up.give_up(),
     )?;
     worker.run(&*broker).map_err(CommandError::judging)?;
+    if !interrupts.token().is_cancelled() {
+        return Err(CommandError::Judging(
+            "the thread of the queue ended by itself: please report it".to_owned(),
+        ));
+    }
     broker.close();
     if broker.has_given_up() {
         output::remark("the deadline has passed: what was not answered went back to its queue");

@@ -36,6 +36,15 @@ pub struct Amqp {
     lost: AtomicBool,
 }
 
+/// Closes the backlog with the thread that fills it, however that ends: nobody may wait for what cannot come.
+struct EndOfIntake(Arc<Backlog>);
+
+impl Drop for EndOfIntake {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// The thread or its runtime cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot start the thread of the queue: {0}")]
@@ -57,6 +66,7 @@ impl Amqp {
         let (publications, publication_receiver) = mpsc::unbounded_channel();
         let (progress, progress_receiver) = mpsc::channel(MOST_EVENTS);
         let closing = Arc::new(Notify::new());
+        let end = EndOfIntake(Arc::clone(&backlog));
         let intake = Intake {
             link: Link::new(addresses.clone(), "consuming", worker),
             backlog,
@@ -74,6 +84,7 @@ impl Amqp {
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("broker".to_owned()).spawn(move || {
+            let _end = end;
             runtime.block_on(async {
                 let publishing = tokio::spawn(publisher.run());
                 intake.run().await;
