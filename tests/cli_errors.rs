@@ -139,7 +139,8 @@ fn a_full_disk_is_a_judging_error() {
     let cache = scene.path("small");
     std::fs::create_dir(&cache).unwrap();
     // A mount namespace of its own: the small disk is gone with the process.
-    let script = "mount -t tmpfs -o size=64k tmpfs \"$1\" && exec \"$2\" judge \"$3\" \"$4\" --cache \"$1\"";
+    let script =
+        "mount -t tmpfs -o size=64k,mode=700 tmpfs \"$1\" && exec \"$2\" judge \"$3\" \"$4\" --cache \"$1\"";
     let output = std::process::Command::new("unshare")
         .args(["--mount", "sh", "-c", script, "sh", text(&cache), env!("CARGO_BIN_EXE_gavel")])
         .args([text(&package), text(&source)])
