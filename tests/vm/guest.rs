@@ -354,11 +354,11 @@ impl Guest {
     }
 
     /// Within 1 MiB or 2 %, whichever is more. Without cgroups a program's peak starts from the size of box
-    /// init, which it shares memory with at its birth.
+    /// init, which it shares memory with at its birth: 10 MiB in a build without optimisation.
     fn assert_close(&self, measured: Bytes, mebibytes: u64) {
         let wanted = mebibytes << 20;
         let tolerance = (wanted / 50).max(1 << 20);
-        let least = if self.expected == ResourceControl::None { 8 << 20 } else { 0 };
+        let least = if self.expected == ResourceControl::None { 16 << 20 } else { 0 };
         assert!(
             measured.0 + tolerance >= wanted && measured.0 <= (wanted + tolerance).max(least),
             "measured {measured} of {mebibytes} MiB"
