@@ -13,8 +13,6 @@ const LAYERS: &[&[&str]] = &[
     &["checker"],
     &["language", "package"],
     &["judge"],
-    &["workspace"],
-    &["queue"],
     &["cli", "commands"],
 ];
 

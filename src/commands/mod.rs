@@ -8,10 +8,8 @@ pub mod doctor;
 pub mod judge;
 pub mod languages;
 pub mod output;
-pub mod replay;
 pub mod run;
 pub mod verify;
-pub mod worker;
 
 mod interrupt;
 mod sources;
