@@ -59,6 +59,12 @@ pub enum Command {
     Judge(Judge),
     /// Judge a package's own submissions against what each must get
     Verify(Verify),
+    /// Judge what a queue holds until told to stop
+    #[command(after_help = WORKER_HELP)]
+    Worker(Worker),
+    /// Judge recorded submissions at a rate, and say how long they took
+    #[command(after_help = "Exit codes: 0 all judged, whatever they got; 2 wrong usage; 3 a judging error.")]
+    Replay(Replay),
     /// Run any command in a box
     Run(Run),
     /// Show the language table with the versions found
@@ -150,6 +156,54 @@ pub struct Verify {
     /// When to stop a submission: first-failure, group or full
     #[arg(short, long, value_name = "POLICY")]
     pub policy: Option<Stop>,
+}
+
+/// What `gavel worker --help` ends with.
+const WORKER_HELP: &str = "\
+With --queue stdio, standard input takes one submission a line, as JSON; standard output gives events and, for each \
+submission, one 'done' line. The end of the input is the end of the work. SIGTERM and SIGINT finish what runs; a second one does not.
+
+Exit codes: 0 all answered, or stopped as told; 2 wrong usage or configuration; 3 the host or the queue failed.";
+
+/// `gavel worker`.
+#[derive(Debug, Args)]
+pub struct Worker {
+    /// Where submissions come from: stdio, or amqp://USER:PASSWORD@HOST:PORT/VHOST of a RabbitMQ node, several
+    /// of one cluster separated by commas; better given in the environment than here, where `ps` shows it
+    #[arg(long, value_name = "QUEUE", default_value = "stdio", env = "GAVEL_QUEUE", hide_env_values = true)]
+    pub queue: String,
+    /// Folder of packages that submissions name; may be repeated, the first that has a name wins
+    #[arg(long, value_name = "DIR")]
+    pub package_root: Vec<PathBuf>,
+    /// Let submissions raise limits above their package's
+    #[arg(long)]
+    pub raise_limits: bool,
+    /// How long what runs may take once told to stop
+    #[arg(long, value_name = "TIME", default_value = "1min", value_parser = parse_time)]
+    pub deadline: Time,
+}
+
+/// `gavel replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Folder of recorded submissions, one JSON file each
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Folder of packages that submissions name; may be repeated, the first that has a name wins
+    #[arg(long, value_name = "DIR")]
+    pub package_root: Vec<PathBuf>,
+    /// Submissions in all, going round [default: each once]
+    #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub count: Option<u64>,
+    /// Submissions a second [default: as fast as they are judged]
+    #[arg(short, long, value_name = "RATE", value_parser = parse_rate)]
+    pub rate: Option<f64>,
+    /// Let submissions raise limits above their package's
+    #[arg(long)]
+    pub raise_limits: bool,
+    /// What to print
+    #[arg(short, long, value_enum, default_value_t = TableFormat::Human, value_name = "FORMAT")]
+    pub format: TableFormat,
 }
 
 /// `gavel run`.
@@ -391,6 +445,13 @@ fn parse_slots(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..=1024) => Ok(count),
         _ => Err(format!("'{text}' is not a number of slots: give 1 to 1024")),
+    }
+}
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.001..=1_000_000.0).contains(&rate) => Ok(rate),
+        _ => Err(format!("'{text}' is not a rate: give submissions a second, 0.001 to 1000000")),
     }
 }
 

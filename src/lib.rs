@@ -4,7 +4,8 @@
 //! # The way of a submission
 //!
 //! ```text
-//! command line ─▶ submission ─▶ package (tests, limits, comparators) ─┐
+//! command line
+//! or queue     ─▶ submission ─▶ package (tests, limits, comparators) ─┐
 //!                            └▶ compile (through the cache) ──────────┤
 //!                                                                     ▼
 //!                                   for each test: run in a box ─▶ compare ─▶ verdict
@@ -20,6 +21,8 @@
 //! | module | what it knows | what it refuses to know |
 //! |---|---|---|
 //! | [`cli`], [`commands`] | flags, terminals, exit codes; the only place that wires layers together | how anything is judged |
+//! | [`queue`] | messages, what waits, the worker's threads | how anything is judged, what a package is |
+//! | [`workspace`] | package roots, inline tests, what changed on disk | where submissions come from |
 //! | [`judge`] | the order of steps, limits, verdicts, what runs when and where | queues, terminals, package formats |
 //! | [`package`] | problem packages on disk, one file a format, one model | programs, sandboxes |
 //! | [`language`] | the language table and its templates | how a command is run |
@@ -28,14 +31,15 @@
 //! | [`sandbox`] | boxes: commands with limits in, facts out | verdicts, languages, packages |
 //! | [`submission`], [`verdict`], [`report`], [`units`] | plain data and its text forms | all input and output |
 //!
-//! Imports go one way: `commands → judge → package, language, checker, cache → sandbox`; the plain-data
-//! modules are for everyone. A test reads the `use crate::` lines and fails on a wrong arrow.
+//! Imports go one way: `commands → queue → workspace → judge → package, language, checker, cache → sandbox`;
+//! the plain-data modules are for everyone. A test reads the `use crate::` lines and fails on a wrong arrow.
 //!
 //! # What always holds
 //!
 //! - A verdict against a contestant comes from what gavel did and counted, never from a signal a program can
 //!   raise itself. Failures of ours, of the host or of the package are JE; in doubt it is JE, and never AC.
 //! - When a run is over nothing it started is alive, and nothing it wrote is seen by the next.
+//! - Whoever sends a submission to a worker gets one final verdict, and a reason for what cannot be read.
 //! - A report does not depend on which test finished first, nor on how many slots there were.
 //! - `unsafe` code is in `sandbox/syscalls.rs` and `sandbox/child.rs` and nowhere else.
 
@@ -46,8 +50,10 @@ pub mod commands;
 pub mod judge;
 pub mod language;
 pub mod package;
+pub mod queue;
 pub mod report;
 pub mod sandbox;
 pub mod submission;
 pub mod units;
 pub mod verdict;
+pub mod workspace;

@@ -20,6 +20,8 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Judge(arguments) => commands::judge::run(&cli.global, arguments),
         Command::Verify(arguments) => commands::verify::run(&cli.global, arguments),
+        Command::Worker(arguments) => commands::worker::run(&cli.global, arguments),
+        Command::Replay(arguments) => commands::replay::run(&cli.global, arguments),
         Command::Run(arguments) => commands::run::run(&cli.global, arguments),
         Command::Languages(arguments) => commands::languages::run(&cli.global, arguments),
         Command::Doctor(arguments) => commands::doctor::run(&cli.global, arguments),

@@ -137,6 +137,7 @@ pub struct Provenance {
 
 /// One event on the way of a judging.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(into = "EventFields")]
 pub struct Event {
     /// Message format version.
     pub schema: u32,
@@ -153,8 +154,40 @@ pub struct Event {
     /// RFC 3339, UTC, microseconds.
     pub time: String,
     /// What happened.
-    #[serde(flatten)]
     pub kind: EventKind,
+}
+
+/// An event as it is written. A report names schema and judging itself, and no key may come twice.
+#[derive(Serialize)]
+struct EventFields {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    judging: Option<String>,
+    run: String,
+    worker: String,
+    seq: u64,
+    time: String,
+    #[serde(flatten)]
+    kind: EventKind,
+}
+
+impl From<Event> for EventFields {
+    fn from(event: Event) -> Self {
+        let is_report = matches!(event.kind, EventKind::Done(_));
+        Self {
+            schema: (!is_report).then_some(event.schema),
+            id: (!is_report).then_some(event.id),
+            judging: (!is_report).then_some(event.judging),
+            run: event.run,
+            worker: event.worker,
+            seq: event.seq,
+            time: event.time,
+            kind: event.kind,
+        }
+    }
 }
 
 /// What an [`Event`] tells. The report of `done` is the [`Report`] itself, not wrapped.

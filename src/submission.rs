@@ -72,15 +72,76 @@ pub enum Content {
     Base64(String),
 }
 
-/// Names the problem a submission is for.
+/// The problem a submission is for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawProblem", into = "RawProblem")]
 pub struct ProblemRef {
-    /// A package's name in the worker's package roots, or its directory for the command line.
-    #[serde(rename = "ref")]
-    pub reference: PathBuf,
+    /// Where its tests are.
+    pub source: ProblemSource,
     /// Digest the package must have.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+}
+
+/// Where a problem's tests are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProblemSource {
+    /// A package's name in the worker's package roots, or its directory for the command line.
+    Reference(PathBuf),
+    /// In the message itself.
+    Inline(Vec<InlineTest>),
+}
+
+/// A test that came in a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InlineTest {
+    /// What the program reads.
+    pub input: String,
+    /// The jury's answer.
+    pub answer: String,
+}
+
+impl ProblemRef {
+    /// The package at a path or of a name.
+    pub fn reference(reference: impl Into<PathBuf>) -> Self {
+        Self { source: ProblemSource::Reference(reference.into()), sha256: None }
+    }
+}
+
+/// A problem as messages spell it: one key of several.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct RawProblem {
+    #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
+    reference: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inline: Option<Vec<InlineTest>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+}
+
+impl TryFrom<RawProblem> for ProblemRef {
+    type Error = &'static str;
+
+    fn try_from(raw: RawProblem) -> Result<Self, Self::Error> {
+        let source = match (raw.reference, raw.inline) {
+            (Some(reference), None) => ProblemSource::Reference(reference),
+            (None, Some(tests)) => ProblemSource::Inline(tests),
+            (Some(_), Some(_)) => return Err("problem: give either 'ref' or 'inline', not both"),
+            (None, None) => {
+                return Err("problem: give 'ref', a package's name, or 'inline', a list of tests");
+            }
+        };
+        Ok(Self { source, sha256: raw.sha256 })
+    }
+}
+
+impl From<ProblemRef> for RawProblem {
+    fn from(problem: ProblemRef) -> Self {
+        let (reference, inline) = match problem.source {
+            ProblemSource::Reference(reference) => (Some(reference), None),
+            ProblemSource::Inline(tests) => (None, Some(tests)),
+        };
+        Self { reference, inline, sha256: problem.sha256 }
+    }
 }
 
 /// Limits a submission may lower, and raise where the configuration permits.

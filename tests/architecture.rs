@@ -13,6 +13,8 @@ const LAYERS: &[&[&str]] = &[
     &["checker"],
     &["language", "package"],
     &["judge"],
+    &["workspace"],
+    &["queue"],
     &["cli", "commands"],
 ];
 

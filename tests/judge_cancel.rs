@@ -41,6 +41,9 @@ fn cancelled_by(signal: Signal, code: i32) {
     assert!(rest.iter().any(|line| line.contains("\"type\":\"cancelled\"")), "{rest:?}");
     let done: serde_json::Value = serde_json::from_str(rest.last().unwrap()).unwrap();
     assert_eq!((&done["type"], &done["verdict"]), (&"done".into(), &"CX".into()));
+    for key in ["schema", "id", "judging"] {
+        assert_eq!(rest.last().unwrap().matches(&format!("\"{key}\":")).count(), 1, "{key}: {rest:?}");
+    }
     assert!(!is_running(&mark));
 }
 

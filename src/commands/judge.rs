@@ -101,7 +101,7 @@ fn submission(arguments: &Arguments, table: &Table) -> Result<Submission, Comman
         judging: "1".to_owned(),
         language: language.id.clone(),
         files,
-        problem: ProblemRef { reference: arguments.package.clone(), sha256: None },
+        problem: ProblemRef::reference(&arguments.package),
         limits: arguments.limits.overrides(),
         policy: Policy { stop: arguments.policy },
         tests: arguments.tests.clone(),

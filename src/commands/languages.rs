@@ -154,7 +154,7 @@ fn hello(language: &Language) -> Submission {
             name: language.default_source.clone(),
             content: Content::Text(language.hello.clone()),
         }],
-        problem: ProblemRef { reference: "hello".into(), sha256: None },
+        problem: ProblemRef::reference("hello"),
         limits: LimitOverrides::default(),
         policy: Policy::default(),
         tests: Vec::new(),

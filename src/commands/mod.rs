@@ -8,8 +8,10 @@ pub mod doctor;
 pub mod judge;
 pub mod languages;
 pub mod output;
+pub mod replay;
 pub mod run;
 pub mod verify;
+pub mod worker;
 
 mod interrupt;
 mod sources;

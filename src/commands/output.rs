@@ -93,9 +93,7 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
 /// # Errors
 /// As [`print`].
 pub(crate) fn print_json(value: &impl serde::Serialize, pretty: bool) -> Result<(), CommandError> {
-    // Through a `Value`: events repeat what a report within them has, and a key must not come twice.
-    let value = serde_json::to_value(value).map_err(CommandError::judging)?;
-    let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
+    let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
     print(&(text.map_err(CommandError::judging)? + "\n"))
 }
 

@@ -30,10 +30,18 @@ pub(crate) fn sandbox_settings(global: &Global) -> sandbox::Settings {
 /// # Errors
 /// When the table is broken (usage), or the host cannot run boxes or keep a cache.
 pub(crate) fn judge(global: &Global) -> Result<Judge, CommandError> {
+    judge_for(global, true)
+}
+
+/// Starts a judge for submissions of others, which may raise limits only with permission.
+///
+/// # Errors
+/// As [`judge`].
+pub(crate) fn judge_for(global: &Global, may_raise_limits: bool) -> Result<Judge, CommandError> {
     let mut settings = JudgeSettings::new(languages(global)?, cache_directory(global)?);
     settings.slots = global.slots;
     settings.sandbox = sandbox_settings(global);
-    settings.may_raise_limits = true;
+    settings.may_raise_limits = may_raise_limits;
     let judge = Judge::start(settings).map_err(|error| match error {
         StartError::Slots(_) => CommandError::usage(error),
         StartError::Sandbox(_)

@@ -191,6 +191,30 @@ impl Judge {
         report
     }
 
+    /// The report of a submission that cannot be judged, JE with the message, told like any other: whoever
+    /// waits for a verdict gets one. For what is wrong before there is a package to judge on.
+    pub fn refuse(
+        &self,
+        submission: &Submission,
+        reason: Reason,
+        message: &str,
+        events: &EventSink<'_>,
+    ) -> Report {
+        let events = EventSender::new(submission, &self.host.worker, events);
+        let mut report = self.blank_report(submission);
+        report.reason = Some(reason);
+        report.flags = vec![Verdict::JE];
+        report.error = Some(message.to_owned());
+        events.send(EventKind::Error { message: message.to_owned() });
+        events.send(EventKind::Done(Box::new(report.clone())));
+        report
+    }
+
+    /// The name this worker goes by in events and reports.
+    pub fn worker(&self) -> &str {
+        &self.host.worker
+    }
+
     /// The steps of a judging, each filling its part of the report.
     fn judge_into(
         &self,

@@ -225,7 +225,7 @@ impl Round<'_> {
             judging: "1".to_owned(),
             language: language.id.clone(),
             files,
-            problem: ProblemRef { reference: package.directory.clone(), sha256: None },
+            problem: ProblemRef::reference(&package.directory),
             limits: LimitOverrides::default(),
             policy: Policy { stop },
             tests: Vec::new(),

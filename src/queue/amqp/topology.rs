@@ -1,0 +1,85 @@
+//! Exchanges and queues, declared alike by every worker so that whoever comes first makes them.
+//!
+//! Only what RabbitMQ 3.10 and 4 understand alike: durable quorum queues without further arguments. Limits
+//! and dead-lettering are for the operator's policies.
+
+use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{Channel, ExchangeKind};
+
+use super::link::{LinkError, within};
+
+/// Verdicts go here, keyed `verdict.<VERDICT>`.
+pub(super) const VERDICTS: &str = "gavel.verdicts";
+/// Events go here, keyed `progress.<type>`; whoever wants them binds a queue.
+pub(super) const PROGRESS: &str = "gavel.progress";
+/// Cancel messages come from here.
+pub(super) const CONTROL: &str = "gavel.control";
+/// What cannot be read goes here.
+pub(super) const DEAD: &str = "gavel.dlx";
+/// The three queues of submissions.
+pub(super) const JUDGE: [&str; 3] = ["gavel.judge.contest", "gavel.judge.normal", "gavel.judge.rejudge"];
+
+/// Exchanges and their kinds.
+const EXCHANGES: [(&str, ExchangeKind); 5] = [
+    ("gavel.submit", ExchangeKind::Topic),
+    (VERDICTS, ExchangeKind::Topic),
+    (PROGRESS, ExchangeKind::Topic),
+    (CONTROL, ExchangeKind::Fanout),
+    (DEAD, ExchangeKind::Topic),
+];
+
+/// Queues, the exchange each is bound to, and by which key.
+const QUEUES: [(&str, &str, &str); 5] = [
+    (JUDGE[0], "gavel.submit", "judge.contest"),
+    (JUDGE[1], "gavel.submit", "judge.normal"),
+    (JUDGE[2], "gavel.submit", "judge.rejudge"),
+    ("gavel.results", VERDICTS, "verdict.#"),
+    ("gavel.dead", DEAD, "#"),
+];
+
+/// Declares everything that outlives a worker.
+pub(super) async fn declare(channel: &Channel) -> Result<(), LinkError> {
+    for (name, kind) in EXCHANGES {
+        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+        within("declaring an exchange", channel.exchange_declare(name.into(), kind, options, nothing()))
+            .await
+            .map_err(|error| error.about("exchange", name))?;
+    }
+    for (name, exchange, key) in QUEUES {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        within("declaring a queue", channel.queue_declare(name.into(), options, arguments))
+            .await
+            .map_err(|error| error.about("queue", name))?;
+        let options = QueueBindOptions::default();
+        within(
+            "binding a queue",
+            channel.queue_bind(name.into(), exchange.into(), key.into(), options, nothing()),
+        )
+        .await
+        .map_err(|error| error.about("queue", name))?;
+    }
+    Ok(())
+}
+
+/// A queue of this connection's own on the control exchange; its name.
+pub(super) async fn declare_control(channel: &Channel) -> Result<ShortString, LinkError> {
+    let options =
+        QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
+    let queue = within("declaring a queue", channel.queue_declare("".into(), options, nothing())).await?;
+    let name = queue.name().clone();
+    let options = QueueBindOptions::default();
+    within(
+        "binding a queue",
+        channel.queue_bind(name.clone(), CONTROL.into(), "".into(), options, nothing()),
+    )
+    .await?;
+    Ok(name)
+}
+
+/// No arguments.
+pub(super) fn nothing() -> FieldTable {
+    FieldTable::default()
+}

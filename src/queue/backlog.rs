@@ -1,0 +1,384 @@
+//! What waits and what runs in this process.
+//!
+//! Queues offer, judging threads take. Classes are served by weight: while all three wait, of sixteen
+//! submissions taken twelve are of the contest, three are normal and one is a rejudging, so that a contest
+//! hardly waits and a rejudging is never starved. Within a class it is first come, first served.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::message::Key;
+use crate::sandbox::{CancelToken, SandboxError};
+use crate::submission::{Priority, Submission};
+
+/// Shares of contest, normal and rejudge.
+const WEIGHTS: [i64; 3] = [12, 3, 1];
+
+/// Cancels remembered for submissions that are still on their way to this process.
+const MAX_EARLY_CANCELS: usize = 10_000;
+
+/// How a queue knows a delivery; nothing here looks into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Tag {
+    /// Which connection it came over.
+    pub connection: u64,
+    /// Which delivery of that connection.
+    pub delivery: u64,
+}
+
+/// A submission as it came in.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What is to be judged.
+    pub submission: Box<Submission>,
+    /// How its queue knows it.
+    pub tag: Tag,
+    /// Whether somebody may have had it before.
+    pub redelivered: bool,
+    /// Why it is not to be judged any more, only answered.
+    pub refusal: Option<String>,
+    /// When its waiting began.
+    pub arrived: Instant,
+}
+
+/// What became of an offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Offer {
+    /// It will be answered.
+    Taken,
+    /// Nothing more is taken in: it is its queue's again.
+    Closed,
+}
+
+/// A submission to be judged now.
+#[derive(Debug)]
+pub struct Job {
+    /// As it came in.
+    pub delivery: Delivery,
+    /// Cancels its judging.
+    pub cancel: CancelToken,
+}
+
+impl Job {
+    /// What consumers know it by.
+    pub fn key(&self) -> Key {
+        Key::of(&self.delivery.submission)
+    }
+}
+
+/// Submissions that wait and submissions that run.
+#[derive(Debug, Default)]
+pub struct Backlog {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Cancelled while they waited: their answer costs nothing and comes first.
+    cancelled: VecDeque<Job>,
+    waiting: [VecDeque<Job>; 3],
+    /// What each class has saved up.
+    credit: [i64; 3],
+    /// Waiting and running.
+    known: HashMap<Key, Known>,
+    early_cancels: HashSet<Key>,
+    early_order: VecDeque<Key>,
+    running: usize,
+    closed: bool,
+    abandoned: bool,
+}
+
+#[derive(Debug)]
+struct Known {
+    cancel: CancelToken,
+    /// Every delivery this judging answers.
+    tags: Vec<Tag>,
+}
+
+impl Backlog {
+    /// Takes a delivery in. One whose judging waits or runs already starts nothing: its tag is answered with
+    /// the others.
+    ///
+    /// # Errors
+    /// When the process is out of descriptors.
+    pub fn offer(&self, delivery: Delivery) -> Result<Offer, SandboxError> {
+        let key = Key::of(&delivery.submission);
+        let mut state = self.lock();
+        if let Some(known) = state.known.get_mut(&key) {
+            known.tags.push(delivery.tag);
+            return Ok(Offer::Taken);
+        }
+        if state.closed {
+            return Ok(Offer::Closed);
+        }
+        let cancel = CancelToken::new()?;
+        let known = Known { cancel: cancel.clone(), tags: vec![delivery.tag] };
+        let class = class(delivery.submission.priority);
+        let job = Job { delivery, cancel };
+        if state.early_cancels.remove(&key) {
+            state.early_order.retain(|early| *early != key);
+            job.cancel.cancel();
+            state.cancelled.push_back(job);
+        } else {
+            state.waiting[class].push_back(job);
+        }
+        state.known.insert(key, known);
+        self.changed.notify_all();
+        Ok(Offer::Taken)
+    }
+
+    /// Waits until fewer than `limit` submissions wait; false once nothing more is taken in.
+    pub fn wait_for_room(&self, limit: usize) -> bool {
+        let mut state = self.lock();
+        while state.waiting() >= limit && !state.closed {
+            state = self.wait(state);
+        }
+        !state.closed
+    }
+
+    /// The next to judge; waits for one. `None` once closed and empty.
+    pub fn take(&self) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = state.pick() {
+                state.running += 1;
+                self.changed.notify_all();
+                return Some(job);
+            }
+            if state.closed {
+                return None;
+            }
+            state = self.wait(state);
+        }
+    }
+
+    /// Cancels a judging that waits, runs or is still on its way here.
+    pub fn cancel(&self, key: Key) {
+        let mut state = self.lock();
+        if let Some(known) = state.known.get(&key) {
+            known.cancel.cancel();
+            state.expedite(&key);
+            self.changed.notify_all();
+        } else if state.early_cancels.insert(key.clone()) {
+            state.early_order.push_back(key);
+            if state.early_order.len() > MAX_EARLY_CANCELS
+                && let Some(oldest) = state.early_order.pop_front()
+            {
+                state.early_cancels.remove(&oldest);
+            }
+        }
+    }
+
+    /// Ends a job that [`Backlog::take`] gave: its key is free again. Returns every delivery it answers.
+    pub fn finish(&self, key: &Key) -> Vec<Tag> {
+        let mut state = self.lock();
+        state.running = state.running.saturating_sub(1);
+        let tags = state.known.remove(key).map(|known| known.tags).unwrap_or_default();
+        self.changed.notify_all();
+        tags
+    }
+
+    /// Nothing more comes in; what waits is still judged.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Nothing more comes in, and what waits is not judged: returns its deliveries, to be given back.
+    pub fn stop(&self) -> Vec<Tag> {
+        let mut state = self.lock();
+        state.closed = true;
+        let jobs: Vec<Job> = std::mem::take(&mut state.cancelled)
+            .into_iter()
+            .chain(std::mem::take(&mut state.waiting).into_iter().flatten())
+            .collect();
+        let tags = jobs
+            .iter()
+            .filter_map(|job| state.known.remove(&job.key()))
+            .flat_map(|known| known.tags)
+            .collect();
+        self.changed.notify_all();
+        tags
+    }
+
+    /// Cuts short what runs, because this process must end: nobody asked for these cancels.
+    pub fn abandon(&self) {
+        let mut state = self.lock();
+        state.abandoned = true;
+        for known in state.known.values() {
+            known.cancel.cancel();
+        }
+    }
+
+    /// Whether [`Backlog::abandon`] was called.
+    pub fn is_abandoned(&self) -> bool {
+        self.lock().abandoned
+    }
+
+    /// Waits until nothing runs, for at most so long; whether that was reached.
+    pub fn wait_until_idle(&self, at_most: Duration) -> bool {
+        let deadline = Instant::now() + at_most;
+        let mut state = self.lock();
+        while state.running > 0 {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn waiting(&self) -> usize {
+        self.cancelled.len() + self.waiting.iter().map(VecDeque::len).sum::<usize>()
+    }
+
+    /// Smooth weighted round robin over the classes that have something.
+    fn pick(&mut self) -> Option<Job> {
+        if let Some(job) = self.cancelled.pop_front() {
+            return Some(job);
+        }
+        let mut total = 0;
+        for (place, weight) in WEIGHTS.iter().enumerate() {
+            if self.waiting[place].is_empty() {
+                // Nobody saves up while there is nothing to do.
+                self.credit[place] = 0;
+            } else {
+                self.credit[place] += weight;
+                total += weight;
+            }
+        }
+        let best = (0..WEIGHTS.len())
+            .filter(|place| !self.waiting[*place].is_empty())
+            .max_by_key(|place| (self.credit[*place], std::cmp::Reverse(*place)))?;
+        self.credit[best] -= total;
+        self.waiting[best].pop_front()
+    }
+
+    /// Moves a waiting job to where it is answered first.
+    fn expedite(&mut self, key: &Key) {
+        for class in &mut self.waiting {
+            if let Some(place) = class.iter().position(|job| job.key() == *key) {
+                self.cancelled.extend(class.remove(place));
+                return;
+            }
+        }
+    }
+}
+
+fn class(priority: Priority) -> usize {
+    match priority {
+        Priority::Contest => 0,
+        Priority::Normal => 1,
+        Priority::Rejudge => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(id: &str, priority: &str, number: u64) -> Delivery {
+        let text = format!(
+            r#"{{"schema":1,"id":"{id}","language":"c","files":[],"problem":{{"ref":"x"}},"priority":"{priority}"}}"#
+        );
+        Delivery {
+            submission: serde_json::from_str(&text).unwrap(),
+            tag: Tag { connection: 0, delivery: number },
+            redelivered: false,
+            refusal: None,
+            arrived: Instant::now(),
+        }
+    }
+
+    fn offer(backlog: &Backlog, delivery: Delivery) {
+        assert_eq!(backlog.offer(delivery).unwrap(), Offer::Taken);
+    }
+
+    fn key(id: &str) -> Key {
+        Key { id: id.to_owned(), judging: "1".to_owned() }
+    }
+
+    fn taken(backlog: &Backlog) -> String {
+        backlog.take().unwrap().delivery.submission.id.clone()
+    }
+
+    #[test]
+    fn a_contest_hardly_waits_and_rejudgings_still_move() {
+        let backlog = Backlog::default();
+        for number in 0..100 {
+            offer(&backlog, delivery(&format!("r{number}"), "rejudge", number));
+        }
+        assert_eq!(taken(&backlog), "r0");
+        for number in 0..100 {
+            offer(&backlog, delivery(&format!("c{number}"), "contest", number));
+        }
+        assert_eq!(taken(&backlog), "c0");
+        let next: Vec<String> = (0..26).map(|_| taken(&backlog)).collect();
+        let rejudged = next.iter().filter(|id| id.starts_with('r')).count();
+        assert_eq!(rejudged, 2, "{next:?}");
+    }
+
+    #[test]
+    fn a_second_delivery_of_a_judging_starts_nothing() {
+        let backlog = Backlog::default();
+        offer(&backlog, delivery("a", "normal", 1));
+        offer(&backlog, delivery("a", "normal", 2));
+        assert_eq!(taken(&backlog), "a");
+        offer(&backlog, delivery("a", "normal", 3));
+        let numbers: Vec<u64> = backlog.finish(&key("a")).iter().map(|tag| tag.delivery).collect();
+        assert_eq!(numbers, [1, 2, 3]);
+        backlog.close();
+        assert!(backlog.take().is_none());
+    }
+
+    #[test]
+    fn cancels_reach_what_runs_what_waits_and_what_is_still_to_come() {
+        let backlog = Backlog::default();
+        offer(&backlog, delivery("runs", "normal", 1));
+        let running = backlog.take().unwrap();
+        backlog.cancel(key("runs"));
+        assert!(running.cancel.is_cancelled());
+
+        offer(&backlog, delivery("first", "normal", 2));
+        offer(&backlog, delivery("waits", "rejudge", 3));
+        backlog.cancel(key("waits"));
+        let waiting = backlog.take().unwrap();
+        assert_eq!(waiting.delivery.submission.id, "waits");
+        assert!(waiting.cancel.is_cancelled());
+
+        backlog.cancel(key("comes"));
+        offer(&backlog, delivery("comes", "normal", 4));
+        let come = backlog.take().unwrap();
+        assert_eq!(come.delivery.submission.id, "comes");
+        assert!(come.cancel.is_cancelled());
+        assert!(!backlog.take().unwrap().cancel.is_cancelled());
+    }
+
+    #[test]
+    fn stopping_gives_back_what_waits_and_keeps_what_runs() {
+        let backlog = Backlog::default();
+        for (number, id) in [(1, "a"), (2, "b"), (3, "c")] {
+            offer(&backlog, delivery(id, "normal", number));
+        }
+        let running = backlog.take().unwrap();
+        assert_eq!(backlog.stop().len(), 2);
+        assert!(backlog.take().is_none());
+        assert_eq!(backlog.offer(delivery("d", "normal", 4)).unwrap(), Offer::Closed);
+        assert!(!backlog.wait_until_idle(Duration::ZERO));
+        backlog.abandon();
+        assert!(running.cancel.is_cancelled());
+        assert_eq!(backlog.finish(&key("a")).len(), 1);
+        assert!(backlog.wait_until_idle(Duration::ZERO));
+    }
+}

@@ -1,0 +1,209 @@
+//! The messages of version 1: what comes in is checked here and nowhere else.
+//!
+//! Unknown fields are tolerated, so that a backend may be newer than its workers; another schema version is
+//! refused, because its fields may mean something else.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::report::{Event, EventKind};
+use crate::submission::{SCHEMA, Submission};
+
+/// The largest message that is read; larger sources and tests belong into packages.
+pub const LARGEST: usize = 128 << 20;
+
+/// What consumers dedupe on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The submission's id.
+    pub id: String,
+    /// Which judging of it.
+    pub judging: String,
+}
+
+impl Key {
+    /// The key of a submission.
+    pub fn of(submission: &Submission) -> Self {
+        Self { id: submission.id.clone(), judging: submission.judging.clone() }
+    }
+}
+
+/// A message as it came in.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Message {
+    /// Judge this.
+    Submission(Box<Submission>),
+    /// Stop judging this.
+    Cancel(Key),
+}
+
+/// A message that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct Malformed {
+    /// The id it gives, where it does; else empty.
+    pub id: String,
+    /// The judging it gives.
+    pub judging: String,
+    /// What is wrong, one line.
+    pub problem: String,
+}
+
+/// What is read first: enough to refuse a message in its sender's terms.
+#[derive(Debug, Default, Deserialize)]
+struct Header {
+    #[serde(default)]
+    schema: Value,
+    #[serde(default, rename = "type")]
+    kind: Value,
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    judging: Value,
+}
+
+/// Reads a message.
+///
+/// # Errors
+/// [`Malformed`], with the id where there is one.
+pub fn parse(bytes: &[u8]) -> Result<Message, Malformed> {
+    let header: Header = serde_json::from_slice(bytes)
+        .map_err(|error| Malformed::new(&Header::default(), format!("not a JSON object: {error}")))?;
+    let refuse = |problem: String| Err(Malformed::new(&header, problem));
+    match &header.schema {
+        Value::Number(version) if version.as_u64() == Some(u64::from(SCHEMA)) => {}
+        Value::Null => return refuse(format!("'schema' is missing; this gavel reads \"schema\":{SCHEMA}")),
+        other => {
+            return refuse(format!("schema {} is not known; this gavel reads schema {SCHEMA}", cut(other)));
+        }
+    }
+    if let Err(problem) = check_name("id", &header.id).and_then(|()| match header.judging {
+        Value::Null => Ok(()),
+        ref judging => check_name("judging", judging),
+    }) {
+        return refuse(problem);
+    }
+    match &header.kind {
+        Value::Null => {}
+        Value::String(kind) if kind == "submission" => {}
+        Value::String(kind) if kind == "cancel" => {
+            let judging = header.judging.as_str().unwrap_or("1").to_owned();
+            return Ok(Message::Cancel(Key {
+                id: header.id.as_str().unwrap_or_default().to_owned(),
+                judging,
+            }));
+        }
+        other => return refuse(format!("type {} is not known: use submission or cancel", cut(other))),
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(submission) => Ok(Message::Submission(Box::new(submission))),
+        Err(error) => refuse(format!("not a submission: {error}")),
+    }
+}
+
+impl Malformed {
+    fn new(header: &Header, problem: String) -> Self {
+        let text = |value: &Value| value.as_str().unwrap_or_default().chars().take(200).collect();
+        let problem = problem.chars().map(|c| if c.is_control() { ' ' } else { c }).take(900).collect();
+        Self { id: text(&header.id), judging: text(&header.judging), problem }
+    }
+
+    /// The same for something that is not even a message.
+    pub(super) fn unreadable(problem: impl Into<String>) -> Self {
+        Self::new(&Header::default(), problem.into())
+    }
+
+    /// The event that tells the sender.
+    pub fn event(&self, worker: &str) -> Event {
+        Event {
+            schema: SCHEMA,
+            id: self.id.clone(),
+            judging: self.judging.clone(),
+            run: String::new(),
+            worker: worker.to_owned(),
+            seq: 0,
+            time: format!("{:.6}", jiff::Timestamp::now()),
+            kind: EventKind::Error { message: format!("message refused: {}", self.problem) },
+        }
+    }
+}
+
+/// Names go into file names, routing keys and logs of others.
+fn check_name(field: &str, value: &Value) -> Result<(), String> {
+    match value {
+        Value::Null => Err(format!("'{field}' is missing")),
+        Value::String(name) if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) => {
+            Err(format!("'{field}' must have 1 to 200 bytes and no control characters"))
+        }
+        Value::String(_) => Ok(()),
+        _ => Err(format!("'{field}' must be a string")),
+    }
+}
+
+fn cut(value: &Value) -> String {
+    value.to_string().chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::submission::{InlineTest, Priority, ProblemSource};
+
+    const WHOLE: &str = r#"{"schema":1,"id":"s","language":"c","files":[{"name":"a.c","text":"x"}],
+        "problem":{"ref":"sum"},"priority":"contest","a field of tomorrow":[1,2]}"#;
+
+    #[test]
+    fn a_submission_is_read_and_unknown_fields_are_tolerated() {
+        let Ok(Message::Submission(submission)) = parse(WHOLE.as_bytes()) else { panic!("refused") };
+        assert_eq!((submission.judging.as_str(), submission.priority), ("1", Priority::Contest));
+        assert_eq!(submission.problem.source, ProblemSource::Reference("sum".into()));
+    }
+
+    #[test]
+    fn inline_tests_are_read() {
+        let text =
+            WHOLE.replace(r#"{"ref":"sum"}"#, r#"{"inline":[{"input":"1","answer":"2"}],"more":true}"#);
+        let Ok(Message::Submission(submission)) = parse(text.as_bytes()) else { panic!("refused") };
+        let test = InlineTest { input: "1".to_owned(), answer: "2".to_owned() };
+        assert_eq!(submission.problem.source, ProblemSource::Inline(vec![test]));
+        let again = serde_json::to_vec(&submission).unwrap();
+        assert_eq!(parse(&again), Ok(Message::Submission(submission)));
+    }
+
+    #[test]
+    fn a_cancel_names_a_judging() {
+        let key = Key { id: "s".to_owned(), judging: "7".to_owned() };
+        let text = r#"{"schema":1,"type":"cancel","id":"s","judging":"7"}"#;
+        assert_eq!(parse(text.as_bytes()), Ok(Message::Cancel(key)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_senders_id() {
+        for (from, to, expected) in [
+            (r#""schema":1"#, r#""schema":2"#, "schema 2 is not known; this gavel reads schema 1"),
+            (r#""schema":1"#, r#""schema":"1""#, "schema \"1\" is not known"),
+            (r#""schema":1,"#, "", "'schema' is missing"),
+            (r#""language":"c","#, "", "missing field `language`"),
+            (r#"{"ref":"sum"}"#, "{}", "problem: give 'ref'"),
+            (r#""ref":"sum""#, r#""ref":"sum","inline":[]"#, "not both"),
+            (r#""contest""#, r#""soon""#, "unknown variant `soon`"),
+            (r#""id""#, r#""type":"party","id""#, "type \"party\" is not known"),
+        ] {
+            let error = parse(WHOLE.replacen(from, to, 1).as_bytes()).unwrap_err();
+            assert!(error.problem.contains(expected), "{to}: {error}");
+            assert_eq!(error.id, "s");
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_refused_on_one_line() {
+        let deep = "[".repeat(100_000);
+        for text in ["", "x", "[]", "1", "null", r#"{"schema":1}"#, r#"{"schema":1,"id":""}"#, deep.as_str()]
+        {
+            let error = parse(text.as_bytes()).unwrap_err();
+            assert!(!error.problem.contains('\n') && error.problem.len() < 1000, "{error}");
+        }
+        assert!(parse(b"\xff\xfe\x00").is_err());
+        assert_eq!(parse(br#"{"schema":1,"id":"a\nb"}"#).unwrap_err().id, "a\nb");
+    }
+}

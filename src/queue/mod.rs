@@ -1,0 +1,24 @@
+//! Queues: submissions come in, events and verdicts go out.
+//!
+//! Every queue fills the same two ends. It offers what arrives to a [`Backlog`], and it is the [`Outlet`]
+//! that takes progress and verdicts back; a [`Worker`] between them judges on threads of its own, and knows
+//! nothing of wires. Message formats are in `message` and nowhere else.
+//!
+//! What always holds:
+//! - every submission taken in gets exactly one verdict from this process, or is given back;
+//! - two deliveries of one `(id, judging)` are one judging: the second takes nothing but the first's answer;
+//! - a message that cannot be read is answered with its reason and harms nothing else.
+
+mod amqp;
+mod backlog;
+mod memory;
+mod message;
+mod stdio;
+mod worker;
+
+pub use amqp::{AddressError, Addresses, Amqp, AmqpStartError};
+pub use backlog::{Backlog, Delivery, Job, Offer, Tag};
+pub use memory::Memory;
+pub use message::{Key, LARGEST, Malformed, Message, parse};
+pub use stdio::{Stdio, read_lines};
+pub use worker::{Outlet, Settlement, Worker};

@@ -1,0 +1,202 @@
+//! Packages below the package roots, loaded once and again when they changed.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::WorkspaceError;
+use crate::package::{self, Package, TimeLimit};
+
+/// Packages kept in memory; beyond it, those not in use are forgotten.
+const MAX_KEPT: usize = 256;
+
+/// Folders within folders of a package that are looked at for changes.
+const MAX_DEPTH: usize = 32;
+
+/// Packages by their directory.
+#[derive(Debug)]
+pub(super) struct Packages {
+    /// As the kernel sees them: absolute, links resolved.
+    roots: Vec<PathBuf>,
+    kept: Mutex<HashMap<PathBuf, Place>>,
+}
+
+/// One package; whoever holds the lock loads it, and the rest wait.
+type Place = Arc<Mutex<Option<Loaded>>>;
+
+#[derive(Debug)]
+struct Loaded {
+    package: Arc<Package>,
+    /// What `stat` said of everything in it when it was loaded.
+    state: u64,
+}
+
+impl Packages {
+    /// Checks the roots.
+    pub(super) fn open(roots: &[PathBuf]) -> Result<Self, WorkspaceError> {
+        let check = |path: &PathBuf| {
+            let fail = |problem: String| WorkspaceError::Root { path: path.clone(), problem };
+            let root = path.canonicalize().map_err(|error| fail(error.to_string()))?;
+            if root.is_dir() { Ok(root) } else { Err(fail("it is not a directory".to_owned())) }
+        };
+        let roots = roots.iter().map(check).collect::<Result<_, _>>()?;
+        Ok(Self { roots, kept: Mutex::default() })
+    }
+
+    /// The package of that name, as it is on disk now.
+    pub(super) fn find(&self, name: &Path) -> Result<Arc<Package>, WorkspaceError> {
+        let directory = self.locate(name)?;
+        let place = self.place(&directory);
+        let mut loaded = lock(&place);
+        // Before loading: a change in between is then seen the next time.
+        let state = state(&directory);
+        if let (Some(loaded), Ok(state)) = (&*loaded, &state)
+            && loaded.state == *state
+        {
+            return Ok(Arc::clone(&loaded.package));
+        }
+        *loaded = None;
+        let package = Arc::new(package::load(&directory)?);
+        tell_warnings(&package);
+        if let Ok(state) = state {
+            *loaded = Some(Loaded { package: Arc::clone(&package), state });
+        }
+        Ok(package)
+    }
+
+    /// The directory a name means, inside a root whatever the name is.
+    fn locate(&self, name: &Path) -> Result<PathBuf, WorkspaceError> {
+        let shown = || name.to_string_lossy().chars().take(200).flat_map(char::escape_debug).collect();
+        let is_plain = name.components().all(|part| matches!(part, Component::Normal(_)));
+        if !is_plain || name.as_os_str().is_empty() || name.as_os_str().as_encoded_bytes().contains(&0) {
+            return Err(WorkspaceError::Name(shown()));
+        }
+        for root in &self.roots {
+            let Ok(directory) = root.join(name).canonicalize() else { continue };
+            if !directory.starts_with(root) || directory == *root {
+                return Err(WorkspaceError::Outside(shown()));
+            }
+            return Ok(directory);
+        }
+        let roots: Vec<_> = self.roots.iter().map(|root| root.display().to_string()).collect();
+        let roots = if roots.is_empty() { "there are none".to_owned() } else { roots.join(", ") };
+        Err(WorkspaceError::Unknown { name: shown(), roots })
+    }
+
+    fn place(&self, directory: &Path) -> Place {
+        let mut kept = lock(&self.kept);
+        if let Some(place) = kept.get(directory) {
+            return Arc::clone(place);
+        }
+        if kept.len() >= MAX_KEPT {
+            kept.retain(|_, place| Arc::strong_count(place) > 1);
+        }
+        Arc::clone(kept.entry(directory.to_owned()).or_default())
+    }
+}
+
+/// What the author should know, once a load.
+fn tell_warnings(package: &Package) {
+    for warning in &package.warnings {
+        tracing::warn!(package = %package.name, "{warning}");
+    }
+    if matches!(package.limits.time, TimeLimit::FromSubmissions { .. }) {
+        tracing::warn!(
+            package = %package.name,
+            "the package leaves its time limit to its jury's submissions: give it one, or send 'limits.cpu'"
+        );
+    }
+}
+
+/// A digest of what `stat` says of everything in a directory. ctime is among it, which nobody can set back.
+fn state(directory: &Path) -> io::Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    visit(directory, 0, &mut hasher)?;
+    Ok(hasher.finish())
+}
+
+fn visit(path: &Path, depth: usize, hasher: &mut DefaultHasher) -> io::Result<()> {
+    // Links are followed, to see what they lead to change; a ring of them ends at the depth.
+    let metadata = path.metadata()?;
+    path.hash(hasher);
+    (metadata.dev(), metadata.ino(), metadata.len(), metadata.mode()).hash(hasher);
+    (metadata.mtime(), metadata.mtime_nsec(), metadata.ctime(), metadata.ctime_nsec()).hash(hasher);
+    if metadata.is_dir() && depth < MAX_DEPTH && !path.is_symlink() {
+        let mut inside =
+            std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+        inside.sort();
+        for path in inside {
+            // What cannot be reached, such as a link to nowhere, is for loading to complain about.
+            if visit(&path, depth + 1, hasher).is_err() {
+                path.hash(hasher);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, Packages) {
+        let directory = tempfile::tempdir().unwrap();
+        let package = directory.path().join("root/contest/sum");
+        std::fs::create_dir_all(&package).unwrap();
+        std::fs::write(package.join("1.in"), "1 2\n").unwrap();
+        std::fs::write(package.join("1.ans"), "3\n").unwrap();
+        let packages = Packages::open(&[directory.path().join("root")]).unwrap();
+        (directory, packages)
+    }
+
+    #[test]
+    fn names_that_leave_the_roots_are_refused() {
+        let (directory, packages) = root();
+        let outside = directory.path().join("outside");
+        std::fs::create_dir(&outside).unwrap();
+        std::os::unix::fs::symlink(&outside, directory.path().join("root/link")).unwrap();
+        let absolute = outside.to_str().unwrap().to_owned();
+        for name in ["", ".", "..", "../outside", "contest/../../outside", "/", absolute.as_str(), "a\0b"] {
+            let error = packages.find(Path::new(name)).unwrap_err();
+            assert!(matches!(error, WorkspaceError::Name(_)), "{name:?}: {error}");
+        }
+        for name in ["link", "link/x"] {
+            let error = packages.find(Path::new(name)).unwrap_err();
+            assert!(
+                matches!(error, WorkspaceError::Outside(_) | WorkspaceError::Unknown { .. }),
+                "{name:?}: {error}"
+            );
+        }
+        let error = packages.find(Path::new("nothing")).unwrap_err().to_string();
+        assert!(error.contains("'nothing'") && error.contains("root"), "{error}");
+    }
+
+    #[test]
+    fn a_package_is_loaded_once_and_again_when_it_changed() {
+        let (directory, packages) = root();
+        let name = Path::new("contest/sum");
+        let first = packages.find(name).unwrap();
+        assert!(Arc::ptr_eq(&first, &packages.find(name).unwrap()));
+        let package = directory.path().join("root/contest/sum");
+        std::fs::write(package.join("2.in"), "3 4\n").unwrap();
+        std::fs::write(package.join("2.ans"), "7\n").unwrap();
+        let second = packages.find(name).unwrap();
+        assert_eq!((first.tests.len(), second.tests.len()), (1, 2));
+        std::fs::write(package.join("2.ans"), "another answer\n").unwrap();
+        assert!(!Arc::ptr_eq(&second, &packages.find(name).unwrap()));
+    }
+
+    #[test]
+    fn a_root_that_is_no_directory_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Packages::open(&[file.path().to_owned()]).unwrap_err().to_string();
+        assert!(error.contains("not a directory"), "{error}");
+    }
+}

@@ -1,0 +1,257 @@
+//! `gavel worker --queue stdio`: lines in, events and verdicts out.
+
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use common::{SUM, Scene, text};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+
+/// A worker and its two streams.
+struct Worker {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    fn start(scene: &Scene, more: &[&str]) -> Self {
+        scene.write("packages/.keep", "");
+        let root = scene.path("packages");
+        let arguments = [&["worker", "--quiet", "--package-root", text(&root)], more].concat();
+        let mut command = scene.gavel(&arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (input, output) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, input, output }
+    }
+
+    fn send(&mut self, message: &Value) {
+        self.send_line(&message.to_string());
+    }
+
+    fn send_line(&mut self, line: &str) {
+        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// The next event of this type.
+    fn next(&mut self, kind: &str) -> Value {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the worker ended before {kind}");
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["type"] == kind {
+                return event;
+            }
+        }
+    }
+
+    /// Ends the input; the exit code and the remaining lines.
+    fn end(mut self) -> (i32, Vec<Value>) {
+        drop(self.input.take());
+        self.finish()
+    }
+
+    fn finish(mut self) -> (i32, Vec<Value>) {
+        let rest = self.output.by_ref().lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
+        let rest = rest.collect();
+        (self.child.wait().unwrap().code().unwrap(), rest)
+    }
+
+    fn signal(&self) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    }
+}
+
+fn bash(id: &str, program: &str, problem: Value) -> Value {
+    json!({"schema": 1, "id": id, "language": "bash", "problem": problem,
+           "files": [{"name": "main.sh", "text": program}], "meta": {"for": id}})
+}
+
+fn inline(id: &str, program: &str) -> Value {
+    let tests = [json!({"input": "1 2\n", "answer": "3\n"}), json!({"input": "20 30\n", "answer": "50\n"})];
+    bash(id, program, json!({"inline": tests}))
+}
+
+fn dones(events: &[Value]) -> Vec<(&str, &str)> {
+    let mut dones: Vec<_> = events
+        .iter()
+        .filter(|event| event["type"] == "done")
+        .map(|event| (event["id"].as_str().unwrap(), event["verdict"].as_str().unwrap()))
+        .collect();
+    dones.sort_unstable();
+    dones
+}
+
+#[test]
+fn every_submission_gets_its_events_and_one_verdict_and_the_end_drains() {
+    let scene = Scene::new();
+    scene.kattis_package("packages/sum");
+    let mut worker = Worker::start(&scene, &[]);
+    for number in 0..6 {
+        let program = if number % 2 == 0 { SUM } else { "echo 7\n" };
+        worker.send(&bash(&format!("s{number}"), program, json!({"ref": "sum"})));
+    }
+    let (code, events) = worker.end();
+    assert_eq!(code, 0);
+    let expected: Vec<_> = ["AC", "WA", "AC", "WA", "AC", "WA"].into_iter().enumerate().collect();
+    let found = dones(&events);
+    assert_eq!(found.len(), 6, "{events:?}");
+    for (number, verdict) in expected {
+        assert_eq!(found[number], (format!("s{number}").as_str(), verdict));
+        let own: Vec<_> = events.iter().filter(|event| event["id"] == format!("s{number}")).collect();
+        assert_eq!(own[0]["type"], "accepted");
+        let done = own.last().unwrap();
+        assert_eq!((&done["type"], &done["meta"]["for"]), (&"done".into(), &own[0]["id"]));
+        let numbers: Vec<_> =
+            own[..own.len() - 1].iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+        assert!(numbers.iter().enumerate().all(|(place, seq)| *seq == place as u64), "{numbers:?}");
+    }
+}
+
+#[test]
+fn inline_tests_are_judged() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &[]);
+    worker.send(&inline("good", SUM));
+    worker.send(&inline("bad", "echo 3\n"));
+    worker.send(&bash("none", SUM, json!({"inline": []})));
+    let (code, events) = worker.end();
+    assert_eq!((code, dones(&events)), (0, vec![("bad", "WA"), ("good", "AC"), ("none", "JE")]));
+    let bad = events.iter().find(|event| event["type"] == "done" && event["id"] == "bad").unwrap();
+    assert_eq!(bad["first_failure"], "2");
+}
+
+#[test]
+fn what_cannot_be_read_is_answered_with_the_reason_and_the_worker_lives_on() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &[]);
+    worker.send_line("not json");
+    assert!(worker.next("error")["message"].as_str().unwrap().contains("line 1: not a JSON object"));
+    let mut newer = inline("newer", SUM);
+    newer["schema"] = 2.into();
+    worker.send(&newer);
+    let refused = worker.next("error");
+    assert_eq!(refused["id"], "newer");
+    assert!(refused["message"].as_str().unwrap().contains("this gavel reads schema 1"), "{refused}");
+    let mut with_more = inline("more", SUM);
+    with_more["a field of tomorrow"] = json!({"x": [1, 2]});
+    worker.send(&with_more);
+    assert_eq!(worker.next("done")["verdict"], "AC");
+    assert_eq!(worker.end().0, 0);
+}
+
+#[test]
+fn a_problem_outside_the_package_roots_is_a_judging_error_that_names_it() {
+    let scene = Scene::new();
+    scene.sum_package(&[(1, 2)]);
+    let mut worker = Worker::start(&scene, &[]);
+    let absolute = scene.path("sum");
+    for name in ["../sum", text(&absolute), "nowhere"] {
+        worker.send(&bash("s", SUM, json!({"ref": name})));
+        let done = worker.next("done");
+        assert_eq!((&done["verdict"], &done["reason"]), (&"JE".into(), &"package".into()));
+        assert!(done["error"].as_str().unwrap().contains(name), "{done}");
+    }
+    assert_eq!(worker.end().0, 0);
+}
+
+#[test]
+fn a_line_sent_twice_is_judged_once_and_answered_twice() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &["--slots", "1"]);
+    worker.send(&inline("first", "read a b\nif [ $a = 20 ]; then sleep 1; fi\necho $((a + b))\n"));
+    worker.next("test");
+    worker.send(&inline("again", SUM));
+    worker.send(&inline("again", SUM));
+    let (code, events) = worker.end();
+    assert_eq!((code, dones(&events)), (0, vec![("again", "AC"), ("again", "AC"), ("first", "AC")]));
+    let begun = events.iter().filter(|event| event["type"] == "accepted" && event["id"] == "again");
+    assert_eq!(begun.count(), 1);
+}
+
+#[test]
+fn an_answer_may_be_answered_with_the_same_submission() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &[]);
+    for _ in 0..200 {
+        worker.send(&bash("s", SUM, json!({"ref": "nowhere"})));
+        assert_eq!(worker.next("done")["verdict"], "JE");
+    }
+    assert_eq!(worker.end().0, 0);
+}
+
+#[test]
+fn a_package_that_changed_is_loaded_again() {
+    let scene = Scene::new();
+    let package = scene.kattis_package("packages/sum");
+    let mut worker = Worker::start(&scene, &[]);
+    worker.send(&bash("before", SUM, json!({"ref": "sum"})));
+    let before = worker.next("done");
+    std::fs::write(package.join("data/secret/2.ans"), "7\n").unwrap();
+    worker.send(&bash("after", SUM, json!({"ref": "sum"})));
+    let after = worker.next("done");
+    assert_eq!((&before["verdict"], &after["verdict"]), (&"AC".into(), &"WA".into()));
+    assert_ne!(before["provenance"]["package"], after["provenance"]["package"]);
+    assert_eq!(worker.end().0, 0);
+}
+
+#[test]
+fn a_cancel_stops_what_runs_and_what_waits() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &["--slots", "1"]);
+    let mut slow = inline("slow", "read a b\nif [ $a = 20 ]; then sleep 3600; fi\necho $((a + b))\n");
+    slow["judging"] = "first".into();
+    worker.send(&slow);
+    worker.next("test");
+    worker.send(&inline("waiting", SUM));
+    worker.send(&json!({"schema": 1, "type": "cancel", "id": "waiting", "judging": "1"}));
+    worker.send(&json!({"schema": 1, "type": "cancel", "id": "slow", "judging": "another"}));
+    worker.send(&json!({"schema": 1, "type": "cancel", "id": "slow", "judging": "first"}));
+    let (code, events) = worker.end();
+    assert_eq!((code, dones(&events)), (0, vec![("slow", "CX"), ("waiting", "CX")]));
+}
+
+#[test]
+fn a_signal_lets_what_runs_finish() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &["--slots", "1"]);
+    let gate = "read a b\nif [ $a = 20 ]; then sleep 1; fi\necho $((a + b))\n";
+    worker.send(&inline("runs", gate));
+    worker.next("test");
+    worker.send(&inline("waits", SUM));
+    worker.signal();
+    let (code, events) = worker.finish();
+    assert_eq!(code, 0);
+    assert!(dones(&events).contains(&("runs", "AC")), "{events:?}");
+}
+
+#[test]
+fn the_deadline_cuts_short_what_does_not_finish() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &["--slots", "1", "--deadline", "10ms", "--raise-limits"]);
+    let mut endless = inline("endless", "read a b\nif [ $a = 20 ]; then sleep 3600; fi\necho $((a + b))\n");
+    endless["limits"] = json!({"wall": "1h"});
+    worker.send(&endless);
+    worker.next("test");
+    worker.signal();
+    let (code, events) = worker.finish();
+    assert_eq!((code, dones(&events)), (0, vec![("endless", "CX")]));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_said_and_is_a_failure() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &[]);
+    worker.send(&inline("first", SUM));
+    worker.next("done");
+    let Worker { mut child, mut input, output } = worker;
+    drop(output);
+    writeln!(input.as_mut().unwrap(), "{}", inline("second", SUM)).unwrap();
+    drop(input);
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
