@@ -11,6 +11,7 @@
 
 mod amqp;
 mod backlog;
+mod health;
 mod memory;
 mod message;
 mod stdio;
@@ -18,6 +19,7 @@ mod worker;
 
 pub use amqp::{AddressError, Addresses, Amqp, AmqpStartError};
 pub use backlog::{Backlog, Delivery, Job, Offer, Tag};
+pub use health::Health;
 pub use memory::Memory;
 pub use message::{Key, LARGEST, Malformed, Message, parse};
 pub use stdio::{Stdio, read_lines};
