@@ -32,7 +32,8 @@ fn memory_is_what_was_touched() {
             ResourceControl::None => bench.run(&["exit", "0"]).outcome.memory,
             _ => Bytes(0),
         };
-        assert!(idle < Bytes::mib(12), "{idle}");
+        // Box init of an unoptimised build maps a dozen MiB of itself, and more where pages are read ahead.
+        assert!(idle < Bytes::mib(32), "{idle}");
         for mebibytes in [200, 1, 100, 10, 1] {
             for variant in ["touch", "touch-malloc"] {
                 let ran = bench.run_within(&[variant, &mebibytes.to_string()], spacious());

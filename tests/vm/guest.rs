@@ -358,7 +358,7 @@ impl Guest {
     fn assert_close(&self, measured: Bytes, mebibytes: u64) {
         let wanted = mebibytes << 20;
         let tolerance = (wanted / 50).max(1 << 20);
-        let least = if self.expected == ResourceControl::None { 16 << 20 } else { 0 };
+        let least = if self.expected == ResourceControl::None { 32 << 20 } else { 0 };
         assert!(
             measured.0 + tolerance >= wanted && measured.0 <= (wanted + tolerance).max(least),
             "measured {measured} of {mebibytes} MiB"
