@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::queue::Document;
 use crate::sandbox::{Profile, ResourceControl};
 use crate::submission::{LimitOverrides, Stop};
 use crate::units::{Bytes, Time};
@@ -75,6 +76,8 @@ pub enum Command {
                             boxes cannot run here, or one does not keep its limits."
     )]
     Doctor(Doctor),
+    /// Print the JSON Schema of a kind of message
+    Schema(Schema),
     /// Print a completion script for a shell
     Completions(Completions),
     /// Keep boxes on behalf of another gavel process
@@ -302,6 +305,41 @@ pub enum ProbeAction {
     Connect,
     /// Look at files, limits and namespaces
     Look,
+}
+
+/// `gavel schema`.
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Which messages
+    #[arg(value_enum, value_name = "MESSAGE", required_unless_present = "into")]
+    pub message: Option<MessageName>,
+    /// Write all of them into this folder, one file each
+    #[arg(long, value_name = "DIR", conflicts_with = "message")]
+    pub into: Option<PathBuf>,
+}
+
+/// Kinds of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MessageName {
+    /// To have something judged
+    Submission,
+    /// To stop a judging
+    Cancel,
+    /// What is told while it is judged
+    Event,
+    /// The verdict
+    Report,
+}
+
+impl From<MessageName> for Document {
+    fn from(name: MessageName) -> Self {
+        match name {
+            MessageName::Submission => Self::Submission,
+            MessageName::Cancel => Self::Cancel,
+            MessageName::Event => Self::Event,
+            MessageName::Report => Self::Report,
+        }
+    }
 }
 
 /// `gavel completions`.

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Languages(arguments) => commands::languages::run(&cli.global, arguments),
         Command::Doctor(arguments) => commands::doctor::run(&cli.global, arguments),
         Command::Probe(arguments) => commands::doctor::probe(arguments),
+        Command::Schema(arguments) => commands::schema::run(arguments),
         Command::Completions(arguments) => commands::completions::run(arguments),
         Command::Keeper => return keeper(),
     };

@@ -3,18 +3,22 @@
 //! Plain data, the message format of version 1 that backends read; a field once published keeps its name
 //! and unit. Times are milliseconds, sizes KiB or bytes as their names say.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::submission::SCHEMA;
 use crate::verdict::{Reason, Verdict};
 
 /// The final word on one judging: the `done` event.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     /// Message format version.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: u32,
     /// Always `done`.
     #[serde(rename = "type")]
+    #[schemars(extend("const" = "done"))]
     pub kind: String,
     /// The submission's id.
     pub id: String,
@@ -50,7 +54,7 @@ pub struct Report {
 }
 
 /// How compiling went.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CompileReport {
     /// Whether there is a program to run.
     pub ok: bool,
@@ -69,7 +73,7 @@ pub struct CompileReport {
 }
 
 /// One test.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TestReport {
     /// Its name: path below the package's `data/` without the ending.
     pub name: String,
@@ -98,7 +102,7 @@ pub struct TestReport {
 }
 
 /// Milliseconds spent in each phase.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Phases {
     /// Waiting in the queue.
     pub queue: f64,
@@ -113,7 +117,7 @@ pub struct Phases {
 }
 
 /// What judged a submission, so that a verdict can be explained a year later.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Provenance {
     /// gavel's version.
     pub gavel: String,
@@ -136,7 +140,7 @@ pub struct Provenance {
 }
 
 /// One event on the way of a judging.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(into = "EventFields")]
 pub struct Event {
     /// Message format version.
@@ -158,17 +162,27 @@ pub struct Event {
 }
 
 /// An event as it is written. A report names schema and judging itself, and no key may come twice.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct EventFields {
+    /// Message format version.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required, extend("const" = SCHEMA))]
     schema: Option<u32>,
+    /// The submission's id; what could be read of it where the message was refused.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required)]
     id: Option<String>,
+    /// Which judging of it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required)]
     judging: Option<String>,
+    /// Unique for this attempt at the judging; empty where a message was refused.
     run: String,
+    /// The worker's name.
     worker: String,
+    /// Counts up from 0 within the run.
     seq: u64,
+    /// RFC 3339, UTC, microseconds.
     time: String,
     #[serde(flatten)]
     kind: EventKind,
@@ -191,7 +205,7 @@ impl From<Event> for EventFields {
 }
 
 /// What an [`Event`] tells. The report of `done` is the [`Report`] itself, not wrapped.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum EventKind {
     /// A worker has it.

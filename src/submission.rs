@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::units::{Bytes, Time};
@@ -13,14 +14,17 @@ use crate::units::{Bytes, Time};
 pub const SCHEMA: u32 = 1;
 
 /// One submission to be judged.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Submission {
-    /// Message format version, [`SCHEMA`].
+    /// Message format version.
+    #[schemars(extend("const" = SCHEMA))]
     pub schema: u32,
-    /// The backend's name for the submission.
+    /// The backend's name for the submission: 1 to 200 bytes, no control characters.
+    #[schemars(length(min = 1, max = 200), regex(pattern = NAME))]
     pub id: String,
-    /// Which judging of it; consumers dedupe on `(id, judging)`.
+    /// Which judging of it, like `id`; consumers dedupe on `(id, judging)`.
     #[serde(default = "first_judging")]
+    #[schemars(length(min = 1, max = 200), regex(pattern = NAME))]
     pub judging: String,
     /// Language id of the table.
     pub language: String,
@@ -48,12 +52,34 @@ pub struct Submission {
     pub meta: serde_json::Map<String, serde_json::Value>,
 }
 
+/// Ends a judging that waits or runs; its verdict is CX, unless it was judged before this came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cancel {
+    /// Message format version.
+    #[schemars(extend("const" = SCHEMA))]
+    pub schema: u32,
+    /// Always `cancel`.
+    #[serde(rename = "type")]
+    #[schemars(extend("const" = "cancel"))]
+    pub kind: String,
+    /// The submission's id.
+    #[schemars(length(min = 1, max = 200), regex(pattern = NAME))]
+    pub id: String,
+    /// Which judging of it.
+    #[serde(default = "first_judging")]
+    #[schemars(length(min = 1, max = 200), regex(pattern = NAME))]
+    pub judging: String,
+}
+
+/// What ids and judgings are made of: anything but control characters.
+const NAME: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
 fn first_judging() -> String {
     "1".to_owned()
 }
 
 /// One source file: its name inside the compile box and its bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceFile {
     /// File name: one path component, no control characters.
     pub name: String,
@@ -63,7 +89,7 @@ pub struct SourceFile {
 }
 
 /// The bytes of a file, in one of the forms a message can carry them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Content {
     /// UTF-8 text.
@@ -73,7 +99,7 @@ pub enum Content {
 }
 
 /// The problem a submission is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "RawProblem", into = "RawProblem")]
 pub struct ProblemRef {
     /// Where its tests are.
@@ -92,7 +118,7 @@ pub enum ProblemSource {
 }
 
 /// A test that came in a message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InlineTest {
     /// What the program reads.
     pub input: String,
@@ -108,12 +134,16 @@ impl ProblemRef {
 }
 
 /// A problem as messages spell it: one key of several.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("oneOf" = [{"required": ["ref"]}, {"required": ["inline"]}]))]
 struct RawProblem {
+    /// A package's name in the worker's package roots.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
     reference: Option<PathBuf>,
+    /// Tests that come with the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     inline: Option<Vec<InlineTest>>,
+    /// Digest the package must have, as reports give it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
 }
@@ -145,7 +175,7 @@ impl From<ProblemRef> for RawProblem {
 }
 
 /// Limits a submission may lower, and raise where the configuration permits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LimitOverrides {
     /// CPU time over the process tree.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,7 +195,7 @@ pub struct LimitOverrides {
 }
 
 /// When to stop running tests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Policy {
     /// What ends the judging early.
     #[serde(default)]
@@ -173,7 +203,7 @@ pub struct Policy {
 }
 
 /// What ends a judging early.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stop {
     /// At the first test, in order, that is not accepted.
@@ -199,7 +229,7 @@ impl std::str::FromStr for Stop {
 }
 
 /// Queue classes, most urgent first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Priority {
     /// A running contest.

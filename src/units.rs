@@ -7,10 +7,12 @@
 //! A number without a unit is refused: `memory = 256` has meant bytes, KiB and MiB in different
 //! judges, and guessing wrong costs a contestant a verdict.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A number of bytes.
@@ -153,6 +155,32 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
+impl JsonSchema for Bytes {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        quantity_schema(
+            "A size with its unit: KiB is 1024 bytes, kB is 1000.",
+            SIZE_UNITS,
+            &["256MiB", "1.5 GiB"],
+        )
+    }
+}
+
+/// What [`parse_quantity`] accepts, but for numbers that are too large.
+fn quantity_schema(description: &str, units: &[(&str, u64)], examples: &[&str]) -> Schema {
+    let units = units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>().join("|");
+    let number = r"([0-9]{1,20}(\.[0-9]{0,12})?|\.[0-9]{1,12})";
+    json_schema!({
+        "type": "string",
+        "description": description,
+        "pattern": format!(r"^\s*{number}\s*({units})\s*$"),
+        "examples": examples,
+    })
+}
+
 /// Reads a duration like `1s`, `1.5 s`, `500ms`, `2min`.
 ///
 /// # Errors
@@ -207,6 +235,16 @@ impl Serialize for Time {
 impl<'de> Deserialize<'de> for Time {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Time {
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        quantity_schema("A time with its unit.", TIME_UNITS, &["500ms", "1.5s"])
     }
 }
 

@@ -3,10 +3,11 @@
 //! The ids are the CLICS judgement types (CCS specification, "Judgement types"), with WTL, SK, CX and SV
 //! where CLICS has no finer id. Plain data: nothing here knows how a verdict was reached.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What a test or a submission got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Verdict {
     /// Accepted.
     AC,
@@ -106,7 +107,7 @@ impl std::fmt::Display for Verdict {
 }
 
 /// The finer cause behind a verdict, where there is one to name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
     /// CE: the compiler rejected the source.

@@ -10,6 +10,7 @@ pub mod languages;
 pub mod output;
 pub mod replay;
 pub mod run;
+pub mod schema;
 pub mod verify;
 pub mod worker;
 

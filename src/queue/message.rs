@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::report::{Event, EventKind};
-use crate::submission::{SCHEMA, Submission};
+use crate::submission::{Cancel, SCHEMA, Submission};
 
 /// The largest message that is read; larger sources and tests belong into packages.
 pub const LARGEST: usize = 128 << 20;
@@ -87,11 +87,10 @@ pub fn parse(bytes: &[u8]) -> Result<Message, Malformed> {
         Value::Null => {}
         Value::String(kind) if kind == "submission" => {}
         Value::String(kind) if kind == "cancel" => {
-            let judging = header.judging.as_str().unwrap_or("1").to_owned();
-            return Ok(Message::Cancel(Key {
-                id: header.id.as_str().unwrap_or_default().to_owned(),
-                judging,
-            }));
+            return match serde_json::from_slice(bytes) {
+                Ok(Cancel { id, judging, .. }) => Ok(Message::Cancel(Key { id, judging })),
+                Err(error) => refuse(format!("not a cancel message: {error}")),
+            };
         }
         other => return refuse(format!("type {} is not known: use submission or cancel", cut(other))),
     }

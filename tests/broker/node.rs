@@ -89,6 +89,29 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Runs the administrator's tool on it; what it printed.
+    pub(crate) fn administer(&self, arguments: &[&str]) -> String {
+        let output = Command::new(script().with_file_name("rabbitmqctl"))
+            .env("HOME", self.directory.path())
+            .env("ERL_EPMD_PORT", self.mapper_port.to_string())
+            .env("RABBITMQ_CONF_ENV_FILE", self.directory.path().join("env.conf"))
+            .args(["--quiet", "--node", &format!("gavel{}@localhost", self.port)])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert!(output.status.success(), "rabbitmqctl {arguments:?}: {said}");
+        said
+    }
+
+    /// Its address for another user.
+    pub(crate) fn address_of(&self, user: &str, password: &str, vhost: &str) -> String {
+        format!("amqp://{user}:{password}@127.0.0.1:{}/{vhost}", self.port)
+    }
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
         self.kill();

@@ -117,7 +117,7 @@ impl Intake {
 
     async fn subscribe(&self, connection: &Connection, number: u64) -> Result<Session, LinkError> {
         let channel = within("opening a channel", connection.create_channel()).await?;
-        topology::declare(&channel).await?;
+        topology::declare(connection).await?;
         let control = topology::declare_control(&channel).await?;
         let mut session = Session {
             number,

@@ -67,7 +67,7 @@ impl Publisher {
     ) -> Result<(), LinkError> {
         let channel = within("opening a channel", connection.create_channel()).await?;
         within("asking for confirmations", channel.confirm_select(ConfirmSelectOptions::default())).await?;
-        topology::declare(&channel).await?;
+        topology::declare(connection).await?;
         let events = within("opening a channel", connection.create_channel()).await?;
         self.link.was_useful();
         loop {
@@ -94,7 +94,7 @@ impl Publisher {
                     tracing::warn!(again_in = ?RETRY, "{error}");
                     *pending = Some(publication);
                     tokio::time::sleep(RETRY).await;
-                    topology::declare(&channel).await?;
+                    topology::declare(connection).await?;
                 }
                 Err(error) => {
                     *pending = Some(publication);

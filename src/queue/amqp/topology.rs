@@ -1,11 +1,13 @@
 //! Exchanges and queues, declared alike by every worker so that whoever comes first makes them.
 //!
 //! Only what RabbitMQ 3.10 and 4 understand alike: durable quorum queues without further arguments. Limits
-//! and dead-lettering are for the operator's policies.
+//! and dead-lettering are for the operator's policies. A worker whose user may not declare anything uses what
+//! is there, as `deploy/rabbitmq/definitions.json` makes it.
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{Channel, ExchangeKind};
+use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
 
 use super::link::{LinkError, within};
 
@@ -38,8 +40,32 @@ const QUEUES: [(&str, &str, &str); 5] = [
     ("gavel.dead", DEAD, "#"),
 ];
 
-/// Declares everything that outlives a worker.
-pub(super) async fn declare(channel: &Channel) -> Result<(), LinkError> {
+/// Declares everything that outlives a worker, as far as its user may.
+pub(super) async fn declare(connection: &Connection) -> Result<(), LinkError> {
+    // The broker closes the channel on which it refuses something.
+    let channel = within("opening a channel", connection.create_channel()).await?;
+    match declare_all(&channel).await {
+        // What is missing is found out where it is used. Asking would need permissions for it on RabbitMQ 4.2.7
+        // and later, and on 4.2.6 and 4.3.0 those to declare it.
+        Err(error) if is_forbidden(&error) => {
+            tracing::info!("taking exchanges and queues as they are: {error}");
+            Ok(())
+        }
+        Err(error) => Err(error),
+        Ok(()) => within("closing a channel", channel.close(200, "declared".into())).await,
+    }
+}
+
+fn is_forbidden(error: &LinkError) -> bool {
+    match error {
+        LinkError::Declare { error, .. } => is_forbidden(error),
+        LinkError::Refused(_, error) => matches!(error.kind(), ErrorKind::ProtocolError(error)
+            if *error.kind() == AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)),
+        _ => false,
+    }
+}
+
+async fn declare_all(channel: &Channel) -> Result<(), LinkError> {
     for (name, kind) in EXCHANGES {
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         within("declaring an exchange", channel.exchange_declare(name.into(), kind, options, nothing()))
@@ -83,3 +109,6 @@ pub(super) async fn declare_control(channel: &Channel) -> Result<ShortString, Li
 pub(super) fn nothing() -> FieldTable {
     FieldTable::default()
 }
+
+#[cfg(test)]
+mod contract;
