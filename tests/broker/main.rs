@@ -2,8 +2,12 @@
 
 #![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
+mod backend;
+mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
+mod fleet;
+mod invariants;
 mod node;
 
 use std::collections::BTreeMap;
