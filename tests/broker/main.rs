@@ -5,6 +5,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod node;
+mod proxy;
 
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};

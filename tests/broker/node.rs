@@ -1,4 +1,5 @@
 //! A RabbitMQ node of one test's own: free ports, its own directories, ended with the test.
+#![allow(dead_code)] // Every test file uses a part of it.
 
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -65,6 +66,10 @@ impl Node {
         self.kill();
         self.server = spawn(self.directory.path(), self.port, self.distribution_port, self.mapper_port);
         self.wait();
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn address(&self) -> String {
