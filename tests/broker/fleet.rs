@@ -85,6 +85,12 @@ impl<'a> Fleet<'a> {
         kill(Pid::from_raw(self.id(place).try_into().unwrap()), signal).unwrap();
     }
 
+    /// The same for one that may have ended.
+    pub(crate) fn try_signal(&self, place: usize, signal: Signal) {
+        // Not waited for yet, so its number is nobody else's.
+        let _ = kill(Pid::from_raw(self.id(place).try_into().unwrap()), signal);
+    }
+
     /// Waits for its end.
     pub(crate) fn wait(&mut self, place: usize) -> ExitStatus {
         let mut process = self.members[place].process.take().unwrap();

@@ -9,6 +9,8 @@ mod common;
 mod fleet;
 mod invariants;
 mod node;
+mod proxy;
+mod schedule;
 
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};

@@ -1,4 +1,5 @@
 //! A RabbitMQ node of one test's own: free ports, its own directories, ended with the test.
+#![allow(dead_code)] // Every test file uses a part of it.
 
 use std::fs::Permissions;
 use std::net::TcpListener;
@@ -127,6 +128,10 @@ impl Node {
 
     fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("output")).unwrap_or_default()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn address(&self) -> String {
