@@ -167,6 +167,9 @@ impl<'a> Fleet<'a> {
 
 impl Drop for Fleet<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.logs());
+        }
         for member in &mut self.members {
             if let Some(mut process) = member.process.take() {
                 let _ = process.kill();

@@ -33,7 +33,8 @@ fn check_one(id: &str, answers: &[Answer], allowed: &[&str], publishes: usize) -
     for answer in answers {
         let verdict = answer.body["verdict"].as_str().unwrap_or_default();
         if !allowed.contains(&verdict) {
-            wrong.push(format!("{id} is {verdict}, not one of {allowed:?}: {}", answer.body));
+            let (reason, error) = (&answer.body["reason"], &answer.body["error"]);
+            wrong.push(format!("{id} is {verdict}, not one of {allowed:?}: {reason} {error}"));
         }
         if answer.key != format!("verdict.{verdict}") || answer.message != format!("{id}/1") {
             wrong.push(format!("{id} came as '{}' under '{}'", answer.message, answer.key));

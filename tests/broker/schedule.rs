@@ -229,7 +229,7 @@ impl Stage<'_> {
 /// A program whose compilation is not in the cache, but every tenth.
 fn compiled(id: &str, place: usize) -> Value {
     let mut compiled = submission(id, "");
-    compiled["language"] = json!("c");
+    compiled["language"] = json!("c17");
     let text = format!(
         "#include <stdio.h>\nint main(void) {{ int a, b; scanf(\"%d %d\", &a, &b);\n\
          printf(\"%d\\n\", a + b); return 0 * {}; }}\n",
@@ -241,7 +241,7 @@ fn compiled(id: &str, place: usize) -> Value {
 
 fn broken(id: &str) -> Value {
     let mut broken = submission(id, "");
-    broken["language"] = json!("c");
+    broken["language"] = json!("c17");
     broken["files"] = json!([{"name": "main.c", "text": "int main(void) {"}]);
     broken
 }
