@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
+mod alarms;
 mod backend;
 mod cluster;
 #[path = "../common/mod.rs"]
@@ -11,6 +12,7 @@ mod invariants;
 mod node;
 mod proxy;
 mod schedule;
+mod sharing;
 
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use lapin::message::BasicGetMessage;
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, QueueBindOptions,
-    QueueDeclareOptions,
+    QueueDeclareOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -301,6 +301,12 @@ impl Client {
             let queue = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await;
             queue.ok().map(|queue| queue.message_count())
         })
+    }
+
+    /// Throws away what is ready in a queue.
+    pub(crate) fn purge(&self, queue: &str) {
+        let purging = self.channel.queue_purge(queue.into(), QueuePurgeOptions::default());
+        self.runtime.block_on(purging).unwrap();
     }
 
     pub(crate) fn try_fetch(&self, queue: &str) -> Option<Fetched> {

@@ -217,7 +217,7 @@ impl Stage<'_> {
                 self.node.control(&["set_vm_memory_high_watermark", "0.4"]);
             }
             Fault::DiskAlarm => {
-                self.node.control(&["set_disk_free_limit", "1000TB"]);
+                self.node.control(&["set_disk_free_limit", "100000GB"]);
                 self.pass(time);
                 self.node.control(&["set_disk_free_limit", "50MB"]);
             }
