@@ -1,11 +1,12 @@
 //! Exchanges and queues, declared alike by every worker so that whoever comes first makes them.
 //!
 //! Only what RabbitMQ 3.10 and 4 understand alike: durable quorum queues without further arguments. Limits
-//! and dead-lettering are for the operator's policies.
+//! and dead-lettering are for the operator's policies. A worker whose user may not declare anything uses what
+//! is there.
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{Channel, ExchangeKind};
+use lapin::{Channel, Connection, ExchangeKind};
 
 use super::link::{LinkError, within};
 
@@ -15,10 +16,13 @@ pub(super) const VERDICTS: &str = "gavel.verdicts";
 pub(super) const PROGRESS: &str = "gavel.progress";
 /// Cancel messages come from here.
 pub(super) const CONTROL: &str = "gavel.control";
-/// What cannot be read goes here.
+/// What cannot be read goes here, and what a policy made the broker give up.
 pub(super) const DEAD: &str = "gavel.dlx";
 /// The three queues of submissions.
 pub(super) const JUDGE: [&str; 3] = ["gavel.judge.contest", "gavel.judge.normal", "gavel.judge.rejudge"];
+/// Submissions that the broker itself gave up, by a policy's delivery limit, length or age; each is owed a
+/// verdict still. Their originals stay in `gavel.dead`.
+pub(super) const EXHAUSTED: &str = "gavel.exhausted";
 
 /// Exchanges and their kinds.
 const EXCHANGES: [(&str, ExchangeKind); 5] = [
@@ -30,52 +34,100 @@ const EXCHANGES: [(&str, ExchangeKind); 5] = [
 ];
 
 /// Queues, the exchange each is bound to, and by which key.
-const QUEUES: [(&str, &str, &str); 5] = [
+const QUEUES: [(&str, &str, &str); 6] = [
     (JUDGE[0], "gavel.submit", "judge.contest"),
     (JUDGE[1], "gavel.submit", "judge.normal"),
     (JUDGE[2], "gavel.submit", "judge.rejudge"),
+    (EXHAUSTED, DEAD, "judge.*"),
     ("gavel.results", VERDICTS, "verdict.#"),
     ("gavel.dead", DEAD, "#"),
 ];
 
+/// Whether gavel declares a queue of this name.
+pub(super) fn is_own_queue(name: &str) -> bool {
+    QUEUES.iter().any(|(queue, ..)| *queue == name)
+}
+
 /// Declares everything that outlives a worker.
-pub(super) async fn declare(channel: &Channel) -> Result<(), LinkError> {
+///
+/// Each on a channel of its own when the last was closed by a refusal: the broker closes the channel it
+/// refuses something on.
+pub(super) async fn declare(connection: &Connection) -> Result<(), LinkError> {
+    let mut channel = within("opening a channel", connection.create_channel()).await?;
     for (name, kind) in EXCHANGES {
-        let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
-        within("declaring an exchange", channel.exchange_declare(name.into(), kind, options, nothing()))
-            .await
-            .map_err(|error| error.about("exchange", name))?;
+        match declare_exchange(&channel, name, kind.clone(), false).await {
+            Err(error) if error.is_forbidden() => {
+                channel = within("opening a channel", connection.create_channel()).await?;
+                declare_exchange(&channel, name, kind, true)
+                    .await
+                    .map_err(|error| error.about("exchange", name))?;
+            }
+            other => other.map_err(|error| error.about("exchange", name))?,
+        }
     }
     for (name, exchange, key) in QUEUES {
-        let mut arguments = FieldTable::default();
-        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        within("declaring a queue", channel.queue_declare(name.into(), options, arguments))
-            .await
-            .map_err(|error| error.about("queue", name))?;
-        let options = QueueBindOptions::default();
-        within(
-            "binding a queue",
-            channel.queue_bind(name.into(), exchange.into(), key.into(), options, nothing()),
-        )
-        .await
-        .map_err(|error| error.about("queue", name))?;
+        match declare_queue(&channel, name, exchange, key, false).await {
+            Err(error) if error.is_forbidden() => {
+                channel = within("opening a channel", connection.create_channel()).await?;
+                declare_queue(&channel, name, exchange, key, true)
+                    .await
+                    .map_err(|error| error.about("queue", name))?;
+            }
+            other => other.map_err(|error| error.about("queue", name))?,
+        }
     }
-    Ok(())
+    within("closing a channel", channel.close(200, "declared".into())).await
+}
+
+/// Declares an exchange, or, when passive, only asks whether it is there.
+async fn declare_exchange(
+    channel: &Channel,
+    name: &str,
+    kind: ExchangeKind,
+    passive: bool,
+) -> Result<(), LinkError> {
+    let options = ExchangeDeclareOptions { durable: true, passive, ..ExchangeDeclareOptions::default() };
+    within("declaring an exchange", channel.exchange_declare(name.into(), kind, options, nothing())).await
+}
+
+/// Declares a queue and binds it, or, when passive, only asks whether it is there.
+async fn declare_queue(
+    channel: &Channel,
+    name: &str,
+    exchange: &str,
+    key: &str,
+    passive: bool,
+) -> Result<(), LinkError> {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    let options = QueueDeclareOptions { durable: true, passive, ..QueueDeclareOptions::default() };
+    within("declaring a queue", channel.queue_declare(name.into(), options, arguments)).await?;
+    if passive {
+        return Ok(());
+    }
+    let options = QueueBindOptions::default();
+    within(
+        "binding a queue",
+        channel.queue_bind(name.into(), exchange.into(), key.into(), options, nothing()),
+    )
+    .await
 }
 
 /// A queue of this connection's own on the control exchange; its name.
 pub(super) async fn declare_control(channel: &Channel) -> Result<ShortString, LinkError> {
     let options =
         QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-    let queue = within("declaring a queue", channel.queue_declare("".into(), options, nothing())).await?;
+    let queue = within("declaring a queue", channel.queue_declare("".into(), options, nothing()))
+        .await
+        .map_err(|error| error.about("queue", "amq.gen-* for cancel messages"))?;
     let name = queue.name().clone();
     let options = QueueBindOptions::default();
     within(
         "binding a queue",
         channel.queue_bind(name.clone(), CONTROL.into(), "".into(), options, nothing()),
     )
-    .await?;
+    .await
+    .map_err(|error| error.about("queue", name.as_str()))?;
     Ok(name)
 }
 
