@@ -181,6 +181,9 @@ pub struct Worker {
     /// Let submissions raise limits above their package's
     #[arg(long)]
     pub raise_limits: bool,
+    /// Queues, as globs, that submissions may name in 'reply_to' for a copy of their verdict; may be repeated
+    #[arg(long, value_name = "GLOB")]
+    pub reply_to: Vec<globset::Glob>,
     /// How long what runs may take once told to stop
     #[arg(long, value_name = "TIME", default_value = "1min", value_parser = parse_time)]
     pub deadline: Time,

@@ -217,17 +217,19 @@ fn a_cancel_stops_what_runs_and_what_waits() {
 }
 
 #[test]
-fn a_signal_lets_what_runs_finish() {
+fn a_signal_lets_what_runs_finish_and_answers_what_was_read() {
     let scene = Scene::new();
     let mut worker = Worker::start(&scene, &["--slots", "1"]);
     let gate = "read a b\nif [ $a = 20 ]; then sleep 1; fi\necho $((a + b))\n";
     worker.send(&inline("runs", gate));
     worker.next("test");
     worker.send(&inline("waits", SUM));
+    // Its answer says that everything before it was read.
+    worker.send_line("nonsense");
+    worker.next("error");
     worker.signal();
     let (code, events) = worker.finish();
-    assert_eq!(code, 0);
-    assert!(dones(&events).contains(&("runs", "AC")), "{events:?}");
+    assert_eq!((code, dones(&events)), (0, vec![("runs", "AC"), ("waits", "CX")]));
 }
 
 #[test]

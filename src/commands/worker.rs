@@ -11,7 +11,7 @@ use super::interrupt::Interrupts;
 use super::start;
 use super::{CommandError, exit, output};
 use crate::cli::{Global, Worker as Arguments};
-use crate::queue::{self, Addresses, Amqp, Backlog, Stdio, Tag, Worker};
+use crate::queue::{self, Addresses, Amqp, AmqpOptions, Backlog, Stdio, Worker};
 use crate::sandbox::CancelToken;
 use crate::units::Time;
 use crate::workspace::Workspace;
@@ -36,7 +36,10 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     output::remark(&format!("worker {} ready: {} slots, queue {queue}", judge.worker(), judge.slots()));
     match addresses {
         None => serve_streams(worker, &backlog, &interrupts, arguments.deadline)?,
-        Some(addresses) => serve_broker(worker, &backlog, &interrupts, arguments.deadline, &addresses)?,
+        Some(addresses) => {
+            let options = AmqpOptions { reply_to: arguments.reply_to.clone(), ..AmqpOptions::default() };
+            serve_broker(worker, &backlog, &interrupts, arguments.deadline, &addresses, options)?;
+        }
     }
     Ok(ExitCode::from(exit::ACCEPTED))
 }
@@ -48,7 +51,14 @@ fn serve_streams(
     interrupts: &Interrupts,
     deadline: Time,
 ) -> Result<(), CommandError> {
-    stop_when_told(interrupts.token().clone(), Arc::clone(backlog), deadline, |_| {}, || {})?;
+    // There is no one to give back to: whoever wrote a line gets an answer to it.
+    stop_when_told(
+        interrupts.token().clone(),
+        Arc::clone(backlog),
+        deadline,
+        Backlog::cancel_waiting,
+        || {},
+    )?;
     let outlet = Arc::new(Stdio::new(io::stdout(), worker.judge.worker()));
     let reader = spawn("reader", {
         let (backlog, outlet) = (Arc::clone(backlog), Arc::clone(&outlet));
@@ -75,16 +85,21 @@ fn serve_broker(
     interrupts: &Interrupts,
     deadline: Time,
     addresses: &Addresses,
+    options: AmqpOptions,
 ) -> Result<(), CommandError> {
     let (judge, slots) = (worker.judge, worker.judge.slots());
-    let broker = Amqp::start(addresses, judge.worker(), slots, Arc::clone(backlog));
+    let broker = Amqp::start(addresses, judge.worker(), slots, Arc::clone(backlog), options);
     let broker = Arc::new(broker.map_err(CommandError::judging)?);
     let (stopping, giving_up) = (Arc::clone(&broker), Arc::clone(&broker));
     stop_when_told(
         interrupts.token().clone(),
         Arc::clone(backlog),
         deadline,
-        move |waiting| stopping.stop(waiting),
+        move |backlog| {
+            let waiting = backlog.stop();
+            tracing::info!(given_back = waiting.len(), "what was not begun goes back to its queue");
+            stopping.stop(waiting);
+        },
         move || giving_up.give_up(),
     )?;
     worker.run(&*broker).map_err(CommandError::judging)?;
@@ -105,7 +120,7 @@ fn stop_when_told(
     token: CancelToken,
     backlog: Arc<Backlog>,
     deadline: Time,
-    give_back: impl FnOnce(Vec<Tag>) + Send + 'static,
+    stop: impl FnOnce(&Backlog) + Send + 'static,
     give_up: impl FnOnce() + Send + 'static,
 ) -> Result<(), CommandError> {
     spawn("stopping", move || {
@@ -114,9 +129,8 @@ fn stop_when_told(
             // An interrupted wait is begun again.
             let _ = poll(&mut wait, PollTimeout::NONE);
         }
-        let waiting = backlog.stop();
-        tracing::info!(given_back = waiting.len(), "stopping: finishing what runs");
-        give_back(waiting);
+        tracing::info!("stopping: finishing what runs");
+        stop(&backlog);
         if !backlog.wait_until_idle(deadline.0) {
             tracing::warn!("the deadline has passed: what still runs is cut short");
             backlog.abandon();

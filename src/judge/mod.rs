@@ -39,7 +39,7 @@ pub use settings::{JudgeSettings, StartError};
 pub use toolchain::ToolchainState;
 
 use std::collections::HashSet;
-use std::io;
+use std::io::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -69,6 +69,10 @@ const EXECUTABLE: &str = "program";
 /// Every program's environment; a language's own entries come after it.
 const BASE_ENVIRONMENT: &[&str] =
     &["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/w", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8"];
+
+/// Bytes that the disk must take before it counts as working; more than a small program, its tests and the
+/// cache's records of them need.
+const HOST_TRIAL: usize = 4 << 20;
 
 /// Device, inode, size, and seconds and nanoseconds of the last change of a file's content.
 type FileState = (u64, u64, u64, i64, i64);
@@ -208,6 +212,31 @@ impl Judge {
         events.send(EventKind::Error { message: message.to_owned() });
         events.send(EventKind::Done(Box::new(report.clone())));
         report
+    }
+
+    /// The report of a submission that was cancelled before its judging began.
+    pub fn cancelled(&self, submission: &Submission, events: &EventSink<'_>) -> Report {
+        let events = EventSender::new(submission, &self.host.worker, events);
+        let mut report = self.blank_report(submission);
+        report.verdict = Verdict::CX;
+        report.flags = vec![Verdict::CX];
+        events.send(EventKind::Cancelled);
+        events.send(EventKind::Done(Box::new(report.clone())));
+        report
+    }
+
+    /// Whether this host can judge: its disk takes files where judgings write them, and a box opens.
+    ///
+    /// # Errors
+    /// What it fails at, one line.
+    pub fn try_host(&self) -> Result<(), String> {
+        let content = vec![1; HOST_TRIAL];
+        let file = tempfile::NamedTempFile::new_in(&self.spill).and_then(|mut file| {
+            file.write_all(&content)?;
+            file.as_file().sync_data()
+        });
+        file.map_err(|error| Fault::file("write to", &self.spill, error).to_string())?;
+        self.sandbox.open_box(&Shape::default(), None).map(drop).map_err(|error| error.to_string())
     }
 
     /// The name this worker goes by in events and reports.

@@ -4,7 +4,7 @@
 //! submissions taken twelve are of the contest, three are normal and one is a rejudging, so that a contest
 //! hardly waits and a rejudging is never starved. Within a class it is first come, first served.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -87,6 +87,8 @@ struct State {
     early_cancels: HashSet<Key>,
     early_order: VecDeque<Key>,
     running: usize,
+    /// Who wants nothing to begin.
+    holds: BTreeSet<&'static str>,
     closed: bool,
     abandoned: bool,
 }
@@ -139,16 +141,30 @@ impl Backlog {
         !state.closed
     }
 
+    /// Lets nothing begin until this part releases it; what runs goes on.
+    pub fn hold(&self, part: &'static str) {
+        self.lock().holds.insert(part);
+    }
+
+    /// Takes a [`Backlog::hold`] back.
+    pub fn release(&self, part: &'static str) {
+        if self.lock().holds.remove(part) {
+            self.changed.notify_all();
+        }
+    }
+
     /// The next to judge; waits for one. `None` once closed and empty.
     pub fn take(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            if let Some(job) = state.pick() {
+            if state.holds.is_empty()
+                && let Some(job) = state.pick()
+            {
                 state.running += 1;
                 self.changed.notify_all();
                 return Some(job);
             }
-            if state.closed {
+            if state.closed && state.waiting() == 0 {
                 return None;
             }
             state = self.wait(state);
@@ -191,17 +207,37 @@ impl Backlog {
     pub fn stop(&self) -> Vec<Tag> {
         let mut state = self.lock();
         state.closed = true;
-        let jobs: Vec<Job> = std::mem::take(&mut state.cancelled)
-            .into_iter()
-            .chain(std::mem::take(&mut state.waiting).into_iter().flatten())
-            .collect();
-        let tags = jobs
-            .iter()
-            .filter_map(|job| state.known.remove(&job.key()))
-            .flat_map(|known| known.tags)
-            .collect();
+        let tags = state.give_back();
         self.changed.notify_all();
         tags
+    }
+
+    /// What waits is not judged here: returns its deliveries, to be given back. More may come in.
+    pub fn give_back(&self) -> Vec<Tag> {
+        self.lock().give_back()
+    }
+
+    /// Nothing more comes in, and what waits is answered as cancelled.
+    pub fn cancel_waiting(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        let waiting: Vec<Job> = std::mem::take(&mut state.waiting).into_iter().flatten().collect();
+        for job in waiting {
+            job.cancel.cancel();
+            state.cancelled.push_back(job);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Waits so long, or until nothing more is taken in; whether that is so.
+    pub fn wait_for_close(&self, at_most: Duration) -> bool {
+        let deadline = Instant::now() + at_most;
+        let mut state = self.lock();
+        while !state.closed {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { return false };
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
     }
 
     /// Cuts short what runs, because this process must end: nobody asked for these cancels.
@@ -239,6 +275,17 @@ impl Backlog {
 }
 
 impl State {
+    fn give_back(&mut self) -> Vec<Tag> {
+        let cancelled = std::mem::take(&mut self.cancelled);
+        let waiting = std::mem::take(&mut self.waiting);
+        cancelled
+            .into_iter()
+            .chain(waiting.into_iter().flatten())
+            .filter_map(|job| self.known.remove(&job.key()))
+            .flat_map(|known| known.tags)
+            .collect()
+    }
+
     fn waiting(&self) -> usize {
         self.cancelled.len() + self.waiting.iter().map(VecDeque::len).sum::<usize>()
     }
@@ -363,6 +410,37 @@ mod tests {
         assert_eq!(come.delivery.submission.id, "comes");
         assert!(come.cancel.is_cancelled());
         assert!(!backlog.take().unwrap().cancel.is_cancelled());
+    }
+
+    #[test]
+    fn nothing_begins_while_any_part_holds_it() {
+        let backlog = Backlog::default();
+        backlog.hold("one");
+        backlog.hold("two");
+        offer(&backlog, delivery("a", "normal", 1));
+        std::thread::scope(|scope| {
+            let taker = scope.spawn(|| taken(&backlog));
+            backlog.release("one");
+            assert!(!taker.is_finished());
+            assert_eq!(backlog.give_back().len(), 1);
+            offer(&backlog, delivery("b", "normal", 2));
+            backlog.release("two");
+            assert_eq!(taker.join().unwrap(), "b");
+        });
+    }
+
+    #[test]
+    fn what_waits_can_be_cancelled_as_a_whole() {
+        let backlog = Backlog::default();
+        for (number, id) in [(1, "a"), (2, "b")] {
+            offer(&backlog, delivery(id, "normal", number));
+        }
+        let running = backlog.take().unwrap();
+        backlog.cancel_waiting();
+        assert!(backlog.wait_for_close(Duration::ZERO));
+        assert!(!running.cancel.is_cancelled());
+        assert!(backlog.take().unwrap().cancel.is_cancelled());
+        assert!(backlog.take().is_none());
     }
 
     #[test]

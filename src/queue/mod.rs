@@ -18,7 +18,7 @@ mod schema;
 mod stdio;
 mod worker;
 
-pub use amqp::{AddressError, Addresses, Amqp, AmqpStartError};
+pub use amqp::{AddressError, Addresses, Amqp, AmqpOptions, AmqpStartError};
 pub use backlog::{Backlog, Delivery, Job, Offer, Tag};
 pub use health::Health;
 pub use memory::Memory;

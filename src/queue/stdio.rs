@@ -2,7 +2,7 @@
 //!
 //! Every submission ends in one `done` line, which is the report itself. A line that cannot be read is
 //! answered with an `error` event and nothing else happens. There is no one to give work back to: what had
-//! to be cut short ends in `done` with CX, and what was not begun is not answered.
+//! to be cut short, or was read and not begun when the worker was told to stop, ends in `done` with CX.
 
 use std::io::{self, BufRead, Read, Write};
 use std::sync::Mutex;
@@ -12,7 +12,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::backlog::{Backlog, Delivery, Job, Offer, Tag};
-use super::message::{LARGEST, Malformed, Message, parse};
+use super::message::{Key, LARGEST, Malformed, Message, parse};
 use super::worker::{Outlet, Settlement};
 use crate::report::{Event, Report};
 
@@ -36,6 +36,12 @@ impl<W: Write + Send> Stdio<W> {
     /// Whether a line could not be written: nothing more will be read by anyone.
     pub fn is_broken(&self) -> bool {
         self.broken.load(Ordering::SeqCst)
+    }
+
+    /// Answers a line that was read too late.
+    fn turn_away(&self, key: Key) {
+        let problem = "not judged, because this worker is stopping: send it to another".to_owned();
+        self.line(&Malformed { id: key.id, judging: key.judging, problem }.event(&self.worker));
     }
 
     fn line(&self, value: &impl Serialize) {
@@ -110,12 +116,15 @@ fn read_all<W: Write + Send>(
         match message {
             Ok(Message::Submission(submission)) => {
                 if !backlog.wait_for_room(READ_AHEAD) {
+                    outlet.turn_away(Key::of(&submission));
                     return Ok(());
                 }
+                let key = Key::of(&submission);
                 let tag = Tag { connection: 0, delivery: number };
                 let arrived = Instant::now();
                 let delivery = Delivery { submission, tag, redelivered: false, refusal: None, arrived };
                 if backlog.offer(delivery).map_err(io::Error::other)? == Offer::Closed {
+                    outlet.turn_away(key);
                     return Ok(());
                 }
             }

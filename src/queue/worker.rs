@@ -5,6 +5,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use super::backlog::{Backlog, Job, Tag};
 use crate::judge::{EventSink, Judge};
@@ -36,7 +37,22 @@ pub trait Outlet: Sync {
     /// Settles the job's delivery, with all deliveries of the same judging that came in meanwhile: the judging is
     /// over by now, and whoever sends it again starts it again.
     fn settle(&self, report: &Report, tags: Vec<Tag>, settlement: Settlement);
+
+    /// Whether a judging that this host failed at may go back, for another worker or a better time. Where
+    /// there is nobody to take it, the failure is the verdict.
+    fn may_try_elsewhere(&self, _job: &Job) -> bool {
+        false
+    }
+
+    /// This host cannot judge now: nothing should come in. Followed by one [`Outlet::is_well`].
+    fn is_unwell(&self, _problem: &str) {}
+
+    /// It works again.
+    fn is_well(&self) {}
 }
+
+/// Between looks at whether the host works again: at first, and at most.
+const RECOVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// What judging threads need.
 #[derive(Debug, Clone, Copy)]
@@ -84,6 +100,15 @@ impl Worker<'_> {
         };
         let mut report = self.report(job, &events);
         report.phases_ms.queue = milliseconds(queued);
+        if is_ours(job, &report) && outlet.may_try_elsewhere(job) {
+            let problem = report.error.as_deref().unwrap_or("an unknown failure of this host");
+            tracing::error!(id = %job.key().id, "given back, because this host failed: {problem}");
+            outlet.is_unwell(problem);
+            outlet.settle(&report, self.backlog.finish(&job.key()), Settlement::Return);
+            self.wait_for_the_host();
+            outlet.is_well();
+            return;
+        }
         let settlement = if report.verdict == Verdict::CX && self.backlog.is_abandoned() {
             outlet.cut_short(job, &report)
         } else {
@@ -92,8 +117,23 @@ impl Worker<'_> {
         outlet.settle(&report, self.backlog.finish(&job.key()), settlement);
     }
 
+    /// Returns when the host can judge again, or nothing more is to be judged.
+    fn wait_for_the_host(self) {
+        let mut pause = RECOVERY.0;
+        while !self.backlog.wait_for_close(pause) {
+            match self.judge.try_host() {
+                Ok(()) => return,
+                Err(problem) => tracing::debug!("this host cannot judge yet: {problem}"),
+            }
+            pause = (pause * 2).min(RECOVERY.1);
+        }
+    }
+
     fn report(self, job: &Job, events: &EventSink<'_>) -> Report {
         let submission = &*job.delivery.submission;
+        if job.cancel.is_cancelled() {
+            return self.judge.cancelled(submission, events);
+        }
         let refuse = |reason, message: &str| self.judge.refuse(submission, reason, message, events);
         if let Some(refusal) = &job.delivery.refusal {
             return refuse(Reason::Sandbox, refusal);
@@ -107,4 +147,9 @@ impl Worker<'_> {
             Err(_) => refuse(Reason::Sandbox, "loading the package failed"),
         }
     }
+}
+
+/// Whether this host failed, and not the contestant, the package, the language table or the message.
+fn is_ours(job: &Job, report: &Report) -> bool {
+    job.delivery.refusal.is_none() && report.verdict == Verdict::JE && report.reason == Some(Reason::Sandbox)
 }

@@ -2,9 +2,17 @@
 
 #![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
+mod alarms;
+mod backend;
+mod cluster;
 #[path = "../common/mod.rs"]
 mod common;
+mod fleet;
+mod invariants;
 mod node;
+mod proxy;
+mod schedule;
+mod sharing;
 
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};

@@ -1,15 +1,19 @@
 //! A RabbitMQ node of one test's own: free ports, its own directories, ended with the test.
+#![allow(dead_code)] // Every test file uses a part of it.
 
+use std::fs::Permissions;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lapin::message::BasicGetMessage;
 use lapin::options::{
     BasicAckOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, QueueBindOptions,
-    QueueDeclareOptions,
+    QueueDeclareOptions, QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
@@ -18,94 +22,142 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 /// Far longer than anything takes; reached only by what hangs.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What all nodes of a cluster know each other by.
+const COOKIE: &str = "GAVELTESTS";
 
 /// A node and what it runs on.
 pub(crate) struct Node {
     directory: tempfile::TempDir,
     port: u16,
     distribution_port: u16,
-    mapper_port: u16,
-    /// Erlang's port mapper: ours, or the node would leave one behind.
-    mapper: Child,
+    mapper: Arc<Mapper>,
     server: Child,
+}
+
+/// Erlang's port mapper: ours, or the node would leave one behind.
+pub(crate) struct Mapper {
+    port: u16,
+    process: Child,
+}
+
+impl Mapper {
+    pub(crate) fn start() -> Self {
+        let port = free_port();
+        let process = Command::new("epmd")
+            .args(["-address", "127.0.0.1", "-port", &port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { port, process }
+    }
+}
+
+impl Drop for Mapper {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The server's own script; the one in `/usr/sbin` changes the user.
-fn script() -> PathBuf {
+/// A script of the server's own; those in `/usr/sbin` change the user.
+fn script(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/rabbitmq/lib")
         .expect("RabbitMQ is not installed: run deploy/setup.sh --with-broker");
     let found =
-        versions.map(|entry| entry.unwrap().path().join("sbin/rabbitmq-server")).find(|path| path.exists());
-    found.expect("no rabbitmq-server below /usr/lib/rabbitmq/lib")
+        versions.map(|entry| entry.unwrap().path().join("sbin").join(name)).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("no {name} below /usr/lib/rabbitmq/lib"))
 }
 
 impl Node {
     pub(crate) fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let (port, distribution_port, mapper_port) = (free_port(), free_port(), free_port());
-        let mapper = Command::new("epmd")
-            .args(["-address", "127.0.0.1", "-port", &mapper_port.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = spawn(directory.path(), port, distribution_port, mapper_port);
-        let node = Self { directory, port, distribution_port, mapper_port, mapper, server };
+        let node = Self::spawn(Arc::new(Mapper::start()));
         node.wait();
         node
+    }
+
+    /// Begins to start; all nodes with one mapper can become a cluster.
+    pub(crate) fn spawn(mapper: Arc<Mapper>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (port, distribution_port) = (free_port(), free_port());
+        let cookie = directory.path().join(".erlang.cookie");
+        std::fs::write(&cookie, COOKIE).unwrap();
+        std::fs::set_permissions(&cookie, Permissions::from_mode(0o400)).unwrap();
+        let server = spawn(directory.path(), port, distribution_port, mapper.port);
+        Self { directory, port, distribution_port, mapper, server }
     }
 
     /// Kills it at once and starts it again on what it had on disk.
     pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
-        self.server = spawn(self.directory.path(), self.port, self.distribution_port, self.mapper_port);
+        self.restart();
         self.wait();
+    }
+
+    /// Begins to start again on what it had on disk.
+    pub(crate) fn restart(&mut self) {
+        self.server = spawn(self.directory.path(), self.port, self.distribution_port, self.mapper.port);
+    }
+
+    /// What the nodes of a cluster call it.
+    pub(crate) fn name(&self) -> String {
+        node_name(self.port)
+    }
+
+    /// Runs `rabbitmqctl` on this node; what it printed.
+    pub(crate) fn control(&self, arguments: &[&str]) -> String {
+        let output = Command::new(script("rabbitmqctl"))
+            .env("HOME", self.directory.path())
+            .env("ERL_EPMD_PORT", self.mapper.port.to_string())
+            .env("RABBITMQ_CONF_ENV_FILE", self.directory.path().join("env.conf"))
+            .args(["--quiet", "--node", &self.name()])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "rabbitmqctl {arguments:?}: {text}{errors}\n{}", self.log());
+        text
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("output")).unwrap_or_default()
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn address(&self) -> String {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
     }
 
-    fn wait(&self) {
+    /// Waits until it takes connections.
+    pub(crate) fn wait(&self) {
         let deadline = Instant::now() + PATIENCE;
         let runtime = runtime();
         while let Err(error) = runtime.block_on(connect(&self.address())) {
             if Instant::now() > deadline {
-                let log = std::fs::read_to_string(self.directory.path().join("output")).unwrap_or_default();
-                panic!("the broker does not start: {error}\n{log}");
+                panic!("the broker does not start: {error}\n{}", self.log());
             }
             std::thread::sleep(Duration::from_millis(200));
         }
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = killpg(Pid::from_raw(self.server.id().try_into().unwrap()), Signal::SIGKILL);
         let _ = self.server.wait();
     }
 }
 
 impl Node {
-    /// Runs the administrator's tool on it; what it printed.
-    pub(crate) fn administer(&self, arguments: &[&str]) -> String {
-        let output = Command::new(script().with_file_name("rabbitmqctl"))
-            .env("HOME", self.directory.path())
-            .env("ERL_EPMD_PORT", self.mapper_port.to_string())
-            .env("RABBITMQ_CONF_ENV_FILE", self.directory.path().join("env.conf"))
-            .args(["--quiet", "--node", &format!("gavel{}@localhost", self.port)])
-            .args(arguments)
-            .output()
-            .unwrap();
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        assert!(output.status.success(), "rabbitmqctl {arguments:?}: {said}");
-        said
-    }
-
     /// Its address for another user.
     pub(crate) fn address_of(&self, user: &str, password: &str, vhost: &str) -> String {
         format!("amqp://{user}:{password}@127.0.0.1:{}/{vhost}", self.port)
@@ -115,8 +167,6 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
-        let _ = self.mapper.kill();
-        let _ = self.mapper.wait();
     }
 }
 
@@ -127,9 +177,9 @@ fn spawn(directory: &Path, port: u16, distribution_port: u16, mapper_port: u16) 
     }
     std::fs::rename(directory.join("conf"), directory.join("rabbitmq.conf")).unwrap();
     let path = |name: &str| directory.join(name);
-    Command::new(script())
+    Command::new(script("rabbitmq-server"))
         .env("HOME", directory)
-        .env("RABBITMQ_NODENAME", format!("gavel{port}@localhost"))
+        .env("RABBITMQ_NODENAME", node_name(port))
         .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
         .env("RABBITMQ_NODE_PORT", port.to_string())
         .env("RABBITMQ_DIST_PORT", distribution_port.to_string())
@@ -153,11 +203,15 @@ fn spawn(directory: &Path, port: u16, distribution_port: u16, mapper_port: u16) 
         .unwrap()
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+fn node_name(port: u16) -> String {
+    format!("gavel{port}@localhost")
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-async fn connect(address: &str) -> Result<Connection, String> {
+pub(crate) async fn connect(address: &str) -> Result<Connection, String> {
     let connecting = Connection::connect(address, ConnectionProperties::default());
     match tokio::time::timeout(Duration::from_secs(10), connecting).await {
         Ok(Ok(connection)) => Ok(connection),
@@ -255,6 +309,12 @@ impl Client {
             let queue = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await;
             queue.ok().map(|queue| queue.message_count())
         })
+    }
+
+    /// Throws away what is ready in a queue.
+    pub(crate) fn purge(&self, queue: &str) {
+        let purging = self.channel.queue_purge(queue.into(), QueuePurgeOptions::default());
+        self.runtime.block_on(purging).unwrap();
     }
 
     pub(crate) fn try_fetch(&self, queue: &str) -> Option<Fetched> {

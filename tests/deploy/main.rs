@@ -30,7 +30,7 @@ fn deployed(name: &str) -> PathBuf {
 }
 
 fn import_definitions(node: &Node) {
-    node.administer(&["import_definitions", text(&deployed("rabbitmq/definitions.json"))]);
+    node.control(&["import_definitions", text(&deployed("rabbitmq/definitions.json"))]);
 }
 
 /// The definitions with the users' passwords filled in, as an operator may keep them; and with all permissions for
@@ -45,7 +45,7 @@ fn import_with_passwords(node: &Node) {
     definitions["permissions"].as_array_mut().unwrap().push(all);
     let copy = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(copy.path(), definitions.to_string()).unwrap();
-    node.administer(&["import_definitions", text(copy.path())]);
+    node.control(&["import_definitions", text(copy.path())]);
 }
 
 /// What RabbitMQ keeps of a password: a salt of four bytes and the SHA-256 of salt and password, in base64.

@@ -50,7 +50,7 @@ fn each_user_may_what_it_needs_and_no_more() {
     // As an operator does after importing, at once here.
     std::thread::scope(|scope| {
         for user in USERS {
-            scope.spawn(|| node.administer(&["change_password", user, PASSWORD]));
+            scope.spawn(|| node.control(&["change_password", user, PASSWORD]));
         }
     });
     let open = |user| Account::open(&address(&node, user)).unwrap();
@@ -173,8 +173,8 @@ fn a_worker_that_may_declare_nothing_judges() {
 #[test]
 fn definitions_may_be_imported_under_a_running_worker_and_again() {
     let (scene, node) = (Scene::new(), Node::start());
-    node.administer(&["add_vhost", "gavel"]);
-    node.administer(&["set_permissions", "-p", "gavel", "guest", ".*", ".*", ".*"]);
+    node.control(&["add_vhost", "gavel"]);
+    node.control(&["set_permissions", "-p", "gavel", "guest", ".*", ".*", ".*"]);
     let worker = Worker::start(&scene, &address(&node, "guest"));
     let operator = Account::open(&address(&node, "guest")).unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
@@ -200,7 +200,7 @@ fn definitions_may_be_imported_under_a_running_worker_and_again() {
     let said = worker.stop();
     assert_eq!(said.code, 0, "{said:?}");
     assert!(!said.stderr.contains("cannot be declared"), "{said:?}");
-    let policies = node.administer(&["list_queues", "-p", "gavel", "--no-table-headers", "name", "policy"]);
+    let policies = node.control(&["list_queues", "-p", "gavel", "--no-table-headers", "name", "policy"]);
     for (queue, policy) in [
         ("gavel.judge.contest", "gavel-judge"),
         ("gavel.judge.normal", "gavel-judge"),

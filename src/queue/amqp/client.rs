@@ -1,8 +1,9 @@
 //! The rest of the process's way to the broker.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
@@ -10,17 +11,21 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::confirmed::Confirmed;
 use super::intake::{Intake, Order};
 use super::link::{Addresses, Link};
-use super::publisher::{Progress, Publication, Publisher};
+use super::options::{AmqpOptions, ReplyQueues};
+use super::publisher::{Publication, Publisher};
+use super::teller::{Tale, Teller};
 use super::topology::VERDICTS;
+use super::troubles::Troubles;
 use crate::cache::Digest;
 use crate::queue::backlog::{Backlog, Job, Tag};
 use crate::queue::worker::{Outlet, Settlement};
 use crate::report::{Event, EventKind, Report};
 
-/// Events that wait to be told; beyond it they are dropped.
-const MOST_EVENTS: usize = 1000;
+/// Events and replies that wait to be told; beyond it they are dropped.
+const MOST_TALES: usize = 1000;
 /// How often a thread that waits for a confirmation looks whether it should give up.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long closing may take.
@@ -31,7 +36,12 @@ const CLOSING: Duration = Duration::from_secs(5);
 pub struct Amqp {
     orders: mpsc::UnboundedSender<Order>,
     publications: mpsc::UnboundedSender<Publication>,
-    progress: mpsc::Sender<Progress>,
+    tales: mpsc::Sender<Tale>,
+    /// Tales nobody could be told.
+    dropped: AtomicU64,
+    confirmed: Arc<Confirmed>,
+    replies: ReplyQueues,
+    troubles: Troubles,
     given_up: AtomicBool,
     lost: AtomicBool,
 }
@@ -41,18 +51,23 @@ struct EndOfIntake(Arc<Backlog>);
 
 impl Drop for EndOfIntake {
     fn drop(&mut self) {
-        self.0.close();
+        self.0.stop();
     }
 }
 
-/// The thread or its runtime cannot be made.
+/// The queue cannot be started.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot start the thread of the queue: {0}")]
-pub struct AmqpStartError(#[from] io::Error);
+pub enum AmqpStartError {
+    /// The thread or its runtime cannot be made.
+    #[error("cannot start the thread of the queue: {0}")]
+    Thread(#[from] io::Error),
+    /// A glob of reply queues that is too large.
+    #[error("the list of reply queues cannot be used: {0}; shorten it")]
+    ReplyQueues(#[from] globset::Error),
+}
 
 impl Amqp {
-    /// Starts connecting; what arrives is offered to the backlog, and no more of each class than `slots` and
-    /// one are held at once.
+    /// Starts connecting; what arrives is offered to the backlog.
     ///
     /// # Errors
     /// [`AmqpStartError`]; a broker that cannot be reached is none, it is tried for ever.
@@ -61,45 +76,66 @@ impl Amqp {
         worker: &str,
         slots: usize,
         backlog: Arc<Backlog>,
+        options: AmqpOptions,
     ) -> Result<Self, AmqpStartError> {
+        let replies = ReplyQueues::new(&options.reply_to)?;
         let (orders, order_receiver) = mpsc::unbounded_channel();
         let (publications, publication_receiver) = mpsc::unbounded_channel();
-        let (progress, progress_receiver) = mpsc::channel(MOST_EVENTS);
-        let closing = Arc::new(Notify::new());
+        let (tales, tale_receiver) = mpsc::channel(MOST_TALES);
+        let (closing, ending) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let confirmed = Arc::new(Confirmed::default());
         let end = EndOfIntake(Arc::clone(&backlog));
+        let link = |role, health| Link::new(addresses.clone(), role, worker, health);
         let intake = Intake {
-            link: Link::new(addresses.clone(), "consuming", worker),
-            backlog,
-            prefetch: u16::try_from(slots + 1).unwrap_or(u16::MAX),
+            link: link("consuming", Some(options.health.clone())),
+            backlog: Arc::clone(&backlog),
+            confirmed: Arc::clone(&confirmed),
+            prefetch: options.prefetch.unwrap_or_else(|| u16::try_from(slots + 1).unwrap_or(u16::MAX)),
             orders: order_receiver,
             own_orders: orders.clone(),
             publications: publications.clone(),
             stopping: false,
+            paused: false,
         };
         let publisher = Publisher {
-            link: Link::new(addresses.clone(), "publishing", worker),
+            link: link("publishing", Some(options.health.clone())),
             publications: publication_receiver,
-            progress: progress_receiver,
             closing: Arc::clone(&closing),
+            backlog,
+            health: options.health.clone(),
+            held: VecDeque::new(),
         };
+        let teller =
+            Teller { link: link("telling", None), tales: tale_receiver, closing: Arc::clone(&ending) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("broker".to_owned()).spawn(move || {
             let _end = end;
             runtime.block_on(async {
-                let publishing = tokio::spawn(publisher.run());
-                intake.run().await;
+                let (publishing, telling) = (tokio::spawn(publisher.run()), tokio::spawn(teller.run()));
+                let reply = intake.run().await;
                 closing.notify_one();
-                // Whatever it still had was given up by whoever asked for the end.
-                let _ = tokio::time::timeout(CLOSING, publishing).await;
+                ending.notify_one();
+                // Whatever they still had was given up by whoever asked for the end.
+                let _ = tokio::time::timeout(CLOSING, async { (publishing.await, telling.await) }).await;
+                let _ = reply.map(|reply| reply.send(()));
             });
         })?;
         Ok(Self {
             orders,
             publications,
-            progress,
+            tales,
+            dropped: AtomicU64::new(0),
+            confirmed,
+            replies,
+            troubles: Troubles::new(options.health),
             given_up: AtomicBool::new(false),
             lost: AtomicBool::new(false),
         })
+    }
+
+    /// Events and copies of verdicts that were dropped because nobody could be told in time.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
     }
 
     /// Takes in nothing more, and gives these deliveries back.
@@ -129,7 +165,7 @@ impl Amqp {
         });
         if waiter.is_ok() {
             // The process ends either way.
-            let _ = waiting.recv_timeout(CLOSING);
+            let _ = waiting.recv_timeout(CLOSING * 2);
         }
     }
 
@@ -137,13 +173,36 @@ impl Amqp {
         // Fails only when the thread is gone, and with it everything an order could be about.
         let _ = self.orders.send(order);
     }
+
+    fn tell(&self, tale: Tale) {
+        // Full: dropped rather than delaying a verdict.
+        if self.tales.try_send(tale).is_err()
+            && self.dropped.fetch_add(1, Ordering::Relaxed).is_multiple_of(10_000)
+        {
+            tracing::warn!(
+                "progress and copies of verdicts cannot be told fast enough, or at all: they are dropped"
+            );
+        }
+    }
+
+    /// The copy of a verdict that its submission asked for.
+    fn reply(&self, job: &Job, body: Vec<u8>) {
+        if let Some(queue) = &job.delivery.submission.reply_to
+            && self.replies.allows(queue)
+        {
+            self.tell(Tale::Reply {
+                queue: queue.clone(),
+                body,
+                properties: Box::new(properties(job, None)),
+            });
+        }
+    }
 }
 
 impl Outlet for Amqp {
     fn progress(&self, event: &Event) {
         if let Ok(body) = serde_json::to_vec(event) {
-            // Full: dropped rather than delaying a verdict.
-            let _ = self.progress.try_send(Progress { kind: kind(&event.kind).to_owned(), body });
+            self.tell(Tale::Progress { kind: kind(&event.kind), body });
         }
     }
 
@@ -155,20 +214,30 @@ impl Outlet for Amqp {
                 return Settlement::Return;
             }
         };
+        let refused = job.delivery.submission.reply_to.as_deref().filter(|queue| !self.replies.allows(queue));
+        if let Some(queue) = refused {
+            tracing::warn!(id = %job.key().id, queue, "reply_to is not among the queues this worker may reply to");
+        }
         let (confirmed, confirmation) = sync_channel(1);
+        let (key, remembered) = (job.key(), Arc::clone(&self.confirmed));
         let publication = Publication {
             exchange: VERDICTS,
             key: format!("verdict.{}", report.verdict.id()),
-            body,
-            properties: properties(job),
+            body: body.clone(),
+            properties: properties(job, refused),
             confirmed: Box::new(move || {
+                remembered.insert(key);
                 let _ = confirmed.send(());
             }),
         };
         if self.publications.send(publication).is_ok() {
             loop {
                 match confirmation.recv_timeout(LOOK_EVERY) {
-                    Ok(()) => return Settlement::Done,
+                    Ok(()) => {
+                        self.reply(job, body);
+                        self.troubles.are_over_for(&job.key());
+                        return Settlement::Done;
+                    }
                     Err(RecvTimeoutError::Timeout) if !self.given_up.load(Ordering::SeqCst) => {}
                     Err(_) => break,
                 }
@@ -186,15 +255,36 @@ impl Outlet for Amqp {
     fn settle(&self, _report: &Report, tags: Vec<Tag>, settlement: Settlement) {
         self.order(Order::Settle(tags, settlement));
     }
+
+    fn may_try_elsewhere(&self, job: &Job) -> bool {
+        self.troubles.may_return(&job.key())
+    }
+
+    fn is_unwell(&self, problem: &str) {
+        if self.troubles.begin(problem) {
+            self.order(Order::Pause);
+        }
+    }
+
+    fn is_well(&self) {
+        if self.troubles.end() {
+            self.order(Order::Resume);
+        }
+    }
 }
 
-fn properties(job: &Job) -> BasicProperties {
+/// The same for every publish of one verdict.
+fn properties(job: &Job, refused_reply: Option<&str>) -> BasicProperties {
     let key = job.key();
     let name = format!("{}/{}", key.id, key.judging);
     let name = ShortString::try_new(name.clone()).unwrap_or_else(|_| Digest::of(name).to_string().into());
     let mut headers = FieldTable::default();
     if job.delivery.redelivered {
         headers.insert("x-redelivered".into(), AMQPValue::Boolean(true));
+    }
+    if let Some(queue) = refused_reply {
+        let text = format!("reply_to '{queue}' is not among the queues this worker may reply to");
+        headers.insert("x-gavel-reply-refused".into(), AMQPValue::LongString(text.into()));
     }
     BasicProperties::default()
         .with_content_type("application/json".into())

@@ -3,15 +3,20 @@
 use std::future::Future;
 use std::time::Duration;
 
+use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
 
+use crate::queue::health::Health;
+
 /// The longest wait for any answer of a broker.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// Between attempts to connect: at first, and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-/// Seconds; a dead connection is noticed after two of them.
+/// Seconds, unless the address says `?heartbeat=`; a dead connection is noticed after two of them.
 const HEARTBEAT: u16 = 10;
+/// The longest that an address may ask for.
+const LONGEST_HEARTBEAT: u16 = 60;
 
 /// Brokers of one cluster, tried in turn.
 #[derive(Clone)]
@@ -45,7 +50,9 @@ impl Addresses {
             if uri.authority.host.is_empty() {
                 return Err(malformed(place, "it has no host"));
             }
-            uri.query.heartbeat = Some(HEARTBEAT);
+            // None at all would leave a half-open connection unnoticed for ever.
+            let heartbeat = uri.query.heartbeat.filter(|seconds| *seconds > 0).unwrap_or(HEARTBEAT);
+            uri.query.heartbeat = Some(heartbeat.min(LONGEST_HEARTBEAT));
             uris.push(uri);
         }
         Ok(Self(uris))
@@ -80,14 +87,30 @@ pub(super) enum LinkError {
     /// The broker or the connection to it refused.
     #[error("{0} failed: {1}")]
     Refused(&'static str, lapin::Error),
+    /// The connection is over, and nobody said why.
+    #[error("the connection ended")]
+    Gone,
+    /// The broker knows no such user with that password.
+    #[error(
+        "the broker refuses user '{user}': wrong password, or no such user; correct the credentials, or wait until the broker's are"
+    )]
+    Credentials { user: String },
+    /// The user has no business there.
+    #[error(
+        "the broker refuses user '{user}' virtual host '{vhost}': it does not exist, or the user has no permissions in it ({detail})"
+    )]
+    VirtualHost { user: String, vhost: String, detail: String },
     /// Something of ours exists and is another thing.
     #[error(
-        "{what} '{name}' cannot be declared: {error}; if it exists with other properties, delete it or rename it"
+        "{what} '{name}' exists with other properties than gavel's ({error}): let its users go elsewhere and delete it, this worker declares it again by itself"
     )]
+    Different { what: &'static str, name: String, error: Box<LinkError> },
+    /// The broker would not let us make or use something of ours.
+    #[error("{what} '{name}' cannot be declared: {error}")]
     Declare { what: &'static str, name: String, error: Box<LinkError> },
     /// A consumer ended that nobody stopped.
     #[error("the broker ended the consumer of '{0}': was the queue deleted?")]
-    ConsumerEnded(String),
+    ConsumerEnded(&'static str),
     /// The broker would not take a message.
     #[error("the broker did not take a message for '{0}'")]
     NotTaken(&'static str),
@@ -98,7 +121,43 @@ pub(super) enum LinkError {
 
 impl LinkError {
     pub(super) fn about(self, what: &'static str, name: &str) -> Self {
-        Self::Declare { what, name: name.to_owned(), error: Box::new(self) }
+        let (name, is_different) = (name.to_owned(), self.is_soft(AMQPSoftError::PRECONDITIONFAILED));
+        let error = Box::new(self);
+        if is_different { Self::Different { what, name, error } } else { Self::Declare { what, name, error } }
+    }
+
+    /// Whether the broker refused for want of a permission.
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.is_soft(AMQPSoftError::ACCESSREFUSED)
+    }
+
+    fn is_soft(&self, wanted: AMQPSoftError) -> bool {
+        self.refusal().is_some_and(|kind| kind == AMQPErrorKind::Soft(wanted))
+    }
+
+    /// What the broker itself refused with.
+    fn refusal(&self) -> Option<AMQPErrorKind> {
+        match self {
+            Self::Refused(_, error) => match error.kind() {
+                lapin::ErrorKind::ProtocolError(error) => Some(error.kind().clone()),
+                _ => None,
+            },
+            Self::Declare { error, .. } => error.refusal(),
+            _ => None,
+        }
+    }
+
+    /// Says a refusal to connect in the operator's terms.
+    fn while_connecting(self, uri: &AMQPUri) -> Self {
+        let (user, vhost) = (uri.authority.userinfo.username.clone(), uri.vhost.clone());
+        match self.refusal() {
+            Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => Self::Credentials { user },
+            Some(AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)) => {
+                let detail = self.to_string();
+                Self::VirtualHost { user, vhost, detail }
+            }
+            _ => self,
+        }
     }
 }
 
@@ -122,11 +181,24 @@ pub(super) struct Link {
     name: String,
     next: usize,
     pause: Duration,
+    /// Unset for a connection that judging does not need.
+    health: Option<Health>,
+    /// What was said last, so that a lasting trouble is one line in the log.
+    said: String,
 }
 
 impl Link {
-    pub(super) fn new(addresses: Addresses, role: &'static str, worker: &str) -> Self {
-        Self { addresses, role, name: format!("gavel {worker} {role}"), next: 0, pause: Duration::ZERO }
+    pub(super) fn new(
+        addresses: Addresses,
+        role: &'static str,
+        worker: &str,
+        health: Option<Health>,
+    ) -> Self {
+        if let Some(health) = &health {
+            health.complain(role, "not connected to the broker yet");
+        }
+        let name = format!("gavel {worker} {role}");
+        Self { addresses, role, name, next: 0, pause: Duration::ZERO, health, said: String::new() }
     }
 
     /// Connects, however long it takes.
@@ -137,28 +209,46 @@ impl Link {
             self.next += 1;
             let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
             let place = shown(&uri);
-            match within("connecting", Connection::connect_uri(uri, properties)).await {
+            match within("connecting", Connection::connect_uri(uri.clone(), properties)).await {
                 Ok(connection) => {
-                    tracing::info!(role = self.role, broker = %place, "connected");
+                    tracing::debug!(role = self.role, broker = %place, "connected");
                     return connection;
                 }
                 Err(error) => {
                     self.wait_longer();
-                    tracing::warn!(role = self.role, broker = %place, again_in = ?self.pause, "{error}");
+                    self.trouble(format!("broker {place}: {}", error.while_connecting(&uri)));
                 }
             }
         }
     }
 
-    /// The connection was of use: the next attempt comes soon.
+    /// The connection is of use: the next attempt comes soon, and what was wrong is over.
     pub(super) fn was_useful(&mut self) {
         self.pause = Duration::ZERO;
+        self.said.clear();
+        tracing::info!(role = self.role, "connected to the broker");
+        if let Some(health) = &self.health {
+            health.recover(self.role);
+        }
     }
 
     /// The connection failed: the next attempt comes later.
     pub(super) fn failed(&mut self, error: &LinkError) {
         self.wait_longer();
-        tracing::warn!(role = self.role, again_in = ?self.pause, "lost the broker: {error}");
+        self.trouble(format!("lost the broker: {error}"));
+    }
+
+    /// Something is wrong that is being mended; said once as long as it stays the same.
+    pub(super) fn trouble(&mut self, problem: String) {
+        if self.said == problem {
+            tracing::debug!(role = self.role, again_in = ?self.pause, "{problem}");
+        } else {
+            tracing::warn!(role = self.role, again_in = ?self.pause, "{problem}");
+        }
+        if let Some(health) = &self.health {
+            health.complain(self.role, &problem);
+        }
+        self.said = problem;
     }
 
     fn wait_longer(&mut self) {

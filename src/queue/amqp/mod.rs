@@ -3,20 +3,32 @@
 //! What always holds:
 //! - a submission is acknowledged only after the broker confirmed its verdict, published persistent and
 //!   mandatory; what was not confirmed is published again, the same bytes under the same message id;
-//! - no thread judges the next submission before its last verdict is confirmed;
+//! - no thread judges the next submission before its last verdict is confirmed, and none begins while a
+//!   verdict cannot be handed over or the broker takes no publishes;
 //! - a submission that comes again while it runs here starts nothing: its new delivery is the one that is
-//!   acknowledged;
-//! - a connection that breaks is made again, for ever, over all addresses in turn; consuming and publishing
-//!   have connections of their own, so that a broker that blocks publishers still gets acknowledgements;
+//!   acknowledged; one that comes again after its verdict was confirmed is acknowledged and not judged again,
+//!   unless somebody published it anew: then its verdict says that it may be a repeat;
+//! - a failure of this host is not answered before others had their chance: the submission goes back, and
+//!   nothing is taken in until the host works again;
+//! - a connection that breaks is made again, for ever, over all addresses in turn; consuming, publishing and
+//!   telling (progress, replies) have connections of their own, so that a broker that blocks publishers still
+//!   gets acknowledgements, and nothing that may be lost holds up what may not;
 //! - every wait for the broker has an end, and no message says a password.
 //!
 //! All of it runs on one thread with a runtime of its own; judging never does.
 
 mod client;
+mod confirmed;
+mod events;
 mod intake;
 mod link;
+mod options;
 mod publisher;
+mod session;
+mod teller;
 mod topology;
+mod troubles;
 
 pub use client::{Amqp, AmqpStartError};
 pub use link::{AddressError, Addresses};
+pub use options::AmqpOptions;

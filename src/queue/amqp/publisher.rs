@@ -2,19 +2,28 @@
 //!
 //! One at a time, because a returned message names no publish: with one in flight there is nothing to
 //! confuse it with. A confirmation takes less than a millisecond, so one channel carries any worker's verdicts.
+//! A message that the broker will not take waits aside and is tried again, the same bytes under the same id;
+//! the others go on. While a verdict is held so, or the broker takes no publishes at all, no judging begins.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
-use lapin::{BasicProperties, Channel, Confirmation};
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
-use super::link::{Link, LinkError, within};
-use super::topology::{self, PROGRESS};
+use super::events::Events;
+use super::link::{Link, LinkError, PATIENCE, within};
+use super::topology::{self, VERDICTS};
+use crate::queue::backlog::Backlog;
+use crate::queue::health::Health;
 
-/// Between attempts at a message the broker would not take.
-const RETRY: Duration = Duration::from_millis(500);
+/// Between attempts at a message the broker would not take: at first, and at most.
+const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// What health and the backlog know verdicts that cannot be handed over by.
+const PART: &str = "verdicts";
 
 /// A message that must not be lost.
 pub(super) struct Publication {
@@ -26,30 +35,34 @@ pub(super) struct Publication {
     pub(super) confirmed: Box<dyn FnOnce() + Send + Sync>,
 }
 
-/// An event, for whoever listens.
-pub(super) struct Progress {
-    pub(super) kind: String,
-    pub(super) body: Vec<u8>,
-}
-
 /// The publishing connection.
 pub(super) struct Publisher {
     pub(super) link: Link,
     pub(super) publications: mpsc::UnboundedReceiver<Publication>,
-    pub(super) progress: mpsc::Receiver<Progress>,
     pub(super) closing: Arc<Notify>,
+    pub(super) backlog: Arc<Backlog>,
+    pub(super) health: Health,
+    /// What is to be tried again, the earliest first.
+    pub(super) held: VecDeque<Held>,
+}
+
+/// A message that was not taken yet.
+pub(super) struct Held {
+    publication: Publication,
+    due: Instant,
+    pause: Duration,
+    problem: String,
 }
 
 impl Publisher {
     /// Publishes until told to close.
     pub(super) async fn run(mut self) {
-        let mut pending = None;
         loop {
             let connection = tokio::select! {
                 connection = self.link.connect() => connection,
                 () = self.closing.notified() => return,
             };
-            match self.serve(&connection, &mut pending).await {
+            match self.serve(&connection).await {
                 Ok(()) => {
                     // The broker would find out by itself; this is politeness.
                     let _ = within("closing", connection.close(200, "bye".into())).await;
@@ -60,87 +73,140 @@ impl Publisher {
         }
     }
 
-    async fn serve(
-        &mut self,
-        connection: &lapin::Connection,
-        pending: &mut Option<Publication>,
-    ) -> Result<(), LinkError> {
-        let channel = within("opening a channel", connection.create_channel()).await?;
-        within("asking for confirmations", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    async fn serve(&mut self, connection: &Connection) -> Result<(), LinkError> {
         topology::declare(connection).await?;
-        let events = within("opening a channel", connection.create_channel()).await?;
+        let mut events = Events::of(connection);
+        let channel = open(connection).await?;
         self.link.was_useful();
         loop {
-            let publication = match pending.take() {
-                Some(publication) => publication,
-                None => tokio::select! {
-                    biased;
-                    publication = self.publications.recv() => match publication {
-                        Some(publication) => publication,
-                        None => return Ok(()),
-                    },
-                    () = self.closing.notified() => return Ok(()),
-                    progress = self.progress.recv() => {
-                        if let Some(progress) = progress {
-                            tell(&events, progress).await?;
-                        }
-                        continue;
-                    }
+            self.tell(events.blocked());
+            let due = self.held.front().map(|held| held.due);
+            let next = tokio::select! {
+                biased;
+                () = until(due) => self.held.pop_front(),
+                publication = self.publications.recv() => match publication {
+                    Some(publication) => Some(Held::new(publication)),
+                    None => return Ok(()),
                 },
+                () = self.closing.notified() => return Ok(()),
+                changed = events.changed() => {
+                    changed?;
+                    None
+                }
             };
-            match publish(&channel, &publication).await {
-                Ok(()) => (publication.confirmed)(),
+            let Some(mut held) = next else { continue };
+            match self.publish(&channel, &mut events, &held.publication).await {
+                Ok(()) => (held.publication.confirmed)(),
                 Err(error @ (LinkError::NotTaken(_) | LinkError::Unroutable(_))) => {
-                    tracing::warn!(again_in = ?RETRY, "{error}");
-                    *pending = Some(publication);
-                    tokio::time::sleep(RETRY).await;
-                    topology::declare(connection).await?;
+                    held.put_off(error.to_string());
+                    let place = self.held.partition_point(|other| other.due <= held.due);
+                    self.held.insert(place, held);
+                    if matches!(error, LinkError::Unroutable(_)) {
+                        self.tell(events.blocked());
+                        topology::declare(connection).await?;
+                    }
                 }
                 Err(error) => {
-                    *pending = Some(publication);
+                    held.problem = error.to_string();
+                    held.due = Instant::now();
+                    self.held.push_front(held);
+                    self.tell(None);
                     return Err(error);
                 }
             }
         }
     }
-}
 
-/// Publishes and waits for the confirmation.
-async fn publish(channel: &Channel, publication: &Publication) -> Result<(), LinkError> {
-    let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-    let confirmation = within("publishing", async {
-        channel
-            .basic_publish(
-                publication.exchange.into(),
-                publication.key.clone().into(),
-                options,
-                &publication.body,
-                publication.properties.clone(),
-            )
-            .await?
-            .await
-    })
-    .await?;
-    match confirmation {
-        Confirmation::Ack(None) => Ok(()),
-        Confirmation::Ack(Some(_)) => Err(LinkError::Unroutable(publication.exchange)),
-        Confirmation::Nack(_) | Confirmation::NotRequested => Err(LinkError::NotTaken(publication.exchange)),
+    /// Publishes and waits for the confirmation, as long as the broker takes no publishes.
+    async fn publish(
+        &self,
+        channel: &Channel,
+        events: &mut Events,
+        publication: &Publication,
+    ) -> Result<(), LinkError> {
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let publishing = async {
+            channel
+                .basic_publish(
+                    publication.exchange.into(),
+                    publication.key.clone().into(),
+                    options,
+                    &publication.body,
+                    publication.properties.clone(),
+                )
+                .await?
+                .await
+        };
+        tokio::pin!(publishing);
+        let confirmation = loop {
+            tokio::select! {
+                biased;
+                confirmation = &mut publishing => break confirmation,
+                changed = events.changed() => {
+                    changed?;
+                    self.tell(events.blocked());
+                }
+                () = tokio::time::sleep(PATIENCE), if events.blocked().is_none() => {
+                    return Err(LinkError::Silent("publishing"));
+                }
+            }
+        };
+        match confirmation.map_err(|error| LinkError::Refused("publishing", error))? {
+            Confirmation::Ack(None) => Ok(()),
+            Confirmation::Ack(Some(_)) => Err(LinkError::Unroutable(publication.exchange)),
+            Confirmation::Nack(_) | Confirmation::NotRequested => {
+                Err(LinkError::NotTaken(publication.exchange))
+            }
+        }
+    }
+
+    /// Says what keeps verdicts here, and lets nothing begin meanwhile.
+    fn tell(&self, blocked: Option<&str>) {
+        let held = self.held.iter().find(|held| held.publication.exchange == VERDICTS);
+        let problem = match (blocked, held) {
+            (Some(reason), _) => format!("the broker takes no messages now: {reason}"),
+            (None, Some(held)) => held.problem.clone(),
+            (None, None) => {
+                self.backlog.release(PART);
+                if self.health.recover(PART) {
+                    tracing::info!("verdicts are handed over again");
+                }
+                return;
+            }
+        };
+        self.backlog.hold(PART);
+        if self.health.complain(PART, &problem) {
+            tracing::warn!("verdicts are held, and nothing new begins: {problem}");
+        }
     }
 }
 
-/// Publishes an event without asking what became of it.
-async fn tell(channel: &Channel, progress: Progress) -> Result<(), LinkError> {
-    let properties = BasicProperties::default().with_content_type("application/json".into());
-    within(
-        "publishing progress",
-        channel.basic_publish(
-            PROGRESS.into(),
-            format!("progress.{}", progress.kind).into(),
-            BasicPublishOptions::default(),
-            &progress.body,
-            properties,
-        ),
-    )
-    .await
-    .map(|_| ())
+impl Held {
+    fn new(publication: Publication) -> Self {
+        Self { publication, due: Instant::now(), pause: Duration::ZERO, problem: String::new() }
+    }
+
+    fn put_off(&mut self, problem: String) {
+        self.pause = (self.pause * 2).clamp(RETRY.0, RETRY.1);
+        self.due = Instant::now() + self.pause;
+        if self.publication.exchange != VERDICTS && self.problem != problem {
+            tracing::warn!("a message is held: {problem}");
+        }
+        self.problem = problem;
+    }
+}
+
+/// A channel that confirms.
+async fn open(connection: &Connection) -> Result<Channel, LinkError> {
+    let channel = within("opening a channel", connection.create_channel()).await?;
+    within("asking for confirmations", channel.confirm_select(ConfirmSelectOptions::default())).await?;
+    Ok(channel)
+}
+
+/// Waits until then; for ever without a time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }

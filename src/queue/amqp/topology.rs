@@ -5,9 +5,8 @@
 //! is there, as `deploy/rabbitmq/definitions.json` makes it.
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
-use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
-use lapin::{Channel, Connection, ErrorKind, ExchangeKind};
+use lapin::{Channel, Connection, ExchangeKind};
 
 use super::link::{LinkError, within};
 
@@ -17,10 +16,13 @@ pub(super) const VERDICTS: &str = "gavel.verdicts";
 pub(super) const PROGRESS: &str = "gavel.progress";
 /// Cancel messages come from here.
 pub(super) const CONTROL: &str = "gavel.control";
-/// What cannot be read goes here.
+/// What cannot be read goes here, and what a policy made the broker give up.
 pub(super) const DEAD: &str = "gavel.dlx";
 /// The three queues of submissions.
 pub(super) const JUDGE: [&str; 3] = ["gavel.judge.contest", "gavel.judge.normal", "gavel.judge.rejudge"];
+/// Submissions that the broker itself gave up, by a policy's delivery limit, length or age; each is owed a
+/// verdict still. Their originals stay in `gavel.dead`.
+pub(super) const EXHAUSTED: &str = "gavel.exhausted";
 
 /// Exchanges and their kinds.
 const EXCHANGES: [(&str, ExchangeKind); 5] = [
@@ -32,13 +34,19 @@ const EXCHANGES: [(&str, ExchangeKind); 5] = [
 ];
 
 /// Queues, the exchange each is bound to, and by which key.
-const QUEUES: [(&str, &str, &str); 5] = [
+const QUEUES: [(&str, &str, &str); 6] = [
     (JUDGE[0], "gavel.submit", "judge.contest"),
     (JUDGE[1], "gavel.submit", "judge.normal"),
     (JUDGE[2], "gavel.submit", "judge.rejudge"),
+    (EXHAUSTED, DEAD, "judge.*"),
     ("gavel.results", VERDICTS, "verdict.#"),
     ("gavel.dead", DEAD, "#"),
 ];
+
+/// Whether gavel declares a queue of this name.
+pub(super) fn is_own_queue(name: &str) -> bool {
+    QUEUES.iter().any(|(queue, ..)| *queue == name)
+}
 
 /// Declares everything that outlives a worker, as far as its user may.
 pub(super) async fn declare(connection: &Connection) -> Result<(), LinkError> {
@@ -47,21 +55,12 @@ pub(super) async fn declare(connection: &Connection) -> Result<(), LinkError> {
     match declare_all(&channel).await {
         // What is missing is found out where it is used. Asking would need permissions for it on RabbitMQ 4.2.7
         // and later, and on 4.2.6 and 4.3.0 those to declare it.
-        Err(error) if is_forbidden(&error) => {
+        Err(error) if error.is_forbidden() => {
             tracing::info!("taking exchanges and queues as they are: {error}");
             Ok(())
         }
         Err(error) => Err(error),
         Ok(()) => within("closing a channel", channel.close(200, "declared".into())).await,
-    }
-}
-
-fn is_forbidden(error: &LinkError) -> bool {
-    match error {
-        LinkError::Declare { error, .. } => is_forbidden(error),
-        LinkError::Refused(_, error) => matches!(error.kind(), ErrorKind::ProtocolError(error)
-            if *error.kind() == AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)),
-        _ => false,
     }
 }
 
@@ -94,14 +93,17 @@ async fn declare_all(channel: &Channel) -> Result<(), LinkError> {
 pub(super) async fn declare_control(channel: &Channel) -> Result<ShortString, LinkError> {
     let options =
         QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-    let queue = within("declaring a queue", channel.queue_declare("".into(), options, nothing())).await?;
+    let queue = within("declaring a queue", channel.queue_declare("".into(), options, nothing()))
+        .await
+        .map_err(|error| error.about("queue", "amq.gen-* for cancel messages"))?;
     let name = queue.name().clone();
     let options = QueueBindOptions::default();
     within(
         "binding a queue",
         channel.queue_bind(name.clone(), CONTROL.into(), "".into(), options, nothing()),
     )
-    .await?;
+    .await
+    .map_err(|error| error.about("queue", name.as_str()))?;
     Ok(name)
 }
 

@@ -1,0 +1,76 @@
+//! A broker short of memory or disk: verdicts wait for it, nothing new is begun, and everything comes in the end.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::backend::Backend;
+use super::common::{SUM, Scene};
+use super::fleet::{Fleet, wait_until};
+use super::invariants::{Expected, check_answers, check_queues};
+use super::node::{Client, Node};
+use super::{SLOW, submission};
+
+/// Runs work into an alarm, sees it held back, and all of it come once the alarm is over.
+fn hold_back(node: &Node, alarm: &[&str], over: &[&str]) {
+    let scene = Scene::new();
+    let mut fleet = Fleet::new(
+        &scene,
+        &[node.address(), node.address()],
+        &["--slots", "1", "--deadline", "2s", "--raise-limits"],
+    );
+    fleet.start(0);
+    let mut client = Client::new(node);
+    client.wait_for_topology(node);
+    client.follow_progress();
+    let backend = Backend::start(&[node.address()]);
+    let mut expected = Expected::new();
+    let submit = |id: &str, program: &str, expected: &mut Expected| {
+        let mut submission = submission(id, program);
+        submission["limits"] = json!({"wall": "1min"});
+        backend.submit("normal", &submission);
+        expected.insert(id.to_owned(), vec!["AC"]);
+    };
+    submit("slow", &SLOW.replace("sleep 1", "sleep 5"), &mut expected);
+    for number in 0..6 {
+        submit(&format!("s{number}"), SUM, &mut expected);
+    }
+    backend.wait_for_confirmations(7);
+    client.wait_for_test("slow");
+    // Frozen, so that the alarm is there before its verdict however slow the machine is.
+    fleet.signal(0, Signal::SIGSTOP);
+    node.control(alarm);
+    fleet.signal(0, Signal::SIGCONT);
+    wait_until("the worker's verdict is held back", || {
+        let connections = node.control(&["list_connections", "state", "client_properties"]);
+        connections.lines().any(|line| line.starts_with("blocked") && line.contains("publishing"))
+    });
+    // Whoever publishes waits: the verdict is not out, and no more was taken in than could be begun soon.
+    assert_eq!(backend.answered(), 0);
+    let ready = || client.depth("gavel.judge.normal").unwrap();
+    assert!((1..7).contains(&ready()), "{} of 7 are not taken in", ready());
+    // It can still give back what it has, and end.
+    fleet.stop(0);
+    wait_until("all are in their queue again", || ready() == 7);
+    fleet.start(1);
+    wait_until("another worker takes in what it can hold", || ready() < 7);
+
+    node.control(over);
+    submit("last", SUM, &mut expected);
+    backend.wait_for_answers(expected.len());
+    check_answers(&backend, &expected);
+    fleet.stop_all();
+    drop(backend);
+    check_queues(node, 0..=0);
+    fleet.assert_nothing_is_left();
+}
+
+#[test]
+fn verdicts_wait_while_the_broker_is_short_of_memory_or_disk() {
+    let node = Node::start();
+    hold_back(
+        &node,
+        &["set_vm_memory_high_watermark", "absolute", "1"],
+        &["set_vm_memory_high_watermark", "0.4"],
+    );
+    hold_back(&node, &["set_disk_free_limit", "100000GB"], &["set_disk_free_limit", "50MB"]);
+}
