@@ -258,7 +258,9 @@ fn whatever_happens_at_random_every_submission_is_answered_and_nothing_is_left()
     // Each worker tries its proxy first, and finds a way round when that is of no use.
     let addresses: Vec<_> = proxies
         .iter()
-        .map(|proxy| format!("amqp://guest:guest@127.0.0.1:{}/%2f,{}", proxy.port(), node.address()))
+        .map(|proxy| {
+            format!("amqp://guest:guest@127.0.0.1:{}/%2f?heartbeat=2,{}", proxy.port(), node.address())
+        })
         .collect();
     let mut fleet = Fleet::new(&scene, &addresses, &["--slots", "1", "-v", "--deadline", "5s"]);
     fleet.start_all();
