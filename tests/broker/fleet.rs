@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use procfs::process::Process;
+use procfs::process::{Process, Status};
 
 use super::common::Scene;
 use super::node::PATIENCE;
@@ -79,6 +79,25 @@ impl<'a> Fleet<'a> {
 
     pub(crate) fn id(&self, place: usize) -> u32 {
         self.members[place].process.as_ref().unwrap().id()
+    }
+
+    /// The most memory that a worker has had so far, its keeper's with it, in KiB.
+    pub(crate) fn peak_kib(&self, place: usize) -> u64 {
+        self.memory_kib(place, |status| status.vmhwm)
+    }
+
+    /// The memory that a worker has now, its keeper's with it, in KiB.
+    pub(crate) fn resident_kib(&self, place: usize) -> u64 {
+        self.memory_kib(place, |status| status.vmrss)
+    }
+
+    fn memory_kib(&self, place: usize, figure: impl Fn(&Status) -> Option<u64>) -> u64 {
+        let worker = self.id(place);
+        let of = |id: u32| {
+            let status = Process::new(id.try_into().unwrap()).and_then(|process| process.status());
+            status.ok().and_then(|status| figure(&status)).unwrap_or_default()
+        };
+        of(worker) + children(worker).into_iter().map(of).sum::<u64>()
     }
 
     pub(crate) fn signal(&self, place: usize, signal: Signal) {

@@ -9,6 +9,7 @@ mod cluster;
 mod common;
 mod fleet;
 mod invariants;
+mod large;
 mod node;
 mod proxy;
 mod schedule;
