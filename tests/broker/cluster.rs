@@ -15,12 +15,12 @@ use super::submission;
 const DOZING: &str = "read a b\nsleep 0.2\necho $((a + b))\n";
 
 /// Three nodes.
-struct Cluster {
-    nodes: Vec<Node>,
+pub(crate) struct Cluster {
+    pub(crate) nodes: Vec<Node>,
 }
 
 impl Cluster {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mapper = Arc::new(Mapper::start());
         let nodes: Vec<_> = (0..3).map(|_| Node::spawn(Arc::clone(&mapper))).collect();
         nodes.iter().for_each(Node::wait);
