@@ -1,10 +1,14 @@
 //! A RabbitMQ node of one test's own: free ports, its own directories, ended with the test.
 #![allow(dead_code)] // Every test file uses a part of it.
 
+use std::fs::Permissions;
+use std::io::Write;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use lapin::message::BasicGetMessage;
@@ -19,53 +23,169 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 /// Far longer than anything takes; reached only by what hangs.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+/// What all nodes of a cluster know each other by.
+const COOKIE: &str = "GAVELTESTS";
 
 /// A node and what it runs on.
 pub(crate) struct Node {
     directory: tempfile::TempDir,
     port: u16,
     distribution_port: u16,
-    mapper_port: u16,
-    /// Erlang's port mapper: ours, or the node would leave one behind.
-    mapper: Child,
+    mapper: Arc<Mapper>,
     server: Child,
+    guardian: Guardian,
+}
+
+/// Ends a node whose test process is gone without having ended it, be it killed: a node shared by all tests
+/// of a process has no owner who could.
+struct Guardian(Child);
+
+impl Guardian {
+    fn over(server: &Child, mapper: &Mapper, directory: &Path) -> Self {
+        let script =
+            "read -r line; kill -9 \"-$1\" \"$2\"; while kill -0 \"-$1\"; do sleep 0.1; done; rm -rf \"$3\"";
+        let child = Command::new("sh")
+            .args(["-c", script, "guardian", &server.id().to_string(), &mapper.process.id().to_string()])
+            .arg(directory)
+            // Nobody ever writes: the read ends with the test process.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+static SHARED: LazyLock<Node> = LazyLock::new(Node::start);
+
+/// Erlang's port mapper: ours, or the node would leave one behind.
+pub(crate) struct Mapper {
+    port: u16,
+    process: Child,
+}
+
+impl Mapper {
+    pub(crate) fn start() -> Self {
+        let port = free_port();
+        let process = Command::new("epmd")
+            .args(["-address", "127.0.0.1", "-port", &port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { port, process }
+    }
+}
+
+impl Drop for Mapper {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The server's own script; the one in `/usr/sbin` changes the user.
-fn script() -> PathBuf {
+/// A script of the server's own; those in `/usr/sbin` change the user.
+fn script(name: &str) -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/rabbitmq/lib")
         .expect("RabbitMQ is not installed: run deploy/setup.sh --with-broker");
     let found =
-        versions.map(|entry| entry.unwrap().path().join("sbin/rabbitmq-server")).find(|path| path.exists());
-    found.expect("no rabbitmq-server below /usr/lib/rabbitmq/lib")
+        versions.map(|entry| entry.unwrap().path().join("sbin").join(name)).find(|path| path.exists());
+    found.unwrap_or_else(|| panic!("no {name} below /usr/lib/rabbitmq/lib"))
 }
 
 impl Node {
     pub(crate) fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let (port, distribution_port, mapper_port) = (free_port(), free_port(), free_port());
-        let mapper = Command::new("epmd")
-            .args(["-address", "127.0.0.1", "-port", &mapper_port.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = spawn(directory.path(), port, distribution_port, mapper_port);
-        let node = Self { directory, port, distribution_port, mapper_port, mapper, server };
+        let node = Self::spawn(Arc::new(Mapper::start()));
         node.wait();
         node
+    }
+
+    /// Begins to start; all nodes with one mapper can become a cluster.
+    pub(crate) fn spawn(mapper: Arc<Mapper>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (port, distribution_port) = (free_port(), free_port());
+        let cookie = directory.path().join(".erlang.cookie");
+        std::fs::write(&cookie, COOKIE).unwrap();
+        std::fs::set_permissions(&cookie, Permissions::from_mode(0o400)).unwrap();
+        let server = spawn(directory.path(), port, distribution_port, mapper.port);
+        let guardian = Guardian::over(&server, &mapper, directory.path());
+        Self { directory, port, distribution_port, mapper, server, guardian }
     }
 
     /// Kills it at once and starts it again on what it had on disk.
     pub(crate) fn kill_and_restart(&mut self) {
         self.kill();
-        self.server = spawn(self.directory.path(), self.port, self.distribution_port, self.mapper_port);
+        self.restart();
         self.wait();
+    }
+
+    /// Begins to start again on what it had on disk.
+    pub(crate) fn restart(&mut self) {
+        self.server = spawn(self.directory.path(), self.port, self.distribution_port, self.mapper.port);
+        self.guardian = Guardian::over(&self.server, &self.mapper, self.directory.path());
+    }
+
+    /// The node that tests share which hurt nothing but a virtual host of their own.
+    pub(crate) fn shared() -> &'static Self {
+        &SHARED
+    }
+
+    /// Evaluates Erlang expressions on the node, in milliseconds where `rabbitmqctl` takes seconds.
+    pub(crate) fn evaluate(&self, expressions: &str) -> String {
+        let mut call = Command::new("erl_call")
+            .env("HOME", self.directory.path())
+            .env("ERL_EPMD_PORT", self.mapper.port.to_string())
+            .args(["-sname", &self.name(), "-c", COOKIE, "-e"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writeln!(call.stdin.take().unwrap(), "{expressions}").unwrap();
+        let output = call.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.starts_with("{ok, "), "{expressions}: {text}");
+        text
+    }
+
+    /// What the nodes of a cluster call it.
+    pub(crate) fn name(&self) -> String {
+        node_name(self.port)
+    }
+
+    /// Runs `rabbitmqctl` on this node; what it printed.
+    pub(crate) fn control(&self, arguments: &[&str]) -> String {
+        let output = Command::new(script("rabbitmqctl"))
+            .env("HOME", self.directory.path())
+            .env("ERL_EPMD_PORT", self.mapper.port.to_string())
+            .args(["--quiet", "--node", &self.name()])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "rabbitmqctl {arguments:?}: {text}{errors}\n{}", self.log());
+        text
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("output")).unwrap_or_default()
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -76,19 +196,19 @@ impl Node {
         format!("amqp://guest:guest@127.0.0.1:{}/%2f", self.port)
     }
 
-    fn wait(&self) {
+    /// Waits until it takes connections.
+    pub(crate) fn wait(&self) {
         let deadline = Instant::now() + PATIENCE;
         let runtime = runtime();
         while let Err(error) = runtime.block_on(connect(&self.address())) {
             if Instant::now() > deadline {
-                let log = std::fs::read_to_string(self.directory.path().join("output")).unwrap_or_default();
-                panic!("the broker does not start: {error}\n{log}");
+                panic!("the broker does not start: {error}\n{}", self.log());
             }
             std::thread::sleep(Duration::from_millis(200));
         }
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let _ = killpg(Pid::from_raw(self.server.id().try_into().unwrap()), Signal::SIGKILL);
         let _ = self.server.wait();
     }
@@ -97,8 +217,6 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
-        let _ = self.mapper.kill();
-        let _ = self.mapper.wait();
     }
 }
 
@@ -109,9 +227,9 @@ fn spawn(directory: &Path, port: u16, distribution_port: u16, mapper_port: u16) 
     }
     std::fs::rename(directory.join("conf"), directory.join("rabbitmq.conf")).unwrap();
     let path = |name: &str| directory.join(name);
-    Command::new(script())
+    Command::new(script("rabbitmq-server"))
         .env("HOME", directory)
-        .env("RABBITMQ_NODENAME", format!("gavel{port}@localhost"))
+        .env("RABBITMQ_NODENAME", node_name(port))
         .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
         .env("RABBITMQ_NODE_PORT", port.to_string())
         .env("RABBITMQ_DIST_PORT", distribution_port.to_string())
@@ -135,11 +253,15 @@ fn spawn(directory: &Path, port: u16, distribution_port: u16, mapper_port: u16) 
         .unwrap()
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+fn node_name(port: u16) -> String {
+    format!("gavel{port}@localhost")
+}
+
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-async fn connect(address: &str) -> Result<Connection, String> {
+pub(crate) async fn connect(address: &str) -> Result<Connection, String> {
     let connecting = Connection::connect(address, ConnectionProperties::default());
     match tokio::time::timeout(Duration::from_secs(10), connecting).await {
         Ok(Ok(connection)) => Ok(connection),
@@ -150,6 +272,7 @@ async fn connect(address: &str) -> Result<Connection, String> {
 
 /// A backend's view of the broker.
 pub(crate) struct Client {
+    address: String,
     runtime: tokio::runtime::Runtime,
     _connection: Connection,
     channel: Channel,
@@ -175,13 +298,22 @@ impl Fetched {
 
 impl Client {
     pub(crate) fn new(node: &Node) -> Self {
+        Self::at(&node.address())
+    }
+
+    pub(crate) fn at(address: &str) -> Self {
         let runtime = runtime();
         let (connection, channel) = runtime.block_on(async {
-            let connection = connect(&node.address()).await.unwrap();
+            let connection = connect(address).await.unwrap();
             let channel = connection.create_channel().await.unwrap();
             (connection, channel)
         });
-        Self { runtime, _connection: connection, channel }
+        Self { address: address.to_owned(), runtime, _connection: connection, channel }
+    }
+
+    /// Does something that [`Client`] has no word for.
+    pub(crate) fn with<T>(&self, act: impl AsyncFnOnce(&Channel) -> lapin::Result<T>) -> T {
+        self.runtime.block_on(act(&self.channel)).unwrap()
     }
 
     pub(crate) fn publish(&self, exchange: &str, key: &str, body: &str) {
@@ -221,12 +353,17 @@ impl Client {
     }
 
     /// Waits for a queue to exist, that is for a first worker to have declared it.
-    pub(crate) fn wait_for_topology(&mut self, node: &Node) {
+    pub(crate) fn wait_for_topology(&mut self) {
+        self.wait_for("gavel.dead");
+    }
+
+    /// The same for one queue.
+    pub(crate) fn wait_for(&mut self, queue: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while self.depth("gavel.dead").is_none() {
-            assert!(Instant::now() < deadline, "no worker declares its queues");
+        while self.depth(queue).is_none() {
+            assert!(Instant::now() < deadline, "no worker declares {queue}");
             std::thread::sleep(Duration::from_millis(100));
-            *self = Self::new(node);
+            *self = Self::at(&self.address);
         }
     }
 
@@ -237,6 +374,16 @@ impl Client {
             let queue = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await;
             queue.ok().map(|queue| queue.message_count())
         })
+    }
+
+    /// Waits until so many messages are ready in a queue.
+    #[track_caller]
+    pub(crate) fn wait_for_depth(&self, queue: &str, depth: u32) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.depth(queue) != Some(depth) {
+            assert!(Instant::now() < deadline, "{queue} never has {depth} messages: {:?}", self.depth(queue));
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     pub(crate) fn try_fetch(&self, queue: &str) -> Option<Fetched> {
