@@ -14,6 +14,8 @@ mod common;
 mod fleet;
 #[path = "../tests/broker/node.rs"]
 mod node;
+#[path = "../tests/broker/worker.rs"]
+mod worker;
 
 use std::time::{Duration, Instant};
 
@@ -44,7 +46,7 @@ fn main() {
     let mut fleet = Fleet::new(&scene, &[node.address()], &["--slots", "1", "--package-root", text(&root)]);
     fleet.start(0);
     let mut client = Client::new(&node);
-    client.wait_for_topology(&node);
+    client.wait_for_topology();
     let backend = Backend::start(&[node.address()]);
     let mut judged = 0;
     if wants("idle") {

@@ -3,18 +3,17 @@
 use serde_json::json;
 
 use super::backend::Backend;
-use super::common::{SUM, Scene};
+use super::common::SUM;
 use super::fleet::Fleet;
 use super::invariants::check_queues;
-use super::node::Node;
-use super::submission;
+use super::site::{Site, submission};
 
 #[test]
 fn what_is_far_too_large_is_refused_or_cut_and_the_worker_stays_small() {
-    let (scene, node) = (Scene::new(), Node::start());
-    let mut fleet = Fleet::new(&scene, &[node.address()], &["--slots", "1"]);
+    let site = Site::new();
+    let mut fleet = Fleet::new(&site.scene, &[site.address()], &["--slots", "1"]);
     fleet.start(0);
-    let backend = Backend::start(&[node.address()]);
+    let backend = Backend::start(&[site.address()]);
 
     backend.submit("normal", &submission("flood", "head -c 1073741824 /dev/zero\n"));
     backend.wait_for_answers(1);
@@ -48,5 +47,5 @@ fn what_is_far_too_large_is_refused_or_cut_and_the_worker_stays_small() {
     assert_eq!(what("next").0, "AC");
     fleet.stop_all();
     drop(backend);
-    check_queues(&node, 0..=0);
+    check_queues(&site.client, 0..=0);
 }
