@@ -303,3 +303,16 @@ fn a_bare_folder_names_the_test_without_its_partner() {
         assert_refused(directory.path(), &[file, part]);
     }
 }
+
+#[test]
+fn a_package_of_a_million_tests_is_refused_before_it_fills_the_memory() {
+    let directory = sound();
+    // Every name counts, also of what is there by another name already: links are quicker made than files.
+    for number in 0..1_000 {
+        write(directory.path(), &format!("data/secret/a/{number}.txt"), "");
+    }
+    for number in 0..100 {
+        symlink("a", directory.path().join(format!("data/secret/b{number}"))).unwrap();
+    }
+    assert_refused(directory.path(), &["the package holds more than 100000 files", "split it"]);
+}

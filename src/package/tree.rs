@@ -16,8 +16,9 @@ use super::error::{PackageError, one_line};
 
 /// Folders within folders; real packages have three or four.
 const MAX_DEPTH: usize = 32;
-/// Entries listed in one package: a million tests with their answers, hints and pictures.
-const MAX_ENTRIES: usize = 4_000_000;
+/// Entries listed in one package: fifty thousand tests with their answers. The largest problems of contests have a few
+/// thousand, and reports on more tests would be larger than the messages that brokers take (16 MiB on RabbitMQ 4.3).
+const MAX_ENTRIES: usize = 100_000;
 /// Configuration files beyond this are a mistake or an attack.
 const MAX_TEXT: u64 = 1 << 20;
 

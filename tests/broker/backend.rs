@@ -52,6 +52,7 @@ struct Ledger {
 #[derive(Default)]
 struct State {
     submitted: BTreeMap<String, Submitted>,
+    confirmed: usize,
     answers: BTreeMap<String, Vec<Answer>>,
     /// In the order they came.
     order: Vec<String>,
@@ -146,7 +147,7 @@ impl Backend {
     /// Waits until so many publications were confirmed.
     #[track_caller]
     pub(crate) fn wait_for_confirmations(&self, count: usize) {
-        self.wait(count, |state| state.submitted.values().filter(|one| one.is_confirmed).count());
+        self.wait(count, |state| state.confirmed);
     }
 
     #[track_caller]
@@ -203,7 +204,9 @@ impl Ledger {
 
     fn confirmed(&self, publication: &Publication) {
         if let Some(id) = &publication.id {
-            self.lock().submitted.get_mut(id).unwrap().is_confirmed = true;
+            let mut state = self.lock();
+            state.confirmed += 1;
+            state.submitted.get_mut(id).unwrap().is_confirmed = true;
             self.changed.notify_all();
         }
     }

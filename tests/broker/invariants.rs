@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::backend::{Answer, Backend};
-use super::node::{Client, Node};
+use super::node::Client;
 
 /// The verdicts that each submission may get, by id.
 pub(crate) type Expected = BTreeMap<String, Vec<&'static str>>;
@@ -52,9 +52,14 @@ fn check_one(id: &str, answers: &[Answer], allowed: &[&str], publishes: usize) -
 /// Nothing waits, nothing is unacknowledged, and what is dead is what was expected. For brokers whose workers
 /// and backends have stopped: what those still held would be ready again.
 #[track_caller]
-pub(crate) fn check_queues(node: &Node, dead: impl std::ops::RangeBounds<u32> + std::fmt::Debug) {
-    let client = Client::new(node);
-    for queue in ["gavel.judge.contest", "gavel.judge.normal", "gavel.judge.rejudge", "gavel.results"] {
+pub(crate) fn check_queues(client: &Client, dead: impl std::ops::RangeBounds<u32> + std::fmt::Debug) {
+    for queue in [
+        "gavel.judge.contest",
+        "gavel.judge.normal",
+        "gavel.judge.rejudge",
+        "gavel.exhausted",
+        "gavel.results",
+    ] {
         assert_eq!(client.depth(queue), Some(0), "{queue}");
     }
     let depth = client.depth("gavel.dead").unwrap();

@@ -2,12 +2,13 @@
 #![allow(dead_code)] // Every test file uses a part of it.
 
 use std::fs::Permissions;
+use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use lapin::message::BasicGetMessage;
@@ -34,7 +35,39 @@ pub(crate) struct Node {
     distribution_port: u16,
     mapper: Arc<Mapper>,
     server: Child,
+    guardian: Guardian,
 }
+
+/// Ends a node whose test process is gone without having ended it, be it killed: a node shared by all tests
+/// of a process has no owner who could.
+struct Guardian(Child);
+
+impl Guardian {
+    fn over(server: &Child, mapper: &Mapper, directory: &Path) -> Self {
+        let script =
+            "read -r line; kill -9 \"-$1\" \"$2\"; while kill -0 \"-$1\"; do sleep 0.1; done; rm -rf \"$3\"";
+        let child = Command::new("sh")
+            .args(["-c", script, "guardian", &server.id().to_string(), &mapper.process.id().to_string()])
+            .arg(directory)
+            // Nobody ever writes: the read ends with the test process.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+}
+
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+static SHARED: LazyLock<Node> = LazyLock::new(Node::start);
 
 /// Erlang's port mapper: ours, or the node would leave one behind.
 pub(crate) struct Mapper {
@@ -49,6 +82,7 @@ impl Mapper {
             .args(["-address", "127.0.0.1", "-port", &port.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
         Self { port, process }
@@ -90,7 +124,8 @@ impl Node {
         std::fs::write(&cookie, COOKIE).unwrap();
         std::fs::set_permissions(&cookie, Permissions::from_mode(0o400)).unwrap();
         let server = spawn(directory.path(), port, distribution_port, mapper.port);
-        Self { directory, port, distribution_port, mapper, server }
+        let guardian = Guardian::over(&server, &mapper, directory.path());
+        Self { directory, port, distribution_port, mapper, server, guardian }
     }
 
     /// Kills it at once and starts it again on what it had on disk.
@@ -103,6 +138,29 @@ impl Node {
     /// Begins to start again on what it had on disk.
     pub(crate) fn restart(&mut self) {
         self.server = spawn(self.directory.path(), self.port, self.distribution_port, self.mapper.port);
+        self.guardian = Guardian::over(&self.server, &self.mapper, self.directory.path());
+    }
+
+    /// The node that tests share which hurt nothing but a virtual host of their own.
+    pub(crate) fn shared() -> &'static Self {
+        &SHARED
+    }
+
+    /// Evaluates Erlang expressions on the node, in milliseconds where `rabbitmqctl` takes seconds.
+    pub(crate) fn evaluate(&self, expressions: &str) -> String {
+        let mut call = Command::new("erl_call")
+            .env("HOME", self.directory.path())
+            .env("ERL_EPMD_PORT", self.mapper.port.to_string())
+            .args(["-sname", &self.name(), "-c", COOKIE, "-e"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        writeln!(call.stdin.take().unwrap(), "{expressions}").unwrap();
+        let output = call.wait_with_output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.starts_with("{ok, "), "{expressions}: {text}");
+        text
     }
 
     /// What the nodes of a cluster call it.
@@ -195,6 +253,8 @@ fn spawn(directory: &Path, port: u16, distribution_port: u16, mapper_port: u16) 
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
             "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
         )
+        // Where a node that fails leaves its dumps.
+        .current_dir(directory)
         .stdin(Stdio::null())
         .stdout(output.try_clone().unwrap())
         .stderr(output)
@@ -222,6 +282,7 @@ pub(crate) async fn connect(address: &str) -> Result<Connection, String> {
 
 /// A backend's view of the broker.
 pub(crate) struct Client {
+    address: String,
     runtime: tokio::runtime::Runtime,
     _connection: Connection,
     channel: Channel,
@@ -247,13 +308,22 @@ impl Fetched {
 
 impl Client {
     pub(crate) fn new(node: &Node) -> Self {
+        Self::at(&node.address())
+    }
+
+    pub(crate) fn at(address: &str) -> Self {
         let runtime = runtime();
         let (connection, channel) = runtime.block_on(async {
-            let connection = connect(&node.address()).await.unwrap();
+            let connection = connect(address).await.unwrap();
             let channel = connection.create_channel().await.unwrap();
             (connection, channel)
         });
-        Self { runtime, _connection: connection, channel }
+        Self { address: address.to_owned(), runtime, _connection: connection, channel }
+    }
+
+    /// Does something that [`Client`] has no word for.
+    pub(crate) fn with<T>(&self, act: impl AsyncFnOnce(&Channel) -> lapin::Result<T>) -> T {
+        self.runtime.block_on(act(&self.channel)).unwrap()
     }
 
     pub(crate) fn publish(&self, exchange: &str, key: &str, body: &str) {
@@ -293,12 +363,17 @@ impl Client {
     }
 
     /// Waits for a queue to exist, that is for a first worker to have declared it.
-    pub(crate) fn wait_for_topology(&mut self, node: &Node) {
+    pub(crate) fn wait_for_topology(&mut self) {
+        self.wait_for("gavel.dead");
+    }
+
+    /// The same for one queue.
+    pub(crate) fn wait_for(&mut self, queue: &str) {
         let deadline = Instant::now() + PATIENCE;
-        while self.depth("gavel.dead").is_none() {
-            assert!(Instant::now() < deadline, "no worker declares its queues");
+        while self.depth(queue).is_none() {
+            assert!(Instant::now() < deadline, "no worker declares {queue}");
             std::thread::sleep(Duration::from_millis(100));
-            *self = Self::new(node);
+            *self = Self::at(&self.address);
         }
     }
 
@@ -309,6 +384,16 @@ impl Client {
             let queue = self.channel.queue_declare(queue.into(), options, FieldTable::default()).await;
             queue.ok().map(|queue| queue.message_count())
         })
+    }
+
+    /// Waits until so many messages are ready in a queue.
+    #[track_caller]
+    pub(crate) fn wait_for_depth(&self, queue: &str, depth: u32) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.depth(queue) != Some(depth) {
+            assert!(Instant::now() < deadline, "{queue} never has {depth} messages: {:?}", self.depth(queue));
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Throws away what is ready in a queue.

@@ -10,6 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -49,8 +50,14 @@ struct Orders {
     /// For connections whose opening has this text.
     named: Option<(String, Fault)>,
     resets: u64,
-    /// Connections there are.
+    /// Where to pass on to.
+    broker: u16,
+    /// Connections there are, and were.
     open: usize,
+    accepted: usize,
+    /// Orders given, and those that all connections there were have felt.
+    given: u64,
+    felt: u64,
     is_over: bool,
 }
 
@@ -62,9 +69,9 @@ impl Proxy {
         let port = listener.local_addr().unwrap().port();
         let (wake, woken) = UnixStream::pair().unwrap();
         woken.set_nonblocking(true).unwrap();
-        let orders = Arc::new(Mutex::new(Orders::default()));
+        let orders = Arc::new(Mutex::new(Orders { broker, ..Orders::default() }));
         let carried = Arc::clone(&orders);
-        let thread = std::thread::spawn(move || carry(&listener, &woken, broker, &carried));
+        let thread = std::thread::spawn(move || carry(&listener, &woken, &carried));
         Self { port, orders, wake, thread: Some(thread) }
     }
 
@@ -92,9 +99,28 @@ impl Proxy {
         self.orders.lock().unwrap().open
     }
 
+    /// How many connections were tried, whatever became of them.
+    pub(crate) fn accepted(&self) -> usize {
+        self.orders.lock().unwrap().accepted
+    }
+
+    /// Passes new connections on to another port.
+    pub(crate) fn lead_to(&self, broker: u16) {
+        self.order(|orders| orders.broker = broker);
+    }
+
+    /// Returns when it is so.
     fn order(&self, change: impl FnOnce(&mut Orders)) {
-        change(&mut self.orders.lock().unwrap());
+        let number = {
+            let mut orders = self.orders.lock().unwrap();
+            change(&mut orders);
+            orders.given += 1;
+            orders.given
+        };
         (&self.wake).write_all(b"!").unwrap();
+        while self.orders.lock().unwrap().felt < number {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -127,10 +153,10 @@ struct Way {
     is_lost: bool,
 }
 
-fn carry(listener: &TcpListener, woken: &UnixStream, broker: u16, orders: &Mutex<Orders>) {
+fn carry(listener: &TcpListener, woken: &UnixStream, orders: &Mutex<Orders>) {
     let mut connections: Vec<Connection> = Vec::new();
     loop {
-        let (resets, mut faults) = {
+        let (given, resets, mut faults) = {
             let mut orders = orders.lock().unwrap();
             if orders.is_over {
                 return;
@@ -145,18 +171,25 @@ fn carry(listener: &TcpListener, woken: &UnixStream, broker: u16, orders: &Mutex
             });
             orders.open = connections.len();
             let faults: Vec<Fault> = connections.iter().map(|connection| connection.fault(&orders)).collect();
-            (orders.resets, faults)
+            (orders.given, orders.resets, faults)
         };
         wait(listener, woken, &connections, &faults);
         let _ = (&mut &*woken).read(&mut [0; 64]);
-        if let Ok((client, _)) = listener.accept()
-            && let Ok(broker) = TcpStream::connect(("127.0.0.1", broker))
-        {
-            connections.push(Connection::new(client, broker, resets));
-            faults.push(orders.lock().unwrap().fault);
+        if let Ok((client, _)) = listener.accept() {
+            let (broker, fault) = {
+                let mut orders = orders.lock().unwrap();
+                orders.accepted += 1;
+                (orders.broker, orders.fault)
+            };
+            // Else the client is told by the end of its connection.
+            if let Ok(broker) = TcpStream::connect(("127.0.0.1", broker)) {
+                connections.push(Connection::new(client, broker, resets));
+                faults.push(fault);
+            }
         }
         let mut fault = faults.into_iter();
         connections.retain_mut(|connection| connection.pass(fault.next().unwrap_or_default()));
+        orders.lock().unwrap().felt = given;
     }
 }
 

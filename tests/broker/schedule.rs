@@ -1,8 +1,9 @@
 //! Faults at random over running judgings, and afterwards nothing is lost, stuck or left.
 //!
-//! `GAVEL_SCHEDULE_SECONDS` says how long (60 when not set) and `GAVEL_SCHEDULE_SEED` which schedule; the seed
-//! and everything that was done are printed when the test fails. What a schedule meets depends on the machine
-//! too: the seed gives the same faults in the same order, not the same microsecond.
+//! `GAVEL_SCHEDULE_SECONDS` says how long (60 when not set), `GAVEL_SCHEDULE_NODES=3` that the broker is a cluster,
+//! and `GAVEL_SCHEDULE_SEED` which schedule; the seed and everything that was done are printed when the test
+//! fails. What a schedule meets depends on the machine too: the seed gives the same faults in the same order, not
+//! the same microsecond.
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
@@ -12,12 +13,13 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::backend::Backend;
+use super::cluster::Cluster;
 use super::common::{SUM, Scene};
-use super::fleet::Fleet;
+use super::fleet::{Fleet, wait_until};
 use super::invariants::{Expected, check_answers, check_queues};
-use super::node::Node;
+use super::node::{Client, Node};
 use super::proxy::{Fault as Network, Proxy};
-use super::submission;
+use super::site::submission;
 
 /// Submissions that wait for their verdicts at once.
 const OUTSTANDING: usize = 24;
@@ -104,9 +106,9 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|error| panic!("{variable}='{text}': {error}")))
 }
 
-/// A broker, workers behind proxies, a backend, and what all of them should come to.
+/// Brokers, workers behind proxies, a backend, and what all of them should come to.
 struct Stage<'a> {
-    node: Node,
+    nodes: Vec<Node>,
     proxies: Vec<Proxy>,
     fleet: Fleet<'a>,
     backend: Backend,
@@ -165,7 +167,8 @@ impl Stage<'_> {
 
     /// Does one thing, for a while, and takes it back.
     fn suffer(&mut self, fault: Fault, place: usize, time: Duration) {
-        self.diary.note(&format!("{fault:?} of worker {place} for {time:?}"));
+        let broker = usize::try_from(self.random.below(self.nodes.len() as u64)).unwrap();
+        self.diary.note(&format!("{fault:?} of worker {place} or broker {broker} for {time:?}"));
         let network = |fault| match fault {
             Fault::BlackHole => Network::BlackHole,
             Fault::LoseToClient => Network::LoseToClient,
@@ -182,13 +185,13 @@ impl Stage<'_> {
                 self.fleet.signal(place, Signal::SIGTERM);
                 if fault == Fault::TerminateTwice {
                     self.pass(time);
-                    self.fleet.try_signal(place, Signal::SIGTERM);
+                    // Not waited for yet: where it has ended, its number is nobody else's.
+                    self.fleet.signal(place, Signal::SIGTERM);
                 }
-                let status = self.fleet.wait(place);
-                self.diary.note(&format!("worker {place} ended with {status}"));
+                let said = self.fleet.wait(place);
+                self.diary.note(&format!("worker {place} ended with {}", said.code));
                 // The second signal is for whoever cannot wait; the first alone ends well.
-                let tail = self.fleet.tail(place);
-                assert!(fault == Fault::TerminateTwice || status.code() == Some(0), "{status}\n{tail}");
+                assert!(fault == Fault::TerminateTwice || said.code == 0, "{said:?}");
                 self.fleet.start(place);
             }
             Fault::Freeze => {
@@ -203,23 +206,23 @@ impl Stage<'_> {
                 self.proxies[place].set(Network::None);
             }
             Fault::CloseConnections => {
-                self.node.control(&["close_all_connections", "a test"]);
+                self.nodes[broker].control(&["close_all_connections", "a test"]);
             }
             Fault::RestartBroker => {
-                self.node.kill();
+                self.nodes[broker].kill();
                 self.pass(time);
-                self.node.restart();
-                self.node.wait();
+                self.nodes[broker].restart();
+                self.nodes[broker].wait();
             }
             Fault::MemoryAlarm => {
-                self.node.control(&["set_vm_memory_high_watermark", "absolute", "1"]);
+                self.nodes[broker].control(&["set_vm_memory_high_watermark", "absolute", "1"]);
                 self.pass(time);
-                self.node.control(&["set_vm_memory_high_watermark", "0.4"]);
+                self.nodes[broker].control(&["set_vm_memory_high_watermark", "0.4"]);
             }
             Fault::DiskAlarm => {
-                self.node.control(&["set_disk_free_limit", "100000GB"]);
+                self.nodes[broker].control(&["set_disk_free_limit", "100000GB"]);
                 self.pass(time);
-                self.node.control(&["set_disk_free_limit", "50MB"]);
+                self.nodes[broker].control(&["set_disk_free_limit", "50MB"]);
             }
         }
         self.diary.note(&format!("over; {} of {} answered", self.backend.answered(), self.expected.len()));
@@ -253,18 +256,26 @@ fn whatever_happens_at_random_every_submission_is_answered_and_nothing_is_left()
     let seed = number("GAVEL_SCHEDULE_SEED").unwrap_or_else(|| u64::from(now.subsec_nanos()));
     let started = Instant::now();
     let diary = Diary { seed, started, text: RefCell::default() };
-    let (scene, node) = (Scene::new(), Node::start());
-    let proxies: Vec<_> = (0..WORKERS).map(|_| Proxy::start(node.port())).collect();
+    let scene = Scene::new();
+    let nodes = match number("GAVEL_SCHEDULE_NODES") {
+        None | Some(1) => vec![Node::start()],
+        _ => Cluster::start().nodes,
+    };
+    let ports: Vec<_> = nodes.iter().cycle().take(WORKERS).map(Node::port).collect();
+    let proxies: Vec<_> = ports.into_iter().map(Proxy::start).collect();
+    let brokers: Vec<_> = nodes.iter().map(Node::address).collect();
     // Each worker tries its proxy first, and finds a way round when that is of no use.
     let addresses: Vec<_> = proxies
         .iter()
-        .map(|proxy| format!("amqp://guest:guest@127.0.0.1:{}/%2f,{}", proxy.port(), node.address()))
+        .map(|proxy| {
+            format!("amqp://guest:guest@127.0.0.1:{}/%2f?heartbeat=2,{}", proxy.port(), brokers.join(","))
+        })
         .collect();
     let mut fleet = Fleet::new(&scene, &addresses, &["--slots", "1", "-v", "--deadline", "5s"]);
     fleet.start_all();
-    let backend = Backend::start(&[node.address()]);
+    let backend = Backend::start(&brokers);
     let mut stage = Stage {
-        node,
+        nodes,
         proxies,
         fleet,
         backend,
@@ -289,13 +300,19 @@ fn whatever_happens_at_random_every_submission_is_answered_and_nothing_is_left()
         let time = stage.random.milliseconds(50, 2_000);
         stage.pass(time);
     }
-    let Stage { node, proxies, mut fleet, backend, expected, malformed, .. } = stage;
+    let Stage { nodes, proxies, mut fleet, backend, expected, malformed, .. } = stage;
     diary.note("no more faults");
     backend.wait_for_answers(expected.len());
     backend.wait_for_confirmations(expected.len() + malformed as usize);
     diary.note("all answered");
-    fleet.stop_all();
+    for place in 0..WORKERS {
+        wait_until("no program runs any more", || !scene.has_running_box(fleet.id(place)));
+    }
+    for said in fleet.stop_all() {
+        assert!(!said.stderr.contains("deadline has passed"), "something was held: {said:?}");
+    }
     check_answers(&backend, &expected);
+    let repeats: usize = backend.answers().values().map(|answers| answers.len() - 1).sum();
     let published = backend.submitted();
     let malformed: Vec<_> = published
         .iter()
@@ -305,10 +322,12 @@ fn whatever_happens_at_random_every_submission_is_answered_and_nothing_is_left()
     drop((backend, proxies));
     diary.note("checking the queues");
     // A worker that dies between burying a message and acknowledging it buries it again.
-    check_queues(&node, u32::try_from(malformed.len()).unwrap()..=2 * malformed.iter().sum::<u32>());
-    fleet.assert_nothing_is_left();
+    check_queues(
+        &Client::new(&nodes[0]),
+        u32::try_from(malformed.len()).unwrap()..=2 * malformed.iter().sum::<u32>(),
+    );
     eprintln!(
-        "seed {seed}: {} answered in {:.0} s\n{}",
+        "seed {seed}: {} answered, {repeats} of them again, in {:.0} s\n{}",
         expected.len(),
         started.elapsed().as_secs_f64(),
         diary.text.borrow()

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::backend::Backend;
-use super::common::{SUM, Scene};
+use super::common::SUM;
 use super::fleet::Fleet;
 use super::invariants::{Expected, check_answers, check_queues};
-use super::node::{Client, Node};
-use super::submission;
+use super::site::{Site, submission};
 
 /// Long enough for the machine's other work not to decide who gets what.
 const DOZING: &str = "read a b\nsleep 0.02\necho $((a + b))\n";
@@ -26,10 +25,10 @@ fn submit(backend: &Backend, expected: &mut Expected, class: &str, count: usize,
 
 #[test]
 fn a_contest_passes_ten_thousand_rejudgings_and_they_still_move() {
-    let (scene, node) = (Scene::new(), Node::start());
-    let mut fleet = Fleet::new(&scene, &[node.address()], &["--slots", "1"]);
+    let site = Site::new();
+    let mut fleet = Fleet::new(&site.scene, &[site.address()], &["--slots", "1"]);
     fleet.start(0);
-    let backend = Backend::start(&[node.address()]);
+    let backend = Backend::start(&[site.address()]);
     let mut expected = Expected::new();
     submit(&backend, &mut expected, "rejudge", 10_000, SUM);
     backend.wait_for_confirmations(10_000);
@@ -48,27 +47,25 @@ fn a_contest_passes_ten_thousand_rejudgings_and_they_still_move() {
     assert!(waited < 1000, "{waited} rejudgings went first");
     let between = last - first + 1 - 60;
     assert!((1..=60).contains(&between), "{between} rejudgings between 60 submissions of the contest");
-    Client::new(&node).purge("gavel.judge.rejudge");
+    site.client.purge("gavel.judge.rejudge");
     drop(backend);
-    check_queues(&node, 0..=0);
-    fleet.assert_nothing_is_left();
+    check_queues(&site.client, 0..=0);
 }
 
 #[test]
 fn two_workers_on_the_same_queues_share_them_evenly() {
-    let (scene, node) = (Scene::new(), Node::start());
-    let mut fleet = Fleet::new(&scene, &[node.address(), node.address()], &["--slots", "1"]);
+    let mut site = Site::new();
+    let mut fleet = Fleet::new(&site.scene, &[site.address(), site.address()], &["--slots", "1"]);
     fleet.start_all();
-    let mut client = Client::new(&node);
-    client.wait_for_topology(&node);
-    client.follow_progress();
-    let backend = Backend::start(&[node.address()]);
+    site.client.wait_for_topology();
+    site.client.follow_progress();
+    let backend = Backend::start(&[site.address()]);
     let mut expected = Expected::new();
     submit(&backend, &mut expected, "normal", 160, DOZING);
     backend.wait_for_answers(160);
     // Which process judged is in the name of the run: worker, time, process, count.
     let mut shares: BTreeMap<String, usize> = BTreeMap::new();
-    while let Some(event) = client.try_fetch("progress") {
+    while let Some(event) = site.client.try_fetch("progress") {
         if event.body["type"] == "accepted" {
             let run = event.body["run"].as_str().unwrap().to_owned();
             let process = run.rsplit('-').nth(1).unwrap().to_owned();
@@ -83,17 +80,16 @@ fn two_workers_on_the_same_queues_share_them_evenly() {
     check_answers(&backend, &expected);
     fleet.stop_all();
     drop(backend);
-    check_queues(&node, 0..=0);
-    fleet.assert_nothing_is_left();
+    check_queues(&site.client, 0..=0);
 }
 
 #[test]
 fn workers_that_come_and_go_answer_everything_once() {
-    let (scene, node) = (Scene::new(), Node::start());
-    let addresses = vec![node.address(); 3];
-    let mut fleet = Fleet::new(&scene, &addresses, &["--slots", "1"]);
+    let site = Site::new();
+    let addresses = vec![site.address(); 3];
+    let mut fleet = Fleet::new(&site.scene, &addresses, &["--slots", "1"]);
     fleet.start(0);
-    let backend = Backend::start(&[node.address()]);
+    let backend = Backend::start(&[site.address()]);
     let mut expected = Expected::new();
     submit(&backend, &mut expected, "normal", 240, DOZING);
     // Who stops and who starts, each after so many more verdicts; at one point nobody works.
@@ -118,6 +114,5 @@ fn workers_that_come_and_go_answer_everything_once() {
         assert_eq!(answers.len(), 1, "{id}");
     }
     drop(backend);
-    check_queues(&node, 0..=0);
-    fleet.assert_nothing_is_left();
+    check_queues(&site.client, 0..=0);
 }

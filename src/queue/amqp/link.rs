@@ -128,7 +128,10 @@ impl LinkError {
 
     /// Whether the broker refused for want of a permission.
     pub(super) fn is_forbidden(&self) -> bool {
-        self.is_soft(AMQPSoftError::ACCESSREFUSED)
+        match self {
+            Self::Declare { error, .. } => error.is_forbidden(),
+            _ => self.is_soft(AMQPSoftError::ACCESSREFUSED),
+        }
     }
 
     fn is_soft(&self, wanted: AMQPSoftError) -> bool {

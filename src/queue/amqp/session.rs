@@ -130,10 +130,14 @@ impl Session {
                     source.begun = Instant::now();
                 }
                 Some(_) => {}
-                None => {
-                    let source = self.subscribe(queue, brings).await?;
-                    self.sources.push(source);
-                }
+                None => match self.subscribe(queue, brings).await {
+                    Ok(source) => self.sources.push(source),
+                    // Whoever defined the queues by hand may have left it out: then nobody dead-letters into it.
+                    Err(error) if brings == Brings::Exhausted && self.connection.status().connected() => {
+                        tracing::warn!("what the broker gives up is not answered here: {error}");
+                    }
+                    Err(error) => return Err(error),
+                },
             }
         }
         Ok(())

@@ -1,0 +1,165 @@
+//! Workers that are killed, stopped, frozen, or told to go.
+
+use nix::sys::signal::Signal;
+use serde_json::json;
+
+use super::common::SUM;
+use super::node::Node;
+use super::proxy::{Fault, Proxy};
+use super::site::{SLOW, Site, endless, submission};
+
+#[test]
+fn a_worker_killed_in_mid_judging_loses_nothing() {
+    let site = Site::ready();
+    let first = site.worker(&[]);
+    site.submit(&submission("slow", SLOW));
+    site.client.wait_for_test("slow");
+    first.kill();
+    assert!(site.client.try_fetch("gavel.results").is_none());
+
+    let second = site.worker(&[]);
+    let answers = site.answers(&["slow"]);
+    assert_eq!(answers["slow"][0].key, "verdict.AC");
+    assert!(answers["slow"][0].header("x-redelivered").is_some());
+    assert_eq!(second.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
+fn a_worker_killed_between_publish_and_confirmation_leaves_one_first_answer() {
+    let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
+    let first = site.worker_through(&proxy, &[]);
+    site.submit(&submission("slow", SLOW));
+    site.client.wait_for_test("slow");
+    proxy.set_named("publishing", Fault::LoseToClient);
+    site.client.wait_for_depth("gavel.results", 1);
+    first.kill();
+    let second = site.worker(&[]);
+    site.client.wait_for_depth("gavel.results", 2);
+    assert_eq!(second.stop().code, 0);
+    let answers = site.answers(&["slow"]);
+    assert!(answers["slow"][0].header("x-redelivered").is_none());
+    site.check(answers, 0);
+}
+
+#[test]
+fn a_worker_killed_between_confirmation_and_acknowledgement_leaves_one_first_answer() {
+    let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
+    let first = site.worker_through(&proxy, &[]);
+    site.submit(&submission("slow", SLOW));
+    site.submit(&submission("next", SLOW));
+    site.client.wait_for_test("slow");
+    proxy.set_named("consuming", Fault::LoseToBroker);
+    // The next begins after the confirmation of the first, whose acknowledgement is lost.
+    site.client.wait_for_test("next");
+    first.kill();
+    let second = site.worker(&[]);
+    let answers = site.answers(&["slow", "next"]);
+    site.client.wait_for_depth("gavel.judge.normal", 0);
+    assert_eq!(second.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
+fn a_worker_told_to_stop_finishes_what_runs_and_gives_back_the_rest() {
+    let site = Site::ready();
+    let first = site.worker(&[]);
+    let ids = ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7"];
+    for (number, id) in ids.iter().enumerate() {
+        site.client.submit(["contest", "normal", "rejudge"][number % 3], &submission(id, SLOW));
+    }
+    site.client.wait_for_test("s0");
+    let said = first.stop();
+    assert_eq!(said.code, 0, "{said:?}");
+    let answered = site.client.depth("gavel.results").unwrap();
+    assert!((1..8).contains(&answered), "{answered} of 8");
+
+    let second = site.worker(&[]);
+    let answers = site.answers(&ids);
+    assert!(answers.values().all(|answers| answers.len() == 1));
+    assert_eq!(second.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
+fn a_worker_whose_deadline_passes_or_that_is_told_twice_gives_back_what_runs() {
+    let site = Site::ready();
+    let first = site.worker(&["--raise-limits", "--deadline", "100ms"]);
+    site.submit(&endless("endless"));
+    site.client.wait_for_test("endless");
+    let said = first.stop();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.stderr.contains("went back to its queue"), "{said:?}");
+
+    let mut second = site.worker(&["--raise-limits"]);
+    site.client.wait_for_test("endless");
+    second.signal(Signal::SIGTERM);
+    second.wait_for("stopping");
+    let said = second.stop();
+    assert_eq!(said.code, 143, "{said:?}");
+    assert_eq!(site.client.depth("gavel.results"), Some(0));
+
+    let third = site.worker(&["--raise-limits"]);
+    site.client.wait_for_test("endless");
+    site.cancel("endless");
+    let answers = site.answers(&["endless"]);
+    assert_eq!(answers["endless"][0].key, "verdict.CX");
+    assert_eq!(third.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
+fn a_frozen_worker_finds_its_delivery_gone_to_another() {
+    let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
+    let frozen = site.worker_through(&proxy, &[]);
+    site.submit(&submission("slow", SLOW));
+    site.client.wait_for_test("slow");
+    frozen.signal(Signal::SIGSTOP);
+    // The broker notices by itself, and gives the submission out again.
+    site.client.wait_for_depth("gavel.judge.normal", 1);
+    let second = site.worker(&[]);
+    let answers = site.answers(&["slow"]);
+    assert!(answers["slow"][0].header("x-redelivered").is_some());
+    frozen.signal(Signal::SIGCONT);
+    site.client.wait_for_depth("gavel.results", 1);
+    for worker in [frozen, second] {
+        let said = worker.stop();
+        assert_eq!(said.code, 0, "{said:?}");
+    }
+    site.check(answers, 0);
+}
+
+#[test]
+fn a_submission_that_always_comes_back_ends_as_a_judging_error() {
+    let site = Site::ready();
+    site.submit(&submission("poison", SUM));
+    for _ in 0..10 {
+        site.client.give_back("gavel.judge.normal");
+    }
+    let worker = site.worker(&[]);
+    let answers = site.answers(&["poison"]);
+    let report = &answers["poison"][0].body;
+    assert_eq!((&report["verdict"], &report["reason"]), (&"JE".into(), &"sandbox".into()));
+    assert!(report["error"].as_str().unwrap().contains("10 attempts"), "{report}");
+    assert_eq!(worker.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
+fn a_submission_that_the_broker_gives_up_first_is_answered_all_the_same() {
+    let site = Site::ready();
+    site.policy("^gavel.judge.", &json!({"delivery-limit": 2, "dead-letter-exchange": "gavel.dlx"}));
+    site.submit(&endless("poison"));
+    for _ in 0..3 {
+        let worker = site.worker(&["--raise-limits"]);
+        site.client.wait_for_test("poison");
+        worker.kill();
+    }
+    let worker = site.worker(&["--raise-limits"]);
+    let answers = site.answers(&["poison"]);
+    let report = &answers["poison"][0].body;
+    assert_eq!(report["verdict"], "JE");
+    assert!(report["error"].as_str().unwrap().contains("delivery_limit"), "{report}");
+    assert_eq!(worker.stop().code, 0);
+    site.check(answers, 1);
+}
