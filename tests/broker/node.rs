@@ -89,6 +89,7 @@ impl Node {
     }
 }
 
+#[allow(dead_code)] // For tests/deploy/.
 impl Node {
     /// Runs the administrator's tool on it; what it printed.
     pub(crate) fn administer(&self, arguments: &[&str]) -> String {
