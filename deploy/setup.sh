@@ -8,7 +8,7 @@ usage() {
 usage: deploy/setup.sh [--with-broker] [--with-vm] [--minimal]
 
   --minimal      only what building and testing gavel itself needs: C, C++, Python, Bash
-  --with-broker  also RabbitMQ, for the tests of the queue
+  --with-broker  also RabbitMQ and its Python client, for the tests of the queue
   --with-vm      also QEMU and debootstrap, for the tests in a virtual machine
 USAGE
 }
@@ -56,7 +56,7 @@ minimal=false
 for option in "$@"; do
     case "$option" in
         --minimal) minimal=true ;;
-        --with-broker) wanted+=(rabbitmq-server) ;;
+        --with-broker) wanted+=(rabbitmq-server python3-pika) ;;
         --with-vm) wanted+=(qemu-system-x86 seabios debootstrap e2fsprogs binutils util-linux) ;;
         --help | -h) usage; exit 0 ;;
         *) usage >&2; fail "unknown option '$option'" ;;

@@ -9,7 +9,8 @@
 //! `amqp://gavel-reader:…`. A backend takes [`submit`] into what accepts programs and [`read`] into a process of
 //! its own; both outlive the broker's restarts. It needs lapin, tokio, futures-lite and serde_json.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
 use std::error::Error;
 use std::time::Duration;
 
@@ -120,9 +121,10 @@ async fn read_over_one_connection(
                 let key = (text(&report["id"]).to_owned(), text(&report["judging"]).to_owned());
                 // After a broken connection nobody can know whether the first arrived: the second is of no
                 // consequence.
-                if !store.contains_key(&key) {
-                    println!("{}: {}, at most {} ms", key.0, text(&report["verdict"]), report["max_cpu_ms"]);
-                    store.insert(key, report);
+                if let Entry::Vacant(place) = store.entry(key) {
+                    let (verdict, most) = (text(&report["verdict"]), &report["max_cpu_ms"]);
+                    println!("{}: {verdict}, at most {most} ms", place.key().0);
+                    place.insert(report);
                 }
                 // Only now, when it is stored for good, may the broker forget it.
                 delivery.ack(BasicAckOptions::default()).await?;

@@ -218,6 +218,7 @@ impl Node {
     }
 }
 
+#[allow(dead_code)] // For tests/deploy/.
 impl Node {
     /// Its address for another user.
     pub(crate) fn address_of(&self, user: &str, password: &str, vhost: &str) -> String {
