@@ -210,6 +210,17 @@ impl Judge {
         report
     }
 
+    /// The report of a submission that was cancelled before there was a package to judge on, told like any other.
+    pub fn cancelled(&self, submission: &Submission, events: &EventSink<'_>) -> Report {
+        let events = EventSender::new(submission, &self.host.worker, events);
+        let mut report = self.blank_report(submission);
+        report.verdict = Verdict::CX;
+        report.flags = vec![Verdict::CX];
+        events.send(EventKind::Cancelled);
+        events.send(EventKind::Done(Box::new(report.clone())));
+        report
+    }
+
     /// The name this worker goes by in events and reports.
     pub fn worker(&self) -> &str {
         &self.host.worker
