@@ -69,7 +69,7 @@ fn unpack_into(path: &Path, directory: &Path, limits: Limits, cancel: &CancelTok
         Kind::ZstandardTar => {
             let decoder = StreamingDecoder::new(BufReader::new(file))
                 .map_err(|error| Problem::broken(format!("not readable as Zstandard: {error}")))?;
-            tape::unpack(Limited(decoder), &mut target)
+            tape::unpack(Decoded(decoder), &mut target)
         }
     }
 }
@@ -104,9 +104,9 @@ impl Kind {
 }
 
 /// A decoder whose errors are the archive's: its own, not the system's.
-struct Limited<R>(R);
+struct Decoded<R>(R);
 
-impl<R: Read> Read for Limited<R> {
+impl<R: Read> Read for Decoded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer).map_err(|error| match error.raw_os_error() {
             Some(_) => error,
