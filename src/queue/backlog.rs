@@ -171,11 +171,12 @@ impl Backlog {
         }
     }
 
-    /// What the submissions that stand first will need; waits until that may be other than it was in `last`.
-    /// Of each class at most `most` submissions are looked at. `None` once closed with nothing waiting.
-    pub fn upcoming(&self, last: &Upcoming, most: usize) -> Option<Upcoming> {
+    /// What the submissions that stand first will need; waits until that may be other than it was in `last`,
+    /// and until `slots` judgings run: an idle one takes the next submission itself at once. Of each class at
+    /// most `most` submissions are looked at. `None` once closed with nothing waiting.
+    pub fn upcoming(&self, last: &Upcoming, slots: usize, most: usize) -> Option<Upcoming> {
         let mut state = self.lock();
-        while state.fetching == last.seen {
+        while state.fetching == last.seen || state.running < slots {
             if state.closed && state.waiting() == 0 {
                 return None;
             }
@@ -339,13 +340,13 @@ mod tests {
         let urls = |upcoming: &Upcoming| -> Vec<String> {
             upcoming.remotes.iter().map(|(_, remote)| remote.url.clone()).collect()
         };
-        let first = backlog.upcoming(&Upcoming::default(), 10).unwrap();
+        let first = backlog.upcoming(&Upcoming::default(), 0, 10).unwrap();
         assert_eq!(urls(&first), ["https://h/soon", "https://h/later"]);
         assert_eq!(backlog.take().unwrap().key().id, "soon");
-        let second = backlog.upcoming(&first, 10).unwrap();
+        let second = backlog.upcoming(&first, 1, 10).unwrap();
         assert_eq!(urls(&second), ["https://h/later"]);
         backlog.stop();
-        assert!(backlog.upcoming(&second, 10).is_none());
+        assert!(backlog.upcoming(&second, 1, 10).is_none());
     }
 
     fn delivery(id: &str, priority: &str, number: u64) -> Delivery {

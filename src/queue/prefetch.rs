@@ -23,7 +23,7 @@ pub(super) fn run(workspace: &Workspace, backlog: &Backlog, slots: usize, cancel
     let mut tried: HashSet<(RemoteKind, Remote)> = HashSet::new();
     let mut last = Upcoming::default();
     while !cancel.is_cancelled() {
-        let Some(upcoming) = backlog.upcoming(&last, LOOK_AHEAD * slots) else { return };
+        let Some(upcoming) = backlog.upcoming(&last, slots, LOOK_AHEAD * slots) else { return };
         last = upcoming;
         for (kind, remote) in &last.remotes {
             if cancel.is_cancelled() {
