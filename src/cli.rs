@@ -197,16 +197,27 @@ pub struct FetchFlags {
     /// Certificates (PEM) of the authorities to trust when fetching, instead of Mozilla's
     #[arg(long, value_name = "FILE")]
     pub fetch_ca: Option<PathBuf>,
+    /// Address of the S3-compatible store that s3:// URLs lead to [default: Amazon's]
+    #[arg(long, value_name = "URL", env = "GAVEL_S3_ENDPOINT")]
+    pub s3_endpoint: Option<String>,
+    /// Region of that store [default: us-east-1]
+    #[arg(long, value_name = "REGION", env = "GAVEL_S3_REGION")]
+    pub s3_region: Option<String>,
 }
 
 impl FetchFlags {
     /// The settings of fetching with these in them.
     pub fn settings(&self) -> FetchSettings {
-        FetchSettings {
+        let mut settings = FetchSettings {
             allow: self.allow_url.clone(),
             ca_file: self.fetch_ca.clone(),
             ..FetchSettings::default()
+        };
+        settings.s3.endpoint.clone_from(&self.s3_endpoint);
+        if let Some(region) = &self.s3_region {
+            settings.s3.region.clone_from(region);
         }
+        settings
     }
 }
 

@@ -52,6 +52,8 @@ enum Trouble {
     Final(FetchError),
     /// It may: what happened, and how long the server asks to wait.
     Passing(String, Option<Duration>),
+    /// The connection may have broken without a sign: final the second time.
+    Doubtful(FetchError),
 }
 
 impl From<FetchError> for Trouble {
@@ -126,13 +128,21 @@ impl Download<'_> {
     /// Tries until it is there, cannot be had, or has taken too long.
     fn persist(&self, agent: &Agent, mut partial: Partial<'_>) -> Result<(), FetchError> {
         let deadline = Instant::now() + self.settings.timeout.0;
-        let (mut failures, mut furthest, mut tries) = (0, 0, 0u32);
+        let (mut failures, mut furthest, mut tries, mut doubts) = (0, 0, 0u32, 0);
         loop {
             tries += 1;
             let (cause, asked) = match self.attempt(agent, &mut partial, deadline) {
                 Ok(()) => return Ok(()),
                 Err(Trouble::Final(error)) => return Err(error),
                 Err(Trouble::Passing(cause, asked)) => (cause, asked),
+                Err(Trouble::Doubtful(error)) => {
+                    doubts += 1;
+                    if doubts > 1 || self.attempts <= 1 {
+                        return Err(error);
+                    }
+                    partial.restart()?;
+                    (error.to_string(), None)
+                }
             };
             if partial.size > furthest {
                 (failures, furthest) = (0, partial.size);
@@ -171,7 +181,9 @@ impl Download<'_> {
             }
             status => return Err(FetchError::Refused { url: self.address.to_string(), status }.into()),
         }
-        self.receive(response.into_body(), partial)?;
+        let body = response.into_body();
+        let length_was_told = body.content_length().is_some();
+        self.receive(body, partial)?;
 
         let found = crate::cache::Digest::from(partial.digest.clone()).to_string();
         if found == self.wanted {
@@ -183,7 +195,8 @@ impl Download<'_> {
             return Err(passing("the file changed while it was fetched"));
         }
         let (url, wanted) = (self.address.to_string(), self.wanted.to_owned());
-        Err(FetchError::Mismatch { url, wanted, found }.into())
+        let mismatch = FetchError::Mismatch { url, wanted, found };
+        Err(if length_was_told { Trouble::Final(mismatch) } else { Trouble::Doubtful(mismatch) })
     }
 
     fn receive(&self, body: Body, partial: &mut Partial<'_>) -> Result<(), Trouble> {
