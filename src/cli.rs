@@ -11,6 +11,7 @@ use crate::queue::Document;
 use crate::sandbox::{Profile, ResourceControl};
 use crate::submission::{LimitOverrides, Stop};
 use crate::units::{Bytes, Time};
+use crate::workspace::{AllowedUrl, FetchSettings};
 
 /// Judges programming-contest submissions: compiles them, runs them in a sandbox, checks their output.
 #[derive(Debug, Parser)]
@@ -187,6 +188,43 @@ pub struct Worker {
     /// How long what runs may take once told to stop
     #[arg(long, value_name = "TIME", default_value = "1min", value_parser = parse_time)]
     pub deadline: Time,
+    /// What may be fetched.
+    #[command(flatten)]
+    pub fetch: FetchFlags,
+}
+
+/// What a worker may fetch.
+#[derive(Debug, Clone, Args)]
+pub struct FetchFlags {
+    /// URL below which files and packages may be fetched, like https://files.example/problems/; may be
+    /// repeated; without it nothing is fetched
+    #[arg(long, value_name = "URL")]
+    pub allow_url: Vec<AllowedUrl>,
+    /// Certificates (PEM) of the authorities to trust when fetching, instead of Mozilla's
+    #[arg(long, value_name = "FILE")]
+    pub fetch_ca: Option<PathBuf>,
+    /// Address of the S3-compatible store that s3:// URLs lead to [default: Amazon's]
+    #[arg(long, value_name = "URL", env = "GAVEL_S3_ENDPOINT")]
+    pub s3_endpoint: Option<String>,
+    /// Region of that store [default: us-east-1]
+    #[arg(long, value_name = "REGION", env = "GAVEL_S3_REGION")]
+    pub s3_region: Option<String>,
+}
+
+impl FetchFlags {
+    /// The settings of fetching with these in them.
+    pub fn settings(&self) -> FetchSettings {
+        let mut settings = FetchSettings {
+            allow: self.allow_url.clone(),
+            ca_file: self.fetch_ca.clone(),
+            ..FetchSettings::default()
+        };
+        settings.s3.endpoint.clone_from(&self.s3_endpoint);
+        if let Some(region) = &self.s3_region {
+            settings.s3.region.clone_from(region);
+        }
+        settings
+    }
 }
 
 /// `gavel replay`.
@@ -210,6 +248,9 @@ pub struct Replay {
     /// What to print
     #[arg(short, long, value_enum, default_value_t = TableFormat::Human, value_name = "FORMAT")]
     pub format: TableFormat,
+    /// What may be fetched.
+    #[command(flatten)]
+    pub fetch: FetchFlags,
 }
 
 /// `gavel run`.

@@ -80,22 +80,84 @@ fn first_judging() -> String {
 
 /// One source file: its name inside the compile box and its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "RawSourceFile", into = "RawSourceFile")]
 pub struct SourceFile {
     /// File name: one path component, no control characters.
     pub name: String,
     /// Its content.
-    #[serde(flatten)]
     pub content: Content,
 }
 
 /// The bytes of a file, in one of the forms a message can carry them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// UTF-8 text.
     Text(String),
     /// Any bytes, base64.
     Base64(String),
+    /// Somewhere else.
+    Remote(Remote),
+}
+
+/// Something that is not in the message: where it is, and what it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Remote {
+    /// `https:`, `http:` or `s3:`, as far as the worker allows it.
+    pub url: String,
+    /// SHA-256 of its bytes: 64 hexadecimal digits, with or without `sha256:` before them.
+    pub sha256: String,
+}
+
+/// A source file as messages spell it: one key of several.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("oneOf" = [
+    {"required": ["text"]}, {"required": ["base64"]}, {"required": ["url", "sha256"]}
+]))]
+struct RawSourceFile {
+    /// File name: one path component, no control characters.
+    name: String,
+    /// Its content: UTF-8 text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// Its content: any bytes, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+    /// Where it is: `https:`, `http:` or `s3:`, as far as the worker allows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// SHA-256 of what is there: 64 hexadecimal digits, with or without `sha256:` before them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
+}
+
+impl TryFrom<RawSourceFile> for SourceFile {
+    type Error = &'static str;
+
+    fn try_from(raw: RawSourceFile) -> Result<Self, Self::Error> {
+        let content = match (raw.text, raw.base64, raw.url) {
+            (Some(text), None, None) => Content::Text(text),
+            (None, Some(base64), None) => Content::Base64(base64),
+            (None, None, Some(url)) => {
+                let sha256 = raw.sha256.ok_or("files: 'url' needs 'sha256', the digest of the file")?;
+                Content::Remote(Remote { url, sha256 })
+            }
+            (None, None, None) => return Err("files: give 'text', 'base64', or 'url' with 'sha256'"),
+            _ => return Err("files: give only one of 'text', 'base64' and 'url'"),
+        };
+        Ok(Self { name: raw.name, content })
+    }
+}
+
+impl From<SourceFile> for RawSourceFile {
+    fn from(file: SourceFile) -> Self {
+        let mut raw = Self { name: file.name, text: None, base64: None, url: None, sha256: None };
+        match file.content {
+            Content::Text(text) => raw.text = Some(text),
+            Content::Base64(base64) => raw.base64 = Some(base64),
+            Content::Remote(remote) => (raw.url, raw.sha256) = (Some(remote.url), Some(remote.sha256)),
+        }
+        raw
+    }
 }
 
 /// The problem a submission is for.
@@ -104,7 +166,7 @@ pub enum Content {
 pub struct ProblemRef {
     /// Where its tests are.
     pub source: ProblemSource,
-    /// Digest the package must have.
+    /// Digest the package must have, where it is not an archive's.
     pub sha256: Option<String>,
 }
 
@@ -114,7 +176,19 @@ pub enum ProblemSource {
     /// A package's name in the worker's package roots, or its directory for the command line.
     Reference(PathBuf),
     /// In the message itself.
-    Inline(Vec<InlineTest>),
+    Inline(InlineProblem),
+    /// A package in an archive somewhere else: zip, or tar, as it is or compressed with gzip or Zstandard.
+    Archive(Remote),
+}
+
+/// A problem that came in a message.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InlineProblem {
+    /// Its tests, in order.
+    pub tests: Vec<InlineTest>,
+    /// How outputs are compared: `tokens`, the default, with Kattis' validator flags after it where wanted
+    /// (`tokens float_tolerance 1e-6`), or `exact`.
+    pub checker: Option<String>,
 }
 
 /// A test that came in a message.
@@ -126,6 +200,30 @@ pub struct InlineTest {
     pub answer: String,
 }
 
+impl Submission {
+    /// What must be fetched before it can be judged, the package first.
+    pub fn remotes(&self) -> impl Iterator<Item = (RemoteKind, &Remote)> {
+        let package = match &self.problem.source {
+            ProblemSource::Archive(remote) => Some((RemoteKind::Package, remote)),
+            ProblemSource::Reference(_) | ProblemSource::Inline(_) => None,
+        };
+        let files = self.files.iter().filter_map(|file| match &file.content {
+            Content::Remote(remote) => Some((RemoteKind::File, remote)),
+            Content::Text(_) | Content::Base64(_) => None,
+        });
+        package.into_iter().chain(files)
+    }
+}
+
+/// What something remote is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RemoteKind {
+    /// A source file.
+    File,
+    /// An archive with a problem package.
+    Package,
+}
+
 impl ProblemRef {
     /// The package at a path or of a name.
     pub fn reference(reference: impl Into<PathBuf>) -> Self {
@@ -134,8 +232,11 @@ impl ProblemRef {
 }
 
 /// A problem as messages spell it: one key of several.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[schemars(extend("oneOf" = [{"required": ["ref"]}, {"required": ["inline"]}]))]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend(
+    "oneOf" = [{"required": ["ref"]}, {"required": ["inline"]}, {"required": ["url", "sha256"]}],
+    "dependentRequired" = {"checker": ["inline"]}
+))]
 struct RawProblem {
     /// A package's name in the worker's package roots.
     #[serde(rename = "ref", default, skip_serializing_if = "Option::is_none")]
@@ -143,7 +244,14 @@ struct RawProblem {
     /// Tests that come with the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     inline: Option<Vec<InlineTest>>,
-    /// Digest the package must have, as reports give it.
+    /// How outputs of inline tests are compared: `tokens`, the default, with Kattis' validator flags after it where
+    /// wanted, or `exact`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checker: Option<String>,
+    /// A package's archive: where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// With `url` the archive's SHA-256, else the digest the package must have, as reports give it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sha256: Option<String>,
 }
@@ -152,25 +260,41 @@ impl TryFrom<RawProblem> for ProblemRef {
     type Error = &'static str;
 
     fn try_from(raw: RawProblem) -> Result<Self, Self::Error> {
-        let source = match (raw.reference, raw.inline) {
-            (Some(reference), None) => ProblemSource::Reference(reference),
-            (None, Some(tests)) => ProblemSource::Inline(tests),
-            (Some(_), Some(_)) => return Err("problem: give either 'ref' or 'inline', not both"),
-            (None, None) => {
-                return Err("problem: give 'ref', a package's name, or 'inline', a list of tests");
+        if raw.checker.is_some() && raw.inline.is_none() {
+            return Err("problem: 'checker' belongs to 'inline' tests; a package brings its own");
+        }
+        let mut sha256 = raw.sha256;
+        let source = match (raw.reference, raw.inline, raw.url) {
+            (Some(reference), None, None) => ProblemSource::Reference(reference),
+            (None, Some(tests), None) => ProblemSource::Inline(InlineProblem { tests, checker: raw.checker }),
+            (None, None, Some(url)) => {
+                let sha256 =
+                    sha256.take().ok_or("problem: 'url' needs 'sha256', the digest of the archive")?;
+                ProblemSource::Archive(Remote { url, sha256 })
             }
+            (None, None, None) => {
+                return Err("problem: give 'ref', a package's name, or 'inline', a list of tests, or 'url' \
+                            with 'sha256', an archive");
+            }
+            _ => return Err("problem: give only one of 'ref', 'inline' and 'url', not both"),
         };
-        Ok(Self { source, sha256: raw.sha256 })
+        Ok(Self { source, sha256 })
     }
 }
 
 impl From<ProblemRef> for RawProblem {
     fn from(problem: ProblemRef) -> Self {
-        let (reference, inline) = match problem.source {
-            ProblemSource::Reference(reference) => (Some(reference), None),
-            ProblemSource::Inline(tests) => (None, Some(tests)),
-        };
-        Self { reference, inline, sha256: problem.sha256 }
+        let mut raw = Self { sha256: problem.sha256, ..Self::default() };
+        match problem.source {
+            ProblemSource::Reference(reference) => raw.reference = Some(reference),
+            ProblemSource::Inline(inline) => {
+                (raw.inline, raw.checker) = (Some(inline.tests), inline.checker);
+            }
+            ProblemSource::Archive(remote) => {
+                (raw.url, raw.sha256) = (Some(remote.url), Some(remote.sha256));
+            }
+        }
+        raw
     }
 }
 

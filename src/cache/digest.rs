@@ -34,6 +34,13 @@ impl Digest {
     }
 }
 
+/// What a hash that was fed piece by piece has come to.
+impl From<Sha256> for Digest {
+    fn from(state: Sha256) -> Self {
+        Self(state.finalize().into())
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))

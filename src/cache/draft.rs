@@ -1,6 +1,6 @@
 //! Entries being made.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -96,6 +96,18 @@ impl KeyLock {
             if is_still(&file, &path) {
                 return Ok(Self { path, file });
             }
+        }
+    }
+
+    /// The right, or nothing when somebody has it now.
+    pub(super) fn try_wait(places: &Places, key: &Digest) -> Result<Option<Self>, CacheError> {
+        let path = places.lock(key);
+        let file = open_lock(&path).map_err(|error| CacheError::at("open", &path, error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(is_still(&file, &path).then_some(Self { path, file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => Ok(None),
+            Err(TryLockError::Error(error)) => Err(CacheError::at("lock", &path, error)),
         }
     }
 

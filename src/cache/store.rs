@@ -238,6 +238,23 @@ impl Store {
         }
     }
 
+    /// As [`Store::get_or_lock`], but nothing instead of waiting while somebody else makes the entry: for
+    /// callers that may be told to stop meanwhile.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn try_get_or_lock(&self, key: &Digest) -> Result<Option<Lookup>, CacheError> {
+        if let Some(entry) = self.get(key)? {
+            return Ok(Some(Lookup::Hit(entry)));
+        }
+        let Some(lock) = KeyLock::try_wait(&self.places, key)? else { return Ok(None) };
+        // Somebody may have made it in between.
+        match self.get(key)? {
+            Some(entry) => Ok(Some(Lookup::Hit(entry))),
+            None => Ok(Some(Lookup::Miss(Draft::new(&self.places, *key, lock)?))),
+        }
+    }
+
     /// Makes the draft an entry: made read-only, renamed into place, its manifest last. Old ones are evicted.
     ///
     /// # Errors

@@ -33,7 +33,8 @@ const LONGEST: u64 = 36_000_000_000;
 /// When there is nothing to replay or the worker cannot start.
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let recorded = read(&arguments.directory)?;
-    let workspace = Workspace::open(&arguments.package_root, &start::cache_directory(global)?)
+    let cache = start::cache_directory(global)?;
+    let workspace = Workspace::open_with_fetch(&arguments.package_root, &cache, arguments.fetch.settings())
         .map_err(CommandError::usage)?;
     let interrupts = Interrupts::watch()?;
     let judge = start::judge_for(global, arguments.raise_limits)?;

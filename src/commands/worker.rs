@@ -25,7 +25,8 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
         "stdio" => None,
         addresses => Some(Addresses::parse(addresses).map_err(CommandError::usage)?),
     };
-    let workspace = Workspace::open(&arguments.package_root, &start::cache_directory(global)?)
+    let cache = start::cache_directory(global)?;
+    let workspace = Workspace::open_with_fetch(&arguments.package_root, &cache, arguments.fetch.settings())
         .map_err(CommandError::usage)?;
     // Before any thread, the keeper's included: they inherit what is blocked.
     let interrupts = Interrupts::watch()?;

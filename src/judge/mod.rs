@@ -214,7 +214,7 @@ impl Judge {
         report
     }
 
-    /// The report of a submission that was cancelled before its judging began.
+    /// The report of a submission that was cancelled before there was a package to judge on, told like any other.
     pub fn cancelled(&self, submission: &Submission, events: &EventSink<'_>) -> Report {
         let events = EventSender::new(submission, &self.host.worker, events);
         let mut report = self.blank_report(submission);

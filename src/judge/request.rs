@@ -65,6 +65,9 @@ pub enum RequestError {
         /// Where it breaks.
         detail: String,
     },
+    /// A file that is still somewhere else.
+    #[error("source file '{0}' is given by its url, which only a worker fetches; send its text or base64")]
+    NotFetched(String),
     /// More source than the problem takes.
     #[error("the source is {size} bytes; problem '{problem}' takes at most {limit}")]
     TooLarge {
@@ -211,6 +214,7 @@ fn decode_sources(submission: &Submission, package: &Package) -> Result<Vec<Sour
                 name: file.name.clone(),
                 detail: error.to_string(),
             })?,
+            Content::Remote(_) => return Err(RequestError::NotFetched(file.name.clone())),
         };
         size += bytes.len() as u64;
         sources.push(Source { name: file.name.clone(), bytes });

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::message::Key;
 use crate::sandbox::{CancelToken, SandboxError};
-use crate::submission::{Priority, Submission};
+use crate::submission::{Priority, Remote, RemoteKind, Submission};
 
 /// Shares of contest, normal and rejudge.
 const WEIGHTS: [i64; 3] = [12, 3, 1];
@@ -66,6 +66,18 @@ impl Job {
     pub fn key(&self) -> Key {
         Key::of(&self.delivery.submission)
     }
+
+    fn has_remotes(&self) -> bool {
+        self.delivery.submission.remotes().next().is_some()
+    }
+}
+
+/// What waiting submissions will need, and when this was so.
+#[derive(Debug, Default)]
+pub struct Upcoming {
+    /// What must be fetched, the most urgent first.
+    pub remotes: Vec<(RemoteKind, Remote)>,
+    seen: u64,
 }
 
 /// Submissions that wait and submissions that run.
@@ -89,6 +101,8 @@ struct State {
     running: usize,
     /// Who wants nothing to begin.
     holds: BTreeSet<&'static str>,
+    /// Changes whenever what is to be fetched next may have.
+    fetching: u64,
     closed: bool,
     abandoned: bool,
 }
@@ -120,6 +134,7 @@ impl Backlog {
         let known = Known { cancel: cancel.clone(), tags: vec![delivery.tag] };
         let class = class(delivery.submission.priority);
         let job = Job { delivery, cancel };
+        state.fetching += u64::from(job.has_remotes());
         if state.early_cancels.remove(&key) {
             state.early_order.retain(|early| *early != key);
             job.cancel.cancel();
@@ -161,6 +176,7 @@ impl Backlog {
                 && let Some(job) = state.pick()
             {
                 state.running += 1;
+                state.fetching += u64::from(job.has_remotes());
                 self.changed.notify_all();
                 return Some(job);
             }
@@ -169,6 +185,25 @@ impl Backlog {
             }
             state = self.wait(state);
         }
+    }
+
+    /// What the submissions that stand first will need; waits until that may be other than it was in `last`,
+    /// and until `slots` judgings run: an idle one takes the next submission itself at once. Of each class at
+    /// most `most` submissions are looked at. `None` once closed with nothing waiting.
+    pub fn upcoming(&self, last: &Upcoming, slots: usize, most: usize) -> Option<Upcoming> {
+        let mut state = self.lock();
+        while state.fetching == last.seen || state.running < slots {
+            if state.closed && state.waiting() == 0 {
+                return None;
+            }
+            state = self.wait(state);
+        }
+        let first = state.waiting.iter().flat_map(|class| class.iter().take(most));
+        let remotes = first
+            .flat_map(|job| job.delivery.submission.remotes())
+            .map(|(kind, remote)| (kind, remote.clone()))
+            .collect();
+        Some(Upcoming { remotes, seen: state.fetching })
     }
 
     /// Cancels a judging that waits, runs or is still on its way here.
@@ -334,6 +369,32 @@ fn class(priority: Priority) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_first_in_line_need_is_told_once_and_again_when_it_changed() {
+        let backlog = Backlog::default();
+        let remote = |id: &str, priority: &str| {
+            let mut delivery = delivery(id, priority, 1);
+            let remote = Remote { url: format!("https://h/{id}"), sha256: String::new() };
+            delivery.submission.problem.source = crate::submission::ProblemSource::Archive(remote);
+            delivery
+        };
+        for delivery in
+            [delivery("plain", "normal", 1), remote("later", "rejudge"), remote("soon", "contest")]
+        {
+            assert_eq!(backlog.offer(delivery).unwrap(), Offer::Taken);
+        }
+        let urls = |upcoming: &Upcoming| -> Vec<String> {
+            upcoming.remotes.iter().map(|(_, remote)| remote.url.clone()).collect()
+        };
+        let first = backlog.upcoming(&Upcoming::default(), 0, 10).unwrap();
+        assert_eq!(urls(&first), ["https://h/soon", "https://h/later"]);
+        assert_eq!(backlog.take().unwrap().key().id, "soon");
+        let second = backlog.upcoming(&first, 1, 10).unwrap();
+        assert_eq!(urls(&second), ["https://h/later"]);
+        backlog.stop();
+        assert!(backlog.upcoming(&second, 1, 10).is_none());
+    }
 
     fn delivery(id: &str, priority: &str, number: u64) -> Delivery {
         let text = format!(

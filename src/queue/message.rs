@@ -146,7 +146,7 @@ fn cut(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::submission::{InlineTest, Priority, ProblemSource};
+    use crate::submission::{Content, InlineProblem, InlineTest, Priority, ProblemSource, Remote};
 
     const WHOLE: &str = r#"{"schema":1,"id":"s","language":"c","files":[{"name":"a.c","text":"x"}],
         "problem":{"ref":"sum"},"priority":"contest","a field of tomorrow":[1,2]}"#;
@@ -164,7 +164,21 @@ mod tests {
             WHOLE.replace(r#"{"ref":"sum"}"#, r#"{"inline":[{"input":"1","answer":"2"}],"more":true}"#);
         let Ok(Message::Submission(submission)) = parse(text.as_bytes()) else { panic!("refused") };
         let test = InlineTest { input: "1".to_owned(), answer: "2".to_owned() };
-        assert_eq!(submission.problem.source, ProblemSource::Inline(vec![test]));
+        let inline = InlineProblem { tests: vec![test], checker: None };
+        assert_eq!(submission.problem.source, ProblemSource::Inline(inline));
+        let again = serde_json::to_vec(&submission).unwrap();
+        assert_eq!(parse(&again), Ok(Message::Submission(submission)));
+    }
+
+    #[test]
+    fn what_is_elsewhere_is_read_and_written_back() {
+        let text = WHOLE
+            .replace(r#"{"ref":"sum"}"#, r#"{"url":"https://a/p.zip","sha256":"00"}"#)
+            .replace(r#""text":"x""#, r#""url":"https://a/a.c","sha256":"sha256:11""#);
+        let Ok(Message::Submission(submission)) = parse(text.as_bytes()) else { panic!("refused") };
+        let remote = |url: &str, sha256: &str| Remote { url: url.to_owned(), sha256: sha256.to_owned() };
+        assert_eq!(submission.problem.source, ProblemSource::Archive(remote("https://a/p.zip", "00")));
+        assert_eq!(submission.files[0].content, Content::Remote(remote("https://a/a.c", "sha256:11")));
         let again = serde_json::to_vec(&submission).unwrap();
         assert_eq!(parse(&again), Ok(Message::Submission(submission)));
     }
@@ -185,6 +199,11 @@ mod tests {
             (r#""language":"c","#, "", "missing field `language`"),
             (r#"{"ref":"sum"}"#, "{}", "problem: give 'ref'"),
             (r#""ref":"sum""#, r#""ref":"sum","inline":[]"#, "not both"),
+            (r#"{"ref":"sum"}"#, r#"{"url":"https://a/p.zip"}"#, "problem: 'url' needs 'sha256'"),
+            (r#""ref":"sum""#, r#""ref":"sum","checker":"exact""#, "'checker' belongs to 'inline'"),
+            (r#""text":"x""#, r#""url":"https://a/x.c""#, "files: 'url' needs 'sha256'"),
+            (r#""text":"x""#, r#""text":"x","base64":"eA==""#, "only one of 'text', 'base64' and 'url'"),
+            (r#","text":"x""#, "", "files: give 'text', 'base64', or 'url'"),
             (r#""contest""#, r#""soon""#, "unknown variant `soon`"),
             (r#""id""#, r#""type":"party","id""#, "type \"party\" is not known"),
         ] {

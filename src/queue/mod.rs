@@ -14,12 +14,13 @@ mod backlog;
 mod health;
 mod memory;
 mod message;
+mod prefetch;
 mod schema;
 mod stdio;
 mod worker;
 
 pub use amqp::{AddressError, Addresses, Amqp, AmqpOptions, AmqpStartError};
-pub use backlog::{Backlog, Delivery, Job, Offer, Tag};
+pub use backlog::{Backlog, Delivery, Job, Offer, Tag, Upcoming};
 pub use health::Health;
 pub use memory::Memory;
 pub use message::{Key, LARGEST, Malformed, Message, parse};

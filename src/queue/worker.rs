@@ -5,14 +5,16 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::backlog::{Backlog, Job, Tag};
+use super::prefetch;
 use crate::judge::{EventSink, Judge};
 use crate::report::{Event, EventKind, Report};
+use crate::sandbox::CancelToken;
 use crate::units::milliseconds;
 use crate::verdict::{Reason, Verdict};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, WorkspaceError};
 
 /// What is to become of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,8 +71,24 @@ impl Worker<'_> {
     /// Judges until the backlog is closed and empty.
     ///
     /// # Errors
-    /// When the kernel is out of threads; what runs is finished first.
+    /// When the kernel is out of threads or descriptors; what runs is finished first.
     pub fn run(self, outlet: &dyn Outlet) -> io::Result<()> {
+        let over = CancelToken::new().map_err(io::Error::other)?;
+        std::thread::scope(|scope| {
+            let prefetching = std::thread::Builder::new().name("prefetching".to_owned());
+            let prefetching = prefetching.spawn_scoped(scope, || {
+                prefetch::run(self.workspace, self.backlog, self.judge.slots(), &over);
+            });
+            let judged = prefetching.map(|_| ()).and_then(|()| self.judge_all(outlet));
+            // What is still being fetched is for nobody any more.
+            over.cancel();
+            self.backlog.close();
+            judged
+        })
+    }
+
+    /// The same without fetching ahead.
+    fn judge_all(self, outlet: &dyn Outlet) -> io::Result<()> {
         std::thread::scope(|scope| {
             for index in 0..self.judge.slots() {
                 let spawned = std::thread::Builder::new().name(format!("judging-{index}")).spawn_scoped(
@@ -138,8 +156,19 @@ impl Worker<'_> {
         if let Some(refusal) = &job.delivery.refusal {
             return refuse(Reason::Sandbox, refusal);
         }
-        match catch_unwind(AssertUnwindSafe(|| self.workspace.find(submission))) {
-            Ok(Ok(problem)) => self.judge.judge(submission, &problem, events, &job.cancel),
+        let started = Instant::now();
+        let fetched = catch_unwind(AssertUnwindSafe(|| {
+            let problem = self.workspace.find(submission, &job.cancel)?;
+            Ok((problem, self.workspace.with_files(submission, &job.cancel)?))
+        }));
+        match fetched {
+            Ok(Ok((problem, submission))) => {
+                let took = milliseconds(started.elapsed());
+                let mut report = self.judge.judge(&submission, &problem, events, &job.cancel);
+                report.phases_ms.fetch += took;
+                report
+            }
+            Ok(Err(WorkspaceError::Cancelled)) => self.judge.cancelled(submission, events),
             Ok(Err(error)) => {
                 let reason = if error.is_ours() { Reason::Sandbox } else { Reason::Package };
                 refuse(reason, &error.to_string())

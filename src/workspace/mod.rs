@@ -1,34 +1,57 @@
-//! Finds the package a submission is judged on: by name in the package roots, or made from inline tests.
+//! Finds the package a submission is judged on: by name in the package roots, made from inline tests, or
+//! fetched; and fetches source files that are not in the message.
 //!
 //! What always holds:
 //! - a name reaches nothing outside the roots, whatever it is and wherever links lead;
 //! - a package is loaded once and kept, and loaded again when anything in its directory changed;
-//! - inline tests become files of the cache, so that equal tests are stored once, also between processes.
+//! - inline tests become files of the cache, so that equal tests are stored once, also between processes;
+//! - nothing is fetched from where the operator did not allow it, nor used before its digest was compared.
 //!
 //! It refuses to know where submissions come from and how they are judged.
 
+mod archive;
+mod fetch;
 mod inline;
 mod packages;
+mod remote;
 
-use std::path::PathBuf;
+pub use archive::ArchiveError;
+pub use fetch::{AddressError, AllowedUrl, FetchError, FetchSettings, RATIO_FREE, S3Settings};
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cache::{CacheError, Entry};
+use crate::checker::FlagError;
 use crate::package::{Package, PackageError};
-use crate::submission::{ProblemSource, Submission};
+use crate::sandbox::CancelToken;
+use crate::submission::{ProblemSource, Remote, RemoteKind, Submission};
 
 /// Where packages are.
 #[derive(Debug)]
 pub struct Workspace {
     packages: packages::Packages,
     inline: inline::InlineTests,
+    remotes: remote::Remotes,
 }
 
 /// A package ready to be judged on; what it needs on disk stays while this lives.
 #[derive(Debug)]
 pub struct Problem {
     package: Arc<Package>,
-    _files: Option<Entry>,
+    _files: Files,
+}
+
+/// What keeps a package's files where they are.
+#[derive(Debug)]
+enum Files {
+    /// They belong to somebody else.
+    Rooted,
+    /// They are an entry of the cache.
+    Cached(#[allow(dead_code)] Entry),
+    /// They are an entry of the cache that others use, too.
+    Fetched(#[allow(dead_code)] Arc<remote::Fetched>),
 }
 
 impl std::ops::Deref for Problem {
@@ -67,6 +90,18 @@ pub enum WorkspaceError {
     /// Too many or no inline tests.
     #[error("the submission has {0} inline tests; give 1 to {max}", max = inline::MAX_TESTS)]
     InlineCount(usize),
+    /// A checker that is none.
+    #[error("problem.checker '{0}' is not known; give 'tokens', with validator flags after it, or 'exact'")]
+    InlineChecker(String),
+    /// Flags of the checker that cannot be followed.
+    #[error("problem.checker: {0}")]
+    InlineFlags(#[from] FlagError),
+    /// Something could not be fetched.
+    #[error(transparent)]
+    Fetch(FetchError),
+    /// Somebody asked to stop.
+    #[error("cancelled")]
+    Cancelled,
     /// The package does not load.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -88,35 +123,90 @@ impl WorkspaceError {
     pub fn is_ours(&self) -> bool {
         match self {
             Self::Package(error) => error.is_ours(),
+            Self::Fetch(error) => error.is_ours(),
             Self::Cache(_) | Self::Write { .. } => true,
             Self::Root { .. }
             | Self::Name(_)
             | Self::Unknown { .. }
             | Self::Outside(_)
-            | Self::InlineCount(_) => false,
+            | Self::InlineCount(_)
+            | Self::InlineChecker(_)
+            | Self::InlineFlags(_)
+            | Self::Cancelled => false,
+        }
+    }
+}
+
+impl From<FetchError> for WorkspaceError {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Cancelled => Self::Cancelled,
+            error => Self::Fetch(error),
         }
     }
 }
 
 impl Workspace {
     /// Packages below these roots, the first that has a name wins; files of inline tests go below `cache`.
+    /// Nothing is fetched.
     ///
     /// # Errors
     /// When a root is no directory, or the cache cannot be used.
-    pub fn open(roots: &[PathBuf], cache: &std::path::Path) -> Result<Self, WorkspaceError> {
-        Ok(Self { packages: packages::Packages::open(roots)?, inline: inline::InlineTests::open(cache)? })
+    pub fn open(roots: &[PathBuf], cache: &Path) -> Result<Self, WorkspaceError> {
+        Self::open_with_fetch(roots, cache, FetchSettings::default())
     }
 
-    /// The package a submission is for. Reads the disk; any number of threads may call it at once.
+    /// As [`Workspace::open`], with what may be fetched; that goes below `cache`, too.
+    ///
+    /// # Errors
+    /// When a root is no directory, the cache cannot be used, or a setting is wrong.
+    pub fn open_with_fetch(
+        roots: &[PathBuf],
+        cache: &Path,
+        fetch: FetchSettings,
+    ) -> Result<Self, WorkspaceError> {
+        Ok(Self {
+            packages: packages::Packages::open(roots)?,
+            inline: inline::InlineTests::open(cache)?,
+            remotes: remote::Remotes::open(cache, fetch)?,
+        })
+    }
+
+    /// The package a submission is for, fetched where it must be. Reads the disk and perhaps the network; any
+    /// number of threads may call it at once.
     ///
     /// # Errors
     /// [`WorkspaceError`], one line saying what is wrong and what to do.
-    pub fn find(&self, submission: &Submission) -> Result<Problem, WorkspaceError> {
+    pub fn find(&self, submission: &Submission, cancel: &CancelToken) -> Result<Problem, WorkspaceError> {
         match &submission.problem.source {
             ProblemSource::Reference(reference) => {
-                Ok(Problem { package: self.packages.find(reference)?, _files: None })
+                Ok(Problem { package: self.packages.find(reference)?, _files: Files::Rooted })
             }
-            ProblemSource::Inline(tests) => self.inline.find(tests),
+            ProblemSource::Inline(inline) => self.inline.find(inline),
+            ProblemSource::Archive(remote) => {
+                let fetched = self.remotes.package(remote, fetch::Urgency::Needed, cancel)?;
+                Ok(Problem { package: Arc::clone(&fetched.package), _files: Files::Fetched(fetched) })
+            }
+        }
+    }
+
+    /// The submission with its source files in it, fetched where they must be.
+    ///
+    /// # Errors
+    /// [`WorkspaceError`] when one cannot be had.
+    pub fn with_files<'a>(
+        &self,
+        submission: &'a Submission,
+        cancel: &CancelToken,
+    ) -> Result<Cow<'a, Submission>, WorkspaceError> {
+        Ok(self.remotes.with_files(submission, cancel)?)
+    }
+
+    /// Fetches what a submission will need, before its turn. What fails is tried again when it is needed, and
+    /// only then told.
+    pub fn prefetch(&self, kind: RemoteKind, remote: &Remote, cancel: &CancelToken) {
+        if let Err(error) = self.remotes.ahead(kind, remote, cancel) {
+            tracing::debug!(%error, "not fetched ahead");
         }
     }
 }

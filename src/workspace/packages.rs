@@ -99,7 +99,7 @@ impl Packages {
 }
 
 /// What the author should know, once a load.
-fn tell_warnings(package: &Package) {
+pub(super) fn tell_warnings(package: &Package) {
     for warning in &package.warnings {
         tracing::warn!(package = %package.name, "{warning}");
     }
