@@ -13,6 +13,7 @@ pub mod run;
 pub mod verify;
 pub mod worker;
 
+mod configure;
 mod interrupt;
 mod sources;
 mod start;

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::interrupt::Interrupts;
-use super::start;
-use super::{CommandError, exit, output};
+use super::{CommandError, configure, exit, output, start};
 use crate::cli::{Global, Worker as Arguments};
 use crate::queue::{self, Addresses, Amqp, Backlog, Stdio, Tag, Worker};
 use crate::sandbox::CancelToken;
@@ -21,22 +20,35 @@ use crate::workspace::Workspace;
 /// # Errors
 /// When the worker cannot start, or its queue breaks.
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let addresses = match arguments.queue.as_str() {
-        "stdio" => None,
-        addresses => Some(Addresses::parse(addresses).map_err(CommandError::usage)?),
+    let resolved = configure::read(global, arguments)?;
+    if let Some(format) = arguments.print_config {
+        configure::print(&resolved, format)?;
+        configure::settle(&resolved)?;
+        return Ok(ExitCode::from(exit::ACCEPTED));
+    }
+    let settings = configure::settle(&resolved)?;
+    let global = &configure::global(global, &settings);
+    let addresses = if settings.is_stdio() {
+        None
+    } else {
+        let addresses = Addresses::parse(&settings.queue.join(","));
+        Some(
+            addresses
+                .map_err(|error| CommandError::Usage(format!("{}: {error}", resolved.place("queue"))))?,
+        )
     };
-    let workspace = Workspace::open(&arguments.package_root, &start::cache_directory(global)?)
+    let workspace = Workspace::open(&settings.package_roots, &start::cache_directory(global)?)
         .map_err(CommandError::usage)?;
     // Before any thread, the keeper's included: they inherit what is blocked.
     let interrupts = Interrupts::watch()?;
-    let judge = start::judge_for(global, arguments.raise_limits)?;
+    let judge = start::judge_of_worker(global, &settings)?;
     let backlog = Arc::new(Backlog::default());
     let worker = Worker { judge: &judge, workspace: &workspace, backlog: &backlog };
     let queue = addresses.as_ref().map_or_else(|| "stdio".to_owned(), Addresses::shown);
     output::remark(&format!("worker {} ready: {} slots, queue {queue}", judge.worker(), judge.slots()));
     match addresses {
-        None => serve_streams(worker, &backlog, &interrupts, arguments.deadline)?,
-        Some(addresses) => serve_broker(worker, &backlog, &interrupts, arguments.deadline, &addresses)?,
+        None => serve_streams(worker, &backlog, &interrupts, settings.deadline)?,
+        Some(addresses) => serve_broker(worker, &backlog, &interrupts, settings.deadline, &addresses)?,
     }
     Ok(ExitCode::from(exit::ACCEPTED))
 }

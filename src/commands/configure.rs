@@ -1,0 +1,93 @@
+//! The worker's settings: read from where they are, shown, and handed to what they are for.
+
+use clap::ValueEnum;
+use tracing_subscriber::filter::LevelFilter;
+
+use super::{CommandError, output};
+use crate::cli::{Cgroups, ConfigFormat, Global, Worker as Arguments};
+use crate::settings::{Resolved, Settings};
+
+/// Reads the settings from flags, environment and file.
+///
+/// # Errors
+/// Usage, with the first thing that is wrong and where.
+pub(crate) fn read(global: &Global, arguments: &Arguments) -> Result<Resolved, CommandError> {
+    let log_level = match (global.quiet, global.verbose) {
+        (true, _) => Some(("off", "--quiet")),
+        (false, 0) => None,
+        (false, 1) => Some(("info", "-v")),
+        (false, 2) => Some(("debug", "-vv")),
+        (false, _) => Some(("trace", "-vvv")),
+    };
+    let environment: Vec<_> = std::env::vars_os().collect();
+    Resolved::read(arguments.config.as_deref(), &arguments.settings, log_level, &environment)
+        .map_err(CommandError::usage)
+}
+
+/// The same as one value for the rest of the worker; says what an operator should know.
+///
+/// # Errors
+/// Usage, when settings do not go together.
+pub(crate) fn settle(resolved: &Resolved) -> Result<Settings, CommandError> {
+    let settings = Settings::of(resolved).map_err(CommandError::usage)?;
+    // A level that is no word of the key was refused above.
+    output::set_level(settings.log_level.parse().unwrap_or(LevelFilter::WARN));
+    for warning in resolved.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(settings)
+}
+
+/// The options of all commands as the settings have them.
+pub(crate) fn global(global: &Global, settings: &Settings) -> Global {
+    Global {
+        languages: settings.languages.clone(),
+        cache: settings.cache.clone(),
+        slots: settings.slots,
+        cgroups: Cgroups::from_str(&settings.cgroups, false).unwrap_or(global.cgroups),
+        ..global.clone()
+    }
+}
+
+/// Prints every setting with where it is from.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub(crate) fn print(resolved: &Resolved, format: ConfigFormat) -> Result<(), CommandError> {
+    match format {
+        ConfigFormat::Toml => output::print(&resolved.to_toml()),
+        ConfigFormat::Human => {
+            let mut table = output::table(&["setting", "value", "from"]);
+            for row in resolved.rows() {
+                table.add_row(
+                    row.map(|cell| cell.lines().map(output::one_line).collect::<Vec<_>>().join("\n")),
+                );
+            }
+            output::print(&format!("{table}\n"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Key, Kind};
+
+    #[test]
+    fn the_words_of_the_file_are_those_of_the_command_line() {
+        let Some(Kind::Choice(words)) = Key::find("cgroups").map(|key| key.kind) else {
+            panic!("cgroups is no choice");
+        };
+        let values: Vec<_> = Cgroups::value_variants()
+            .iter()
+            .map(|mode| mode.to_possible_value().unwrap().get_name().to_owned())
+            .collect();
+        assert_eq!(words, values);
+        let Some(Kind::Choice(levels)) = Key::find("log_level").map(|key| key.kind) else {
+            panic!("log_level is no choice");
+        };
+        for level in levels {
+            assert_eq!(level.parse::<LevelFilter>().unwrap().to_string(), *level);
+        }
+    }
+}
