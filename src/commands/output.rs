@@ -58,7 +58,8 @@ pub(crate) fn set_level(level: LevelFilter) {
 /// addresses with passwords, and the bytes that log in.
 fn filter(level: LevelFilter) -> EnvFilter {
     let others = level.min(LevelFilter::INFO);
-    EnvFilter::new(format!("{others},gavel={level}"))
+    // The client also tells each refusal three times before it hands it to us, who say it once.
+    EnvFilter::new(format!("{others},lapin=off,gavel={level}"))
 }
 
 fn uses_color(stream: &impl IsTerminal) -> bool {

@@ -31,7 +31,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let addresses = if settings.is_stdio() {
         None
     } else {
-        let addresses = Addresses::parse(&settings.queue.join(","));
+        let addresses = Addresses::of(&settings);
         Some(
             addresses
                 .map_err(|error| CommandError::Usage(format!("{}: {error}", resolved.place("queue"))))?,

@@ -1,75 +1,16 @@
-//! Addresses of brokers, connections to them, and what goes wrong on the way.
+//! Connections to a broker, and what goes wrong with them.
 
 use std::future::Future;
 use std::time::Duration;
 
-use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
+
+pub(super) use super::address::Addresses;
 
 /// The longest wait for any answer of a broker.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between attempts to connect: at first, and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-/// Seconds; a dead connection is noticed after two of them.
-const HEARTBEAT: u16 = 10;
-
-/// Brokers of one cluster, tried in turn.
-#[derive(Clone)]
-pub struct Addresses(Vec<AMQPUri>);
-
-/// An address that cannot be used. Never shows the address itself: there is a password in it.
-#[derive(Debug, thiserror::Error)]
-pub enum AddressError {
-    /// No URI.
-    #[error("address {0} of the queue is not a broker's: {1}; use amqp://USER:PASSWORD@HOST:PORT/VHOST")]
-    Malformed(usize, String),
-    /// Encrypted.
-    #[error(
-        "address {0} of the queue begins with amqps, which this build does not speak: use amqp, over a tunnel if need be"
-    )]
-    Encrypted(usize),
-}
-
-impl Addresses {
-    /// Reads addresses separated by commas.
-    ///
-    /// # Errors
-    /// [`AddressError`], with the place of the wrong one.
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let mut uris = Vec::new();
-        for (place, part) in text.split(',').enumerate() {
-            let mut uri: AMQPUri = part.trim().parse().map_err(|_| malformed(place, "it cannot be read"))?;
-            if uri.scheme == AMQPScheme::AMQPS {
-                return Err(AddressError::Encrypted(place + 1));
-            }
-            if uri.authority.host.is_empty() {
-                return Err(malformed(place, "it has no host"));
-            }
-            uri.query.heartbeat = Some(HEARTBEAT);
-            uris.push(uri);
-        }
-        Ok(Self(uris))
-    }
-
-    /// Where they lead, without user and password.
-    pub fn shown(&self) -> String {
-        self.0.iter().map(shown).collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl std::fmt::Debug for Addresses {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.shown())
-    }
-}
-
-fn malformed(place: usize, problem: &str) -> AddressError {
-    AddressError::Malformed(place + 1, problem.to_owned())
-}
-
-fn shown(uri: &AMQPUri) -> String {
-    format!("{}:{}/{}", uri.authority.host, uri.authority.port, uri.vhost.trim_start_matches('/'))
-}
 
 /// What goes wrong with a broker; all of it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -133,18 +74,17 @@ impl Link {
     pub(super) async fn connect(&mut self) -> Connection {
         loop {
             tokio::time::sleep(self.pause).await;
-            let uri = self.addresses.0[self.next % self.addresses.0.len()].clone();
-            self.next += 1;
             let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
-            let place = shown(&uri);
-            match within("connecting", Connection::connect_uri(uri, properties)).await {
+            let (place, attempt) = self.addresses.connect(self.next, properties).await;
+            self.next += 1;
+            match attempt {
                 Ok(connection) => {
                     tracing::info!(role = self.role, broker = %place, "connected");
                     return connection;
                 }
                 Err(error) => {
                     self.wait_longer();
-                    tracing::warn!(role = self.role, broker = %place, again_in = ?self.pause, "{error}");
+                    tracing::warn!(role = self.role, again_in = ?self.pause, "broker {place}: {error}");
                 }
             }
         }
@@ -163,27 +103,5 @@ impl Link {
 
     fn wait_longer(&mut self) {
         self.pause = (self.pause * 2).clamp(BACKOFF.0, BACKOFF.1);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_shown_without_their_passwords() {
-        let addresses = Addresses::parse("amqp://user:secret@one:5673/judge, amqp://two").unwrap();
-        let text = format!("{addresses:?}");
-        assert!(text.contains("one:5673/judge") && text.contains("two:5672/"), "{text}");
-        assert!(!text.contains("secret") && !text.contains("user"), "{text}");
-    }
-
-    #[test]
-    fn errors_name_the_place_and_not_the_password() {
-        for text in ["amqp://a:secret@b,", "amqp://a,http://b:secret@c", "secret", "amqps://a:secret@b"] {
-            let error = Addresses::parse(text).unwrap_err().to_string();
-            assert!(!error.contains("secret"), "{error}");
-            assert!(error.contains("address "), "{error}");
-        }
     }
 }

@@ -8,15 +8,21 @@
 //!   acknowledged;
 //! - a connection that breaks is made again, for ever, over all addresses in turn; consuming and publishing
 //!   have connections of their own, so that a broker that blocks publishers still gets acknowledgements;
-//! - every wait for the broker has an end, and no message says a password.
+//! - every wait for the broker has an end, and no message says a password;
+//! - passwords and certificates are read again for every connection, and a broker's certificate is always verified.
 //!
 //! All of it runs on one thread with a runtime of its own; judging never does.
 
+mod address;
 mod client;
+mod dial;
 mod intake;
 mod link;
+mod login;
 mod publisher;
+mod secret_file;
+mod tls;
 mod topology;
 
+pub use address::{AddressError, Addresses};
 pub use client::{Amqp, AmqpStartError};
-pub use link::{AddressError, Addresses};
