@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 /// `package` reads comparators' options into its model, so `checker` lies below it.
 const LAYERS: &[&[&str]] = &[
     &["units", "submission", "verdict", "report"],
-    &["sandbox", "settings"],
+    &["settings"],
+    &["sandbox"],
     &["cache"],
     &["checker"],
     &["language", "package"],

@@ -5,6 +5,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::{CommandError, output};
 use crate::cli::{Cgroups, ConfigFormat, Global, Worker as Arguments};
+use crate::queue::Addresses;
 use crate::settings::{Resolved, Settings};
 
 /// Reads the settings from flags, environment and file.
@@ -36,6 +37,19 @@ pub(crate) fn settle(resolved: &Resolved) -> Result<Settings, CommandError> {
         tracing::warn!("{warning}");
     }
     Ok(settings)
+}
+
+/// Where submissions come from; none for standard input.
+///
+/// # Errors
+/// Usage, when an address is none, or does not go with the other settings.
+pub(crate) fn addresses(resolved: &Resolved, settings: &Settings) -> Result<Option<Addresses>, CommandError> {
+    if settings.is_stdio() {
+        return Ok(None);
+    }
+    let addresses = Addresses::parse(&settings.queue.join(","));
+    let addresses = addresses.and_then(|addresses| addresses.with(&settings.amqp, &settings.tls));
+    addresses.map(Some).map_err(|error| CommandError::Usage(format!("{}: {error}", resolved.place("queue"))))
 }
 
 /// The options of all commands as the settings have them.

@@ -23,20 +23,13 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let resolved = configure::read(global, arguments)?;
     if let Some(format) = arguments.print_config {
         configure::print(&resolved, format)?;
-        configure::settle(&resolved)?;
-        return Ok(ExitCode::from(exit::ACCEPTED));
     }
     let settings = configure::settle(&resolved)?;
+    let addresses = configure::addresses(&resolved, &settings)?;
+    if arguments.print_config.is_some() {
+        return Ok(ExitCode::from(exit::ACCEPTED));
+    }
     let global = &configure::global(global, &settings);
-    let addresses = if settings.is_stdio() {
-        None
-    } else {
-        let addresses = Addresses::of(&settings);
-        Some(
-            addresses
-                .map_err(|error| CommandError::Usage(format!("{}: {error}", resolved.place("queue"))))?,
-        )
-    };
     let workspace = Workspace::open(&settings.package_roots, &start::cache_directory(global)?)
         .map_err(CommandError::usage)?;
     // Before any thread, the keeper's included: they inherit what is blocked.

@@ -80,6 +80,9 @@ impl Document<'_> {
                     let problem = format!("{name}: this is {}; accepted: a table [{name}]", other.type_str());
                     return Err(self.wrong(&value.span(), problem));
                 }
+                DeValue::Table(_) if Key::find(name.get_ref()).is_none() => {
+                    return Err(self.wrong(&name.span(), unknown_table(name.get_ref())));
+                }
                 _ => values.push(self.value(name.get_ref(), &name.span(), value)?),
             }
         }
@@ -128,6 +131,17 @@ fn folder(path: &Path) -> PathBuf {
 
 fn is_table(name: &str) -> bool {
     KEYS.iter().any(|key| key.table_and_name().0 == name)
+}
+
+fn unknown_table(name: &str) -> String {
+    let mut tables: Vec<_> =
+        KEYS.iter().map(|key| key.table_and_name().0).filter(|table| !table.is_empty()).collect();
+    tables.dedup();
+    let shown = name.escape_debug();
+    match nearest(name, tables.iter().copied()) {
+        Some(near) => format!("unknown table '{shown}'; did you mean '{near}'?"),
+        None => format!("unknown table '{shown}'; accepted: {}", tables.join(", ")),
+    }
 }
 
 fn unknown(name: &str) -> String {

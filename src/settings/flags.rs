@@ -33,7 +33,8 @@ fn argument(key: &'static Key, flag: String) -> Arg {
     let value_name = match key.kind {
         Kind::Name => "NAME",
         Kind::Text | Kind::Secret => "TEXT",
-        Kind::Texts => "PATTERN",
+        Kind::Texts => "URL",
+        Kind::Globs => "PATTERN",
         Kind::Uris => "QUEUE",
         Kind::Path => "FILE",
         Kind::Paths => "DIR",
@@ -65,7 +66,7 @@ fn argument(key: &'static Key, flag: String) -> Arg {
         // What an operator sets once is in the file; `--help` shows it, `-h` does not.
         .hide_short_help(table == "fetch");
     match key.kind {
-        Kind::Paths | Kind::Texts | Kind::Uris => argument.action(ArgAction::Append),
+        Kind::Paths | Kind::Texts | Kind::Globs | Kind::Uris => argument.action(ArgAction::Append),
         Kind::Switch => {
             argument.num_args(0..=1).require_equals(true).default_missing_value("true").action(ArgAction::Set)
         }

@@ -25,7 +25,7 @@ mod value;
 
 pub use error::SettingsError;
 pub use flags::SettingFlags;
-pub use keys::{Fallback, KEYS, Key};
+pub use keys::{Fallback, KEYS, Key, Places};
 pub use layers::{DEFAULT_FILE, Origin, Resolved, Setting};
 pub use secret::{Secret, without_passwords};
 pub use typed::{AmqpSettings, FetchSettings, Settings, TlsSettings};

@@ -76,26 +76,36 @@ pub struct TlsSettings {
 /// `[fetch]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchSettings {
-    /// How a URL must begin; nothing is fetched when empty.
-    pub allowed: Vec<String>,
+    /// URLs below which may be fetched; nothing is when empty.
+    pub allow: Vec<String>,
     /// The largest source file.
     pub largest_file: Bytes,
-    /// The largest archive.
+    /// The largest archive, as it is sent.
     pub largest_archive: Bytes,
-    /// What an archive may unpack to.
-    pub unpacked: Bytes,
+    /// The most an archive may hold, unpacked.
+    pub largest_package: Bytes,
     /// Entries an archive may have.
-    pub entries: u64,
-    /// How long a server may take to be reached.
-    pub connect_timeout: Duration,
+    pub most_entries: u64,
+    /// How many times larger than its archive a package may be.
+    pub highest_ratio: u64,
+    /// What all that was fetched may take on disk.
+    pub capacity: Bytes,
+    /// How long a connection may take to open.
+    pub connect_timeout: Time,
+    /// How long a server may be silent.
+    pub stall_timeout: Time,
     /// How long one download may take.
-    pub timeout: Duration,
-    /// Authorities instead of the system's.
+    pub timeout: Time,
+    /// How often something that fails is tried.
+    pub attempts: u32,
+    /// Authorities instead of those built in.
     pub ca_file: Option<PathBuf>,
+    /// An HTTP proxy.
+    pub proxy: Option<String>,
     /// An S3-compatible store.
     pub s3_endpoint: Option<String>,
     /// Its region.
-    pub s3_region: Option<String>,
+    pub s3_region: String,
 }
 
 impl Settings {
@@ -138,16 +148,24 @@ impl Settings {
                 key_file: values.path("tls.key_file"),
             },
             fetch: FetchSettings {
-                allowed: values.texts("fetch.allowed"),
+                allow: values.texts("fetch.allow"),
                 largest_file: values.size("fetch.largest_file"),
                 largest_archive: values.size("fetch.largest_archive"),
-                unpacked: values.size("fetch.unpacked"),
-                entries: values.count("fetch.entries").unwrap_or_default(),
-                connect_timeout: values.time("fetch.connect_timeout").0,
-                timeout: values.time("fetch.timeout").0,
+                largest_package: values.size("fetch.largest_package"),
+                most_entries: values.count("fetch.most_entries").unwrap_or_default(),
+                highest_ratio: values.count("fetch.highest_ratio").unwrap_or_default(),
+                capacity: values.size("fetch.capacity"),
+                connect_timeout: values.time("fetch.connect_timeout"),
+                stall_timeout: values.time("fetch.stall_timeout"),
+                timeout: values.time("fetch.timeout"),
+                attempts: values
+                    .count("fetch.attempts")
+                    .and_then(|count| u32::try_from(count).ok())
+                    .unwrap_or_default(),
                 ca_file: values.path("fetch.ca_file"),
+                proxy: values.text("fetch.proxy"),
                 s3_endpoint: values.text("fetch.s3_endpoint"),
-                s3_region: values.text("fetch.s3_region"),
+                s3_region: values.text("fetch.s3_region").unwrap_or_default(),
             },
         };
         settings.go_together(resolved)?;

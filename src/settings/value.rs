@@ -26,6 +26,8 @@ pub enum Kind {
     Paths,
     /// Several texts; in flags and the environment, separated by commas.
     Texts,
+    /// The same, each a pattern like `backend.*`.
+    Globs,
     /// The same, with passwords in them.
     Uris,
     /// A whole number, at least and at most.
@@ -69,6 +71,7 @@ impl Kind {
             Self::Path => "a path".to_owned(),
             Self::Paths => "a path or a list of paths".to_owned(),
             Self::Texts | Self::Uris => "text or a list of texts, each on one line".to_owned(),
+            Self::Globs => "a pattern like \"backend.*\" or a list of them".to_owned(),
             Self::Count(least, most) => format!("a whole number, {least} to {most}"),
             Self::Size(least, most) => format!("a size like \"256MiB\", {least} to {most}"),
             Self::Time(least, most) => format!("a time like \"30s\", {least} to {most}"),
@@ -97,8 +100,12 @@ impl Kind {
             Self::Text if one_line => Ok(Value::Text(text.to_owned())),
             Self::Texts if one_line => Ok(Value::Texts(vec![text.to_owned()])),
             Self::Uris if one_line => Ok(Value::Uris(vec![text.to_owned()])),
+            Self::Globs if one_line => match globset::Glob::new(text) {
+                Ok(_) => Ok(Value::Texts(vec![text.to_owned()])),
+                Err(error) => refused(&format!("'{shown}' is no pattern: {}", error.kind())),
+            },
             Self::Secret if one_line => Ok(Value::Secret(Secret::new(text))),
-            Self::Text | Self::Texts | Self::Uris | Self::Secret => {
+            Self::Text | Self::Texts | Self::Globs | Self::Uris | Self::Secret => {
                 refused("it is empty or has control characters")
             }
             Self::Path | Self::Paths if text.is_empty() || text.contains('\0') => {
@@ -147,7 +154,7 @@ impl Kind {
             }
             let text = text.to_str().ok_or_else(|| format!("not UTF-8; accepted: {}", self.accepted()))?;
             match self {
-                Self::Texts | Self::Uris => {
+                Self::Texts | Self::Globs | Self::Uris => {
                     for part in text.split(',') {
                         list.push(self.read_text(part.trim())?);
                     }
@@ -188,7 +195,7 @@ impl Kind {
             }
             (Self::Switch, DeValue::Boolean(switch)) => Ok(Value::Switch(*switch)),
             (Self::Count(..) | Self::Switch, _) => wrong(),
-            (Self::Paths | Self::Texts | Self::Uris, DeValue::Array(entries)) => {
+            (Self::Paths | Self::Texts | Self::Globs | Self::Uris, DeValue::Array(entries)) => {
                 let mut list = Vec::new();
                 for entry in entries {
                     match entry.get_ref() {
@@ -224,7 +231,7 @@ impl Kind {
     fn joined(self, parts: Vec<Value>) -> Result<Value, String> {
         let mut joined = match self {
             Self::Paths => Some(Value::Paths(Vec::new())),
-            Self::Texts => Some(Value::Texts(Vec::new())),
+            Self::Texts | Self::Globs => Some(Value::Texts(Vec::new())),
             Self::Uris => Some(Value::Uris(Vec::new())),
             _ => None,
         };

@@ -12,7 +12,7 @@ use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::authority::{Authority, Ends, replace};
 
@@ -66,7 +66,37 @@ fn configuration(directory: &Path, port: u16, tls_port: u16) -> String {
         file("ca.pem"),
         file("broker.pem"),
         file("broker.key")
-    )
+    ) + &format!("load_definitions = {}\n", file("definitions.json"))
+}
+
+/// Users with their passwords, and virtual hosts with the user that may use each; guest may use them all.
+const USERS: &[(&str, &str)] =
+    &[("guest", "guest"), ("rotating", FIRST_PASSWORD), ("external", "unused"), ("elsewhere", "geheim-3")];
+const VHOSTS: &[(&str, &str)] = &[
+    ("/", "guest"),
+    ("verified", "guest"),
+    ("mutual", "guest"),
+    ("own", "external"),
+    ("rotating", "rotating"),
+];
+
+/// What the user `rotating` begins with.
+pub(crate) const FIRST_PASSWORD: &str = "geheim-first-1";
+
+fn definitions() -> Value {
+    let users: Vec<_> = USERS
+        .iter()
+        .map(|(name, password)| json!({"name": name, "password": password, "tags": ""}))
+        .collect();
+    let vhosts: Vec<_> = VHOSTS.iter().map(|(name, _)| json!({"name": name})).collect();
+    let permissions: Vec<_> = VHOSTS
+        .iter()
+        .flat_map(|(vhost, user)| [("guest", vhost), (*user, vhost)])
+        .map(|(user, vhost)| {
+            json!({"user": user, "vhost": vhost, "configure": ".*", "write": ".*", "read": ".*"})
+        })
+        .collect();
+    json!({"users": users, "vhosts": vhosts, "permissions": permissions})
 }
 
 impl Broker {
@@ -78,6 +108,7 @@ impl Broker {
         authority.broker("localhost", Ends::Late).write(&path("broker.pem"), &path("broker.key"));
         let (port, tls_port) = (free_port(), free_port());
         replace(&path("rabbitmq.conf"), &configuration(directory.path(), port, tls_port));
+        replace(&path("definitions.json"), &definitions().to_string());
         replace(&path("plugins"), "[rabbitmq_auth_mechanism_ssl].");
         replace(&path("env.conf"), "");
         let (distribution_port, mapper_port) = (free_port(), free_port());
@@ -148,12 +179,21 @@ impl Broker {
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// A virtual host of a test's own, for guest and for whoever is named.
-    pub(crate) fn make_vhost(&self, vhost: &str, users: &[&str]) {
-        self.control(&["add_vhost", vhost]);
-        for user in ["guest"].iter().chain(users) {
-            self.control(&["set_permissions", "--vhost", vhost, user, ".*", ".*", ".*"]);
-        }
+    /// Makes a virtual host for guest and this user.
+    pub(crate) fn make_vhost(&self, vhost: &str, user: &str) {
+        let permit = |user: &str| {
+            format!(
+                "rabbit_auth_backend_internal:set_permissions(<<\"{user}\">>, <<\"{vhost}\">>, <<\".*\">>, \
+                 <<\".*\">>, <<\".*\">>, <<\"test\">>)"
+            )
+        };
+        // Each start of the tool takes seconds: one for all.
+        let make = format!(
+            "rabbit_vhost:add(<<\"{vhost}\">>, <<\"test\">>), {}, {}.",
+            permit("guest"),
+            permit(user)
+        );
+        self.control(&["eval", &make]);
     }
 
     /// Where the broker's own files are, its authority's certificate among them.

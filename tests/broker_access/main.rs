@@ -10,7 +10,7 @@ mod front;
 mod worker;
 
 use authority::{Authority, Ends, replace};
-use broker::shared;
+use broker::{FIRST_PASSWORD, shared};
 use common::{SUM, Scene};
 use front::Front;
 use serde_json::{Value, json};
@@ -24,7 +24,6 @@ fn submission(id: &str) -> Value {
 #[test]
 fn a_broker_s_certificate_is_verified_and_a_better_one_is_taken_without_a_restart() {
     let (scene, broker) = (Scene::new(), shared());
-    broker.make_vhost("verified", &[]);
     let (ours, others) = (Authority::new("ours"), Authority::new("others"));
     let front = Front::new(broker.port, &others.broker("localhost", Ends::Late), None);
     let configuration =
@@ -57,7 +56,6 @@ fn a_broker_s_certificate_is_verified_and_a_better_one_is_taken_without_a_restar
 #[test]
 fn a_worker_s_certificate_is_read_again_for_every_connection() {
     let (scene, broker) = (Scene::new(), shared());
-    broker.make_vhost("mutual", &[]);
     let (ours, others) = (Authority::new("ours"), Authority::new("others"));
     let front = Front::new(broker.port, &ours.broker("localhost", Ends::Late), Some(&ours));
     scene.write("ca.pem", ours.pem());
@@ -91,8 +89,6 @@ fn a_worker_s_certificate_is_read_again_for_every_connection() {
 #[test]
 fn rabbitmq_s_own_tls_takes_a_password_or_a_certificate_for_it() {
     let (scene, broker) = (Scene::new(), shared());
-    broker.control(&["add_user", "external", "unused-password"]);
-    broker.make_vhost("own", &["external"]);
     let queue = format!("queue = \"amqps://localhost:{}/own\"\n", broker.tls_port);
     let authority = broker.file("ca.pem").display().to_string();
     let backend = broker.backend("own");
@@ -128,9 +124,7 @@ fn rabbitmq_s_own_tls_takes_a_password_or_a_certificate_for_it() {
 #[test]
 fn passwords_are_read_again_for_every_connection_and_written_nowhere() {
     let (scene, broker) = (Scene::new(), shared());
-    let (first, second) = ("first-geheim-1", "second-geheim-2");
-    broker.control(&["add_user", "rotating", first]);
-    broker.make_vhost("rotating", &["rotating"]);
+    let second = "geheim-second-2";
     let file = scene.path("credentials");
     std::fs::write(&file, "rotating\nwrong-geheim-0\n").unwrap();
     let configuration = format!(
@@ -145,7 +139,7 @@ fn passwords_are_read_again_for_every_connection_and_written_nowhere() {
     worker.wait_for(&["amqp.credentials_file", "No such file"]);
     replace(&file, "rotating\n\n");
     worker.wait_for(&["amqp.credentials_file", "empty line"]);
-    replace(&file, &format!("rotating\n{first}\n"));
+    replace(&file, &format!("rotating\n{FIRST_PASSWORD}\n"));
     worker.wait_until_connected();
 
     broker.control(&["change_password", "rotating", second]);
@@ -163,11 +157,10 @@ fn passwords_are_read_again_for_every_connection_and_written_nowhere() {
 #[test]
 fn a_wrong_virtual_host_is_said_and_used_once_it_is_there() {
     let (scene, broker) = (Scene::new(), shared());
-    broker.control(&["add_user", "elsewhere", "geheim-3"]);
     let queue = format!("amqp://elsewhere:geheim-3@localhost:{}/late", broker.port);
     let mut worker = Worker::start(&scene, "", &[("GAVEL_QUEUE", &queue)]);
     worker.wait_for(&["refuses user 'elsewhere' in virtual host 'late'", "permissions"]);
-    broker.make_vhost("late", &["elsewhere"]);
+    broker.make_vhost("late", "elsewhere");
     worker.wait_until_connected();
     let said = worker.stop();
     assert!(!said.contains("geheim"), "a password in what the worker says:\n{said}");

@@ -9,7 +9,7 @@ use super::dial::{DialError, dial};
 use super::login::Login;
 use super::secret_file::Watch;
 use super::tls;
-use crate::settings::{Settings, TlsSettings};
+use crate::settings::{AmqpSettings, TlsSettings};
 
 /// Seconds, unless the address says `?heartbeat=`; a dead connection is noticed after two of them.
 const HEARTBEAT: u16 = 10;
@@ -61,26 +61,24 @@ impl Addresses {
         Ok(Self(Arc::new(Inner { uris, logins, tls: TlsSettings::default(), watch: Watch::default() })))
     }
 
-    /// The addresses of a worker's settings, with its user, password and certificates.
+    /// The same with a user, a password and certificates from elsewhere.
     ///
     /// # Errors
-    /// [`AddressError`], also when they do not go together.
-    pub fn of(settings: &Settings) -> Result<Self, AddressError> {
-        let plain = Self::parse(&settings.queue.join(","))?;
-        let tls = &settings.tls;
+    /// [`AddressError`], when they do not go together.
+    pub fn with(self, amqp: &AmqpSettings, tls: &TlsSettings) -> Result<Self, AddressError> {
         let certificates = [(&tls.ca_file, "tls.ca_file"), (&tls.certificate_file, "tls.certificate_file")];
         let set = certificates.iter().find(|(file, _)| file.is_some());
         let mut logins = Vec::new();
-        for (place, (uri, login)) in plain.0.uris.iter().zip(&plain.0.logins).enumerate() {
+        for (place, (uri, login)) in self.0.uris.iter().zip(&self.0.logins).enumerate() {
             if let Some((_, key)) = set
                 && uri.scheme == AMQPScheme::AMQP
             {
                 return Err(AddressError::Plain(place + 1, key));
             }
-            let with = login.with(&settings.amqp);
+            let with = login.with(amqp);
             logins.push(with.map_err(|(what, key)| AddressError::TwoLogins(place + 1, what, key))?);
         }
-        let uris = plain.0.uris.clone();
+        let uris = self.0.uris.clone();
         Ok(Self(Arc::new(Inner { uris, logins, tls: tls.clone(), watch: Watch::default() })))
     }
 
