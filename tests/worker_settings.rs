@@ -266,6 +266,8 @@ fn passwords_are_shown_nowhere_and_a_file_with_one_should_be_nobody_else_s() {
     }
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
     assert_eq!(run(&mut gavel(&scene, &[&config[..], &["--print-config"]].concat())).stderr, "");
+    let proxy = run(gavel(&scene, &["--print-config"]).env("GAVEL_FETCH_PROXY", "http://user:geheim@proxy"));
+    assert!(proxy.stdout.contains("http://user:***@proxy"), "{proxy:?}");
     let mut command = gavel(&scene, &["--print-config=toml", "--queue", "amqp://localhost"]);
     let said = run(command.env("GAVEL_AMQP_PASSWORD", "geheim"));
     assert!(said.stdout.contains("# password = \"***\" # GAVEL_AMQP_PASSWORD"), "{said:?}");

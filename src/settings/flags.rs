@@ -47,10 +47,14 @@ fn argument(key: &'static Key, flag: String) -> Arg {
     };
     let (table, _) = key.table_and_name();
     let heading = match table {
-        "amqp" => "Broker options",
-        "tls" => "TLS options",
-        "fetch" => "Download options",
-        _ => "Options",
+        "amqp" => Some("Broker options"),
+        "tls" => Some("TLS options"),
+        "fetch" => Some("Download options"),
+        _ => None,
+    };
+    let words = match key.kind {
+        Kind::Choice(words) => format!(" [possible values: {}]", words.join(", ")),
+        _ => String::new(),
     };
     let parser: ValueParser = match key.kind {
         Kind::Path | Kind::Paths => OsStringValueParser::new().into(),
@@ -58,7 +62,7 @@ fn argument(key: &'static Key, flag: String) -> Arg {
     };
     let argument = Arg::new(key.name)
         .long(flag)
-        .help(format!("{} [env: {}]{default}", key.help, key.variable()))
+        .help(format!("{} [env: {}]{words}{default}", key.help, key.variable()))
         .help_heading(heading)
         .value_name(value_name)
         .value_parser(parser)

@@ -87,7 +87,7 @@ impl Resolved {
             None => Vec::new(),
             Some(path) => {
                 let read = file::read(path)?;
-                let has_password = read.values.iter().any(|(_, value, _)| has_password(value));
+                let has_password = read.values.iter().any(|(_, value, _)| value.has_password());
                 if has_password && read.is_public {
                     warnings.push(format!(
                         "{}: there is a password in it, and everybody on this host may read it: chmod 640, or \
@@ -197,10 +197,6 @@ fn absolute(value: Value) -> Value {
         Value::Paths(paths) => Value::Paths(paths.into_iter().map(whole).collect()),
         other => other,
     }
-}
-
-fn has_password(value: &Value) -> bool {
-    matches!(value, Value::Uris(uris) if uris.iter().any(|uri| super::without_passwords(uri) != *uri))
 }
 
 /// Variables that look like misspelt ones of ours. Others of our prefix are left alone: an orchestrator makes some

@@ -255,18 +255,34 @@ fn article(kind: &str) -> String {
     format!("{article} {kind}")
 }
 
+/// A text that may be a URL with a password.
+fn shown(text: &str) -> String {
+    if text.contains("://") { without_passwords(text) } else { text.to_owned() }
+}
+
 impl Value {
+    /// Whether showing it hides something.
+    pub(super) fn has_password(&self) -> bool {
+        match self {
+            Self::Secret(_) => true,
+            Self::Text(text) => shown(text) != *text,
+            Self::Texts(texts) => texts.iter().any(|text| shown(text) != *text),
+            Self::Uris(uris) => uris.iter().any(|uri| without_passwords(uri) != *uri),
+            _ => false,
+        }
+    }
+
     /// As it is written in a TOML file, passwords hidden.
     pub fn to_toml(&self) -> String {
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
         let list = |texts: Vec<String>| format!("[{}]", texts.join(", "));
         let path = |path: &PathBuf| quoted(&path.to_string_lossy());
         match self {
-            Self::Text(text) => quoted(text),
+            Self::Text(text) => quoted(&shown(text)),
             Self::Secret(_) => quoted(HIDDEN),
             Self::Path(one) => path(one),
             Self::Paths(paths) => list(paths.iter().map(path).collect()),
-            Self::Texts(texts) => list(texts.iter().map(|text| quoted(text)).collect()),
+            Self::Texts(texts) => list(texts.iter().map(|text| quoted(&shown(text))).collect()),
             Self::Uris(uris) => list(uris.iter().map(|uri| quoted(&without_passwords(uri))).collect()),
             Self::Count(count) => count.to_string(),
             Self::Size(size) => quoted(&size.to_string()),
@@ -279,12 +295,12 @@ impl Value {
     /// As a person reads it, passwords hidden.
     pub fn to_human(&self) -> String {
         match self {
-            Self::Text(text) => text.clone(),
+            Self::Text(text) => shown(text),
             Self::Path(path) => path.display().to_string(),
             Self::Paths(paths) => {
                 paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n")
             }
-            Self::Texts(texts) => texts.join("\n"),
+            Self::Texts(texts) => texts.iter().map(|text| shown(text)).collect::<Vec<_>>().join("\n"),
             Self::Uris(uris) => uris.iter().map(|uri| without_passwords(uri)).collect::<Vec<_>>().join("\n"),
             Self::Secret(_) => HIDDEN.to_owned(),
             Self::Address(address) => address.to_string(),
