@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::queue::Document;
 use crate::sandbox::{Profile, ResourceControl};
+use crate::settings::SettingFlags;
 use crate::submission::{LimitOverrides, Stop};
 use crate::units::{Bytes, Time};
 use crate::workspace::{AllowedUrl, FetchSettings};
@@ -167,30 +168,23 @@ const WORKER_HELP: &str = "\
 With --queue stdio, standard input takes one submission a line, as JSON; standard output gives events and, for each \
 submission, one 'done' line. The end of the input is the end of the work. SIGTERM and SIGINT finish what runs; a second one does not.
 
+A flag wins over the environment, the environment over the file, the file over the default. An empty variable is none. \
+A password in --queue is seen by everybody on the host ('ps'): give it in GAVEL_AMQP_PASSWORD or amqp.credentials_file.
+
 Exit codes: 0 all answered, or stopped as told; 2 wrong usage or configuration; 3 the host or the queue failed.";
 
 /// `gavel worker`.
 #[derive(Debug, Args)]
 pub struct Worker {
-    /// Where submissions come from: stdio, or amqp://USER:PASSWORD@HOST:PORT/VHOST of a RabbitMQ node, several
-    /// of one cluster separated by commas; better given in the environment than here, where `ps` shows it
-    #[arg(long, value_name = "QUEUE", default_value = "stdio", env = "GAVEL_QUEUE", hide_env_values = true)]
-    pub queue: String,
-    /// Folder of packages that submissions name; may be repeated, the first that has a name wins
-    #[arg(long, value_name = "DIR")]
-    pub package_root: Vec<PathBuf>,
-    /// Let submissions raise limits above their package's
-    #[arg(long)]
-    pub raise_limits: bool,
-    /// Queues, as globs, that submissions may name in 'reply_to' for a copy of their verdict; may be repeated
-    #[arg(long, value_name = "GLOB")]
-    pub reply_to: Vec<globset::Glob>,
-    /// How long what runs may take once told to stop
-    #[arg(long, value_name = "TIME", default_value = "1min", value_parser = parse_time)]
-    pub deadline: Time,
-    /// What may be fetched.
+    /// File of settings [env: GAVEL_CONFIG; empty: none] [default: /etc/gavel/worker.toml if it is there]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print every setting with where it is from, and end: as a table, or as a file that says the same
+    #[arg(long, value_enum, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "human")]
+    pub print_config: Option<ConfigFormat>,
+    /// Everything a file can say too.
     #[command(flatten)]
-    pub fetch: FetchFlags,
+    pub settings: SettingFlags,
 }
 
 /// What a worker may fetch.
@@ -204,10 +198,10 @@ pub struct FetchFlags {
     #[arg(long, value_name = "FILE")]
     pub fetch_ca: Option<PathBuf>,
     /// Address of the S3-compatible store that s3:// URLs lead to [default: Amazon's]
-    #[arg(long, value_name = "URL", env = "GAVEL_S3_ENDPOINT")]
+    #[arg(long, value_name = "URL", env = "GAVEL_FETCH_S3_ENDPOINT")]
     pub s3_endpoint: Option<String>,
     /// Region of that store [default: us-east-1]
-    #[arg(long, value_name = "REGION", env = "GAVEL_S3_REGION")]
+    #[arg(long, value_name = "REGION", env = "GAVEL_FETCH_S3_REGION")]
     pub s3_region: Option<String>,
 }
 
@@ -414,6 +408,15 @@ pub enum VerifyFormat {
     Json,
     /// JUnit XML
     Junit,
+}
+
+/// What `worker --print-config` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ConfigFormat {
+    /// A table
+    Human,
+    /// A TOML file with comments
+    Toml,
 }
 
 /// What `languages` prints.

@@ -28,6 +28,7 @@
 //! | [`language`] | the language table and its templates | how a command is run |
 //! | [`checker`] | whether an output is right | where it came from |
 //! | [`cache`] | directories named by what they were made from | what is in them |
+//! | [`settings`] | what a worker is told, and where | what the settings are for |
 //! | [`sandbox`] | boxes: commands with limits in, facts out | verdicts, languages, packages |
 //! | [`submission`], [`verdict`], [`report`], [`units`] | plain data and its text forms | all input and output |
 //!
@@ -53,6 +54,7 @@ pub mod package;
 pub mod queue;
 pub mod report;
 pub mod sandbox;
+pub mod settings;
 pub mod submission;
 pub mod units;
 pub mod verdict;

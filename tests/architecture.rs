@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// `package` reads comparators' options into its model, so `checker` lies below it.
 const LAYERS: &[&[&str]] = &[
     &["units", "submission", "verdict", "report"],
+    &["settings"],
     &["sandbox"],
     &["cache"],
     &["checker"],

@@ -54,7 +54,7 @@ fn is_signed(request: &Request) -> bool {
 
 fn judge(scene: &Scene, server: &Server, secret: Option<&str>, problem: Value) -> Value {
     let mut command = scene.gavel(&["worker", "--quiet", "--allow-url", "s3://problems/"]);
-    command.env("GAVEL_S3_ENDPOINT", server.url("")).env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE");
+    command.env("GAVEL_FETCH_S3_ENDPOINT", server.url("")).env("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE");
     command.env_remove("AWS_SECRET_ACCESS_KEY").env_remove("AWS_SESSION_TOKEN");
     if let Some(secret) = secret {
         command.env("AWS_SECRET_ACCESS_KEY", secret);

@@ -14,6 +14,7 @@ pub mod schema;
 pub mod verify;
 pub mod worker;
 
+mod configure;
 mod interrupt;
 mod sources;
 mod start;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::CommandError;
@@ -17,6 +18,7 @@ use crate::verdict::Verdict;
 
 static COLOR: OnceLock<Color> = OnceLock::new();
 static QUIET: OnceLock<bool> = OnceLock::new();
+static SET_LEVEL: OnceLock<Box<dyn Fn(LevelFilter) + Send + Sync>> = OnceLock::new();
 
 /// Starts logging as the global options ask. Once, at the start of the process.
 pub fn set_up(global: &Global) {
@@ -30,13 +32,34 @@ pub fn set_up(global: &Global) {
         (false, 2) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let _ = tracing_subscriber::fmt()
+    let subscriber = tracing_subscriber::fmt()
         .with_writer(io::stderr)
-        .with_max_level(level)
         .with_ansi(uses_color(&io::stderr()))
         .without_time()
         .with_target(false)
-        .try_init();
+        .with_env_filter(filter(level))
+        .with_filter_reloading();
+    let handle = subscriber.reload_handle();
+    let _ = SET_LEVEL.set(Box::new(move |level| {
+        // Fails only when nothing logs any more.
+        let _ = handle.reload(filter(level));
+    }));
+    let _ = subscriber.try_init();
+}
+
+/// Changes what is logged from here on.
+pub(crate) fn set_level(level: LevelFilter) {
+    if let Some(set) = SET_LEVEL.get() {
+        set(level);
+    }
+}
+
+/// Ours at the level asked for. What others' code says in detail is never logged: the client of the broker writes
+/// addresses with passwords, and the bytes that log in.
+fn filter(level: LevelFilter) -> EnvFilter {
+    let others = level.min(LevelFilter::INFO);
+    // The client also tells each refusal three times before it hands it to us, who say it once.
+    EnvFilter::new(format!("{others},lapin=off,gavel={level}"))
 }
 
 fn uses_color(stream: &impl IsTerminal) -> bool {

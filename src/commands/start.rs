@@ -7,6 +7,7 @@ use crate::cli::Global;
 use crate::judge::{Judge, JudgeSettings, StartError};
 use crate::language::Table;
 use crate::sandbox::{self, ResourceControl};
+use crate::settings::Settings;
 
 /// The language table the options name, or the built-in one.
 ///
@@ -38,10 +39,33 @@ pub(crate) fn judge(global: &Global) -> Result<Judge, CommandError> {
 /// # Errors
 /// As [`judge`].
 pub(crate) fn judge_for(global: &Global, may_raise_limits: bool) -> Result<Judge, CommandError> {
+    let mut settings = judge_settings(global)?;
+    settings.may_raise_limits = may_raise_limits;
+    judge_with(global, settings)
+}
+
+/// Starts the judge of a worker; `global` has what its settings say.
+///
+/// # Errors
+/// As [`judge`].
+pub(crate) fn judge_of_worker(global: &Global, worker: &Settings) -> Result<Judge, CommandError> {
+    let mut settings = judge_settings(global)?;
+    settings.may_raise_limits = worker.raise_limits;
+    settings.cache_capacity = worker.cache_size;
+    if let Some(name) = &worker.name {
+        settings.worker.clone_from(name);
+    }
+    judge_with(global, settings)
+}
+
+fn judge_settings(global: &Global) -> Result<JudgeSettings, CommandError> {
     let mut settings = JudgeSettings::new(languages(global)?, cache_directory(global)?);
     settings.slots = global.slots;
     settings.sandbox = sandbox_settings(global);
-    settings.may_raise_limits = may_raise_limits;
+    Ok(settings)
+}
+
+fn judge_with(global: &Global, settings: JudgeSettings) -> Result<Judge, CommandError> {
     let judge = Judge::start(settings).map_err(|error| match error {
         StartError::Slots(_) => CommandError::usage(error),
         StartError::Sandbox(_)

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::interrupt::Interrupts;
-use super::start;
-use super::{CommandError, exit, output};
+use super::{CommandError, configure, exit, output, start};
 use crate::cli::{Global, Worker as Arguments};
 use crate::queue::{self, Addresses, Amqp, AmqpOptions, Backlog, Stdio, Worker};
 use crate::sandbox::CancelToken;
@@ -21,25 +20,32 @@ use crate::workspace::Workspace;
 /// # Errors
 /// When the worker cannot start, or its queue breaks.
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let addresses = match arguments.queue.as_str() {
-        "stdio" => None,
-        addresses => Some(Addresses::parse(addresses).map_err(CommandError::usage)?),
-    };
-    let cache = start::cache_directory(global)?;
-    let workspace = Workspace::open_with_fetch(&arguments.package_root, &cache, arguments.fetch.settings())
-        .map_err(CommandError::usage)?;
+    let resolved = configure::read(global, arguments)?;
+    if let Some(format) = arguments.print_config {
+        configure::print(&resolved, format)?;
+    }
+    let settings = configure::settle(&resolved)?;
+    let addresses = configure::addresses(&resolved, &settings)?;
+    if arguments.print_config.is_some() {
+        return Ok(ExitCode::from(exit::ACCEPTED));
+    }
+    let global = &configure::global(global, &settings);
+    let fetch = configure::fetch(&resolved, &settings)?;
+    let workspace =
+        Workspace::open_with_fetch(&settings.package_roots, &start::cache_directory(global)?, fetch)
+            .map_err(CommandError::usage)?;
     // Before any thread, the keeper's included: they inherit what is blocked.
     let interrupts = Interrupts::watch()?;
-    let judge = start::judge_for(global, arguments.raise_limits)?;
+    let judge = start::judge_of_worker(global, &settings)?;
     let backlog = Arc::new(Backlog::default());
     let worker = Worker { judge: &judge, workspace: &workspace, backlog: &backlog };
     let queue = addresses.as_ref().map_or_else(|| "stdio".to_owned(), Addresses::shown);
     output::remark(&format!("worker {} ready: {} slots, queue {queue}", judge.worker(), judge.slots()));
     match addresses {
-        None => serve_streams(worker, &backlog, &interrupts, arguments.deadline)?,
+        None => serve_streams(worker, &backlog, &interrupts, settings.deadline)?,
         Some(addresses) => {
-            let options = AmqpOptions { reply_to: arguments.reply_to.clone(), ..AmqpOptions::default() };
-            serve_broker(worker, &backlog, &interrupts, arguments.deadline, &addresses, options)?;
+            let options = configure::amqp_options(&resolved, &settings)?;
+            serve_broker(worker, &backlog, &interrupts, settings.deadline, &addresses, options)?;
         }
     }
     Ok(ExitCode::from(exit::ACCEPTED))

@@ -1,82 +1,18 @@
-//! Addresses of brokers, connections to them, and what goes wrong on the way.
+//! Connections to a broker, and what goes wrong with them.
 
 use std::future::Future;
 use std::time::Duration;
 
-use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
-use lapin::uri::{AMQPScheme, AMQPUri};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::{Connection, ConnectionProperties};
 
+pub(super) use super::address::Addresses;
 use crate::queue::health::Health;
 
 /// The longest wait for any answer of a broker.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// Between attempts to connect: at first, and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-/// Seconds, unless the address says `?heartbeat=`; a dead connection is noticed after two of them.
-const HEARTBEAT: u16 = 10;
-/// The longest that an address may ask for.
-const LONGEST_HEARTBEAT: u16 = 60;
-
-/// Brokers of one cluster, tried in turn.
-#[derive(Clone)]
-pub struct Addresses(Vec<AMQPUri>);
-
-/// An address that cannot be used. Never shows the address itself: there is a password in it.
-#[derive(Debug, thiserror::Error)]
-pub enum AddressError {
-    /// No URI.
-    #[error("address {0} of the queue is not a broker's: {1}; use amqp://USER:PASSWORD@HOST:PORT/VHOST")]
-    Malformed(usize, String),
-    /// Encrypted.
-    #[error(
-        "address {0} of the queue begins with amqps, which this build does not speak: use amqp, over a tunnel if need be"
-    )]
-    Encrypted(usize),
-}
-
-impl Addresses {
-    /// Reads addresses separated by commas.
-    ///
-    /// # Errors
-    /// [`AddressError`], with the place of the wrong one.
-    pub fn parse(text: &str) -> Result<Self, AddressError> {
-        let mut uris = Vec::new();
-        for (place, part) in text.split(',').enumerate() {
-            let mut uri: AMQPUri = part.trim().parse().map_err(|_| malformed(place, "it cannot be read"))?;
-            if uri.scheme == AMQPScheme::AMQPS {
-                return Err(AddressError::Encrypted(place + 1));
-            }
-            if uri.authority.host.is_empty() {
-                return Err(malformed(place, "it has no host"));
-            }
-            // None at all would leave a half-open connection unnoticed for ever.
-            let heartbeat = uri.query.heartbeat.filter(|seconds| *seconds > 0).unwrap_or(HEARTBEAT);
-            uri.query.heartbeat = Some(heartbeat.min(LONGEST_HEARTBEAT));
-            uris.push(uri);
-        }
-        Ok(Self(uris))
-    }
-
-    /// Where they lead, without user and password.
-    pub fn shown(&self) -> String {
-        self.0.iter().map(shown).collect::<Vec<_>>().join(", ")
-    }
-}
-
-impl std::fmt::Debug for Addresses {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.shown())
-    }
-}
-
-fn malformed(place: usize, problem: &str) -> AddressError {
-    AddressError::Malformed(place + 1, problem.to_owned())
-}
-
-fn shown(uri: &AMQPUri) -> String {
-    format!("{}:{}/{}", uri.authority.host, uri.authority.port, uri.vhost.trim_start_matches('/'))
-}
 
 /// What goes wrong with a broker; all of it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -90,16 +26,6 @@ pub(super) enum LinkError {
     /// The connection is over, and nobody said why.
     #[error("the connection ended")]
     Gone,
-    /// The broker knows no such user with that password.
-    #[error(
-        "the broker refuses user '{user}': wrong password, or no such user; correct the credentials, or wait until the broker's are"
-    )]
-    Credentials { user: String },
-    /// The user has no business there.
-    #[error(
-        "the broker refuses user '{user}' virtual host '{vhost}': it does not exist, or the user has no permissions in it ({detail})"
-    )]
-    VirtualHost { user: String, vhost: String, detail: String },
     /// Something of ours exists and is another thing.
     #[error(
         "{what} '{name}' exists with other properties than gavel's ({error}): let its users go elsewhere and delete it, this worker declares it again by itself"
@@ -149,19 +75,6 @@ impl LinkError {
             _ => None,
         }
     }
-
-    /// Says a refusal to connect in the operator's terms.
-    fn while_connecting(self, uri: &AMQPUri) -> Self {
-        let (user, vhost) = (uri.authority.userinfo.username.clone(), uri.vhost.clone());
-        match self.refusal() {
-            Some(AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED)) => Self::Credentials { user },
-            Some(AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED)) => {
-                let detail = self.to_string();
-                Self::VirtualHost { user, vhost, detail }
-            }
-            _ => self,
-        }
-    }
 }
 
 /// Waits for an answer, for a bounded time.
@@ -208,18 +121,17 @@ impl Link {
     pub(super) async fn connect(&mut self) -> Connection {
         loop {
             tokio::time::sleep(self.pause).await;
-            let uri = self.addresses.0[self.next % self.addresses.0.len()].clone();
-            self.next += 1;
             let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
-            let place = shown(&uri);
-            match within("connecting", Connection::connect_uri(uri.clone(), properties)).await {
+            let (place, attempt) = self.addresses.connect(self.next, properties).await;
+            self.next += 1;
+            match attempt {
                 Ok(connection) => {
                     tracing::debug!(role = self.role, broker = %place, "connected");
                     return connection;
                 }
                 Err(error) => {
                     self.wait_longer();
-                    self.trouble(format!("broker {place}: {}", error.while_connecting(&uri)));
+                    self.trouble(format!("broker {place}: {error}"));
                 }
             }
         }
@@ -260,27 +172,5 @@ impl Link {
 
     fn wait_longer(&mut self) {
         self.pause = (self.pause * 2).clamp(BACKOFF.0, BACKOFF.1);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_shown_without_their_passwords() {
-        let addresses = Addresses::parse("amqp://user:secret@one:5673/judge, amqp://two").unwrap();
-        let text = format!("{addresses:?}");
-        assert!(text.contains("one:5673/judge") && text.contains("two:5672/"), "{text}");
-        assert!(!text.contains("secret") && !text.contains("user"), "{text}");
-    }
-
-    #[test]
-    fn errors_name_the_place_and_not_the_password() {
-        for text in ["amqp://a:secret@b,", "amqp://a,http://b:secret@c", "secret", "amqps://a:secret@b"] {
-            let error = Addresses::parse(text).unwrap_err().to_string();
-            assert!(!error.contains("secret"), "{error}");
-            assert!(error.contains("address "), "{error}");
-        }
     }
 }

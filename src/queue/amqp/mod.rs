@@ -13,22 +13,29 @@
 //! - a connection that breaks is made again, for ever, over all addresses in turn; consuming, publishing and
 //!   telling (progress, replies) have connections of their own, so that a broker that blocks publishers still
 //!   gets acknowledgements, and nothing that may be lost holds up what may not;
-//! - every wait for the broker has an end, and no message says a password.
+//! - every wait for the broker has an end, and no message says a password;
+//! - passwords and certificates are read again for every connection, and a broker's certificate is always
+//!   verified.
 //!
 //! All of it runs on one thread with a runtime of its own; judging never does.
 
+mod address;
 mod client;
 mod confirmed;
+mod dial;
 mod events;
 mod intake;
 mod link;
+mod login;
 mod options;
 mod publisher;
+mod secret_file;
 mod session;
 mod teller;
+mod tls;
 mod topology;
 mod troubles;
 
+pub use address::{AddressError, Addresses};
 pub use client::{Amqp, AmqpStartError};
-pub use link::{AddressError, Addresses};
 pub use options::AmqpOptions;
