@@ -3,6 +3,7 @@
 //! Doc comments here are the help texts. Values are parsed into the types of the plain-data files; whether
 //! they make sense on this machine is for `commands/` to find out.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -181,6 +182,9 @@ pub struct Worker {
     /// How long what runs may take once told to stop
     #[arg(long, value_name = "TIME", default_value = "1min", value_parser = parse_time)]
     pub deadline: Time,
+    /// Serve /livez, /readyz and /metrics over HTTP here, like 127.0.0.1:9377; port 0 lets the kernel choose
+    #[arg(long, value_name = "ADDRESS:PORT", env = "GAVEL_LISTEN")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// `gavel replay`.

@@ -9,6 +9,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::message::Key;
+use super::pulse::Pulse;
+use crate::instruments;
 use crate::sandbox::{CancelToken, SandboxError};
 use crate::submission::{Priority, Submission};
 
@@ -73,6 +75,7 @@ impl Job {
 pub struct Backlog {
     state: Mutex<State>,
     changed: Condvar,
+    pulse: Pulse,
 }
 
 #[derive(Debug, Default)]
@@ -109,6 +112,7 @@ impl Backlog {
         let mut state = self.lock();
         if let Some(known) = state.known.get_mut(&key) {
             known.tags.push(delivery.tag);
+            instruments::redelivery_joined();
             return Ok(Offer::Taken);
         }
         if state.closed {
@@ -126,7 +130,7 @@ impl Backlog {
             state.waiting[class].push_back(job);
         }
         state.known.insert(key, known);
-        self.changed.notify_all();
+        self.has_changed(&state);
         Ok(Offer::Taken)
     }
 
@@ -145,7 +149,7 @@ impl Backlog {
         loop {
             if let Some(job) = state.pick() {
                 state.running += 1;
-                self.changed.notify_all();
+                self.has_changed(&state);
                 return Some(job);
             }
             if state.closed {
@@ -177,7 +181,7 @@ impl Backlog {
         let mut state = self.lock();
         state.running = state.running.saturating_sub(1);
         let tags = state.known.remove(key).map(|known| known.tags).unwrap_or_default();
-        self.changed.notify_all();
+        self.has_changed(&state);
         tags
     }
 
@@ -200,7 +204,7 @@ impl Backlog {
             .filter_map(|job| state.known.remove(&job.key()))
             .flat_map(|known| known.tags)
             .collect();
-        self.changed.notify_all();
+        self.has_changed(&state);
         tags
     }
 
@@ -211,6 +215,11 @@ impl Backlog {
         for known in state.known.values() {
             known.cancel.cancel();
         }
+    }
+
+    /// Signs of life of the threads that take from here.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// Whether [`Backlog::abandon`] was called.
@@ -227,6 +236,12 @@ impl Backlog {
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
+    }
+
+    /// Wakes everybody who waits for a change, and shows it to operators.
+    fn has_changed(&self, state: &State) {
+        instruments::backlog_changed(state.waiting(), state.running);
+        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

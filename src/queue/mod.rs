@@ -14,6 +14,7 @@ mod backlog;
 mod health;
 mod memory;
 mod message;
+mod pulse;
 mod stdio;
 mod worker;
 
@@ -22,5 +23,6 @@ pub use backlog::{Backlog, Delivery, Job, Offer, Tag};
 pub use health::Health;
 pub use memory::Memory;
 pub use message::{Key, LARGEST, Malformed, Message, parse};
+pub use pulse::Pulse;
 pub use stdio::{Stdio, read_lines};
 pub use worker::{Outlet, Settlement, Worker};

@@ -5,8 +5,10 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use super::backlog::{Backlog, Job, Tag};
+use crate::instruments;
 use crate::judge::{EventSink, Judge};
 use crate::report::{Event, EventKind, Report};
 use crate::units::milliseconds;
@@ -60,6 +62,7 @@ impl Worker<'_> {
                 let spawned = std::thread::Builder::new().name(format!("judging-{index}")).spawn_scoped(
                     scope,
                     move || {
+                        let _alive = self.backlog.pulse().thread();
                         while let Some(job) = self.backlog.take() {
                             self.judge_one(&job, outlet);
                         }
@@ -76,19 +79,27 @@ impl Worker<'_> {
 
     fn judge_one(self, job: &Job, outlet: &dyn Outlet) {
         let queued = job.delivery.arrived.elapsed();
+        instruments::judging_began(job.delivery.submission.priority, queued);
+        let begun = Instant::now();
+        let judging = self.backlog.pulse().judging();
         let events = |event: Event| {
+            self.backlog.pulse().beat();
             // The final word goes its own way, as a verdict.
             if !matches!(event.kind, EventKind::Done(_)) {
                 outlet.progress(&event);
             }
         };
         let mut report = self.report(job, &events);
+        drop(judging);
+        let judged = Instant::now();
+        instruments::judging_ended(report.verdict, judged - begun);
         report.phases_ms.queue = milliseconds(queued);
         let settlement = if report.verdict == Verdict::CX && self.backlog.is_abandoned() {
             outlet.cut_short(job, &report)
         } else {
             outlet.verdict(job, &report)
         };
+        instruments::verdict_is_out(judged.elapsed());
         outlet.settle(&report, self.backlog.finish(&job.key()), settlement);
     }
 

@@ -16,6 +16,7 @@ use super::publisher::{Progress, Publication, Publisher};
 use super::topology::VERDICTS;
 use crate::cache::Digest;
 use crate::queue::backlog::{Backlog, Job, Tag};
+use crate::queue::health::Health;
 use crate::queue::worker::{Outlet, Settlement};
 use crate::report::{Event, EventKind, Report};
 
@@ -61,6 +62,7 @@ impl Amqp {
         worker: &str,
         slots: usize,
         backlog: Arc<Backlog>,
+        health: Health,
     ) -> Result<Self, AmqpStartError> {
         let (orders, order_receiver) = mpsc::unbounded_channel();
         let (publications, publication_receiver) = mpsc::unbounded_channel();
@@ -68,7 +70,7 @@ impl Amqp {
         let closing = Arc::new(Notify::new());
         let end = EndOfIntake(Arc::clone(&backlog));
         let intake = Intake {
-            link: Link::new(addresses.clone(), "consuming", worker),
+            link: Link::new(addresses.clone(), "consuming", worker, health.clone()),
             backlog,
             prefetch: u16::try_from(slots + 1).unwrap_or(u16::MAX),
             orders: order_receiver,
@@ -77,7 +79,7 @@ impl Amqp {
             stopping: false,
         };
         let publisher = Publisher {
-            link: Link::new(addresses.clone(), "publishing", worker),
+            link: Link::new(addresses.clone(), "publishing", worker, health),
             publications: publication_receiver,
             progress: progress_receiver,
             closing: Arc::clone(&closing),
@@ -143,7 +145,9 @@ impl Outlet for Amqp {
     fn progress(&self, event: &Event) {
         if let Ok(body) = serde_json::to_vec(event) {
             // Full: dropped rather than delaying a verdict.
-            let _ = self.progress.try_send(Progress { kind: kind(&event.kind).to_owned(), body });
+            if self.progress.try_send(Progress { kind: kind(&event.kind).to_owned(), body }).is_err() {
+                crate::instruments::progress_dropped();
+            }
         }
     }
 

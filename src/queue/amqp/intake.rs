@@ -193,6 +193,7 @@ impl Intake {
                 }
             }
             Ok(message::Message::Cancel(_)) => {
+                crate::instruments::message_refused(crate::instruments::Refusal::Misplaced);
                 self.bury(tag, message, "a cancel message among submissions: send it to gavel.control");
                 Ok(())
             }
@@ -205,6 +206,7 @@ impl Intake {
     }
 
     fn complain(&self, malformed: &Malformed) {
+        crate::instruments::message_refused(crate::instruments::Refusal::Malformed);
         tracing::warn!(id = %malformed.id, "message refused: {malformed}");
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
 
+use crate::queue::health::Health;
+
 /// The longest wait for any answer of a broker.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between attempts to connect: at first, and at most.
@@ -122,11 +124,14 @@ pub(super) struct Link {
     name: String,
     next: usize,
     pause: Duration,
+    health: Health,
 }
 
 impl Link {
-    pub(super) fn new(addresses: Addresses, role: &'static str, worker: &str) -> Self {
-        Self { addresses, role, name: format!("gavel {worker} {role}"), next: 0, pause: Duration::ZERO }
+    pub(super) fn new(addresses: Addresses, role: &'static str, worker: &str, health: Health) -> Self {
+        health.complain(role, "not connected to the broker yet");
+        let name = format!("gavel {worker} {role}");
+        Self { addresses, role, name, next: 0, pause: Duration::ZERO, health }
     }
 
     /// Connects, however long it takes.
@@ -139,10 +144,12 @@ impl Link {
             let place = shown(&uri);
             match within("connecting", Connection::connect_uri(uri, properties)).await {
                 Ok(connection) => {
+                    crate::instruments::connected(self.role);
                     tracing::info!(role = self.role, broker = %place, "connected");
                     return connection;
                 }
                 Err(error) => {
+                    self.health.complain(self.role, error.to_string());
                     self.wait_longer();
                     tracing::warn!(role = self.role, broker = %place, again_in = ?self.pause, "{error}");
                 }
@@ -153,15 +160,18 @@ impl Link {
     /// The connection was of use: the next attempt comes soon.
     pub(super) fn was_useful(&mut self) {
         self.pause = Duration::ZERO;
+        self.health.recover(self.role);
     }
 
     /// The connection failed: the next attempt comes later.
     pub(super) fn failed(&mut self, error: &LinkError) {
+        self.health.complain(self.role, error.to_string());
         self.wait_longer();
         tracing::warn!(role = self.role, again_in = ?self.pause, "lost the broker: {error}");
     }
 
     fn wait_longer(&mut self) {
+        crate::instruments::connection_failed(self.role);
         self.pause = (self.pause * 2).clamp(BACKOFF.0, BACKOFF.1);
     }
 }
