@@ -4,7 +4,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/http.rs"]
+mod http;
 mod node;
+mod readiness;
 
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
