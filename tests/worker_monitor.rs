@@ -369,3 +369,48 @@ fn a_port_that_cannot_be_had_is_said_at_once() {
         assert!(said.stderr.contains(reason) && said.stderr.contains("--listen"), "{said:?}");
     }
 }
+
+/// Metrics and label values that the example's alerts look at are there, so that none can be silent by mistake.
+#[test]
+fn alerts_look_at_what_is_there() {
+    #[derive(serde::Deserialize)]
+    struct Rules {
+        groups: Vec<Group>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Group {
+        rules: Vec<Rule>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Rule {
+        alert: String,
+        expr: String,
+        labels: BTreeMap<String, String>,
+        annotations: BTreeMap<String, String>,
+    }
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &[]);
+    let mut submission: Value = serde_json::from_str(&bash("a", SUM, &inline())).unwrap();
+    submission["priority"] = "contest".into();
+    worker.send(&submission.to_string());
+    worker.next("done");
+    let metrics = worker.metrics().text;
+    let rules = std::fs::read_to_string("deploy/prometheus/alerts.yml").unwrap();
+    let rules: Rules = serde_saphyr::from_str(&rules).unwrap();
+    let rules: Vec<Rule> = rules.groups.into_iter().flat_map(|group| group.rules).collect();
+    assert!(rules.len() > 5);
+    for Rule { alert, expr, labels, annotations } in rules {
+        assert!(["page", "ticket"].contains(&labels["severity"].as_str()), "{alert}");
+        assert!(annotations.contains_key("summary") && annotations.contains_key("description"), "{alert}");
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        for name in expr.split(|c: char| !is_name(c)).filter(|word| word.starts_with("gavel_")) {
+            let there = metrics.lines().any(|line| line.split(['{', ' ']).next() == Some(name));
+            assert!(there, "{alert} looks at {name}");
+        }
+        for selector in expr.split(['{', ',', '}']).filter(|part| part.contains("=\"")) {
+            let is_scraper_s = selector.starts_with("job=");
+            assert!(is_scraper_s || metrics.contains(selector), "{alert} looks at {selector}");
+        }
+    }
+    assert_eq!(worker.end(), 0);
+}
