@@ -292,7 +292,11 @@ fn describe() {
     for (name, help) in gauges {
         describe_gauge!(name, help);
     }
-    describe_gauge!(CACHE_BYTES, Unit::Bytes, "Size of the cache, as far as this worker knows.");
+    describe_gauge!(
+        CACHE_BYTES,
+        Unit::Bytes,
+        "Size of the cache, from the first entry this worker adds; its other users are seen now and then."
+    );
 }
 
 #[allow(clippy::cast_precision_loss)] // Counts of things in memory are far below 2^53.

@@ -57,11 +57,6 @@ impl Usage {
         instruments::cache_size(known.total.unwrap_or_default().saturating_add(known.added));
     }
 
-    /// Scans now, as the first commit would.
-    pub(super) fn measure(&self, places: &Places) {
-        self.add(places, 0);
-    }
-
     /// Scans, evicts if over the capacity, and returns what is left.
     fn shrink(&self, places: &Places) -> u64 {
         let mut candidates = scan(places);

@@ -124,11 +124,6 @@ impl Store {
         &self.places.root
     }
 
-    /// Looks how much is in it, for whoever watches its size; evicts where that is too much.
-    pub fn measure(&self) {
-        self.usage.measure(&self.places);
-    }
-
     fn check_root(&self) -> Result<(), CacheError> {
         let root = &self.places.root;
         let metadata = match fs::symlink_metadata(root) {

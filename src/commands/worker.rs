@@ -41,7 +41,6 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     if let (Some(port), Some(metrics)) = (port, &metrics) {
         let control = judge.sandbox().resource_control();
         instruments::begin(env!("CARGO_PKG_VERSION"), control.id(), judge.slots());
-        judge.measure_cache();
         output::remark(&format!("metrics and health on http://{}", port.address));
         monitor::serve(port, status.clone(), metrics.clone()).map_err(CommandError::judging)?;
     }

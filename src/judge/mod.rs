@@ -136,11 +136,6 @@ impl Judge {
         &self.sandbox
     }
 
-    /// Looks how large the cache is, which otherwise the first entry that is made does.
-    pub fn measure_cache(&self) {
-        self.store.measure();
-    }
-
     /// Whether a submission can be judged as it was sent; [`Judge::judge`] checks the same.
     ///
     /// # Errors
