@@ -118,7 +118,9 @@ fn a_wrong_configuration_is_not_retried(_: &Guest) {
 /// Puts everything in its place; `more` goes into the unit's `[Service]` section.
 fn install(more: &str) {
     let from = Path::new("/payload/systemd");
-    let copy = |name: &str, to: &str| drop(fs::copy(from.join(name), to).unwrap());
+    let copy = |name: &str, to: &str| {
+        fs::copy(from.join(name), to).unwrap();
+    };
     copy("gavel.sysusers.conf", "/usr/lib/sysusers.d/gavel.conf");
     copy("gavel.tmpfiles.conf", "/usr/lib/tmpfiles.d/gavel.conf");
     copy(UNIT, &format!("/etc/systemd/system/{UNIT}"));
