@@ -24,6 +24,7 @@ const VERDICTS: &str = "gavel_verdicts_total";
 const UNCONFIRMED: &str = "gavel_verdicts_unconfirmed";
 const WAITING: &str = "gavel_submissions_waiting";
 const RUNNING: &str = "gavel_submissions_running";
+const RETURNED: &str = "gavel_submissions_returned_total";
 const SLOTS: &str = "gavel_slots";
 const SLOTS_BUSY: &str = "gavel_slots_busy";
 const CACHE_HITS: &str = "gavel_cache_hits_total";
@@ -136,6 +137,11 @@ pub fn verdict_is_out(took: Duration) {
     histogram!(PUBLISH).record(took);
 }
 
+/// A submission that was begun went back to its queue, for another worker or a better time.
+pub fn submission_returned() {
+    counter!(RETURNED).increment(1);
+}
+
 /// What waits and what runs has changed.
 pub fn backlog_changed(waiting: usize, running: usize) {
     gauge!(WAITING).set(float(waiting));
@@ -230,7 +236,7 @@ pub fn begin(version: &'static str, sandbox: &'static str, slots: usize) {
     backlog_changed(0, 0);
     gauge!(UNCONFIRMED).set(0.0);
     ready(false);
-    for name in [CACHE_HITS, CACHE_MISSES, CACHE_EVICTIONS, BOXES_BORN, JOINED, DROPPED] {
+    for name in [CACHE_HITS, CACHE_MISSES, CACHE_EVICTIONS, BOXES_BORN, JOINED, DROPPED, RETURNED] {
         counter!(name).absolute(0);
     }
     for verdict in Verdict::ALL {
@@ -273,6 +279,7 @@ fn describe() {
         (CONNECTIONS, "Connections made to a broker; beyond the first of a role they are reconnects."),
         (CONNECTION_FAILURES, "Attempts to connect to a broker that failed, and connections lost."),
         (REFUSED, "Messages not taken in, by why."),
+        (RETURNED, "Submissions given back to their queue after they were begun."),
         (JOINED, "Submissions that came again while this worker had them; nothing was started."),
         (DROPPED, "Progress events dropped rather than delaying a verdict."),
     ];

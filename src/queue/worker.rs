@@ -92,14 +92,17 @@ impl Worker<'_> {
         let mut report = self.report(job, &events);
         drop(judging);
         let judged = Instant::now();
-        instruments::judging_ended(report.verdict, judged - begun);
         report.phases_ms.queue = milliseconds(queued);
+        instruments::judging_ended(report.verdict, judged - begun);
         let settlement = if report.verdict == Verdict::CX && self.backlog.is_abandoned() {
             outlet.cut_short(job, &report)
         } else {
             outlet.verdict(job, &report)
         };
         instruments::verdict_is_out(judged.elapsed());
+        if settlement == Settlement::Return {
+            instruments::submission_returned();
+        }
         outlet.settle(&report, self.backlog.finish(&job.key()), settlement);
     }
 
