@@ -21,6 +21,7 @@
 //! | module | what it knows | what it refuses to know |
 //! |---|---|---|
 //! | [`cli`], [`commands`] | flags, terminals, exit codes; the only place that wires layers together | how anything is judged |
+//! | [`monitor`] | what operators see: the HTTP port, systemd | what is in a message |
 //! | [`queue`] | messages, what waits, the worker's threads | how anything is judged, what a package is |
 //! | [`workspace`] | package roots, inline tests, what changed on disk | where submissions come from |
 //! | [`judge`] | the order of steps, limits, verdicts, what runs when and where | queues, terminals, package formats |
@@ -30,9 +31,9 @@
 //! | [`cache`] | directories named by what they were made from | what is in them |
 //! | [`settings`] | what a worker is told, and where | what the settings are for |
 //! | [`sandbox`] | boxes: commands with limits in, facts out | verdicts, languages, packages |
-//! | [`submission`], [`verdict`], [`report`], [`units`] | plain data and its text forms | all input and output |
+//! | [`submission`], [`verdict`], [`report`], [`units`], [`instruments`] | plain data and its text forms; what is measured | all input and output |
 //!
-//! Imports go one way: `commands → queue → workspace → judge → package, language, checker, cache → sandbox`;
+//! Imports go one way: `commands → monitor → queue → workspace → judge → package, language, checker, cache → sandbox`;
 //! the plain-data modules are for everyone. A test reads the `use crate::` lines and fails on a wrong arrow.
 //!
 //! # What always holds
@@ -48,8 +49,10 @@ pub mod cache;
 pub mod checker;
 pub mod cli;
 pub mod commands;
+pub mod instruments;
 pub mod judge;
 pub mod language;
+pub mod monitor;
 pub mod package;
 pub mod queue;
 pub mod report;

@@ -364,3 +364,14 @@ pub enum Priority {
     /// Judged before; may wait.
     Rejudge,
 }
+
+impl Priority {
+    /// The id in messages.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Contest => "contest",
+            Self::Normal => "normal",
+            Self::Rejudge => "rejudge",
+        }
+    }
+}

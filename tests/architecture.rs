@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 ///
 /// `package` reads comparators' options into its model, so `checker` lies below it.
 const LAYERS: &[&[&str]] = &[
-    &["units", "submission", "verdict", "report"],
+    &["units", "submission", "verdict", "report", "instruments"],
     &["settings"],
     &["sandbox"],
     &["cache"],
@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["judge"],
     &["workspace"],
     &["queue"],
+    &["monitor"],
     &["cli", "commands"],
 ];
 

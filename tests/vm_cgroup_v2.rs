@@ -1,4 +1,4 @@
-//! gavel on pure cgroup v2 under systemd, in a virtual machine that this test builds and boots.
+//! gavel on pure cgroup v2 under systemd, and as the unit in `deploy/systemd`, in a virtual machine that this test builds and boots.
 //!
 //! Each test is a situation (who runs gavel, in which kind of group) and lives twice. Here it boots the machine,
 //! once for all of them, and asserts on what the machine reported. In the guest this same executable runs with
@@ -13,6 +13,8 @@
 mod guest;
 #[path = "vm/machine.rs"]
 mod machine;
+#[path = "vm/unit.rs"]
+mod unit;
 
 use std::sync::OnceLock;
 
@@ -64,4 +66,9 @@ fn a_user_in_a_scope() {
 #[test]
 fn a_user_without_delegation() {
     situation("a_user_without_delegation", ResourceControl::None);
+}
+
+#[test]
+fn the_unit_of_deploy() {
+    situation("the_unit_of_deploy", ResourceControl::CgroupV2);
 }

@@ -16,6 +16,7 @@ use super::draft::KeyLock;
 use super::manifest::Manifest;
 use super::store::{Places, open_manifest};
 use super::{Digest, tree};
+use crate::instruments;
 use crate::units::Bytes;
 
 /// What this process knows of the store's size.
@@ -53,6 +54,7 @@ impl Usage {
         if !fits || known.added > self.capacity / 8 {
             *known = Known { total: Some(self.shrink(places)), added: 0 };
         }
+        instruments::cache_size(known.total.unwrap_or_default().saturating_add(known.added));
     }
 
     /// Scans, evicts if over the capacity, and returns what is left.
@@ -68,6 +70,7 @@ impl Usage {
                 break;
             }
             if evict(places, &candidate) {
+                instruments::cache_evicted();
                 total = total.saturating_sub(candidate.size);
             }
         }

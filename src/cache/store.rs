@@ -11,6 +11,7 @@ use super::draft::KeyLock;
 use super::evict::Usage;
 use super::manifest::Manifest;
 use super::{CacheError, Digest, Draft, Entry, tree};
+use crate::instruments;
 use crate::units::Bytes;
 
 /// A store of directories on disk, each named by the digest of what it was made from.
@@ -228,11 +229,14 @@ impl Store {
     /// When the store cannot be read or written.
     pub fn get_or_lock(&self, key: &Digest) -> Result<Lookup, CacheError> {
         if let Some(entry) = self.get(key)? {
+            instruments::cache_looked_up(true);
             return Ok(Lookup::Hit(entry));
         }
         let lock = KeyLock::wait(&self.places, key)?;
         // Somebody may have made it while this caller waited.
-        match self.get(key)? {
+        let made = self.get(key)?;
+        instruments::cache_looked_up(made.is_some());
+        match made {
             Some(entry) => Ok(Lookup::Hit(entry)),
             None => Ok(Lookup::Miss(Draft::new(&self.places, *key, lock)?)),
         }

@@ -6,7 +6,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use super::{CommandError, output};
 use crate::cli::{Cgroups, ConfigFormat, Global, Worker as Arguments};
-use crate::queue::{Addresses, AmqpOptions};
+use crate::queue::{Addresses, AmqpOptions, Health};
 use crate::settings::{Resolved, Settings};
 use crate::workspace::{AllowedUrl, FetchSettings, S3Settings};
 
@@ -81,17 +81,21 @@ pub(crate) fn fetch(resolved: &Resolved, settings: &Settings) -> Result<FetchSet
     })
 }
 
-/// How the broker is used.
+/// How the broker is used; how that goes is said to `health`.
 ///
 /// # Errors
 /// Usage, when a pattern is none.
-pub(crate) fn amqp_options(resolved: &Resolved, settings: &Settings) -> Result<AmqpOptions, CommandError> {
+pub(crate) fn amqp_options(
+    resolved: &Resolved,
+    settings: &Settings,
+    health: Health,
+) -> Result<AmqpOptions, CommandError> {
     let reply_to = settings.amqp.reply_to.iter().map(|text| Glob::new(text)).collect::<Result<_, _>>();
     Ok(AmqpOptions {
         prefetch: settings.amqp.prefetch,
         reply_to: reply_to
             .map_err(|error| CommandError::Usage(format!("{}: {error}", resolved.place("amqp.reply_to"))))?,
-        ..AmqpOptions::default()
+        health,
     })
 }
 

@@ -10,7 +10,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::interrupt::Interrupts;
 use super::{CommandError, configure, exit, output, start};
 use crate::cli::{Global, Worker as Arguments};
-use crate::queue::{self, Addresses, Amqp, AmqpOptions, Backlog, Stdio, Worker};
+use crate::instruments;
+use crate::monitor::{self, Metrics, Status};
+use crate::queue::{self, Addresses, Amqp, Backlog, Health, Stdio, Worker};
 use crate::sandbox::CancelToken;
 use crate::units::Time;
 use crate::workspace::Workspace;
@@ -34,18 +36,34 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let workspace =
         Workspace::open_with_fetch(&settings.package_roots, &start::cache_directory(global)?, fetch)
             .map_err(CommandError::usage)?;
+    let port = settings.listen.map(monitor::bind).transpose().map_err(CommandError::usage)?;
+    // Before anything is to be counted.
+    let metrics = port.is_some().then(Metrics::install).transpose().map_err(CommandError::judging)?;
     // Before any thread, the keeper's included: they inherit what is blocked.
     let interrupts = Interrupts::watch()?;
     let judge = start::judge_of_worker(global, &settings)?;
     let backlog = Arc::new(Backlog::default());
+    let health = Health::default();
+    let status = Status::new(health.clone(), Arc::clone(&backlog), judge.sandbox().vitals());
+    if let (Some(port), Some(metrics)) = (port, &metrics) {
+        let control = judge.sandbox().resource_control();
+        instruments::begin(env!("CARGO_PKG_VERSION"), control.id(), judge.slots());
+        output::remark(&format!("metrics and health on http://{}", port.address));
+        monitor::serve(port, status.clone(), metrics.clone()).map_err(CommandError::judging)?;
+    }
+    // Ends before the judge, whose end it would report as a death.
+    let _watch = monitor::watch(status.clone(), metrics).map_err(CommandError::judging)?;
     let worker = Worker { judge: &judge, workspace: &workspace, backlog: &backlog };
     let queue = addresses.as_ref().map_or_else(|| "stdio".to_owned(), Addresses::shown);
     output::remark(&format!("worker {} ready: {} slots, queue {queue}", judge.worker(), judge.slots()));
     match addresses {
-        None => serve_streams(worker, &backlog, &interrupts, settings.deadline)?,
+        None => serve_streams(worker, &backlog, &interrupts, settings.deadline, &status)?,
         Some(addresses) => {
-            let options = configure::amqp_options(&resolved, &settings)?;
-            serve_broker(worker, &backlog, &interrupts, settings.deadline, &addresses, options)?;
+            let (name, slots) = (judge.worker(), judge.slots());
+            let options = configure::amqp_options(&resolved, &settings, health)?;
+            let broker = Amqp::start(&addresses, name, slots, Arc::clone(&backlog), options);
+            let broker = broker.map_err(CommandError::judging)?;
+            serve_broker(worker, &backlog, &interrupts, settings.deadline, broker, &status)?;
         }
     }
     Ok(ExitCode::from(exit::ACCEPTED))
@@ -57,20 +75,27 @@ fn serve_streams(
     backlog: &Arc<Backlog>,
     interrupts: &Interrupts,
     deadline: Time,
+    status: &Status,
 ) -> Result<(), CommandError> {
     // There is no one to give back to: whoever wrote a line gets an answer to it.
     stop_when_told(
         interrupts.token().clone(),
         Arc::clone(backlog),
         deadline,
+        status,
         Backlog::cancel_waiting,
         || {},
     )?;
     let outlet = Arc::new(Stdio::new(io::stdout(), worker.judge.worker()));
     let reader = spawn("reader", {
-        let (backlog, outlet) = (Arc::clone(backlog), Arc::clone(&outlet));
-        move || queue::read_lines(&mut BufReader::new(io::stdin()), &backlog, &outlet)
+        let (backlog, outlet, status) = (Arc::clone(backlog), Arc::clone(&outlet), status.clone());
+        move || {
+            let end = queue::read_lines(&mut BufReader::new(io::stdin()), &backlog, &outlet);
+            status.stopping();
+            end
+        }
     })?;
+    status.started();
     worker.run(&*outlet).map_err(CommandError::judging)?;
 
     if outlet.is_broken() {
@@ -91,17 +116,16 @@ fn serve_broker(
     backlog: &Arc<Backlog>,
     interrupts: &Interrupts,
     deadline: Time,
-    addresses: &Addresses,
-    options: AmqpOptions,
+    broker: Amqp,
+    status: &Status,
 ) -> Result<(), CommandError> {
-    let (judge, slots) = (worker.judge, worker.judge.slots());
-    let broker = Amqp::start(addresses, judge.worker(), slots, Arc::clone(backlog), options);
-    let broker = Arc::new(broker.map_err(CommandError::judging)?);
+    let broker = Arc::new(broker);
     let (stopping, giving_up) = (Arc::clone(&broker), Arc::clone(&broker));
     stop_when_told(
         interrupts.token().clone(),
         Arc::clone(backlog),
         deadline,
+        status,
         move |backlog| {
             let waiting = backlog.stop();
             tracing::info!(given_back = waiting.len(), "what was not begun goes back to its queue");
@@ -109,6 +133,7 @@ fn serve_broker(
         },
         move || giving_up.give_up(),
     )?;
+    status.started();
     worker.run(&*broker).map_err(CommandError::judging)?;
     if !interrupts.token().is_cancelled() {
         return Err(CommandError::Judging(
@@ -127,15 +152,18 @@ fn stop_when_told(
     token: CancelToken,
     backlog: Arc<Backlog>,
     deadline: Time,
+    status: &Status,
     stop: impl FnOnce(&Backlog) + Send + 'static,
     give_up: impl FnOnce() + Send + 'static,
 ) -> Result<(), CommandError> {
+    let status = status.clone();
     spawn("stopping", move || {
         let mut wait = [PollFd::new(token.as_fd(), PollFlags::POLLIN)];
         while !token.is_cancelled() {
             // An interrupted wait is begun again.
             let _ = poll(&mut wait, PollTimeout::NONE);
         }
+        status.stopping();
         tracing::info!("stopping: finishing what runs");
         stop(&backlog);
         if !backlog.wait_until_idle(deadline.0) {

@@ -21,6 +21,7 @@ use super::{
     environment,
 };
 use crate::cache::{Digest, Draft, Entry, KeyBuilder, Lookup};
+use crate::instruments;
 use crate::language::{Artifact, Language, Placeholders, expand};
 use crate::package::Package;
 use crate::report::{CompileReport, EventKind};
@@ -284,6 +285,7 @@ fn compile_in_box(
     if cancel.is_cancelled() {
         return Err(Fault::Cancelled);
     }
+    instruments::compiled(&plan.language.id, outcome.wall);
     let mut report = CompileReport {
         log: read_log(&mut stdout, &mut stderr, &judge.spill)?,
         reason: rejection(&outcome, plan.language, argv)?,

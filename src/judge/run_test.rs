@@ -16,6 +16,7 @@ use super::limits::RunLimits;
 use super::pipeline::TestRun;
 use super::{EXECUTABLE, environment};
 use crate::checker::{Comparison, compare};
+use crate::instruments;
 use crate::language::{Placeholders, expand};
 use crate::package::Test;
 use crate::report::TestReport;
@@ -144,6 +145,7 @@ pub(super) fn run_test(
     if outcome.stopped.contains(&Stopped::Cancelled) {
         return Err(Fault::Cancelled);
     }
+    instruments::tested(&run.language.id, outcome.wall);
     let mut result = TestResult { report: figures(test, &outcome), applied: Vec::new() };
     let program = own_file(argv, &run.program.directory);
     judge_outcome(&mut result, &outcome, run.limits, argv, program)?;

@@ -17,6 +17,7 @@ use nix::unistd::Pid;
 
 use super::StartError;
 use super::boxes::BoxPool;
+use crate::instruments;
 use crate::sandbox::Shape;
 
 /// How often a waiting thread looks whether it was cancelled: a condition variable cannot wait for a
@@ -88,6 +89,7 @@ impl Slots {
                 state.waiting.pop_front();
                 let place = self.best(&state.free, shape);
                 let index = state.free.remove(place);
+                instruments::slots_busy(self.slots.len() - state.free.len());
                 if !state.free.is_empty() {
                     self.changed.notify_all();
                 }
@@ -117,7 +119,10 @@ impl SlotGuard<'_> {
 
 impl Drop for SlotGuard<'_> {
     fn drop(&mut self) {
-        lock(&self.slots.state).free.push(self.index);
+        let mut state = lock(&self.slots.state);
+        state.free.push(self.index);
+        instruments::slots_busy(self.slots.slots.len() - state.free.len());
+        drop(state);
         self.slots.changed.notify_all();
     }
 }

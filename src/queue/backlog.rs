@@ -9,6 +9,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::message::Key;
+use super::pulse::Pulse;
+use crate::instruments;
 use crate::sandbox::{CancelToken, SandboxError};
 use crate::submission::{Priority, Remote, RemoteKind, Submission};
 
@@ -85,6 +87,7 @@ pub struct Upcoming {
 pub struct Backlog {
     state: Mutex<State>,
     changed: Condvar,
+    pulse: Pulse,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +128,7 @@ impl Backlog {
         let mut state = self.lock();
         if let Some(known) = state.known.get_mut(&key) {
             known.tags.push(delivery.tag);
+            instruments::redelivery_joined();
             return Ok(Offer::Taken);
         }
         if state.closed {
@@ -143,7 +147,7 @@ impl Backlog {
             state.waiting[class].push_back(job);
         }
         state.known.insert(key, known);
-        self.changed.notify_all();
+        self.has_changed(&state);
         Ok(Offer::Taken)
     }
 
@@ -177,7 +181,7 @@ impl Backlog {
             {
                 state.running += 1;
                 state.fetching += u64::from(job.has_remotes());
-                self.changed.notify_all();
+                self.has_changed(&state);
                 return Some(job);
             }
             if state.closed && state.waiting() == 0 {
@@ -228,7 +232,7 @@ impl Backlog {
         let mut state = self.lock();
         state.running = state.running.saturating_sub(1);
         let tags = state.known.remove(key).map(|known| known.tags).unwrap_or_default();
-        self.changed.notify_all();
+        self.has_changed(&state);
         tags
     }
 
@@ -243,7 +247,7 @@ impl Backlog {
         let mut state = self.lock();
         state.closed = true;
         let tags = state.give_back();
-        self.changed.notify_all();
+        self.has_changed(&state);
         tags
     }
 
@@ -284,6 +288,11 @@ impl Backlog {
         }
     }
 
+    /// Signs of life of the threads that take from here.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     /// Whether [`Backlog::abandon`] was called.
     pub fn is_abandoned(&self) -> bool {
         self.lock().abandoned
@@ -298,6 +307,12 @@ impl Backlog {
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         true
+    }
+
+    /// Wakes everybody who waits for a change, and shows it to operators.
+    fn has_changed(&self, state: &State) {
+        instruments::backlog_changed(state.waiting(), state.running);
+        self.changed.notify_all();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -14,6 +14,7 @@ use serde::Serialize;
 use super::backlog::{Backlog, Delivery, Job, Offer, Tag};
 use super::message::{Key, LARGEST, Malformed, Message, parse};
 use super::worker::{Outlet, Settlement};
+use crate::instruments::{self, Refusal};
 use crate::report::{Event, Report};
 
 /// Submissions read ahead. A cancel message is seen once fewer than these stand before it.
@@ -130,6 +131,7 @@ fn read_all<W: Write + Send>(
             }
             Ok(Message::Cancel(key)) => backlog.cancel(key),
             Err(mut malformed) => {
+                instruments::message_refused(Refusal::Malformed);
                 malformed.problem = format!("line {number}: {}", malformed.problem);
                 outlet.line(&malformed.event(&outlet.worker));
             }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::backlog::{Backlog, Job, Tag};
 use super::prefetch;
+use crate::instruments;
 use crate::judge::{EventSink, Judge};
 use crate::report::{Event, EventKind, Report};
 use crate::sandbox::CancelToken;
@@ -94,6 +95,7 @@ impl Worker<'_> {
                 let spawned = std::thread::Builder::new().name(format!("judging-{index}")).spawn_scoped(
                     scope,
                     move || {
+                        let _alive = self.backlog.pulse().thread();
                         while let Some(job) = self.backlog.take() {
                             self.judge_one(&job, outlet);
                         }
@@ -110,18 +112,26 @@ impl Worker<'_> {
 
     fn judge_one(self, job: &Job, outlet: &dyn Outlet) {
         let queued = job.delivery.arrived.elapsed();
+        instruments::judging_began(job.delivery.submission.priority, queued);
+        let begun = Instant::now();
+        let judging = self.backlog.pulse().judging();
         let events = |event: Event| {
+            self.backlog.pulse().beat();
             // The final word goes its own way, as a verdict.
             if !matches!(event.kind, EventKind::Done(_)) {
                 outlet.progress(&event);
             }
         };
         let mut report = self.report(job, &events);
+        drop(judging);
+        let judged = Instant::now();
         report.phases_ms.queue = milliseconds(queued);
+        instruments::judging_ended(report.verdict, judged - begun);
         if is_ours(job, &report) && outlet.may_try_elsewhere(job) {
             let problem = report.error.as_deref().unwrap_or("an unknown failure of this host");
             tracing::error!(id = %job.key().id, "given back, because this host failed: {problem}");
             outlet.is_unwell(problem);
+            instruments::submission_returned();
             outlet.settle(&report, self.backlog.finish(&job.key()), Settlement::Return);
             self.wait_for_the_host();
             outlet.is_well();
@@ -132,6 +142,10 @@ impl Worker<'_> {
         } else {
             outlet.verdict(job, &report)
         };
+        instruments::verdict_is_out(judged.elapsed());
+        if settlement == Settlement::Return {
+            instruments::submission_returned();
+        }
         outlet.settle(&report, self.backlog.finish(&job.key()), settlement);
     }
 

@@ -11,8 +11,10 @@ use super::cgroup::{Files, Meter, Role};
 use super::keeper_client::KeeperClient;
 use super::keeper_message::{Answer, Request};
 use super::resource_limits::HardLimits;
+use super::watch::LARGEST_STRETCH;
 use super::wire::Inbox;
 use super::{CancelToken, Command, Outcome, ResourceControl, SandboxError, Shape, watch};
+use crate::instruments::{self, BoxEnd, BoxPart};
 
 /// One box; destroyed when dropped.
 pub struct BoxHandle {
@@ -114,6 +116,8 @@ impl BoxHandle {
         if opened.is_err() {
             // Half a handle has no drop: the box would stay until the keeper's end.
             let _ = keeper.ask(&Request::Close { number });
+        } else {
+            instruments::box_born();
         }
         opened
     }
@@ -217,7 +221,11 @@ impl BoxHandle {
         }
         self.used = true;
         self.broken = true;
+        let keeper = Arc::clone(&self.keeper);
+        let longest = command.limits.wall.map(|wall| wall.saturating_mul(LARGEST_STRETCH));
+        let step = keeper.deadlines.begin("a run in a box", longest);
         let outcome = watch::run(self, command, cancel);
+        drop(step);
         // Of a command that could not be handed over the box has heard nothing.
         self.broken = !matches!(outcome, Ok(_) | Err(SandboxError::Command { .. }));
         outcome
@@ -239,12 +247,14 @@ impl BoxHandle {
             let (_, mut files) = self.keeper.ask(&Request::Renew { number: self.number })?;
             self.workspace = take(&mut files, Role::Workspace)?;
             self.pristine = Traces::of(&self.workspace)?;
+            instruments::box_renewed(BoxPart::Files);
         }
         if self.used
             && let Some(meter) = self.meter.as_mut().filter(|meter| meter.needs_fresh_leaf())
         {
             let (_, files) = self.keeper.ask(&Request::FreshLeaf { number: self.number })?;
             meter.replace(files)?;
+            instruments::box_renewed(BoxPart::Cgroup);
         }
         self.used = false;
         Ok(())
@@ -253,6 +263,11 @@ impl BoxHandle {
 
 impl Drop for BoxHandle {
     fn drop(&mut self) {
+        instruments::box_ended(match (self.broken, self.lost) {
+            (true, _) => BoxEnd::Fault,
+            (false, true) => BoxEnd::OutOfMemory,
+            (false, false) => BoxEnd::Unneeded,
+        });
         match self.keeper.ask(&Request::Close { number: self.number }) {
             // A keeper that is gone has taken its boxes along.
             Ok(_) | Err(SandboxError::KeeperGone) => {}

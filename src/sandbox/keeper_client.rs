@@ -5,17 +5,23 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::cgroup::{Files, Role};
 use super::keeper_message::{Answer, Request};
+use super::vitals::Deadlines;
 use super::wire::{self, Inbox};
 use super::{ResourceControl, SandboxError};
+
+/// The longest the keeper works on one question, and on those of other threads before it.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// The connection; dropping the last one ends the keeper and waits until it has cleaned up.
 #[derive(Debug)]
 pub(super) struct KeeperClient {
     connection: Mutex<Connection>,
+    pub(super) deadlines: Arc<Deadlines>,
     process: Child,
 }
 
@@ -52,7 +58,7 @@ impl KeeperClient {
             .spawn()
             .map_err(|error| SandboxError::at("start the box keeper", executable, error))?;
         let connection = Mutex::new(Connection { socket: Some(ours), inbox: Inbox::new() });
-        let client = Self { connection, process };
+        let client = Self { connection, deadlines: Arc::default(), process };
         match client.ask(&Request::Start { demanded })? {
             (Answer::Started { control }, _) => Ok((client, control)),
             _ => Err(SandboxError::KeeperGone),
@@ -66,6 +72,7 @@ impl KeeperClient {
 
     /// Sends a request and waits for its answer.
     pub(super) fn ask(&self, request: &Request) -> Result<(Answer, Files), SandboxError> {
+        let _step = self.deadlines.begin("a question to the box keeper", Some(ANSWER));
         let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Connection { socket, inbox } = &mut *connection;
         let Some(open) = socket else { return Err(SandboxError::KeeperGone) };

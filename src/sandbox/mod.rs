@@ -39,6 +39,7 @@ mod shape;
 mod streams;
 mod syscalls;
 mod tree;
+mod vitals;
 mod watch;
 mod wire;
 
@@ -50,6 +51,7 @@ pub use command::{Command, Exit, Limits, Outcome, Stopped, Stream};
 pub use error::SandboxError;
 pub use keeper::{FIRST_ID, keeper_main};
 pub use shape::{BASE_MOUNTS, PREPARED, PROGRAM, Profile, Shape, WORKSPACE};
+pub use vitals::Vitals;
 
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -132,6 +134,11 @@ impl Sandbox {
     /// Process id of the keeper, for logs and for whoever looks at the host's processes.
     pub fn keeper_id(&self) -> u32 {
         self.keeper.process_id()
+    }
+
+    /// Signs of life, to be looked at from another thread for as long as this is there.
+    pub fn vitals(&self) -> Vitals {
+        Vitals::new(Arc::clone(&self.keeper.deadlines), self.keeper.process_id())
     }
 
     /// Makes a box; its processes stay on `core` where one is given.

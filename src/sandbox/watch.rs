@@ -29,7 +29,7 @@ use crate::units::Bytes;
 const GRACE: Duration = Duration::from_secs(20);
 
 /// A wall limit is stretched by the time the host gave the box no core, but never beyond this factor.
-const LARGEST_STRETCH: u32 = 10;
+pub(super) const LARGEST_STRETCH: u32 = 10;
 
 /// Output is taken at most this often while a program runs: a program that writes byte by byte would otherwise
 /// wake us at every byte.

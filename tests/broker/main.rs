@@ -15,12 +15,15 @@ mod common;
 mod credentials;
 mod fleet;
 mod host_faults;
+#[path = "../common/http.rs"]
+mod http;
 mod invariants;
 mod large;
 mod messages;
 mod network_faults;
 mod node;
 mod proxy;
+mod readiness;
 mod schedule;
 mod sharing;
 mod site;

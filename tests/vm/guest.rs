@@ -28,6 +28,9 @@ pub(crate) type Check = (&'static str, fn(&Guest));
 
 /// What is examined: everything where gavel is at home, and in the other situations what they may change.
 pub(crate) fn checks(situation: &str, control: ResourceControl) -> Vec<Check> {
+    if situation == "the_unit_of_deploy" {
+        return crate::unit::checks();
+    }
     let everywhere: &[Check] = &[
         ("resource_control_is_named", Guest::resource_control_is_named),
         ("killed_worker_leaves_nothing", Guest::killed_worker_leaves_nothing),
@@ -347,7 +350,7 @@ impl Guest {
         }
     }
 
-    fn nothing_is_left(&self) {
+    pub(crate) fn nothing_is_left(&self) {
         self.begin_alone();
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         assert!(!mounts.contains(PROGRAM), "{mounts}");
@@ -367,7 +370,7 @@ impl Guest {
 
     /// Every directory of gavel's in the tree; it owns nothing outside directories of that name.
     #[allow(clippy::unused_self)]
-    fn groups(&self) -> Vec<PathBuf> {
+    pub(crate) fn groups(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let mut pending = vec![PathBuf::from("/sys/fs/cgroup")];
         while let Some(directory) = pending.pop() {
@@ -423,7 +426,7 @@ fn run_words(
 }
 
 /// Processes of gavel's, and what it runs here, with their names.
-fn processes() -> Vec<(i32, String)> {
+pub(crate) fn processes() -> Vec<(i32, String)> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     entries
         .filter_map(|entry| {

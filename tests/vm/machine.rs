@@ -84,6 +84,7 @@ fn payload(scratch: &Path) -> Result<PathBuf, String> {
         copy(&own(script), script)?;
     }
     run(Command::new("cp").arg("-r").arg(own("situations")).arg(own("package")).arg(&tree))?;
+    run(Command::new("cp").arg("-r").arg(own("../../deploy/systemd")).arg(&tree))?;
     fs::create_dir(tree.join("programs")).map_err(|error| error.to_string())?;
     run(Command::new("gcc")
         .args(["-O2", "-static", "-Wno-unused-result", "-o"])

@@ -176,9 +176,11 @@ impl Amqp {
 
     fn tell(&self, tale: Tale) {
         // Full: dropped rather than delaying a verdict.
-        if self.tales.try_send(tale).is_err()
-            && self.dropped.fetch_add(1, Ordering::Relaxed).is_multiple_of(10_000)
-        {
+        if self.tales.try_send(tale).is_ok() {
+            return;
+        }
+        crate::instruments::progress_dropped();
+        if self.dropped.fetch_add(1, Ordering::Relaxed).is_multiple_of(10_000) {
             tracing::warn!(
                 "progress and copies of verdicts cannot be told fast enough, or at all: they are dropped"
             );

@@ -135,6 +135,7 @@ impl Intake {
             // Its original is in the dead queue already.
             (_, Brings::Exhausted) => session.settle(&[tag], Settlement::Done).await,
             (Ok(message::Message::Cancel(_)), _) => {
+                crate::instruments::message_refused(crate::instruments::Refusal::Misplaced);
                 self.bury(tag, message, "a cancel message among submissions: send it to gavel.control");
                 Ok(())
             }
@@ -202,6 +203,7 @@ impl Intake {
 }
 
 fn complain(malformed: &Malformed) {
+    crate::instruments::message_refused(crate::instruments::Refusal::Malformed);
     tracing::warn!(id = %malformed.id, "message refused: {malformed}");
 }
 

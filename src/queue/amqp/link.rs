@@ -126,6 +126,7 @@ impl Link {
             self.next += 1;
             match attempt {
                 Ok(connection) => {
+                    crate::instruments::connected(self.role);
                     tracing::debug!(role = self.role, broker = %place, "connected");
                     return connection;
                 }
@@ -171,6 +172,7 @@ impl Link {
     }
 
     fn wait_longer(&mut self) {
+        crate::instruments::connection_failed(self.role);
         self.pause = (self.pause * 2).clamp(BACKOFF.0, BACKOFF.1);
     }
 }

@@ -1,0 +1,44 @@
+//! A worker's readiness follows its broker.
+
+use std::io::{BufRead, BufReader};
+
+use crate::common::{SUM, Scene};
+use crate::http::{address_in, get, wait_for};
+use crate::node::{Client, Node};
+use crate::{is_quiet, submission, worker};
+
+#[test]
+fn a_worker_is_ready_while_there_is_a_broker() {
+    let (scene, mut node) = (Scene::new(), Node::start());
+    let mut worker = worker(&scene, &node, &["--listen", "127.0.0.1:0"]);
+    let mut said = BufReader::new(worker.0.as_mut().unwrap().stderr.take().unwrap());
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::stderr()));
+    let address = address_in(&line);
+    wait_for(address, "/readyz", 200);
+
+    let (away, alive) = std::thread::scope(|scope| {
+        // The broker needs seconds to come back, and until then nobody is ready.
+        let watching = scope.spawn(|| (wait_for(address, "/readyz", 503), get(address, "/livez").status));
+        node.kill_and_restart();
+        watching.join().unwrap()
+    });
+    assert_eq!(alive, 200);
+    assert!(away.body.contains("consuming: "), "{away:?}");
+    wait_for(address, "/readyz", 200);
+
+    let client = Client::new(&node);
+    client.submit("contest", &submission("after", SUM));
+    assert_eq!(client.fetch("gavel.results").body["verdict"], "AC");
+    let metrics = get(address, "/metrics").body;
+    for role in ["consuming", "publishing"] {
+        for (name, least) in [("connections", 2), ("connection_failures", 1)] {
+            let start = format!("gavel_broker_{name}_total{{role=\"{role}\"}} ");
+            let count = metrics.lines().find_map(|line| line.strip_prefix(&start)).unwrap();
+            assert!(count.parse::<u32>().unwrap() >= least, "{start}{count}");
+        }
+    }
+    assert_eq!(worker.stop().code, 0);
+    is_quiet(&node, 0);
+}
