@@ -7,7 +7,9 @@ use std::future::Future;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
+use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use async_compat::Compat;
@@ -19,9 +21,10 @@ use lapin::protocol::{AMQPErrorKind, AMQPHardError, AMQPSoftError};
 use lapin::uri::AMQPUri;
 use lapin::{AsyncTcpStream, Connection, ConnectionProperties, ErrorKind};
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::login::Known;
 use super::secret_file::FileError;
@@ -52,12 +55,12 @@ pub(super) enum DialError {
     #[error("{0}")]
     Handshake(String),
     /// The user or the password is not the broker's.
-    #[error("it refuses {user}, password from {from}: wrong password, or no such user")]
+    #[error("it refuses {user}, {reason}")]
     Credentials {
         /// Who, in words.
         user: String,
-        /// Where the password is from.
-        from: String,
+        /// Where the password is from, and what may be wrong.
+        reason: String,
     },
     /// The user has no business there.
     #[error(
@@ -104,7 +107,7 @@ pub(super) async fn dial(
                 let words = client.explain(&error);
                 DialError::Handshake(words.unwrap_or_else(|| format!("TLS failed: {error}{}", client.hint())))
             })?;
-            Box::new(stream)
+            Box::new(Encrypted(stream))
         }
     };
     let vhost = uri.vhost.clone();
@@ -129,7 +132,7 @@ fn explain(error: lapin::Error, tls: Option<&Client>, known: &Known, vhost: Stri
     match error.kind() {
         ErrorKind::ProtocolError(refusal) => match refusal.kind() {
             AMQPErrorKind::Soft(AMQPSoftError::ACCESSREFUSED) => {
-                DialError::Credentials { user, from: known.from().to_owned() }
+                DialError::Credentials { user, reason: known.refusal() }
             }
             AMQPErrorKind::Hard(AMQPHardError::NOTALLOWED) => {
                 let detail = refusal.get_message().to_string();
@@ -151,6 +154,41 @@ fn explain(error: lapin::Error, tls: Option<&Client>, known: &Known, vhost: Stri
 trait Wire: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Wire for T {}
+
+/// A TLS stream whose abrupt end is said in the operator's words: brokers that die do not say goodbye, and
+/// messages have lengths of their own, so nothing cut off is taken for whole.
+struct Encrypted(TlsStream<TcpStream>);
+
+impl AsyncRead for Encrypted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the broker ended the connection"),
+            _ => error,
+        })
+    }
+}
+
+impl AsyncWrite for Encrypted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
 
 /// The client's way to the runtime: tokio's in everything but what a connection is.
 #[derive(Debug, Clone)]

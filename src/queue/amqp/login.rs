@@ -95,9 +95,7 @@ impl Login {
             Source::Environment(password) => {
                 Known { user: user(), password: password.clone(), from: PASSWORD.to_owned() }
             }
-            Source::Certificate => {
-                Known { user: None, password: Secret::new(""), from: "its certificate".to_owned() }
-            }
+            Source::Certificate => Known { user: None, password: Secret::new(""), from: String::new() },
             Source::File(path) => {
                 let wrong = |problem: &str| FileError::new(FILE, path, problem);
                 let text = String::from_utf8(watch.read_secret(FILE, path)?)
@@ -142,9 +140,12 @@ impl Known {
         }
     }
 
-    /// Where the password is from, in words.
-    pub(super) fn from(&self) -> &str {
-        &self.from
+    /// What it means that the broker refuses it, in words.
+    pub(super) fn refusal(&self) -> String {
+        match &self.user {
+            Some(_) => format!("password from {}: wrong password, or no such user", self.from),
+            None => "EXTERNAL: no such user, or its auth_mechanisms do not have it".to_owned(),
+        }
     }
 }
 
