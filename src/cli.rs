@@ -190,7 +190,7 @@ pub struct Worker {
 /// What a worker may fetch.
 #[derive(Debug, Clone, Args)]
 pub struct FetchFlags {
-    /// URL below which files and packages may be fetched, like https://files.example/problems/; may be
+    /// URL below which files and packages may be fetched, like `https://files.example/problems/`; may be
     /// repeated; without it nothing is fetched
     #[arg(long, value_name = "URL")]
     pub allow_url: Vec<AllowedUrl>,

@@ -23,7 +23,7 @@
 //! | [`cli`], [`commands`] | flags, terminals, exit codes; the only place that wires layers together | how anything is judged |
 //! | [`monitor`] | what operators see: the HTTP port, systemd | what is in a message |
 //! | [`queue`] | messages, what waits, the worker's threads | how anything is judged, what a package is |
-//! | [`workspace`] | package roots, inline tests, what changed on disk | where submissions come from |
+//! | [`workspace`] | package roots, inline tests, what changed on disk, what is fetched and unpacked | where submissions come from |
 //! | [`judge`] | the order of steps, limits, verdicts, what runs when and where | queues, terminals, package formats |
 //! | [`package`] | problem packages on disk, one file a format, one model | programs, sandboxes |
 //! | [`language`] | the language table and its templates | how a command is run |

@@ -149,7 +149,7 @@ fn a_worker_killed_while_fetching_leaves_nothing_that_the_next_would_use() {
     let is_half_there = || {
         let drafts = std::fs::read_dir(&drafts).into_iter().flatten().flatten();
         let size = |draft: std::fs::DirEntry| draft.path().join("archive").metadata().map_or(0, |m| m.len());
-        drafts.map(size).sum::<u64>() as usize == archive.len() / 2
+        drafts.map(size).sum::<u64>() == archive.len() as u64 / 2
     };
     wait_until(&mut child, is_half_there);
     child.kill().unwrap();

@@ -309,9 +309,8 @@ fn bombs_stop_at_their_limits() {
     let large = zip_of(&[("1.in", &zeros)]);
     let message = unpack_bytes(&large).refusal();
     assert!(message.contains("fetch.highest_ratio"), "{message}");
-    for packed in [gzip(&tar_of(&[tar_entry(EntryType::Regular, b"1.in", &zeros)]))] {
-        assert!(unpack_bytes(&packed).refusal().contains("fetch.highest_ratio"));
-    }
+    let tape = tar_of(&[tar_entry(EntryType::Regular, b"1.in", &zeros)]);
+    assert!(unpack_bytes(&gzip(&tape)).refusal().contains("fetch.highest_ratio"));
     // Bytes that do not compress, so that only their sum is too much.
     let mut state = 1u64;
     let noise: Vec<u8> = std::iter::repeat_with(|| {
