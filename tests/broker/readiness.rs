@@ -1,17 +1,33 @@
 //! A worker's readiness follows its broker.
 
 use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
 
 use crate::common::{SUM, Scene};
 use crate::http::{address_in, get, wait_for};
 use crate::node::{Client, Node};
-use crate::{is_quiet, submission, worker};
+
+/// A worker that does not outlive its test.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 #[test]
 fn a_worker_is_ready_while_there_is_a_broker() {
     let (scene, mut node) = (Scene::new(), Node::start());
-    let mut worker = worker(&scene, &node, &["--listen", "127.0.0.1:0"]);
-    let mut said = BufReader::new(worker.0.as_mut().unwrap().stderr.take().unwrap());
+    let mut command = scene.gavel(&["worker", "--slots", "1", "--listen", "127.0.0.1:0"]);
+    command.env("GAVEL_QUEUE", node.address()).stdin(Stdio::null()).stdout(Stdio::null());
+    let mut worker = Worker(command.stderr(Stdio::piped()).spawn().unwrap());
+    let mut said = BufReader::new(worker.0.stderr.take().unwrap());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();
     std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::stderr()));
@@ -29,7 +45,11 @@ fn a_worker_is_ready_while_there_is_a_broker() {
     wait_for(address, "/readyz", 200);
 
     let client = Client::new(&node);
-    client.submit("contest", &submission("after", SUM));
+    let submission = json!({
+        "schema": 1, "id": "after", "language": "bash", "files": [{"name": "main.sh", "text": SUM}],
+        "problem": {"inline": [{"input": "1 2\n", "answer": "3\n"}]},
+    });
+    client.submit("contest", &submission);
     assert_eq!(client.fetch("gavel.results").body["verdict"], "AC");
     let metrics = get(address, "/metrics").body;
     for role in ["consuming", "publishing"] {
@@ -39,6 +59,6 @@ fn a_worker_is_ready_while_there_is_a_broker() {
             assert!(count.parse::<u32>().unwrap() >= least, "{start}{count}");
         }
     }
-    assert_eq!(worker.stop().code, 0);
-    is_quiet(&node, 0);
+    kill(Pid::from_raw(worker.0.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    assert_eq!(worker.0.wait().unwrap().code(), Some(0));
 }

@@ -77,7 +77,7 @@ fn it_judges(guest: &Guest) {
     assert_eq!(report["provenance"]["sandbox"], "cgroup-v2", "{report}");
     let groups = guest.groups();
     assert!(groups.len() == 1 && groups[0].ends_with(format!("system.slice/{UNIT}/gavel")), "{groups:?}");
-    submit("glutton", "dd if=/dev/zero of=/dev/null bs=300M count=1\n");
+    submit("glutton", "dd if=/dev/zero of=/dev/null bs=90M count=1\n");
     assert_eq!(wait_for("done", "glutton")["verdict"], "MLE");
     assert_eq!(show("ActiveState"), "active", "{}", status());
 }
@@ -132,7 +132,7 @@ fn install(more: &str) {
         // The limits are those of a machine that may be emulated by a busy one.
         let package = "/var/lib/gavel/packages/sum";
         fs::create_dir_all(format!("{package}/data/secret")).unwrap();
-        fs::write(format!("{package}/problem.yaml"), "name: Sum\nlimits:\n  memory: 128\n").unwrap();
+        fs::write(format!("{package}/problem.yaml"), "name: Sum\nlimits:\n  memory: 64\n").unwrap();
         fs::write(format!("{package}/.timelimit"), "60\n").unwrap();
         for (test, (a, b)) in [(1, 2), (20, 30)].into_iter().enumerate() {
             fs::write(format!("{package}/data/secret/{test}.in"), format!("{a} {b}\n")).unwrap();
