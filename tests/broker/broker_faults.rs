@@ -108,6 +108,8 @@ fn a_deleted_queue_is_declared_and_consumed_again() {
     worker.wait_for("was the queue deleted?");
     let mut client = Client::at(&site.address());
     client.wait_for("gavel.judge.normal");
+    // Cancels are for those who listen.
+    worker.wait_for_more("connected to the broker role=\"consuming\"", 1);
     site.cancel("runs");
     client.submit("normal", &submission("next", SUM));
     let answers = site.answers(&["runs", "next"]);

@@ -14,7 +14,7 @@ fn a_full_disk_costs_nobody_a_verdict_and_is_waited_out() {
     std::fs::create_dir(&cache).unwrap();
     // A mount namespace of its own: the small disk is gone with the process.
     let script = "mount -t tmpfs -o size=24m,mode=700 tmpfs \"$1\" && export GAVEL_CACHE=\"$1\" && \
-                  exec \"$2\" worker --slots 1";
+                  exec \"$2\" worker -v --slots 1";
     let mut command = std::process::Command::new("unshare");
     command.args(["--mount", "sh", "-c", script, "sh", text(&cache), env!("CARGO_BIN_EXE_gavel")]);
     let mut worker = Worker::run(&site.scene, command, &site.address());

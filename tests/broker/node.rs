@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lapin::message::BasicGetMessage;
@@ -23,7 +23,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 /// Far longer than anything takes; reached only by what hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// What all nodes of a cluster know each other by.
 const COOKIE: &str = "GAVELTESTS";
@@ -148,6 +148,9 @@ impl Node {
 
     /// Evaluates Erlang expressions on the node, in milliseconds where `rabbitmqctl` takes seconds.
     pub(crate) fn evaluate(&self, expressions: &str) -> String {
+        // Two at once would have one name, and one of them be refused.
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut call = Command::new("erl_call")
             .env("HOME", self.directory.path())
             .env("ERL_EPMD_PORT", self.mapper.port.to_string())

@@ -24,14 +24,14 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts one and waits until it says that it is ready, which does not wait for its broker.
     pub(crate) fn start(scene: &Scene, address: &str, more: &[&str]) -> Self {
-        Self::run(scene, scene.gavel(&[&["worker", "--slots", "1"], more].concat()), address)
+        Self::run(scene, scene.gavel(&[&["worker", "-v", "--slots", "1"], more].concat()), address)
     }
 
     /// The same for a command that becomes a worker.
     pub(crate) fn run(scene: &Scene, mut command: Command, address: &str) -> Self {
         let log = (0..).map(|number| scene.path(&format!("worker-{number}.log")));
         let log = log.into_iter().find(|path| !path.exists()).unwrap();
-        command.env("GAVEL_QUEUE", address).env("GAVEL_LOG", "info").env("NO_COLOR", "1");
+        command.env("GAVEL_QUEUE", address).env("NO_COLOR", "1");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         let child = command.spawn().unwrap();
         let mut worker = Self { child, log, keepers: Vec::new(), has_ended: false };

@@ -106,7 +106,7 @@ impl Intake {
                 arrival = session.next() => match arrival? {
                     Arrival::Message(place, message) => self.take_in(session, place, *message).await?,
                     Arrival::Ended(place, error) => {
-                        self.link.trouble(error.to_string());
+                        self.link.complain(&error.to_string());
                         session.restore(place, error).await?;
                         self.link.was_useful();
                     }

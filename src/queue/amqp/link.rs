@@ -240,17 +240,21 @@ impl Link {
         self.trouble(format!("lost the broker: {error}"));
     }
 
-    /// Something is wrong that is being mended; said once as long as it stays the same.
-    pub(super) fn trouble(&mut self, problem: String) {
+    fn trouble(&mut self, problem: String) {
         if self.said == problem {
             tracing::debug!(role = self.role, again_in = ?self.pause, "{problem}");
         } else {
             tracing::warn!(role = self.role, again_in = ?self.pause, "{problem}");
         }
-        if let Some(health) = &self.health {
-            health.complain(self.role, &problem);
-        }
+        self.complain(&problem);
         self.said = problem;
+    }
+
+    /// Something is wrong that is being mended.
+    pub(super) fn complain(&self, problem: &str) {
+        if let Some(health) = &self.health {
+            health.complain(self.role, problem);
+        }
     }
 
     fn wait_longer(&mut self) {
