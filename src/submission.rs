@@ -240,3 +240,16 @@ pub enum Priority {
     /// Judged before; may wait.
     Rejudge,
 }
+
+impl std::str::FromStr for Priority {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "contest" => Ok(Self::Contest),
+            "normal" => Ok(Self::Normal),
+            "rejudge" => Ok(Self::Rejudge),
+            other => Err(format!("'{other}' is no class: use contest, normal or rejudge")),
+        }
+    }
+}

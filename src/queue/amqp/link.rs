@@ -205,21 +205,27 @@ impl Link {
     pub(super) async fn connect(&mut self) -> Connection {
         loop {
             tokio::time::sleep(self.pause).await;
-            let uri = self.addresses.0[self.next % self.addresses.0.len()].clone();
-            self.next += 1;
-            let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
-            let place = shown(&uri);
-            match within("connecting", Connection::connect_uri(uri.clone(), properties)).await {
+            let (place, attempt) = self.attempt().await;
+            match attempt {
                 Ok(connection) => {
                     tracing::debug!(role = self.role, broker = %place, "connected");
                     return connection;
                 }
                 Err(error) => {
                     self.wait_longer();
-                    self.trouble(format!("broker {place}: {}", error.while_connecting(&uri)));
+                    self.trouble(format!("broker {place}: {error}"));
                 }
             }
         }
+    }
+
+    /// Tries the next address once; where that leads, and how it went.
+    pub(super) async fn attempt(&mut self) -> (String, Result<Connection, LinkError>) {
+        let uri = self.addresses.0[self.next % self.addresses.0.len()].clone();
+        self.next += 1;
+        let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
+        let attempt = within("connecting", Connection::connect_uri(uri.clone(), properties)).await;
+        (shown(&uri), attempt.map_err(|error| error.while_connecting(&uri)))
     }
 
     /// The connection is of use: the next attempt comes soon, and what was wrong is over.

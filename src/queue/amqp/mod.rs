@@ -25,6 +25,7 @@ mod link;
 mod options;
 mod publisher;
 mod session;
+mod submitter;
 mod teller;
 mod topology;
 mod troubles;
@@ -32,3 +33,6 @@ mod troubles;
 pub use client::{Amqp, AmqpStartError};
 pub use link::{AddressError, Addresses};
 pub use options::AmqpOptions;
+pub use submitter::{
+    DeadMessage, Depth, Desk, Dispatch, News, Post, Receipt, Submitter, SubmitterError, SubmitterOptions,
+};
