@@ -97,7 +97,7 @@ fn a_broker_that_dies_while_somebody_waits_costs_no_verdict() {
     // A journal whose queue is gone: what it took to be sent is sent again, and says so.
     stage.stop(worker);
     let submitting =
-        Process::start(&mut stage.gavel(&[&COMMAND[..], &["--judging", "2", "--keep", "1s"]].concat()));
+        Process::start(&mut stage.gavel(&[&COMMAND[..], &["--judging", "2", "--keep", "500ms"]].concat()));
     stage.wait_for_depth("gavel.judge.normal", STUDENTS as u32);
     submitting.signal(Signal::SIGKILL);
     submitting.end();
@@ -106,8 +106,12 @@ fn a_broker_that_dies_while_somebody_waits_costs_no_verdict() {
     let journal = std::fs::read_to_string(stage.scene.path("class.journal")).unwrap();
     let header: Value = serde_json::from_str(journal.lines().next().unwrap()).unwrap();
     let queue = header["queue"].as_str().unwrap();
-    while Client::new(&stage.node).depth(queue).is_some() {
-        std::thread::sleep(std::time::Duration::from_millis(100));
+    // Looking at a queue is using it: between looks it must have the time to expire.
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        if Client::new(&stage.node).depth(queue).is_none() {
+            break;
+        }
     }
     let said = stage.say(&[&COMMAND[..], &["--judging", "2", "--verbose"]].concat());
     assert_eq!(said.code, 0, "{said:?}");

@@ -81,7 +81,12 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     live.finish();
     journal.sync()?;
     if let Err(error) = outcome {
-        tell_how_to_go_on(&entries, &path, waiting);
+        let is_untouched = entries.iter().all(|entry| entry.report().is_none() && !entry.is_taken());
+        if is_untouched && is_single && arguments.journal.is_none() {
+            journal.discard();
+        } else {
+            tell_how_to_go_on(&entries, &path, waiting);
+        }
         return Err(error);
     }
 

@@ -82,7 +82,8 @@ fn read_folder(path: &Path) -> Result<Problem, CommandError> {
             shown(path)
         ))
     };
-    let plain = Comparator::Tokens(TokenOptions::default());
+    // What workers compare inline tests with.
+    let plain = Comparator::Tokens(TokenOptions { case_sensitive: true, ..TokenOptions::default() });
     if let Some(test) = package.tests.iter().find(|test| test.comparator != plain) {
         return Err(refuse(format!("test {} is not compared token by token", output::one_line(&test.name))));
     }
