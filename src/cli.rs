@@ -3,9 +3,12 @@
 //! Doc comments here are the help texts. Values are parsed into the types of the plain-data files; whether
 //! they make sense on this machine is for `commands/` to find out.
 
+mod client;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, Submit, SubmitFormat};
 
 use crate::queue::Document;
 use crate::sandbox::{Profile, ResourceControl};
@@ -65,8 +68,20 @@ pub enum Command {
     /// Judge what a queue holds until told to stop
     #[command(after_help = WORKER_HELP)]
     Worker(Worker),
+    /// Send submissions to the workers and collect their verdicts
+    #[command(after_help = client::SUBMIT_HELP)]
+    Submit(Box<Submit>),
+    /// Take a submission back
+    #[command(after_help = client::CANCEL_HELP)]
+    Cancel(Cancel),
+    /// Look at the queues, and at what died in them
+    #[command(after_help = client::QUEUE_HELP)]
+    Queue(Queue),
     /// Judge recorded submissions at a rate, and say how long they took
-    #[command(after_help = "Exit codes: 0 all judged, whatever they got; 2 wrong usage; 3 a judging error.")]
+    #[command(
+        after_help = "Exit codes: 0 all judged, whatever they got; 2 wrong usage; 3 a judging error, or \
+                            verdicts are missing."
+    )]
     Replay(Replay),
     /// Run any command in a box
     Run(Run),
@@ -245,6 +260,16 @@ pub struct Replay {
     /// What may be fetched.
     #[command(flatten)]
     pub fetch: FetchFlags,
+    /// Through the workers of this broker instead of this process; without URL, the one of GAVEL_QUEUE
+    #[arg(long, value_name = "URL", num_args = 0..=1, conflicts_with_all = ["package_root", "raise_limits"])]
+    pub queue: Option<Option<String>>,
+    /// With --queue: submissions that are sent and not yet answered, at most
+    #[arg(long, value_name = "COUNT", default_value_t = 1000, requires = "queue",
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub window: u32,
+    /// With --queue: how long no verdict may come before the rest counts as missing
+    #[arg(long, value_name = "TIME", default_value = "5min", requires = "queue", value_parser = parse_time)]
+    pub patience: Time,
 }
 
 /// `gavel run`.
@@ -502,7 +527,7 @@ const LARGEST: Bytes = Bytes(1 << 44);
 /// The least memory a program can start in.
 const LEAST_MEMORY: Bytes = Bytes::mib(1);
 
-fn parse_time(text: &str) -> Result<Time, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Time, String> {
     let time: Time = text.parse().map_err(|error: crate::units::UnitError| error.to_string())?;
     if time.0 < std::time::Duration::from_millis(1) || time.0 > LONGEST {
         return Err(format!("'{text}' is out of range: give between 1ms and 24h"));

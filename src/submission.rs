@@ -375,3 +375,16 @@ impl Priority {
         }
     }
 }
+
+impl std::str::FromStr for Priority {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "contest" => Ok(Self::Contest),
+            "normal" => Ok(Self::Normal),
+            "rejudge" => Ok(Self::Rejudge),
+            other => Err(format!("'{other}' is no class: use contest, normal or rejudge")),
+        }
+    }
+}

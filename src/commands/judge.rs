@@ -1,5 +1,6 @@
 //! `gavel judge`: one submission, here and now.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 
@@ -85,13 +86,7 @@ fn submission(arguments: &Arguments, table: &Table) -> Result<Submission, Comman
     let mut files = sources::read(&paths, Encoding::Utf8)?;
     let language = match &arguments.language {
         Some(id) => table.get(id).ok_or_else(|| unknown_language(id, table))?,
-        None => table.guess(&paths).ok_or_else(|| {
-            let source = paths.first().map(|path| shown(path)).unwrap_or_default();
-            CommandError::Usage(format!(
-                "cannot tell the language of '{source}': give --language ID; known are {}",
-                known_languages(table)
-            ))
-        })?,
+        None => table.guess(&paths).ok_or_else(|| unknown_source(&paths, table))?,
     };
     sources::name_nameless(&mut files, language);
     let id = arguments.package.file_name().unwrap_or(arguments.package.as_os_str());
@@ -111,10 +106,18 @@ fn submission(arguments: &Arguments, table: &Table) -> Result<Submission, Comman
     })
 }
 
-fn unknown_language(id: &str, table: &Table) -> CommandError {
+pub(super) fn unknown_language(id: &str, table: &Table) -> CommandError {
     CommandError::Usage(format!(
         "unknown language '{}': known are {}",
         output::one_line(id),
+        known_languages(table)
+    ))
+}
+
+pub(super) fn unknown_source(paths: &[PathBuf], table: &Table) -> CommandError {
+    let source = paths.first().map(|path| shown(path)).unwrap_or_default();
+    CommandError::Usage(format!(
+        "cannot tell the language of '{source}': give --language ID; known are {}",
         known_languages(table)
     ))
 }
@@ -153,7 +156,7 @@ fn human(report: &Report, table: &Table) -> String {
     text
 }
 
-fn summary(report: &Report, table: &Table) -> String {
+pub(super) fn summary(report: &Report, table: &Table) -> String {
     let language = table.get(&report.provenance.language).map_or("", |language| language.name.as_str());
     let mut line = report.verdict.id().to_owned();
     if let Some(reason) = report.reason {

@@ -3,17 +3,21 @@
 //! A command prints data on standard output and everything said to people on standard error, and ends with
 //! an exit code: [`exit::ACCEPTED`] and the others.
 
+pub mod cancel;
 pub mod completions;
 pub mod doctor;
 pub mod judge;
 pub mod languages;
 pub mod output;
+pub mod queue;
 pub mod replay;
 pub mod run;
 pub mod schema;
+pub mod submit;
 pub mod verify;
 pub mod worker;
 
+mod broker;
 mod configure;
 mod interrupt;
 mod sources;

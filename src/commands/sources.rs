@@ -78,7 +78,8 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
     Ok(files)
 }
 
-fn leads_inside(link: &Path, folder: &Path) -> bool {
+/// Whether a link leads to something inside the folder.
+pub(crate) fn leads_inside(link: &Path, folder: &Path) -> bool {
     matches!((link.canonicalize(), folder.canonicalize()), (Ok(target), Ok(folder)) if target.starts_with(&folder))
 }
 

@@ -14,17 +14,22 @@ mod backlog;
 mod health;
 mod memory;
 mod message;
+mod outgoing;
 mod prefetch;
 mod pulse;
 mod schema;
 mod stdio;
 mod worker;
 
-pub use amqp::{AddressError, Addresses, Amqp, AmqpOptions, AmqpStartError};
+pub use amqp::{
+    AddressError, Addresses, Amqp, AmqpOptions, AmqpStartError, DeadMessage, Depth, Desk, Dispatch, News,
+    Post, Receipt, Submitter, SubmitterError, SubmitterOptions,
+};
 pub use backlog::{Backlog, Delivery, Job, Offer, Tag, Upcoming};
 pub use health::Health;
 pub use memory::Memory;
 pub use message::{Key, LARGEST, Malformed, Message, parse};
+pub use outgoing::{Outgoing, archived_problem, cancel_message, inline_problem, named_problem};
 pub use pulse::Pulse;
 pub use schema::Document;
 pub use stdio::{Stdio, read_lines};

@@ -82,6 +82,21 @@ pub(super) enum DialError {
     Refused(lapin::Error),
 }
 
+impl DialError {
+    /// Whether trying again soon cannot help: what is given is wrong, or wrong for this broker.
+    pub(super) const fn is_final(&self) -> bool {
+        matches!(
+            self,
+            Self::NoAddress
+                | Self::File(_)
+                | Self::Tls(_)
+                | Self::Handshake(_)
+                | Self::Credentials { .. }
+                | Self::VirtualHost { .. }
+        )
+    }
+}
+
 /// Connects to one address with what is known about it.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::{Connection, ConnectionProperties};
 
 pub(super) use super::address::Addresses;
+use super::dial::DialError;
 use crate::queue::health::Health;
 
 /// The longest wait for any answer of a broker.
@@ -121,9 +122,7 @@ impl Link {
     pub(super) async fn connect(&mut self) -> Connection {
         loop {
             tokio::time::sleep(self.pause).await;
-            let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
-            let (place, attempt) = self.addresses.connect(self.next, properties).await;
-            self.next += 1;
+            let (place, attempt) = self.attempt().await;
             match attempt {
                 Ok(connection) => {
                     crate::instruments::connected(self.role);
@@ -136,6 +135,14 @@ impl Link {
                 }
             }
         }
+    }
+
+    /// Tries the next address once; where that leads, and how it went.
+    pub(super) async fn attempt(&mut self) -> (String, Result<Connection, DialError>) {
+        let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
+        let number = self.next;
+        self.next += 1;
+        self.addresses.connect(number, properties).await
     }
 
     /// The connection is of use: the next attempt comes soon, and what was wrong is over.

@@ -31,6 +31,7 @@ mod options;
 mod publisher;
 mod secret_file;
 mod session;
+mod submitter;
 mod teller;
 mod tls;
 mod topology;
@@ -39,3 +40,6 @@ mod troubles;
 pub use address::{AddressError, Addresses};
 pub use client::{Amqp, AmqpStartError};
 pub use options::AmqpOptions;
+pub use submitter::{
+    DeadMessage, Depth, Desk, Dispatch, News, Post, Receipt, Submitter, SubmitterError, SubmitterOptions,
+};

@@ -1,0 +1,177 @@
+//! `gavel submit`: sends submissions to the workers and collects their verdicts.
+//!
+//! A command runs from a [`roster`] (who hands in what) over [`entry`] (what is sent for it) and a
+//! conversation with the broker ([`talk`]) to [`results`]. The [`journal`] makes it repeatable: ids are made
+//! of what is sent, so that the same command again finds what was taken and judged before.
+
+mod csv_roster;
+mod entry;
+mod journal;
+mod live;
+mod problem;
+mod results;
+mod roster;
+mod talk;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::broker::{self, failure};
+use super::interrupt::Interrupts;
+use super::start::{self, shown};
+use super::{CommandError, output};
+use crate::cache::KeyBuilder;
+use crate::cli::{Global, Submit as Arguments, SubmitFormat};
+use crate::queue::{Submitter, SubmitterOptions};
+use entry::Entry;
+use journal::Journal;
+use live::Live;
+use talk::{Talk, Waiting};
+
+/// Runs the command.
+///
+/// # Errors
+/// When nothing can be sent: wrong arguments or rows, a broker that refuses or is away.
+pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    if arguments.format == SubmitFormat::Ndjson && arguments.save.is_some() {
+        return Err(CommandError::usage(
+            "--format ndjson tells events as they happen: redirect standard output instead of --save",
+        ));
+    }
+    let addresses = broker::addresses(&arguments.broker)?;
+    let table = start::languages(global)?;
+    let mut entries = entry::prepare(roster::read(arguments)?, arguments, &table)?;
+    let path = journal_path(global, arguments, &entries)?;
+    let mut journal = Journal::open(&path)?;
+    recall(&mut entries, &journal, arguments.format);
+
+    let interrupts = Interrupts::watch()?;
+    let is_single = arguments.batch.is_none();
+    let mut live = match (arguments.format, is_single) {
+        (SubmitFormat::Ndjson, _) => Live::lines(),
+        (SubmitFormat::Human, true) if arguments.save.is_none() && !arguments.no_wait => Live::rows(),
+        _ => Live::bar(entries.len()),
+    };
+    for entry in &entries {
+        if let Some(report) = entry.report() {
+            live.verdict(report)?;
+        }
+    }
+    let waiting = if arguments.no_wait {
+        Waiting::ForTheBroker
+    } else {
+        Waiting::ForVerdicts { patience: arguments.patience.0 }
+    };
+    let outcome = if entries.iter().all(|entry| entry.is_settled(waiting)) {
+        Ok(())
+    } else {
+        let options = SubmitterOptions {
+            queue: (!arguments.no_wait).then(|| journal.queue().to_owned()),
+            keep: arguments.keep.0,
+            progress: live.wants_progress() && !arguments.no_wait,
+            name: broker::connection_name("submit"),
+        };
+        let submitter = Submitter::start(&addresses, options).map_err(|error| failure(&error))?;
+        let mut talk = Talk::new(&mut entries, &mut journal, &submitter, arguments.priority, waiting);
+        let outcome = talk.run(&interrupts, &mut live);
+        // With nothing left to wait for, nobody needs the queue; else the next command goes on with it.
+        submitter.close(entries.iter().all(|entry| entry.is_settled(waiting)));
+        outcome
+    };
+    live.finish();
+    journal.sync()?;
+    if let Err(error) = outcome {
+        let is_untouched = entries.iter().all(|entry| entry.report().is_none() && !entry.is_taken());
+        if is_untouched && is_single && arguments.journal.is_none() {
+            journal.discard();
+        } else {
+            tell_how_to_go_on(&entries, &path, waiting);
+        }
+        return Err(error);
+    }
+
+    if !(is_single && arguments.format == SubmitFormat::Human && live.has_told_all(&entries, &table)?) {
+        let text = results::text(&entries, arguments.format, waiting)?;
+        match &arguments.save {
+            None => output::print(&text)?,
+            Some(file) => save(file, &text)?,
+        }
+    }
+    let is_complete = entries.iter().all(|entry| entry.is_settled(waiting));
+    if !is_complete {
+        tell_how_to_go_on(&entries, &path, waiting);
+    } else if is_single && arguments.journal.is_none() && arguments.save.is_none() && !arguments.no_wait {
+        // It was kept for a repeat after an interruption; asked again, the same is judged again.
+        journal.discard();
+    }
+    Ok(ExitCode::from(results::exit_code(&entries, waiting)))
+}
+
+/// What the journal knows already.
+fn recall(entries: &mut [Entry], journal: &Journal, format: SubmitFormat) {
+    let (mut judged, mut taken) = (0, 0);
+    for entry in entries.iter_mut().filter(|entry| entry.is_sendable()) {
+        if let Some(report) = journal.report(&entry.key()) {
+            entry.judged(report.clone());
+            judged += 1;
+        } else if journal.is_taken(&entry.key()) {
+            entry.taken();
+            taken += 1;
+        }
+    }
+    if judged + taken > 0 && format == SubmitFormat::Human {
+        output::remark(&format!(
+            "of {} submissions {judged} were judged before and {taken} sent before: going on with {}",
+            entries.len(),
+            shown(journal.path())
+        ));
+    }
+}
+
+fn tell_how_to_go_on(entries: &[Entry], journal: &Path, waiting: Waiting) {
+    let judged = entries.iter().filter(|entry| entry.report().is_some()).count();
+    let taken = entries.iter().filter(|entry| entry.is_taken()).count();
+    let unsent = entries.iter().filter(|entry| entry.is_sendable()).count() - judged - taken;
+    let said = match waiting {
+        Waiting::ForVerdicts { .. } => {
+            format!("{judged} judged, {taken} sent and not judged yet, {unsent} not sent")
+        }
+        Waiting::ForTheBroker => format!("{} sent, {unsent} not sent", taken + judged),
+    };
+    output::complain(&format!(
+        "{said}: give the same command again to go on; what was done is in {}",
+        shown(journal)
+    ));
+}
+
+/// Where the journal is: named, or beside the results or the batch; for single submissions in the cache.
+fn journal_path(global: &Global, arguments: &Arguments, entries: &[Entry]) -> Result<PathBuf, CommandError> {
+    if let Some(path) = &arguments.journal {
+        return Ok(path.clone());
+    }
+    if let Some(beside) = arguments.save.as_ref().or(arguments.batch.as_ref()) {
+        let mut name = beside.components().as_path().as_os_str().to_owned();
+        name.push(".journal");
+        return Ok(name.into());
+    }
+    let mut key = KeyBuilder::default().field("kind", "journal 1");
+    for entry in entries {
+        key = key.field("id", &entry.key().id).field("judging", &entry.key().judging);
+    }
+    let name = format!("{}.journal", key.finish());
+    Ok(start::cache_directory(global)?.join("submit").join(name))
+}
+
+/// Writes the results whole or not at all.
+fn save(path: &Path, text: &str) -> Result<(), CommandError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+        std::io::Write::write_all(&mut file, text.as_bytes())?;
+        file.as_file().sync_all()?;
+        // As a shell would have made it, not for this user alone.
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+        file.as_file().set_permissions(mode)?;
+        file.persist(path).map(|_| ()).map_err(|error| error.error)
+    });
+    written.map_err(|error| CommandError::Judging(format!("cannot write '{}': {error}", shown(path))))
+}

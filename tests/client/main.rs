@@ -1,0 +1,15 @@
+//! The commands of those who send submissions, on a RabbitMQ node and with a worker of each test's own.
+
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod desk;
+mod interruptions;
+#[path = "../broker/node.rs"]
+#[allow(dead_code)] // The tests of the worker use the rest.
+mod node;
+mod refusals;
+
+mod stage;
+mod submit;
