@@ -88,7 +88,7 @@ impl Stage {
         let root = self.scene.path("packages");
         let mut command = self.gavel(&["worker", "--slots", "2", "--package-root", text(&root)]);
         let worker = Process::start(command.stdout(Stdio::null()));
-        Client::new(&self.node).wait_for_topology(&self.node);
+        Client::new(&self.node).wait_for_topology();
         worker
     }
 
