@@ -90,6 +90,7 @@ fn a_worker_whose_deadline_passes_or_that_is_told_twice_gives_back_what_runs() {
     let said = first.stop();
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.stderr.contains("went back to its queue"), "{said:?}");
+    site.forget_progress();
 
     let mut second = site.worker(&["--raise-limits"]);
     site.client.wait_for_test("endless");
@@ -99,6 +100,7 @@ fn a_worker_whose_deadline_passes_or_that_is_told_twice_gives_back_what_runs() {
     assert_eq!(said.code, 143, "{said:?}");
     assert_eq!(site.client.depth("gavel.results"), Some(0));
 
+    site.forget_progress();
     let third = site.worker(&["--raise-limits"]);
     site.client.wait_for_test("endless");
     site.cancel("endless");
