@@ -54,17 +54,17 @@ impl Site {
         address(Node::shared().port(), &self.name, "")
     }
 
-    /// The way through a proxy, with a dead connection noticed in two seconds.
-    pub(crate) fn address_through(&self, proxy: &Proxy) -> String {
-        address(proxy.port(), &self.name, "?heartbeat=1")
-    }
-
     pub(crate) fn worker(&self, more: &[&str]) -> Worker {
         Worker::start(&self.scene, &self.address(), more)
     }
 
     pub(crate) fn worker_through(&self, proxy: &Proxy, more: &[&str]) -> Worker {
-        Worker::start(&self.scene, &self.address_through(proxy), more)
+        Worker::start(&self.scene, &address(proxy.port(), &self.name, ""), more)
+    }
+
+    /// The same, with dead connections noticed in two seconds on either side.
+    pub(crate) fn wary_worker_through(&self, proxy: &Proxy, more: &[&str]) -> Worker {
+        Worker::start(&self.scene, &address(proxy.port(), &self.name, "?heartbeat=1"), more)
     }
 
     /// Makes the broker close the connections of all workers here, not the backend's.
