@@ -76,7 +76,7 @@ impl Publisher {
     async fn serve(&mut self, connection: &Connection) -> Result<(), LinkError> {
         topology::declare(connection).await?;
         let mut events = Events::of(connection);
-        let channel = open(connection).await?;
+        let mut channel = open(connection).await?;
         self.link.was_useful();
         loop {
             self.tell(events.blocked());
@@ -101,10 +101,14 @@ impl Publisher {
                     held.put_off(error.to_string());
                     let place = self.held.partition_point(|other| other.due <= held.due);
                     self.held.insert(place, held);
+                    self.tell(events.blocked());
                     if matches!(error, LinkError::Unroutable(_)) {
-                        self.tell(events.blocked());
                         topology::declare(connection).await?;
                     }
+                    // RabbitMQ's channel keeps to the leader it first looked up for a queue, and refuses for ever
+                    // when that one was dead, whoever leads by now.
+                    within("closing a channel", channel.close(200, "again".into())).await?;
+                    channel = open(connection).await?;
                 }
                 Err(error) => {
                     held.problem = error.to_string();
