@@ -96,13 +96,17 @@ fn a_cluster_loses_nothing_with_its_leader_nor_with_its_majority() {
     submit(&backend, &mut expected, 30);
     let before = backend.answered() + 3;
     backend.wait_for_answers(before);
-    let (alone, others) = cluster.nodes.split_first_mut().unwrap();
-    others.iter_mut().for_each(Node::kill);
-    // Without a majority nothing is confirmed, and so nothing is acknowledged or begun.
+    let heard = fleet.lines(0, "lost the broker");
+    // The one that is left is the one it did not go to.
+    let others: Vec<_> = (0..3).filter(|place| *place != leader).collect();
+    others.iter().for_each(|place| cluster.nodes[*place].kill());
     submit(&backend, &mut expected, 9);
-    others.iter_mut().for_each(Node::restart);
-    others.iter().for_each(|node| node.wait());
-    alone.wait();
+    wait_until("the worker hears of it", || fleet.lines(0, "lost the broker") > heard);
+    // Without a majority nothing is confirmed, and so nothing is acknowledged.
+    let last = format!("s{}", expected.len() - 1);
+    assert!(!backend.submitted()[&last].is_confirmed, "a confirmation without a majority");
+    others.iter().for_each(|place| cluster.nodes[*place].restart());
+    others.iter().for_each(|place| cluster.nodes[*place].wait());
     backend.wait_for_answers(expected.len());
     check_answers(&backend, &expected);
     assert!(fleet.is_running(0));

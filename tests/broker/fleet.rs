@@ -63,6 +63,11 @@ impl<'a> Fleet<'a> {
         self.worker(place).id().try_into().unwrap()
     }
 
+    /// How many lines of a worker's log have this text.
+    pub(crate) fn lines(&self, place: usize, text: &str) -> usize {
+        self.worker(place).said(text)
+    }
+
     /// The most memory that a worker has had so far, its keeper's with it, in KiB.
     pub(crate) fn peak_kib(&self, place: usize) -> u64 {
         self.memory_kib(place, |status| status.vmhwm)

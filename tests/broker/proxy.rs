@@ -156,7 +156,7 @@ struct Way {
 fn carry(listener: &TcpListener, woken: &UnixStream, orders: &Mutex<Orders>) {
     let mut connections: Vec<Connection> = Vec::new();
     loop {
-        let (given, resets, mut faults) = {
+        let (given, is_new, resets, mut faults) = {
             let mut orders = orders.lock().unwrap();
             if orders.is_over {
                 return;
@@ -171,9 +171,11 @@ fn carry(listener: &TcpListener, woken: &UnixStream, orders: &Mutex<Orders>) {
             });
             orders.open = connections.len();
             let faults: Vec<Fault> = connections.iter().map(|connection| connection.fault(&orders)).collect();
-            (orders.given, orders.resets, faults)
+            (orders.given, orders.felt < orders.given, orders.resets, faults)
         };
-        wait(listener, woken, &connections, &faults);
+        // What was ordered just now is done without waiting for bytes: there may be none for long.
+        let timeout = if is_new { PollTimeout::ZERO } else { PollTimeout::NONE };
+        wait(listener, woken, &connections, &faults, timeout);
         let _ = (&mut &*woken).read(&mut [0; 64]);
         if let Ok((client, _)) = listener.accept() {
             let (broker, fault) = {
@@ -194,7 +196,13 @@ fn carry(listener: &TcpListener, woken: &UnixStream, orders: &Mutex<Orders>) {
 }
 
 /// Waits until any socket can do something that is wanted of it.
-fn wait(listener: &TcpListener, woken: &UnixStream, connections: &[Connection], faults: &[Fault]) {
+fn wait(
+    listener: &TcpListener,
+    woken: &UnixStream,
+    connections: &[Connection],
+    faults: &[Fault],
+    timeout: PollTimeout,
+) {
     let mut waits =
         vec![PollFd::new(listener.as_fd(), PollFlags::POLLIN), PollFd::new(woken.as_fd(), PollFlags::POLLIN)];
     for (connection, fault) in connections.iter().zip(faults) {
@@ -210,7 +218,7 @@ fn wait(listener: &TcpListener, woken: &UnixStream, connections: &[Connection], 
             }
         }
     }
-    let _ = poll(&mut waits, PollTimeout::NONE);
+    let _ = poll(&mut waits, timeout);
 }
 
 /// What is closed now is closed with a reset.

@@ -115,10 +115,14 @@ impl Publisher {
                     held.put_off(error.to_string());
                     let place = self.held.partition_point(|other| other.due <= held.due);
                     self.held.insert(place, held);
+                    self.tell(events.blocked());
                     if matches!(error, LinkError::Unroutable(_)) {
-                        self.tell(events.blocked());
                         topology::declare(connection).await?;
                     }
+                    // RabbitMQ's channel keeps to the leader it first looked up for a queue, and refuses for ever
+                    // when that one was dead, whoever leads by now.
+                    within("closing a channel", channel.close(200, "again".into())).await?;
+                    channel = open(connection).await?;
                 }
                 Err(error) => {
                     held.problem = error.to_string();
