@@ -18,7 +18,7 @@ fn verdicts_come_back_in_every_format() {
     scene.write("anna.sh", SLOW);
     let mut submitting = Process::start(&mut stage.gavel(&["submit", "sum", "anna.sh"]));
     assert!(submitting.line().starts_with("test "));
-    assert!(submitting.line().starts_with("sample/1                 AC"));
+    assert!(submitting.line().starts_with("sample/1                         AC"));
     assert!(submitting.is_running(), "the first test is told before the last is judged");
     let said = submitting.end();
     assert_eq!(said.code, 0, "{said:?}");

@@ -75,7 +75,7 @@ pub(super) fn run(
     outcome?;
     if interrupts.token().is_cancelled() && !open.is_empty() {
         output::remark(&format!(
-            "{} submissions that were sent are still in the queue or judged",
+            "{} submissions were sent and have no verdict yet: workers will judge them all the same",
             open.len()
         ));
     }
