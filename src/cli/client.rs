@@ -15,8 +15,8 @@ files separated by ';'); optional name, problem, language, submitted (RFC 3339).
 'meta' and comes back in the results. A row that cannot be used is named by file, line and column, and nothing is sent.
 
 Ids are made of student, problem, sources and options, so the same command again sends nothing that was taken or \
-judged before: it goes on where it was interrupted, or judges only what students have changed since. The journal \
-remembers; '--judging 2' judges everything anew, for example on a changed package.
+judged before: it goes on where it was interrupted, or judges only what students have changed since and what ended in \
+a judging error or was cancelled. The journal remembers; '--judging 2' judges everything anew, for example on a changed package.
 
 Exit codes: 0 all accepted; 1 judged, and not; 2 wrong usage, or the broker refuses; 3 judging errors, missing \
 verdicts, or no broker; 130 and 143 after SIGINT and SIGTERM.";

@@ -1,13 +1,14 @@
 //! `gavel replay`: recorded submissions through the worker, and how long each step took.
+//!
+//! In this process, or with `--queue` through the workers of a broker.
 
-use std::collections::BTreeMap;
+mod broker;
+mod totals;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
-
-use hdrhistogram::Histogram;
-use serde_json::{Value, json};
 
 use super::interrupt::Interrupts;
 use super::output::{self, Progress};
@@ -17,15 +18,14 @@ use crate::cli::{Global, Replay as Arguments, TableFormat};
 use crate::queue::{self, Backlog, Delivery, Job, Memory, Message, Offer, Tag, Worker};
 use crate::report::Report;
 use crate::submission::Submission;
-use crate::units::milliseconds;
-use crate::verdict::Verdict;
 use crate::workspace::Workspace;
+use totals::{Step, Totals};
+
+/// What is timed in this process.
+const STEPS: [Step; 4] = [Step::Queue, Step::Compile, Step::Run, Step::Total];
 
 /// Submissions that wait at once when they come at a rate; beyond it they come later than they should.
 const MOST_WAITING: usize = 100_000;
-
-/// The longest time a histogram tells apart from longer ones, in microseconds: ten hours.
-const LONGEST: u64 = 36_000_000_000;
 
 /// Runs the command.
 ///
@@ -33,6 +33,9 @@ const LONGEST: u64 = 36_000_000_000;
 /// When there is nothing to replay or the worker cannot start.
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let recorded = read(&arguments.directory)?;
+    if let Some(address) = &arguments.queue {
+        return broker::run(arguments, &recorded, address.as_deref());
+    }
     let cache = start::cache_directory(global)?;
     let workspace = Workspace::open_with_fetch(&arguments.package_root, &cache, arguments.fetch.settings())
         .map_err(CommandError::usage)?;
@@ -41,9 +44,9 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let backlog = Backlog::default();
     let count = arguments.count.unwrap_or(recorded.len() as u64);
     let progress = Progress::new(usize::try_from(count).unwrap_or(usize::MAX), "replaying");
-    let totals = Mutex::new(Totals::new()?);
+    let totals = Mutex::new(Totals::new(&STEPS)?);
     let outlet = Memory::new(|job: &Job, report: &Report| {
-        totals.lock().unwrap_or_else(PoisonError::into_inner).add(job, report);
+        totals.lock().unwrap_or_else(PoisonError::into_inner).add(report, job.delivery.arrived.elapsed());
         progress.step();
     });
 
@@ -67,9 +70,20 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     progress.finish();
 
     let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
+    conclude(arguments, &totals, count, took, &interrupts)
+}
+
+/// Prints the figures; the exit code is about all of them.
+fn conclude(
+    arguments: &Arguments,
+    totals: &Totals,
+    count: u64,
+    took: Duration,
+    interrupts: &Interrupts,
+) -> Result<ExitCode, CommandError> {
     match arguments.format {
-        TableFormat::Human => output::print(&totals.human(took))?,
-        TableFormat::Json => output::print_json(&totals.json(took), true)?,
+        TableFormat::Human => output::print(&totals.human(count, took))?,
+        TableFormat::Json => output::print_json(&totals.json(count, took), true)?,
     }
     interrupts.check()?;
     if let Some(error) = &totals.first_error {
@@ -150,98 +164,4 @@ fn wait_until(due: Instant, interrupts: &Interrupts) {
     {
         std::thread::sleep(left.min(Duration::from_millis(50)));
     }
-}
-
-/// What all judgings took and got.
-struct Totals {
-    /// Microseconds, by step.
-    steps: [(&'static str, Histogram<u64>); 4],
-    verdicts: BTreeMap<&'static str, u64>,
-    first_error: Option<String>,
-}
-
-impl Totals {
-    fn new() -> Result<Self, CommandError> {
-        let histogram = || Histogram::new_with_bounds(1, LONGEST, 3).map_err(CommandError::judging);
-        let steps = [
-            ("queue", histogram()?),
-            ("compile", histogram()?),
-            ("run", histogram()?),
-            ("total", histogram()?),
-        ];
-        Ok(Self { steps, verdicts: BTreeMap::new(), first_error: None })
-    }
-
-    fn add(&mut self, job: &Job, report: &Report) {
-        let phases = &report.phases_ms;
-        let total = milliseconds(job.delivery.arrived.elapsed());
-        for ((_, histogram), value) in
-            self.steps.iter_mut().zip([phases.queue, phases.compile, phases.tests, total])
-        {
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Saturates.
-            histogram.saturating_record((value * 1000.0) as u64);
-        }
-        *self.verdicts.entry(report.verdict.id()).or_default() += 1;
-        if report.verdict == Verdict::JE && self.first_error.is_none() {
-            let message = report.error.as_deref().unwrap_or("a judging error");
-            self.first_error = Some(format!("{}: {message}", output::one_line(&report.id)));
-        }
-    }
-
-    fn judged(&self) -> u64 {
-        self.verdicts.values().sum()
-    }
-
-    fn human(&self, took: Duration) -> String {
-        let mut table = output::table(&["step", ">p50", ">p90", ">p99", ">p99.9", ">longest"]);
-        for (name, histogram) in &self.steps {
-            let mut row = vec![(*name).to_owned()];
-            row.extend(figures(histogram).iter().map(|(_, value)| output::milliseconds(*value)));
-            table.add_row(row);
-        }
-        let verdicts: Vec<_> =
-            self.verdicts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
-        format!(
-            "{}\n\n{} judged in {:.1} s, {:.1} a second: {}\n",
-            table.trim_fmt(),
-            self.judged(),
-            took.as_secs_f64(),
-            self.throughput(took),
-            if verdicts.is_empty() { "no verdicts".to_owned() } else { verdicts.join(", ") }
-        )
-    }
-
-    fn json(&self, took: Duration) -> Value {
-        let steps: serde_json::Map<_, _> = self
-            .steps
-            .iter()
-            .map(|(name, histogram)| {
-                let values: serde_json::Map<_, _> = figures(histogram)
-                    .iter()
-                    .map(|(name, value)| ((*name).to_owned(), json!(value)))
-                    .collect();
-                ((*name).to_owned(), Value::Object(values))
-            })
-            .collect();
-        json!({
-            "judged": self.judged(),
-            "seconds": took.as_secs_f64(),
-            "per_second": self.throughput(took),
-            "verdicts": self.verdicts,
-            "latency_ms": steps,
-        })
-    }
-
-    fn throughput(&self, took: Duration) -> f64 {
-        #[allow(clippy::cast_precision_loss)] // Shown with one decimal.
-        let judged = self.judged() as f64;
-        judged / took.as_secs_f64().max(1e-9)
-    }
-}
-
-/// Quantiles in milliseconds.
-fn figures(histogram: &Histogram<u64>) -> [(&'static str, f64); 5] {
-    #[allow(clippy::cast_precision_loss)] // Hours in microseconds are exact.
-    let at = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1000.0;
-    [("p50", at(0.5)), ("p90", at(0.9)), ("p99", at(0.99)), ("p999", at(0.999)), ("max", at(1.0))]
 }

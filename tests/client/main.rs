@@ -10,6 +10,7 @@ mod interruptions;
 #[allow(dead_code)] // The tests of the worker use the rest.
 mod node;
 mod refusals;
+mod replay;
 
 mod stage;
 mod submit;

@@ -22,15 +22,14 @@ fn brokers_that_refuse_or_are_not_there() {
         for command in [vec!["submit", "sum", "anna.sh"], vec!["cancel", "x"], vec!["queue"]] {
             let said = said(stage.scene.gavel(&command).env("GAVEL_QUEUE", address).output().unwrap());
             refused(&said, code, parts);
-            // Beside the line that says how far it came.
-            assert!(said.stderr.lines().count() <= 2, "{said:?}");
+            assert_eq!(said.stderr.matches("gavel: ").count(), 1, "{said:?}");
         }
     };
-    try_all(&with("guest:secret", "%2f"), 2, &["refuses", "ACCESS_REFUSED", "check user, password"]);
-    try_all(&with("guest:guest", "nowhere"), 2, &["refuses", "NOT_ALLOWED", "virtual host"]);
+    try_all(&with("guest:secret", "%2f"), 2, &["refuses user 'guest'", "password"]);
+    try_all(&with("guest:guest", "nowhere"), 2, &["refuses user 'guest' virtual host 'nowhere'"]);
     try_all("http://x:secret@y", 2, &["amqp://USER:PASSWORD@HOST"]);
     try_all("stdio", 2, &["no broker", "GAVEL_QUEUE"]);
-    let said = stage.say(&["cancel", "x", "--wait", "--patience", "100ms"]);
+    let said = stage.say(&["cancel", "x"]);
     assert_eq!(said.code, 3, "{said:?}");
     assert!(said.stdout.contains("no worker is connected"), "{said:?}");
 }

@@ -18,7 +18,7 @@ fn verdicts_come_back_in_every_format() {
     scene.write("anna.sh", SLOW);
     let mut submitting = Process::start(&mut stage.gavel(&["submit", "sum", "anna.sh"]));
     assert!(submitting.line().starts_with("test "));
-    assert!(submitting.line().starts_with("sample/1                 AC"));
+    assert!(submitting.line().starts_with("sample/1                         AC"));
     assert!(submitting.is_running(), "the first test is told before the last is judged");
     let said = submitting.end();
     assert_eq!(said.code, 0, "{said:?}");
@@ -89,7 +89,7 @@ fn verdicts_come_back_in_every_format() {
     ]);
     assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{said:?}");
     let document = std::fs::read_to_string(scene.path("out.xml")).unwrap();
-    assert!(document.contains("tests=\"3\" failures=\"1\" errors=\"1\""), "{document}");
+    assert!(document.contains("tests=\"3\" skipped=\"0\" failures=\"1\" errors=\"1\""), "{document}");
 
     // Only sent.
     let said = stage.say(&["submit", "sum", "anna.sh", "--no-wait", "--id", "later", "--format", "json"]);
@@ -99,8 +99,21 @@ fn verdicts_come_back_in_every_format() {
         (&result["submissions"][0]["id"], &result["submissions"][0]["state"]),
         (&"later".into(), &"sent".into())
     );
-    // Four judged before it, and it.
     stage.wait_for_depth("gavel.results", 6);
+
+    // By a user who may do this and nothing else.
+    stage.node.control(&["add_user", "grader", "grader"]);
+    let rights = [
+        "^(gavel\\.client\\..+|amq\\.gen-.+)$",
+        "^(gavel\\.(submit|control)|gavel\\.client\\..+|amq\\.gen-.+)$",
+        "^(gavel\\.(verdicts|progress)|gavel\\.client\\..+|amq\\.gen-.+)$",
+    ];
+    stage.node.control(&[&["set_permissions", "grader"], &rights[..]].concat());
+    let address = stage.node.address_of("grader", "grader", "%2f");
+    let mut command = scene.gavel(&["submit", "sum", "anna.sh", "--id", "graded"]);
+    let said = crate::common::said(command.env("GAVEL_QUEUE", address).output().unwrap());
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.stdout.contains("secret/2"), "{said:?}");
     stage.stop(worker);
 }
 

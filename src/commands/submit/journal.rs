@@ -18,6 +18,7 @@ use super::super::broker::{self, QUEUE_PREFIX};
 use super::super::start::shown;
 use crate::queue::Key;
 use crate::report::Report;
+use crate::verdict::Verdict;
 
 /// The version of the file.
 const VERSION: u32 = 1;
@@ -122,7 +123,12 @@ impl Journal {
             }
             Line::Done(report) => {
                 let key = Key { id: report.id.clone(), judging: report.judging.clone() };
-                self.done.entry(key).or_insert(*report);
+                // What was nobody's answer to the work is asked for again.
+                if matches!(report.verdict, Verdict::JE | Verdict::CX) {
+                    self.taken.remove(&key);
+                } else {
+                    self.done.insert(key, *report);
+                }
             }
         }
         Ok(())

@@ -117,13 +117,13 @@ impl Live {
 fn rows(tests: &[TestReport], told: usize) -> String {
     let mut text = String::new();
     if told == 0 && !tests.is_empty() {
-        let _ = writeln!(text, "{:<24} verdict {:>12} {:>12}  message", "test", "CPU", "memory");
+        let _ = writeln!(text, "{:<32} verdict {:>12} {:>12}  message", "test", "CPU", "memory");
     }
     for test in tests {
         let ran = !matches!(test.verdict, Verdict::SK | Verdict::CX);
         let figure = |text: String| if ran { text } else { "-".to_owned() };
         let line = format!(
-            "{:<24} {:<7} {:>12} {:>12}  {}",
+            "{:<32} {:<7} {:>12} {:>12}  {}",
             output::one_line(&test.name),
             test.verdict,
             figure(output::milliseconds(test.cpu_ms)),
