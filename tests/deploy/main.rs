@@ -6,7 +6,6 @@ mod account;
 #[path = "../common/mod.rs"]
 mod common;
 mod examples;
-#[allow(dead_code)] // Another test's file.
 #[path = "../broker/node.rs"]
 mod node;
 mod users;
