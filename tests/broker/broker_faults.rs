@@ -43,7 +43,7 @@ fn a_broker_that_dies_and_returns_keeps_verdicts_and_gets_that_of_what_ran_meanw
 #[test]
 fn a_delivery_that_the_broker_loses_patience_with_is_answered_once() {
     let (scene, node) = (Scene::new(), Node::start());
-    node.evaluate("application:set_env(rabbit, consumer_timeout, 1500).");
+    node.evaluate("application:set_env(rabbit, consumer_timeout, 3000).");
     node.evaluate("application:set_env(rabbit, channel_tick_interval, 500).");
     let mut worker = Worker::start(&scene, &node.address(), &["--raise-limits"]);
     let mut client = Client::new(&node);
@@ -62,6 +62,27 @@ fn a_delivery_that_the_broker_loses_patience_with_is_answered_once() {
     for queue in ["gavel.judge.normal", "gavel.results", "gavel.dead"] {
         assert_eq!(client.depth(queue), Some(0), "{queue}");
     }
+}
+
+#[test]
+fn a_verdict_larger_than_the_broker_takes_comes_cut() {
+    let (scene, node) = (Scene::new(), Node::start());
+    node.evaluate("application:set_env(rabbit, max_message_size, 65536).");
+    let worker = Worker::start(&scene, &node.address(), &[]);
+    let mut client = Client::new(&node);
+    client.wait_for_topology();
+    let mut large = submission("large", SUM);
+    large["meta"] = json!({"echo": "x".repeat(64_500)});
+    client.submit("normal", &large);
+    client.submit("normal", &submission("next", SUM));
+    let verdict = client.fetch("gavel.results");
+    assert_eq!((&verdict.body["id"], &verdict.body["verdict"]), (&"large".into(), &"AC".into()));
+    assert_eq!(verdict.header("x-gavel-cut").as_deref(), Some("texts, tests, meta"));
+    let verdict = client.fetch("gavel.results");
+    assert_eq!((&verdict.body["id"], verdict.header("x-gavel-cut")), (&"next".into(), None));
+    let said = worker.stop();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert_eq!(client.depth("gavel.judge.normal"), Some(0));
 }
 
 #[test]
@@ -108,8 +129,6 @@ fn a_deleted_queue_is_declared_and_consumed_again() {
     worker.wait_for("was the queue deleted?");
     let mut client = Client::at(&site.address());
     client.wait_for("gavel.judge.normal");
-    // Cancels are for those who listen.
-    worker.wait_for_more("connected to the broker role=\"consuming\"", 1);
     site.cancel("runs");
     client.submit("normal", &submission("next", SUM));
     let answers = site.answers(&["runs", "next"]);

@@ -231,6 +231,8 @@ fn spawn(directory: &Path, port: u16, distribution_port: u16, mapper_port: u16) 
     std::fs::rename(directory.join("conf"), directory.join("rabbitmq.conf")).unwrap();
     let path = |name: &str| directory.join(name);
     Command::new(script("rabbitmq-server"))
+        // A node that fails dumps its core there.
+        .current_dir(directory)
         .env("HOME", directory)
         .env("RABBITMQ_NODENAME", node_name(port))
         .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")

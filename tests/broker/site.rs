@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
 use super::common::Scene;
-use super::node::{Client, Fetched, Node};
+use super::node::{Client, Fetched, Node, PATIENCE};
 use super::proxy::Proxy;
 use super::worker::Worker;
 
@@ -53,26 +54,28 @@ impl Site {
         address(Node::shared().port(), &self.name, "")
     }
 
-    /// The way through a proxy, with a dead connection noticed in two seconds.
-    pub(crate) fn address_through(&self, proxy: &Proxy) -> String {
-        address(proxy.port(), &self.name, "?heartbeat=1")
-    }
-
     pub(crate) fn worker(&self, more: &[&str]) -> Worker {
         Worker::start(&self.scene, &self.address(), more)
     }
 
     pub(crate) fn worker_through(&self, proxy: &Proxy, more: &[&str]) -> Worker {
-        Worker::start(&self.scene, &self.address_through(proxy), more)
+        Worker::start(&self.scene, &address(proxy.port(), &self.name, ""), more)
+    }
+
+    /// The same, with dead connections noticed in two seconds on either side.
+    pub(crate) fn wary_worker_through(&self, proxy: &Proxy, more: &[&str]) -> Worker {
+        Worker::start(&self.scene, &address(proxy.port(), &self.name, "?heartbeat=1"), more)
     }
 
     /// Makes the broker close the connections of all workers here, not the backend's.
     pub(crate) fn close_workers(&self) {
         Node::shared().evaluate(&format!(
-            "[rabbit_networking:close_connection(P, \"test\") || P <- rabbit_networking:connections(), \
-             rabbit_networking:connection_info(P, [vhost]) =:= [{{vhost, <<\"{}\">>}}], \
-             proplists:is_defined(<<\"connection_name\">>, \
-             proplists:get_value(client_properties, rabbit_networking:connection_info(P, [client_properties])))].",
+            "lists:foreach(fun(P) -> \
+             case catch rabbit_networking:connection_info(P, [vhost, client_properties]) of \
+             [{{vhost, <<\"{}\">>}}, {{client_properties, C}}] -> \
+             lists:keymember(<<\"connection_name\">>, 1, C) andalso \
+             (catch rabbit_networking:close_connection(P, \"test\")); \
+             _ -> gone end end, rabbit_networking:connections()).",
             self.name
         ));
     }
@@ -105,6 +108,11 @@ impl Site {
         self.client.publish("gavel.control", "", &cancel.to_string());
     }
 
+    /// Forgets what was told so far.
+    pub(crate) fn forget_progress(&self) {
+        while self.client.try_fetch("progress").is_some() {}
+    }
+
     /// Waits until each of these has a verdict; all that came.
     pub(crate) fn answers(&self, ids: &[&str]) -> Answers {
         let mut answers = Answers::new();
@@ -119,6 +127,21 @@ impl Site {
     pub(crate) fn verdict(&self, id: &str) -> String {
         let answers = self.answers(&[id]);
         answers[id][0].body["verdict"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until nothing is ready or unacknowledged in a queue, with its workers alive.
+    pub(crate) fn wait_for_quiet(&self, queue: &str) {
+        let query = format!(
+            "{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<\"{}\">>, queue, <<\"{queue}\">>)), \
+             {{ok, {{_, Total}}, _}} = ra:leader_query(amqqueue:get_pid(Q), \
+             fun rabbit_fifo:query_messages_total/1), Total.",
+            self.name
+        );
+        let deadline = Instant::now() + PATIENCE;
+        while Node::shared().evaluate(&query) != "{ok, 0}" {
+            assert!(Instant::now() < deadline, "{queue} is never quiet: {}", Node::shared().evaluate(&query));
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// With all workers gone: nothing waits or is unacknowledged (what is, is ready again then), whatever else

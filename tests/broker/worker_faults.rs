@@ -90,6 +90,7 @@ fn a_worker_whose_deadline_passes_or_that_is_told_twice_gives_back_what_runs() {
     let said = first.stop();
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.stderr.contains("went back to its queue"), "{said:?}");
+    site.forget_progress();
 
     let mut second = site.worker(&["--raise-limits"]);
     site.client.wait_for_test("endless");
@@ -99,6 +100,7 @@ fn a_worker_whose_deadline_passes_or_that_is_told_twice_gives_back_what_runs() {
     assert_eq!(said.code, 143, "{said:?}");
     assert_eq!(site.client.depth("gavel.results"), Some(0));
 
+    site.forget_progress();
     let third = site.worker(&["--raise-limits"]);
     site.client.wait_for_test("endless");
     site.cancel("endless");
@@ -111,7 +113,7 @@ fn a_worker_whose_deadline_passes_or_that_is_told_twice_gives_back_what_runs() {
 #[test]
 fn a_frozen_worker_finds_its_delivery_gone_to_another() {
     let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
-    let frozen = site.worker_through(&proxy, &[]);
+    let frozen = site.wary_worker_through(&proxy, &[]);
     site.submit(&submission("slow", SLOW));
     site.client.wait_for_test("slow");
     frozen.signal(Signal::SIGSTOP);

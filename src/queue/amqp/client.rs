@@ -12,10 +12,11 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::confirmed::Confirmed;
+use super::cut::Cut;
 use super::intake::{Intake, Order};
 use super::link::{Addresses, Link};
 use super::options::{AmqpOptions, ReplyQueues};
-use super::publisher::{Publication, Publisher};
+use super::publisher::{Outcome, Publication, Publisher};
 use super::teller::{Tale, Teller};
 use super::topology::VERDICTS;
 use super::troubles::Troubles;
@@ -185,16 +186,34 @@ impl Amqp {
         }
     }
 
+    /// Publishes a verdict; what became of it, unless it was given up.
+    fn publish(&self, report: &Report, properties: BasicProperties, body: Vec<u8>) -> Option<Outcome> {
+        let (settled, settlement) = sync_channel(1);
+        let publication = Publication {
+            exchange: VERDICTS,
+            key: format!("verdict.{}", report.verdict.id()),
+            body,
+            properties,
+            settled: Box::new(move |outcome| {
+                let _ = settled.send(outcome);
+            }),
+        };
+        self.publications.send(publication).ok()?;
+        loop {
+            match settlement.recv_timeout(LOOK_EVERY) {
+                Ok(outcome) => return Some(outcome),
+                Err(RecvTimeoutError::Timeout) if !self.given_up.load(Ordering::SeqCst) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+
     /// The copy of a verdict that its submission asked for.
-    fn reply(&self, job: &Job, body: Vec<u8>) {
+    fn reply(&self, job: &Job, body: Vec<u8>, properties: BasicProperties) {
         if let Some(queue) = &job.delivery.submission.reply_to
             && self.replies.allows(queue)
         {
-            self.tell(Tale::Reply {
-                queue: queue.clone(),
-                body,
-                properties: Box::new(properties(job, None)),
-            });
+            self.tell(Tale::Reply { queue: queue.clone(), body, properties: Box::new(properties) });
         }
     }
 }
@@ -207,40 +226,28 @@ impl Outlet for Amqp {
     }
 
     fn verdict(&self, job: &Job, report: &Report) -> Settlement {
-        let body = match serde_json::to_vec(report) {
-            Ok(body) => body,
-            Err(error) => {
-                tracing::error!(%error, "a report cannot be written");
-                return Settlement::Return;
-            }
-        };
         let refused = job.delivery.submission.reply_to.as_deref().filter(|queue| !self.replies.allows(queue));
         if let Some(queue) = refused {
             tracing::warn!(id = %job.key().id, queue, "reply_to is not among the queues this worker may reply to");
         }
-        let (confirmed, confirmation) = sync_channel(1);
-        let (key, remembered) = (job.key(), Arc::clone(&self.confirmed));
-        let publication = Publication {
-            exchange: VERDICTS,
-            key: format!("verdict.{}", report.verdict.id()),
-            body: body.clone(),
-            properties: properties(job, refused),
-            confirmed: Box::new(move || {
-                remembered.insert(key);
-                let _ = confirmed.send(());
-            }),
-        };
-        if self.publications.send(publication).is_ok() {
-            loop {
-                match confirmation.recv_timeout(LOOK_EVERY) {
-                    Ok(()) => {
-                        self.reply(job, body);
-                        self.troubles.are_over_for(&job.key());
-                        return Settlement::Done;
-                    }
-                    Err(RecvTimeoutError::Timeout) if !self.given_up.load(Ordering::SeqCst) => {}
-                    Err(_) => break,
+        for cut in Cut::ALL {
+            let body = match cut.body(report) {
+                Ok(body) => body,
+                Err(error) => {
+                    tracing::error!(%error, "a report cannot be written");
+                    return Settlement::Return;
                 }
+            };
+            let properties = properties(job, refused, cut);
+            match self.publish(report, properties.clone(), body.clone()) {
+                Some(Outcome::Confirmed) => {
+                    self.confirmed.insert(job.key());
+                    self.reply(job, body, properties);
+                    self.troubles.are_over_for(&job.key());
+                    return Settlement::Done;
+                }
+                Some(Outcome::TooLarge) => {}
+                None => break,
             }
         }
         self.lost.store(true, Ordering::SeqCst);
@@ -274,7 +281,7 @@ impl Outlet for Amqp {
 }
 
 /// The same for every publish of one verdict.
-fn properties(job: &Job, refused_reply: Option<&str>) -> BasicProperties {
+fn properties(job: &Job, refused_reply: Option<&str>, cut: Cut) -> BasicProperties {
     let key = job.key();
     let name = format!("{}/{}", key.id, key.judging);
     let name = ShortString::try_new(name.clone()).unwrap_or_else(|_| Digest::of(name).to_string().into());
@@ -285,6 +292,9 @@ fn properties(job: &Job, refused_reply: Option<&str>) -> BasicProperties {
     if let Some(queue) = refused_reply {
         let text = format!("reply_to '{queue}' is not among the queues this worker may reply to");
         headers.insert("x-gavel-reply-refused".into(), AMQPValue::LongString(text.into()));
+    }
+    if let Some(without) = cut.without() {
+        headers.insert("x-gavel-cut".into(), AMQPValue::LongString(without.into()));
     }
     BasicProperties::default()
         .with_content_type("application/json".into())

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::confirmed::Confirmed;
 use super::link::{Link, LinkError};
-use super::publisher::Publication;
+use super::publisher::{Outcome, Publication};
 use super::session::{Arrival, Brings, Session};
 use super::topology::DEAD;
 use crate::queue::backlog::{Backlog, Delivery, Offer, Tag};
@@ -191,7 +191,10 @@ impl Intake {
             key: "dead.malformed".to_owned(),
             properties: BasicProperties::default().with_delivery_mode(2).with_headers(headers),
             body: message.data,
-            confirmed: Box::new(move || {
+            settled: Box::new(move |outcome| {
+                if outcome == Outcome::TooLarge {
+                    tracing::error!("a refused message is too large for the dead queue: it is dropped");
+                }
                 // Without anyone to take the order the connection is gone, and the message comes again.
                 let _ = orders.send(Order::Settle(vec![tag], Settlement::Done));
             }),

@@ -134,6 +134,11 @@ impl LinkError {
         }
     }
 
+    /// Whether the broker closed a channel because of what was on it: a message larger than it takes, say.
+    pub(super) fn is_precondition(&self) -> bool {
+        self.is_soft(AMQPSoftError::PRECONDITIONFAILED)
+    }
+
     fn is_soft(&self, wanted: AMQPSoftError) -> bool {
         self.refusal().is_some_and(|kind| kind == AMQPErrorKind::Soft(wanted))
     }

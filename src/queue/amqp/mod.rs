@@ -13,12 +13,14 @@
 //! - a connection that breaks is made again, for ever, over all addresses in turn; consuming, publishing and
 //!   telling (progress, replies) have connections of their own, so that a broker that blocks publishers still
 //!   gets acknowledgements, and nothing that may be lost holds up what may not;
+//! - a report that is larger than the broker takes is cut rather than lost, and says so in a header;
 //! - every wait for the broker has an end, and no message says a password.
 //!
 //! All of it runs on one thread with a runtime of its own; judging never does.
 
 mod client;
 mod confirmed;
+mod cut;
 mod events;
 mod intake;
 mod link;

@@ -31,8 +31,17 @@ pub(super) struct Publication {
     pub(super) key: String,
     pub(super) body: Vec<u8>,
     pub(super) properties: BasicProperties,
-    /// Called once the broker has it.
-    pub(super) confirmed: Box<dyn FnOnce() + Send + Sync>,
+    /// Called once, with what became of it.
+    pub(super) settled: Box<dyn FnOnce(Outcome) + Send + Sync>,
+}
+
+/// What became of a publication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The broker has it.
+    Confirmed,
+    /// It is larger than any message the broker takes.
+    TooLarge,
 }
 
 /// The publishing connection.
@@ -96,7 +105,12 @@ impl Publisher {
             };
             let Some(mut held) = next else { continue };
             match self.publish(&channel, &mut events, &held.publication).await {
-                Ok(()) => (held.publication.confirmed)(),
+                Ok(()) => (held.publication.settled)(Outcome::Confirmed),
+                Err(error) if error.is_precondition() && connection.status().connected() => {
+                    tracing::warn!(bytes = held.publication.body.len(), "a message is refused: {error}");
+                    (held.publication.settled)(Outcome::TooLarge);
+                    channel = open(connection).await?;
+                }
                 Err(error @ (LinkError::NotTaken(_) | LinkError::Unroutable(_))) => {
                     held.put_off(error.to_string());
                     let place = self.held.partition_point(|other| other.due <= held.due);

@@ -22,7 +22,7 @@ use super::topology::{self, EXHAUSTED, JUDGE};
 use crate::queue::backlog::Tag;
 use crate::queue::worker::Settlement;
 
-/// A source that ends twice within this is no passing trouble.
+/// A source that was restored and ends again within this is no passing trouble.
 const SETTLED: Duration = Duration::from_secs(2);
 
 /// What a source brings.
@@ -63,7 +63,8 @@ struct Source {
     consumer: Option<Consumer>,
     ackers: HashMap<u64, Acker>,
     delivered: u64,
-    begun: Instant,
+    /// When it took the place of one that had ended.
+    restored: Option<Instant>,
 }
 
 impl Session {
@@ -113,7 +114,7 @@ impl Session {
             consumer: Some(consumer),
             ackers: HashMap::new(),
             delivered: 0,
-            begun: Instant::now(),
+            restored: None,
         })
     }
 
@@ -127,7 +128,6 @@ impl Session {
             match self.sources.iter_mut().find(|source| source.queue == queue) {
                 Some(source) if source.consumer.is_none() => {
                     source.consumer = Some(consume(&source.channel, queue, brings).await?);
-                    source.begun = Instant::now();
                 }
                 Some(_) => {}
                 None => match self.subscribe(queue, brings).await {
@@ -169,7 +169,8 @@ impl Session {
     /// When that cannot be had, or would end as the last one did.
     pub(super) async fn restore(&mut self, place: usize, ended: LinkError) -> Result<(), LinkError> {
         let Some(source) = self.sources.get(place) else { return Err(ended) };
-        if source.begun.elapsed() < SETTLED || !self.connection.status().connected() {
+        let is_again = source.restored.is_some_and(|time| time.elapsed() < SETTLED);
+        if is_again || !self.connection.status().connected() {
             return Err(ended);
         }
         let (queue, brings, channel) = (source.queue, source.brings, source.channel.clone());
@@ -179,7 +180,8 @@ impl Session {
             within("closing a channel", channel.close(200, "again".into())).await?;
         }
         topology::declare(&self.connection).await?;
-        let source = self.subscribe(queue, brings).await?;
+        let mut source = self.subscribe(queue, brings).await?;
+        source.restored = Some(Instant::now());
         if let Some(old) = self.sources.get_mut(place) {
             *old = source;
         }
