@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gavel::checker::{Comparator, TokenOptions};
-use gavel::package::{Format, Package, TimeLimit, load};
+use gavel::package::{Check, Format, Package, TimeLimit, load};
 use gavel::units::Bytes;
 use gavel::verdict::Verdict::{self, AC, CE, MLE, OLE, RTE, SV, TLE, WA, WTL};
 use tempfile::TempDir;
@@ -40,8 +40,8 @@ fn names(package: &Package) -> Vec<&str> {
     package.tests.iter().map(|test| test.name.as_str()).collect()
 }
 
-fn tokens(options: TokenOptions) -> Comparator {
-    Comparator::Tokens(options)
+fn tokens(options: TokenOptions) -> Check {
+    Check::BuiltIn(Comparator::Tokens(options))
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_plain_package_loads_with_the_published_defaults() {
     assert!(package.tests[0].sample && !package.tests[1].sample);
     assert_eq!(package.limits.time, TimeLimit::FromSubmissions { multiplier: 5.0 });
     assert_eq!((package.limits.memory, package.limits.output), (Bytes::mib(2048), Bytes::mib(8)));
-    assert_eq!(package.tests[0].comparator, tokens(TokenOptions::default()));
+    assert_eq!(package.tests[0].check, tokens(TokenOptions::default()));
     assert_eq!(package.submissions[0].name, "accepted/a.py");
     assert!(package.submissions[0].sets_time_limit);
     assert!(package.warnings.is_empty(), "{:?}", package.warnings);
@@ -98,15 +98,15 @@ fn flags_of_the_problem_come_first_and_folders_inherit_key_by_key() {
         ("data/secret/b/1.ans", ""),
     ]);
     let package = load(directory.path()).unwrap();
-    let of = |name: &str| package.tests.iter().find(|test| test.name == name).unwrap().comparator;
+    let of = |name: &str| &package.tests.iter().find(|test| test.name == name).unwrap().check;
     let problem = TokenOptions {
         absolute_tolerance: Some(1e-3),
         relative_tolerance: Some(1e-3),
         ..TokenOptions::default()
     };
     let sensitive = tokens(TokenOptions { case_sensitive: true, ..problem });
-    assert_eq!([of("sample/1"), of("secret/1"), of("secret/a/1")], [sensitive; 3]);
-    assert_eq!(of("secret/b/1"), tokens(TokenOptions { absolute_tolerance: Some(0.5), ..problem }));
+    assert_eq!([of("sample/1"), of("secret/1"), of("secret/a/1")], [&sensitive; 3]);
+    assert_eq!(of("secret/b/1"), &tokens(TokenOptions { absolute_tolerance: Some(0.5), ..problem }));
 }
 
 #[test]

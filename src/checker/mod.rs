@@ -21,6 +21,7 @@ mod message;
 mod number;
 #[cfg(test)]
 mod properties;
+mod protocol;
 mod source;
 #[cfg(test)]
 mod tables;
@@ -28,3 +29,4 @@ mod tokens;
 
 pub use comparator::{Comparator, Comparison, TokenOptions, compare};
 pub use flags::FlagError;
+pub use protocol::{DmojKind, Protocol};

@@ -30,6 +30,7 @@ mod request;
 mod run_test;
 mod settings;
 mod slots;
+mod supported;
 mod toolchain;
 
 pub use limits::UNSET_TIME_LIMIT;
@@ -232,6 +233,7 @@ impl Judge {
             }
             Err(error) => return Err(error.into()),
         };
+        supported::check(package)?;
         events.send(EventKind::Accepted { tests: request.tests.len() });
 
         let started = Instant::now();

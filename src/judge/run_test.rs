@@ -17,7 +17,7 @@ use super::pipeline::TestRun;
 use super::{EXECUTABLE, environment};
 use crate::checker::{Comparison, compare};
 use crate::language::{Placeholders, expand};
-use crate::package::Test;
+use crate::package::{Check, Test};
 use crate::report::TestReport;
 use crate::sandbox::{
     CancelToken, Capture, Command, Exit, Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE,
@@ -262,7 +262,10 @@ fn check(result: &mut TestResult, test: &Test, stdout: &mut Capture) -> Result<(
     })?;
     let mut output =
         stdout.reader().map_err(|error| Fault::file("read the output of", &test.input, error))?;
-    let comparison = compare(test.comparator, &mut *output, &mut answer)
+    let Check::BuiltIn(comparator) = &test.check else {
+        return Err(Fault::Package("it asks for a checker of its own".to_owned()));
+    };
+    let comparison = compare(*comparator, &mut *output, &mut answer)
         .map_err(|error| Fault::file("compare with", &test.answer, error))?;
     match comparison {
         Comparison::Accepted => result.applied.push(Verdict::AC),
@@ -318,14 +321,7 @@ mod tests {
         program: &str,
         own_file: bool,
     ) -> Result<(Verdict, Option<Reason>, String), Fault> {
-        let test = Test {
-            name: "secret/1".to_owned(),
-            groups: Vec::new(),
-            input: "1.in".into(),
-            answer: "1.ans".into(),
-            sample: false,
-            comparator: crate::checker::Comparator::Exact,
-        };
+        let test = Test::new("secret/1", "1.in".into(), "1.ans".into());
         let mut result = TestResult { report: blank(&test, Verdict::AC), applied: Vec::new() };
         judge_outcome(&mut result, outcome, &limits(), &[program.to_owned()], own_file)?;
         Ok((decide(&result.applied), result.report.reason, result.report.message))

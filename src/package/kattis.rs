@@ -6,6 +6,7 @@
 
 use std::path::Path;
 
+use super::checking::Check;
 use super::error::{PackageError, one_line, shown};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::{ProblemYaml, parse_problem_yaml};
@@ -52,32 +53,27 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         let mut walk = Walk { tree, problem: &problem, tests: &mut tests, warnings: &mut warnings };
         walk.data(data_folder(root, entries)?)?;
     }
+    let limits = PackageLimits {
+        time,
+        wall: None,
+        memory: problem.memory,
+        output: problem.output,
+        code: problem.code,
+        processes: None,
+        compilation_time: problem.compilation_time,
+        compilation_memory: problem.compilation_memory,
+    };
     let name = short_name(root);
-    Ok(Package {
-        title: problem
-            .name
-            .or(ini.name)
-            .or_else(|| title::of_statement(tree, entries))
-            .unwrap_or_else(|| name.clone()),
-        name,
-        directory: root.to_owned(),
-        format: Format::KattisLegacy,
+    let title = problem.name.or(ini.name).or_else(|| title::of_statement(tree, entries));
+    let mut package = Package {
+        title: title.unwrap_or_else(|| name.clone()),
         tests,
-        limits: PackageLimits {
-            time,
-            wall: None,
-            memory: problem.memory,
-            output: problem.output,
-            code: problem.code,
-            processes: None,
-            compilation_time: problem.compilation_time,
-            compilation_memory: problem.compilation_memory,
-        },
         submissions,
-        languages: None,
         warnings,
-        digest: super::Digest::default(),
-    })
+        ..Package::new(name, root.to_owned(), Format::KattisLegacy, limits)
+    };
+    package.group_by_folders();
+    Ok(package)
 }
 
 /// The directory's own name.
@@ -245,13 +241,12 @@ impl Walk<'_> {
                 let Some(input) = Tree::find(&entries, &format!("{stem}.in")) else {
                     return Err(unpaired(entry, above.directory, stem, "its input is missing", ".in"));
                 };
+                let name = format!("{}/{stem}", above.names.last().map_or("", String::as_str));
                 self.tests.push(Test {
-                    name: format!("{}/{stem}", above.names.last().map_or("", String::as_str)),
                     groups: above.names.clone(),
-                    input: input.file()?.to_owned(),
-                    answer: entry.file()?.to_owned(),
                     sample: above.sample,
-                    comparator,
+                    check: Check::BuiltIn(comparator),
+                    ..Test::new(name, input.file()?.to_owned(), entry.file()?.to_owned())
                 });
             }
         }
