@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gavel::checker::{Comparator, TokenOptions};
-use gavel::package::{Check, Format, Package, TimeLimit, load};
+use gavel::package::{Check, Format, Making, Package, TimeLimit, load};
 use gavel::units::Bytes;
 use gavel::verdict::Verdict::{self, AC, CE, MLE, OLE, RTE, SV, TLE, WA, WTL};
 use tempfile::TempDir;
@@ -302,4 +302,66 @@ fn the_digest_is_computed_once_and_shared_by_clones() {
     let first = package.digest().unwrap().to_owned();
     directory.close().unwrap();
     assert_eq!(clone.digest().unwrap(), first);
+}
+
+#[test]
+fn a_custom_validator_comes_with_its_files_flags_and_limits() {
+    let directory = package(&[
+        (
+            "problem.yaml",
+            "validation: custom\nvalidator_flags: a b\nlimits: {validation_time: 7, validation_memory: 64}\n",
+        ),
+        ("output_validators/compare/compare.cpp", ""),
+        ("output_validators/compare/lib/graph.h", ""),
+        ("output_validators/compare/other.cpp", ""),
+        ("output_validators/compare/.hidden", ""),
+        ("data/secret/group/testdata.yaml", "output_validator_flags: {name: compare, flags: c}\n"),
+        ("data/secret/group/2.in", ""),
+        ("data/secret/group/2.ans", ""),
+    ]);
+    let package = load(directory.path()).unwrap();
+    let [checker] = package.checkers.as_slice() else { panic!("{:?}", package.checkers) };
+    let names: Vec<_> = checker.program.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(
+        (checker.program.name.as_str(), names),
+        ("output_validators/compare", vec!["compare.cpp", "other.cpp", "lib/graph.h"],)
+    );
+    assert_eq!((checker.limits.time, checker.limits.memory), (Duration::from_secs(7), Bytes::mib(64)));
+    assert_eq!(checker.limits.output, Bytes::mib(8));
+    let arguments = |name: &str| match &package.tests.iter().find(|test| test.name == name).unwrap().check {
+        Check::Program { checker: 0, arguments } => arguments.join(" "),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([arguments("secret/1"), arguments("secret/group/2")], ["a b", "a b c"]);
+}
+
+#[test]
+fn of_several_validators_the_first_is_used_and_headers_belong_to_it() {
+    let directory = package(&[
+        ("problem.yaml", "validation: custom\n"),
+        ("output_validators/b.py", ""),
+        ("output_validators/a.cpp", ""),
+        ("output_validators/testlib.h", ""),
+        ("output_validators/README.md", ""),
+        ("output_validators/empty/.gitkeep", ""),
+    ]);
+    let package = load(directory.path()).unwrap();
+    let names: Vec<_> = package.checkers[0].program.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["a.cpp", "testlib.h"]);
+    assert_eq!(package.checkers[0].program.name, "output_validators/a.cpp");
+    assert!(package.warnings[0].contains("output_validators/b.py: not used"), "{:?}", package.warnings);
+}
+
+#[test]
+fn a_validator_folder_with_scripts_is_built_by_them() {
+    for script in ["build", "run"] {
+        let script = format!("output_validators/v/{script}");
+        let directory = package(&[
+            ("problem.yaml", "validation: custom\n"),
+            (&script, ""),
+            ("output_validators/v/a.cpp", ""),
+        ]);
+        let package = load(directory.path()).unwrap();
+        assert_eq!(package.checkers[0].program.making, Making::Scripts);
+    }
 }

@@ -29,4 +29,6 @@ mod tokens;
 
 pub use comparator::{Comparator, Comparison, TokenOptions, compare};
 pub use flags::FlagError;
-pub use protocol::{DmojKind, Protocol};
+pub use protocol::{
+    BrokenProtocol, CheckerPaths, CustomScore, DmojKind, Feedback, Finished, Grade, Opinion, Protocol, Score,
+};

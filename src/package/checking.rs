@@ -1,7 +1,7 @@
 //! How a run is held and what decides whether its output is right.
 
 use super::program::{JuryProgram, ProgramLimits};
-use crate::checker::{Comparator, Protocol};
+use crate::checker::{Comparator, CustomScore, Protocol};
 
 /// What decides about the output of one test.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,19 +37,6 @@ pub struct CheckerProgram {
     pub limits: ProgramLimits,
     /// Whether it may, or must, give scores.
     pub scores: CustomScore,
-}
-
-/// Whether a checker's score counts (Kattis legacy: `validation: custom score`, `grading.custom_scoring`; 2025-09,
-/// "Scoring test cases").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CustomScore {
-    /// A score from it breaks the protocol.
-    #[default]
-    Refused,
-    /// It may give one.
-    Allowed,
-    /// It must give one for every accepted output.
-    Required,
 }
 
 /// What stands opposite the contestant's program.

@@ -11,6 +11,7 @@
 //! | `folder` | a bare folder of tests |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
+//! | `programs` | the programs of the jury's in a folder of them |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
 mod checking;
@@ -25,6 +26,7 @@ mod load;
 mod model;
 mod problem_yaml;
 mod program;
+mod programs;
 mod submissions;
 mod submissions_yaml;
 mod submitting;
@@ -34,9 +36,7 @@ mod title;
 mod tree;
 mod yaml;
 
-pub use checking::{
-    Channel, Check, CheckerProgram, Communication, CustomScore, Interaction, Interactor, MultiPass,
-};
+pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
@@ -47,7 +47,7 @@ pub use jury::{
 };
 pub use load::{discover, load};
 pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
-pub use problem_yaml::{ProblemYaml, parse_problem_yaml};
+pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
 pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, parse_submissions_yaml};
 pub use submitting::{Include, Streams, SubmissionKind};

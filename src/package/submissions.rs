@@ -238,7 +238,8 @@ fn unknown_result(file: &Path, line: u64, result: &str) -> PackageError {
     .in_file(file)
 }
 
-fn is_no_program(entry: &Entry) -> bool {
+/// Whether a file is none by its name: notes, data, what compilers and editors leave.
+pub(super) fn is_no_program(entry: &Entry) -> bool {
     if entry.kind == Kind::Directory {
         return false;
     }

@@ -5,7 +5,10 @@
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Bytes held in memory before the file is used.
 pub(super) const MEMORY_LIMIT: usize = 1 << 20;
@@ -114,6 +117,24 @@ impl Capture {
             }
             None => Ok(Box::new(Cursor::new(&self.memory))),
         }
+    }
+
+    /// What was kept as a file at its beginning, read-only: for a program's standard input.
+    ///
+    /// # Errors
+    /// When the file cannot be made: no memory, no procfs.
+    pub fn open(&mut self) -> io::Result<File> {
+        let made;
+        let file = match &self.spill {
+            Some(file) => file,
+            None => {
+                made = File::from(memfd_create("output", MFdFlags::MFD_CLOEXEC)?);
+                (&made).write_all(&self.memory)?;
+                &made
+            }
+        };
+        // Opened anew: an offset of its own, and no right to write.
+        File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
     }
 
     /// The first kept bytes as text, invalid UTF-8 replaced; never more than what is in memory or `limit`.
