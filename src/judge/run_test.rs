@@ -318,6 +318,14 @@ fn compare_with_answer(
             result.applied.push(Verdict::WA);
             result.report.message = message;
         }
+        Comparison::Partial { fraction, message } => {
+            result.applied.push(Verdict::WA);
+            result.score = Some(Score::Fraction(fraction));
+            result.report.message = message;
+        }
+        Comparison::BrokenAnswer { message } => {
+            return Err(Fault::Package(format!("{}: {message}", test.answer.display())));
+        }
     }
     Ok(())
 }
