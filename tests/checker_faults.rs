@@ -177,6 +177,20 @@ fn only_the_message_for_the_team_is_shown_to_the_contestant() {
 }
 
 #[test]
+fn a_checker_may_open_its_standard_input_by_name_whatever_its_size() {
+    let scene = Scene::new();
+    let package = validated(
+        &scene,
+        "check.sh",
+        "wc -c < /dev/stdin > $3/judgemessage.txt || exit 1\n(echo x >> /dev/stdin) 2> /dev/null && exit 1\nexit 43\n",
+    );
+    for (program, bytes) in [("echo 123\n", "4"), ("head -c 3000000 /dev/zero\n", "3000000")] {
+        let report = scene.judge_bash(&package, program, &[]);
+        assert_eq!(report["tests"][0]["judge_message"], bytes, "{report}");
+    }
+}
+
+#[test]
 fn files_only_their_owner_may_read_are_checked_all_the_same() {
     use std::os::unix::fs::PermissionsExt;
     let scene = Scene::new();

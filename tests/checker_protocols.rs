@@ -22,7 +22,12 @@ use gavel::verdict::{Reason, Verdict};
 
 /// A judge with a cache in the scene.
 fn judge(scene: &Scene) -> Judge {
-    let mut settings = JudgeSettings::new(Table::built_in().unwrap(), scene.path("cache"));
+    let mut table = Table::built_in().unwrap();
+    for language in &mut table.languages {
+        // With a cache of its own every test would precompile the headers anew.
+        language.prepare = None;
+    }
+    let mut settings = JudgeSettings::new(table, scene.path("cache"));
     settings.sandbox.executable = Some(PathBuf::from(env!("CARGO_BIN_EXE_gavel")));
     settings.slots = Some(2);
     Judge::start(settings).unwrap()
@@ -205,6 +210,18 @@ fn a_kattis_validator_may_bring_scripts_of_its_own() {
     assert_eq!(judged(&judge, &package, SUM).verdict, Verdict::AC);
     assert_eq!(judged(&judge, &package, "echo 5\n").verdict, Verdict::WA);
     assert_eq!(judged(&judge, &package, ":\n").verdict, Verdict::WA);
+}
+
+#[test]
+fn a_checker_of_an_older_standard_compiles_all_the_same() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    // C++20 took this away.
+    let checker = "struct Pair { int a; Pair() {} ~Pair() throw() {} };\n#include <cstdlib>\n\
+                   #if __cplusplus > 201703L\n#error too new\n#endif\nint main() { std::exit(42); }\n";
+    let package = package(&scene, Protocol::Kattis, &[("check.cpp", checker)], &[]);
+    let report = judged(&judge, &package, SUM);
+    assert_eq!(report.verdict, Verdict::AC, "{report:?}");
 }
 
 #[test]

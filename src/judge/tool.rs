@@ -69,19 +69,43 @@ impl Workshop<'_> {
                         "{name}: its language is not known; name its files as 'gavel languages' lists them"
                     ))
                 })?;
-                self.compile(name, language, &sources, flags, limits)?
+                self.compile_or_older(&name, language, &sources, flags, limits)?
             }
         };
         "jury".clone_into(&mut tool.shape.hostname);
+        // Some open /dev/stdin by its name.
+        tool.shape.proc = true;
         // A few sizes only: boxes are shared by the tools that want the same.
         let room = self.handed.0.saturating_add(limits.output.0).saturating_add(1 << 20);
         tool.shape.workspace = Bytes(room.next_power_of_two().max(Bytes::mib(64).0));
         Ok(tool)
     }
 
+    /// Packages live longer than standards: what does not compile as C++20 is tried as the older ones the table has.
+    fn compile_or_older(
+        &self,
+        name: &str,
+        language: &Language,
+        sources: &[Source],
+        flags: &[String],
+        limits: ProgramLimits,
+    ) -> Result<Tool, Fault> {
+        let first = self.compile(name, language, sources, flags, limits);
+        if !matches!(first, Err(Fault::Checker(_))) {
+            return first;
+        }
+        for older in older_standards(&self.judge.table, &language.id) {
+            if let Ok(tool) = self.compile(name, older, sources, flags, limits) {
+                tracing::info!(program = %name, language = %older.id, "compiles only by an older standard");
+                return Ok(tool);
+            }
+        }
+        first
+    }
+
     fn compile(
         &self,
-        name: String,
+        name: &str,
         language: &Language,
         sources: &[Source],
         flags: &[String],
@@ -111,7 +135,7 @@ impl Workshop<'_> {
             env: environment(language),
             shape: run_shape(language),
             limits: run_limits(cpu, memory, limits.output, processes),
-            name,
+            name: name.to_owned(),
             program,
         })
     }
@@ -175,6 +199,23 @@ fn find_language<'a>(table: &'a Table, hint: &LanguageHint, program: &JuryProgra
     named.or_else(|| table.guess(&paths))
 }
 
+/// The languages of the same family with smaller numbers, the largest first: `cpp17` of `cpp20`.
+fn older_standards<'a>(table: &'a Table, id: &str) -> Vec<&'a Language> {
+    let parts = |id: &str| {
+        let family = id.trim_end_matches(|character: char| character.is_ascii_digit());
+        id[family.len()..].parse::<u32>().ok().map(|number| (family.to_owned(), number))
+    };
+    let Some((family, number)) = parts(id) else { return Vec::new() };
+    let mut older: Vec<_> = table
+        .languages
+        .iter()
+        .filter_map(|language| Some((parts(&language.id)?, language)))
+        .filter(|((other, older), _)| *other == family && *older < number)
+        .collect();
+    older.sort_by_key(|((_, number), _)| std::cmp::Reverse(*number));
+    older.into_iter().map(|(_, language)| language).collect()
+}
+
 /// `cpp17` of `cpp.g++17` and `cpp.gcc-13-64-winlibs-g++17`, `python3` of `python.3`; `None` where the ending says it.
 fn polygon_id(code: &str) -> Option<String> {
     let (family, variant) = code.split_once('.')?;
@@ -213,6 +254,17 @@ mod tests {
         ] {
             assert_eq!(polygon_id(code).as_deref(), id, "{code}");
         }
+    }
+
+    #[test]
+    fn older_standards_are_of_the_same_family() {
+        let table = Table::built_in().unwrap();
+        let older =
+            |id| older_standards(&table, id).iter().map(|language| language.id.as_str()).collect::<Vec<_>>();
+        assert_eq!(older("cpp23"), ["cpp20", "cpp17"]);
+        assert_eq!(older("cpp17"), Vec::<&str>::new());
+        assert_eq!(older("go"), Vec::<&str>::new());
+        assert_eq!(older("cpp20-clang"), Vec::<&str>::new());
     }
 
     #[test]
