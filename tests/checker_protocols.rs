@@ -210,6 +210,29 @@ fn a_kattis_validator_may_bring_scripts_of_its_own() {
     assert_eq!(judged(&judge, &package, SUM).verdict, Verdict::AC);
     assert_eq!(judged(&judge, &package, "echo 5\n").verdict, Verdict::WA);
     assert_eq!(judged(&judge, &package, ":\n").verdict, Verdict::WA);
+    drop(package);
+    // A script that only runs, with a helper in a folder beside it.
+    let run = "#!/bin/sh\n. \"$(dirname \"$0\")/lib/codes\"\n[ \"$(cat)\" = \"$(cat \"$2\")\" ] && exit $right\nexit $wrong\n";
+    let mut package =
+        self::package(&scene, Protocol::Kattis, &[("run", run), ("lib/codes", "right=42 wrong=43\n")], &[]);
+    package.checkers[0].program.making = Making::Scripts;
+    assert_eq!(judged(&judge, &package, SUM).verdict, Verdict::AC);
+    assert_eq!(judged(&judge, &package, "echo 5\n").verdict, Verdict::WA);
+}
+
+#[test]
+fn a_compiler_gets_the_flags_of_the_package() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let mut package =
+        package(&scene, Protocol::Kattis, &[("check.c", "int main(void) { return CODE; }\n")], &[]);
+    for (code, verdict) in [("42", Verdict::AC), ("43", Verdict::WA), ("44", Verdict::JE)] {
+        package.checkers[0].program.making = Making::Language {
+            language: LanguageHint::Kattis("c".into()),
+            flags: vec![format!("-DCODE={code}")],
+        };
+        assert_eq!(judged(&judge, &package, SUM).verdict, verdict);
+    }
 }
 
 #[test]

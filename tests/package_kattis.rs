@@ -336,6 +336,17 @@ fn a_custom_validator_comes_with_its_files_flags_and_limits() {
 }
 
 #[test]
+fn a_package_is_the_same_wherever_it_lies_and_another_with_another_validator() {
+    let digest_of = |validator: &str| {
+        let directory =
+            package(&[("problem.yaml", "validation: custom\n"), ("output_validators/v/v.py", validator)]);
+        load(directory.path()).unwrap().digest().unwrap().to_owned()
+    };
+    assert_eq!(digest_of("exit(42)"), digest_of("exit(42)"));
+    assert_ne!(digest_of("exit(42)"), digest_of("exit(43)"));
+}
+
+#[test]
 fn of_several_validators_the_first_is_used_and_headers_belong_to_it() {
     let directory = package(&[
         ("problem.yaml", "validation: custom\n"),

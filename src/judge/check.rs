@@ -191,6 +191,9 @@ fn show_files(checked: &Checked<'_>, sandbox_box: &mut BoxHandle) -> Result<[Str
     let shown = files.map(|(_, path)| checked.inputs.readable_by_all(path));
     if shown.iter().any(Option::is_some) {
         sandbox_box.attach(PACKAGE, checked.inputs.directory())?;
+    } else {
+        // Another package's checker may have used this box.
+        sandbox_box.detach(PACKAGE)?;
     }
     sandbox_box.fresh_workspace()?;
     let mut paths = [String::new(), String::new()];
