@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::confirmed::Confirmed;
 use super::cut::Cut;
 use super::intake::{Intake, Order};
-use super::link::{Addresses, Link};
+use super::link::{Addresses, CONSUMING, Link};
 use super::options::{AmqpOptions, ReplyQueues};
 use super::publisher::{Outcome, Publication, Publisher};
 use super::teller::{Tale, Teller};
@@ -88,7 +88,7 @@ impl Amqp {
         let end = EndOfIntake(Arc::clone(&backlog));
         let link = |role, health| Link::new(addresses.clone(), role, worker, health);
         let intake = Intake {
-            link: link("consuming", Some(options.health.clone())),
+            link: link(CONSUMING, Some(options.health.clone())),
             backlog: Arc::clone(&backlog),
             confirmed: Arc::clone(&confirmed),
             prefetch: options.prefetch.unwrap_or_else(|| u16::try_from(slots + 1).unwrap_or(u16::MAX)),

@@ -18,6 +18,14 @@ const HEARTBEAT: u16 = 10;
 /// The longest that an address may ask for.
 const LONGEST_HEARTBEAT: u16 = 60;
 
+/// Bytes, unless the address says `?frame_max=`, for connections that nobody else's messages come over. lapin keeps 64
+/// frames of memory a connection: with the broker's 128 KiB an idle worker would spend most of its memory on them.
+/// The consuming connection must take the broker's: the headers of a message come in one frame, and a frame
+/// larger than agreed ends the connection, each time the message is given out.
+const FRAME: u32 = 16 << 10;
+/// The role of the connection that deliveries come over.
+pub(super) const CONSUMING: &str = "consuming";
+
 /// Brokers of one cluster, tried in turn.
 #[derive(Clone)]
 pub struct Addresses(Vec<AMQPUri>);
@@ -212,7 +220,10 @@ impl Link {
     pub(super) async fn connect(&mut self) -> Connection {
         loop {
             tokio::time::sleep(self.pause).await;
-            let uri = self.addresses.0[self.next % self.addresses.0.len()].clone();
+            let mut uri = self.addresses.0[self.next % self.addresses.0.len()].clone();
+            if self.role != CONSUMING {
+                uri.query.frame_max.get_or_insert(FRAME);
+            }
             self.next += 1;
             let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
             let place = shown(&uri);
