@@ -80,6 +80,17 @@ type FileState = (u64, u64, u64, i64, i64);
 /// Files remembered as read into the page cache; beyond that all are forgotten, and read once more.
 const PRELOADED_REMEMBERED: usize = 100_000;
 
+/// Why this host cannot judge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostFault {
+    /// It may work again later.
+    #[error("{0}")]
+    Passing(String),
+    /// Not in this process.
+    #[error("{0}")]
+    Final(String),
+}
+
 /// A judge: boxes, a cache and a language table, ready for any number of judgings at once.
 #[derive(Debug)]
 pub struct Judge {
@@ -228,15 +239,18 @@ impl Judge {
     /// Whether this host can judge: its disk takes files where judgings write them, and a box opens.
     ///
     /// # Errors
-    /// What it fails at, one line.
-    pub fn try_host(&self) -> Result<(), String> {
+    /// What it fails at, one line, and whether it can be well again in this process.
+    pub fn try_host(&self) -> Result<(), HostFault> {
         let content = vec![1; HOST_TRIAL];
         let file = tempfile::NamedTempFile::new_in(&self.spill).and_then(|mut file| {
             file.write_all(&content)?;
             file.as_file().sync_data()
         });
-        file.map_err(|error| Fault::file("write to", &self.spill, error).to_string())?;
-        self.sandbox.open_box(&Shape::default(), None).map(drop).map_err(|error| error.to_string())
+        file.map_err(|error| HostFault::Passing(Fault::file("write to", &self.spill, error).to_string()))?;
+        self.sandbox.open_box(&Shape::default(), None).map(drop).map_err(|error| match error {
+            SandboxError::KeeperGone => HostFault::Final(error.to_string()),
+            error => HostFault::Passing(error.to_string()),
+        })
     }
 
     /// The name this worker goes by in events and reports.
