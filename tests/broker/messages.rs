@@ -7,6 +7,7 @@ use lapin::types::FieldTable;
 use serde_json::json;
 
 use super::common::SUM;
+use super::node::Node;
 use super::site::{Site, endless, submission};
 
 #[test]
@@ -147,4 +148,19 @@ fn copies_of_verdicts_go_to_listed_queues_and_to_no_other() {
     assert_eq!(worker.stop().code, 0);
     assert_eq!(site.client.depth("private"), Some(0));
     site.check(answers, 0);
+}
+
+#[test]
+fn a_dead_queue_that_does_not_answer_holds_up_no_verdict() {
+    let site = Site::ready();
+    let worker = site.worker(&[]);
+    // Its process stands still: what is published there has neither confirmation nor refusal.
+    let process = format!("list_to_atom(\"{}_gavel.dead\")", site.name);
+    Node::shared().evaluate(&format!("sys:suspend({process})."));
+    site.client.publish("gavel.submit", "judge.contest", "not json");
+    site.submit(&submission("good", SUM));
+    assert_eq!(site.verdict("good"), "AC");
+    Node::shared().evaluate(&format!("sys:resume({process})."));
+    assert_eq!(site.client.fetch("gavel.dead").raw, b"not json");
+    assert_eq!(worker.stop().code, 0);
 }

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::confirmed::Confirmed;
 use super::cut::Cut;
 use super::intake::{Intake, Order};
-use super::link::{Addresses, Link, PUBLISHING, TELLING};
+use super::link::{Addresses, BURYING, Link, PUBLISHING, TELLING};
 use super::options::{AmqpOptions, ReplyQueues};
 use super::publisher::{Outcome, Publication, Publisher};
 use super::teller::{Tale, Teller};
@@ -82,6 +82,7 @@ impl Amqp {
         let replies = ReplyQueues::new(&options.reply_to)?;
         let (orders, order_receiver) = mpsc::unbounded_channel();
         let (publications, publication_receiver) = mpsc::unbounded_channel();
+        let (burials, burial_receiver) = mpsc::unbounded_channel();
         let (tales, tale_receiver) = mpsc::channel(MOST_TALES);
         let (closing, ending) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let confirmed = Arc::new(Confirmed::default());
@@ -94,29 +95,39 @@ impl Amqp {
             prefetch: options.prefetch.unwrap_or_else(|| u16::try_from(slots + 1).unwrap_or(u16::MAX)),
             orders: order_receiver,
             own_orders: orders.clone(),
-            publications: publications.clone(),
+            burials,
             stopping: false,
             paused: false,
         };
-        let publisher = Publisher {
-            link: link(PUBLISHING, Some(options.health.clone())),
-            publications: publication_receiver,
-            closing: Arc::clone(&closing),
-            backlog,
+        let publisher = |link, carries_verdicts, publications, closing: &Arc<Notify>| Publisher {
+            link,
+            carries_verdicts,
+            publications,
+            closing: Arc::clone(closing),
+            backlog: Arc::clone(&backlog),
             health: options.health.clone(),
             held: VecDeque::new(),
         };
+        let burying = Arc::new(Notify::new());
+        // A dead queue that does not answer must hold up no verdict.
+        let burier = publisher(link(BURYING, None), false, burial_receiver, &burying);
+        let publisher =
+            publisher(link(PUBLISHING, Some(options.health.clone())), true, publication_receiver, &closing);
         let teller = Teller { link: link(TELLING, None), tales: tale_receiver, closing: Arc::clone(&ending) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("broker".to_owned()).spawn(move || {
             let _end = end;
             runtime.block_on(async {
                 let (publishing, telling) = (tokio::spawn(publisher.run()), tokio::spawn(teller.run()));
+                let burial = tokio::spawn(burier.run());
                 let reply = intake.run().await;
                 closing.notify_one();
                 ending.notify_one();
+                burying.notify_one();
                 // Whatever they still had was given up by whoever asked for the end.
-                let _ = tokio::time::timeout(CLOSING, async { (publishing.await, telling.await) }).await;
+                let _ =
+                    tokio::time::timeout(CLOSING, async { (publishing.await, telling.await, burial.await) })
+                        .await;
                 let _ = reply.map(|reply| reply.send(()));
             });
         })?;

@@ -44,7 +44,8 @@ pub(super) struct Intake {
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
     /// To settle what was dead-lettered.
     pub(super) own_orders: mpsc::UnboundedSender<Order>,
-    pub(super) publications: mpsc::UnboundedSender<Publication>,
+    /// What goes to the dead queue.
+    pub(super) burials: mpsc::UnboundedSender<Publication>,
     pub(super) stopping: bool,
     pub(super) paused: bool,
 }
@@ -201,7 +202,7 @@ impl Intake {
             }),
         };
         // The same: without a publisher this process is ending.
-        let _ = self.publications.send(publication);
+        let _ = self.burials.send(publication);
     }
 }
 

@@ -22,6 +22,7 @@ const FRAME: u32 = 16 << 10;
 /// The roles of connections that only publish.
 pub(super) const PUBLISHING: &str = "publishing";
 pub(super) const TELLING: &str = "telling";
+pub(super) const BURYING: &str = "burying";
 
 /// What goes wrong with a broker; all of it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -155,7 +156,7 @@ impl Link {
         let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
         let number = self.next;
         self.next += 1;
-        let frame = [PUBLISHING, TELLING].contains(&self.role).then_some(FRAME);
+        let frame = [PUBLISHING, TELLING, BURYING].contains(&self.role).then_some(FRAME);
         self.addresses.connect(number, properties, frame).await
     }
 

@@ -44,9 +44,12 @@ pub(super) enum Outcome {
     TooLarge,
 }
 
-/// The publishing connection.
+/// A publishing connection.
 pub(super) struct Publisher {
     pub(super) link: Link,
+    /// Whether verdicts go over it, without which nothing should begin; else it is made when there is something to
+    /// publish.
+    pub(super) carries_verdicts: bool,
     pub(super) publications: mpsc::UnboundedReceiver<Publication>,
     pub(super) closing: Arc<Notify>,
     pub(super) backlog: Arc<Backlog>,
@@ -66,6 +69,14 @@ pub(super) struct Held {
 impl Publisher {
     /// Publishes until told to close.
     pub(super) async fn run(mut self) {
+        if !self.carries_verdicts {
+            let first = tokio::select! {
+                first = self.publications.recv() => first,
+                () = self.closing.notified() => return,
+            };
+            let Some(first) = first else { return };
+            self.held.push_back(Held::new(first));
+        }
         loop {
             let connection = tokio::select! {
                 connection = self.link.connect() => connection,
@@ -180,6 +191,9 @@ impl Publisher {
 
     /// Says what keeps verdicts here, and lets nothing begin meanwhile.
     fn tell(&self, blocked: Option<&str>) {
+        if !self.carries_verdicts {
+            return;
+        }
         let held = self.held.iter().find(|held| held.publication.exchange == VERDICTS);
         let problem = match (blocked, held) {
             (Some(reason), _) => format!("the broker takes no messages now: {reason}"),
