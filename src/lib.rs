@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! command line
-//! or queue     ─▶ submission ─▶ package (tests, limits, comparators) ─┐
+//! or queue     ─▶ submission ─▶ package (tests, limits, checkers) ───┐
 //!                            └▶ compile (through the cache) ──────────┤
 //!                                                                     ▼
 //!                                   for each test: run in a box ─▶ compare ─▶ verdict

@@ -97,8 +97,11 @@ pub struct TestReport {
     pub exit_code: Option<i32>,
     /// Signal it died of.
     pub signal: Option<i32>,
-    /// One line for people: the first difference, the signal's name.
+    /// One line for people: the first difference, the signal's name, what the checker tells the contestant.
     pub message: String,
+    /// What the checker tells the jury alone: several lines, at most 4096 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge_message: Option<String>,
 }
 
 /// Milliseconds spent in each phase.

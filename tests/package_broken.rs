@@ -69,13 +69,28 @@ fn one_wrong_file_is_refused_with_its_name_and_key() {
         ("problem.yaml", &huge, ["problem.yaml", "larger than 1024 KiB"]),
         ("problem.yaml", "type: scoring", ["problem.yaml:1", "type: 'scoring' is not supported"]),
         ("problem.yaml", "type: quiz", ["problem.yaml:1", "'quiz' is not a type"]),
-        ("problem.yaml", "validation: custom", ["problem.yaml:1", "'custom' is not supported"]),
+        (
+            "problem.yaml",
+            "validation: custom",
+            ["problem.yaml:1: validation", "a program in output_validators"],
+        ),
         (
             "problem.yaml",
             "validation: custom interactive",
             ["validation", "'custom interactive' is not supported"],
         ),
-        ("problem.yaml", "validation: none", ["problem.yaml:1", "use default"]),
+        ("problem.yaml", "validation: none", ["problem.yaml:1", "use default or custom"]),
+        ("problem.yaml", "validation: custom score", ["validation", "'custom score' is not supported"]),
+        (
+            "data/testdata.yaml",
+            "output_validator_flags: {name: mine, flags: x}",
+            ["data/testdata.yaml:1: output_validator_flags.name", "'mine', another validator"],
+        ),
+        (
+            "data/testdata.yaml",
+            "output_validator_flags: {flag: x}",
+            ["output_validator_flags.flag", "not a part of"],
+        ),
         (
             "problem.yaml",
             "validator_flags: fast",

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gavel::checker::{Comparator, TokenOptions};
-use gavel::package::{Format, Package, TimeLimit, load};
+use gavel::package::{Check, Format, Making, Package, TimeLimit, load};
 use gavel::units::Bytes;
 use gavel::verdict::Verdict::{self, AC, CE, MLE, OLE, RTE, SV, TLE, WA, WTL};
 use tempfile::TempDir;
@@ -40,8 +40,8 @@ fn names(package: &Package) -> Vec<&str> {
     package.tests.iter().map(|test| test.name.as_str()).collect()
 }
 
-fn tokens(options: TokenOptions) -> Comparator {
-    Comparator::Tokens(options)
+fn tokens(options: TokenOptions) -> Check {
+    Check::BuiltIn(Comparator::Tokens(options))
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn a_plain_package_loads_with_the_published_defaults() {
     assert!(package.tests[0].sample && !package.tests[1].sample);
     assert_eq!(package.limits.time, TimeLimit::FromSubmissions { multiplier: 5.0 });
     assert_eq!((package.limits.memory, package.limits.output), (Bytes::mib(2048), Bytes::mib(8)));
-    assert_eq!(package.tests[0].comparator, tokens(TokenOptions::default()));
+    assert_eq!(package.tests[0].check, tokens(TokenOptions::default()));
     assert_eq!(package.submissions[0].name, "accepted/a.py");
     assert!(package.submissions[0].sets_time_limit);
     assert!(package.warnings.is_empty(), "{:?}", package.warnings);
@@ -98,15 +98,15 @@ fn flags_of_the_problem_come_first_and_folders_inherit_key_by_key() {
         ("data/secret/b/1.ans", ""),
     ]);
     let package = load(directory.path()).unwrap();
-    let of = |name: &str| package.tests.iter().find(|test| test.name == name).unwrap().comparator;
+    let of = |name: &str| &package.tests.iter().find(|test| test.name == name).unwrap().check;
     let problem = TokenOptions {
         absolute_tolerance: Some(1e-3),
         relative_tolerance: Some(1e-3),
         ..TokenOptions::default()
     };
     let sensitive = tokens(TokenOptions { case_sensitive: true, ..problem });
-    assert_eq!([of("sample/1"), of("secret/1"), of("secret/a/1")], [sensitive; 3]);
-    assert_eq!(of("secret/b/1"), tokens(TokenOptions { absolute_tolerance: Some(0.5), ..problem }));
+    assert_eq!([of("sample/1"), of("secret/1"), of("secret/a/1")], [&sensitive; 3]);
+    assert_eq!(of("secret/b/1"), &tokens(TokenOptions { absolute_tolerance: Some(0.5), ..problem }));
 }
 
 #[test]
@@ -302,4 +302,77 @@ fn the_digest_is_computed_once_and_shared_by_clones() {
     let first = package.digest().unwrap().to_owned();
     directory.close().unwrap();
     assert_eq!(clone.digest().unwrap(), first);
+}
+
+#[test]
+fn a_custom_validator_comes_with_its_files_flags_and_limits() {
+    let directory = package(&[
+        (
+            "problem.yaml",
+            "validation: custom\nvalidator_flags: a b\nlimits: {validation_time: 7, validation_memory: 64}\n",
+        ),
+        ("output_validators/compare/compare.cpp", ""),
+        ("output_validators/compare/lib/graph.h", ""),
+        ("output_validators/compare/other.cpp", ""),
+        ("output_validators/compare/.hidden", ""),
+        ("data/secret/group/testdata.yaml", "output_validator_flags: {name: compare, flags: c}\n"),
+        ("data/secret/group/2.in", ""),
+        ("data/secret/group/2.ans", ""),
+    ]);
+    let package = load(directory.path()).unwrap();
+    let [checker] = package.checkers.as_slice() else { panic!("{:?}", package.checkers) };
+    let names: Vec<_> = checker.program.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(
+        (checker.program.name.as_str(), names),
+        ("output_validators/compare", vec!["compare.cpp", "other.cpp", "lib/graph.h"],)
+    );
+    assert_eq!((checker.limits.time, checker.limits.memory), (Duration::from_secs(7), Bytes::mib(64)));
+    assert_eq!(checker.limits.output, Bytes::mib(8));
+    let arguments = |name: &str| match &package.tests.iter().find(|test| test.name == name).unwrap().check {
+        Check::Program { checker: 0, arguments } => arguments.join(" "),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!([arguments("secret/1"), arguments("secret/group/2")], ["a b", "a b c"]);
+}
+
+#[test]
+fn a_package_is_the_same_wherever_it_lies_and_another_with_another_validator() {
+    let digest_of = |validator: &str| {
+        let directory =
+            package(&[("problem.yaml", "validation: custom\n"), ("output_validators/v/v.py", validator)]);
+        load(directory.path()).unwrap().digest().unwrap().to_owned()
+    };
+    assert_eq!(digest_of("exit(42)"), digest_of("exit(42)"));
+    assert_ne!(digest_of("exit(42)"), digest_of("exit(43)"));
+}
+
+#[test]
+fn of_several_validators_the_first_is_used_and_headers_belong_to_it() {
+    let directory = package(&[
+        ("problem.yaml", "validation: custom\n"),
+        ("output_validators/b.py", ""),
+        ("output_validators/a.cpp", ""),
+        ("output_validators/testlib.h", ""),
+        ("output_validators/README.md", ""),
+        ("output_validators/empty/.gitkeep", ""),
+    ]);
+    let package = load(directory.path()).unwrap();
+    let names: Vec<_> = package.checkers[0].program.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["a.cpp", "testlib.h"]);
+    assert_eq!(package.checkers[0].program.name, "output_validators/a.cpp");
+    assert!(package.warnings[0].contains("output_validators/b.py: not used"), "{:?}", package.warnings);
+}
+
+#[test]
+fn a_validator_folder_with_scripts_is_built_by_them() {
+    for script in ["build", "run"] {
+        let script = format!("output_validators/v/{script}");
+        let directory = package(&[
+            ("problem.yaml", "validation: custom\n"),
+            (&script, ""),
+            ("output_validators/v/a.cpp", ""),
+        ]);
+        let package = load(directory.path()).unwrap();
+        assert_eq!(package.checkers[0].program.making, Making::Scripts);
+    }
 }

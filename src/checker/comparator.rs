@@ -2,8 +2,10 @@
 
 use std::io::{self, Read};
 
+use super::dmoj::DmojChecker;
 use super::source::Source;
-use super::{exact, tokens};
+use super::testlib::TestlibChecker;
+use super::{dmoj, exact, first, testlib, tokens};
 
 /// A built-in comparison of an output with the jury's answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,6 +14,12 @@ pub enum Comparator {
     Exact,
     /// Token by token; numbers within tolerances where any is given: the Kattis default validator.
     Tokens(TokenOptions),
+    /// One of testlib's own checkers.
+    Testlib(TestlibChecker),
+    /// One of DMOJ's own checkers.
+    Dmoj(DmojChecker),
+    /// The first so many tokens, letter for letter, whatever follows them.
+    FirstTokens(u32),
 }
 
 /// Options of the token comparison, named after the Kattis default validator's flags.
@@ -29,7 +37,7 @@ pub struct TokenOptions {
 }
 
 /// What a comparison found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Comparison {
     /// The output is right.
     Accepted,
@@ -38,9 +46,23 @@ pub enum Comparison {
         /// One line, at most 300 characters, control characters escaped: where the first difference is.
         message: String,
     },
+    /// It is right in part.
+    Partial {
+        /// How much of it, more than 0 and less than 1.
+        fraction: f64,
+        /// As of [`Comparison::Wrong`].
+        message: String,
+    },
+    /// The jury's answer is none that this comparison can use: the package's fault, which decides nothing about the
+    /// output.
+    BrokenAnswer {
+        /// One line: what is wrong with it, and where.
+        message: String,
+    },
 }
 
-/// Compares a whole output with a whole answer; memory stays flat whatever their sizes.
+/// Compares a whole output with a whole answer; memory stays flat whatever their sizes, but for the jury's words where
+/// they may come in any order.
 ///
 /// Reading stops at the first difference that decides, so the rest of either stream may stay unread.
 ///
@@ -55,6 +77,9 @@ pub fn compare(
     let answer = Source::new(answer);
     match comparator {
         Comparator::Exact => exact::compare(output, answer),
-        Comparator::Tokens(options) => tokens::compare(options, output, answer),
+        Comparator::Tokens(options) => tokens::compare(tokens::kattis_rules(options), output, answer),
+        Comparator::Testlib(checker) => testlib::compare(checker, output, answer),
+        Comparator::Dmoj(checker) => dmoj::compare(checker, output, answer),
+        Comparator::FirstTokens(count) => first::compare(count, output, answer),
     }
 }

@@ -4,8 +4,8 @@
 //! jury's answer. They know nothing of packages, verdicts or sandboxes.
 //!
 //! What always holds:
-//! - memory is two buffers of 128 KiB and a little, whatever the sizes of the streams and
-//!   of the tokens in them;
+//! - memory is two buffers of 128 KiB and a little, whatever the sizes of the streams and of the tokens in them;
+//!   only what may come in any order is kept, and a line or a token of the jury's: never more than the answer;
 //! - every byte string has a comparison: NULs, invalid UTF-8 and endless tokens are wrong or right, never an
 //!   error and never a panic;
 //! - a stream that cannot be read is an error, never a verdict;
@@ -15,16 +15,29 @@
 //! is a new file, a variant of [`Comparator`] and a line in [`compare`].
 
 mod comparator;
+mod dmoj;
 mod exact;
+#[cfg(test)]
+mod families;
+mod first;
 mod flags;
+mod lines;
 mod message;
 mod number;
 #[cfg(test)]
 mod properties;
+mod protocol;
 mod source;
 #[cfg(test)]
 mod tables;
+mod testlib;
 mod tokens;
+mod words;
 
 pub use comparator::{Comparator, Comparison, TokenOptions, compare};
+pub use dmoj::{DmojChecker, FloatMode};
 pub use flags::FlagError;
+pub use protocol::{
+    BrokenProtocol, CheckerPaths, CustomScore, DmojKind, Feedback, Finished, Grade, Opinion, Protocol, Score,
+};
+pub use testlib::TestlibChecker;

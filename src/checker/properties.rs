@@ -58,6 +58,7 @@ fn reference(comparator: Comparator, output: &[u8], answer: &[u8]) -> bool {
     let options = match comparator {
         Comparator::Exact => return output == answer,
         Comparator::Tokens(options) => options,
+        other => panic!("{other:?} has no reference"),
     };
     let ((output_tokens, output_spaces), (answer_tokens, answer_spaces)) = (split(output), split(answer));
     if output_tokens.len() != answer_tokens.len() {

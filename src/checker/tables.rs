@@ -8,6 +8,7 @@ fn verdict(flags: &str, answer: &str, output: &str) -> String {
     match compare(comparator, &mut output.as_bytes(), &mut answer.as_bytes()).unwrap() {
         Comparison::Accepted => String::new(),
         Comparison::Wrong { message } => message,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -16,33 +16,71 @@ use super::comparator::{Comparison, TokenOptions};
 use super::message::{self, WINDOW};
 use super::number::Scanner;
 use super::source::{Source, common_prefix, skip_equal};
+use super::words::{is_line_end, is_space};
 
-/// Compares every token, and the white space between them where the options say so.
-pub(super) fn compare(
-    options: TokenOptions,
+/// What a comparison of tokens goes by.
+#[derive(Clone, Copy)]
+pub(super) struct Rules<S> {
+    /// When two tokens match.
+    pub(super) options: TokenOptions,
+    /// What the white space between them must be.
+    pub(super) spaces: Spaces,
+    /// What white space is.
+    pub(super) is_space: S,
+}
+
+/// What the white space between tokens must be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spaces {
+    /// Any.
+    Any,
+    /// The same bytes, before the first token and after the last as well.
+    Same,
+    /// Between tokens, the end of a line where the jury has one, and only there (DMOJ's `standard`).
+    Lines,
+}
+
+/// The rules of the Kattis default validator.
+pub(super) fn kattis_rules(options: TokenOptions) -> Rules<impl Fn(u8) -> bool + Copy> {
+    let spaces = if options.space_change_sensitive { Spaces::Same } else { Spaces::Any };
+    Rules { options, spaces, is_space }
+}
+
+/// Compares every token, and the white space between them where the rules say so.
+pub(super) fn compare<S: Fn(u8) -> bool + Copy>(
+    rules: Rules<S>,
     output: Source<'_>,
     answer: Source<'_>,
 ) -> io::Result<Comparison> {
-    Tokens { options, output, answer, output_number: Scanner::default(), answer_number: Scanner::default() }
-        .compare()
+    let Rules { options, spaces, is_space } = rules;
+    let (output_number, answer_number) = (Scanner::default(), Scanner::default());
+    Tokens { options, spaces, is_space, output, answer, output_number, answer_number }.compare()
 }
 
-fn is_space(byte: u8) -> bool {
-    byte == b' ' || (b'\t'..=b'\r').contains(&byte)
-}
-
-struct Tokens<'output, 'answer> {
+struct Tokens<'output, 'answer, S> {
     options: TokenOptions,
+    spaces: Spaces,
+    is_space: S,
     output: Source<'output>,
     answer: Source<'answer>,
     output_number: Scanner,
     answer_number: Scanner,
 }
 
-impl Tokens<'_, '_> {
+impl<S: Fn(u8) -> bool + Copy> Tokens<'_, '_, S> {
     fn compare(mut self) -> io::Result<Comparison> {
+        let is_space = self.is_space;
+        if self.spaces == Spaces::Lines {
+            // Before the first token anything may stand.
+            skip_space(&mut self.output, is_space)?;
+            skip_space(&mut self.answer, is_space)?;
+        }
         loop {
-            skip_equal(&mut self.output, &mut self.answer, is_space)?;
+            match self.spaces {
+                // What lies between two tokens is looked at as a whole, so the common part must not end within it.
+                Spaces::Lines => skip_equal(&mut self.output, &mut self.answer, |byte| !is_space(byte))?,
+                Spaces::Any | Spaces::Same => skip_equal(&mut self.output, &mut self.answer, is_space)?,
+            }
             if let Some(wrong) = self.white_space()? {
                 return Ok(wrong);
             }
@@ -65,11 +103,28 @@ impl Tokens<'_, '_> {
 
     /// Goes past the white space before the next tokens.
     fn white_space(&mut self) -> io::Result<Option<Comparison>> {
-        if !self.options.space_change_sensitive {
-            skip_space(&mut self.output)?;
-            skip_space(&mut self.answer)?;
-            return Ok(None);
+        let is_space = self.is_space;
+        match self.spaces {
+            Spaces::Same => self.same_white_space(),
+            Spaces::Any => {
+                skip_space(&mut self.output, is_space)?;
+                skip_space(&mut self.answer, is_space)?;
+                Ok(None)
+            }
+            Spaces::Lines => {
+                let place = self.place();
+                let output = gap(&mut self.output, is_space)?;
+                let answer = gap(&mut self.answer, is_space)?;
+                // What follows the last token does not matter.
+                let is_over = self.output.peek()?.is_none() || self.answer.peek()?.is_none();
+                let text = format!("{place}: expected {}, got {}", answer.name(), output.name());
+                Ok((output != answer && !is_over).then(|| message::wrong(&text)))
+            }
         }
+    }
+
+    fn same_white_space(&mut self) -> io::Result<Option<Comparison>> {
+        let is_space = self.is_space;
         loop {
             let (output, answer) = (self.output.peek()?, self.answer.peek()?);
             let output_space = output.is_some_and(is_space);
@@ -91,7 +146,7 @@ impl Tokens<'_, '_> {
     }
 
     fn trailing(&mut self) -> io::Result<Comparison> {
-        let token = beginning(&mut self.output)?;
+        let token = beginning(&mut self.output, self.is_space)?;
         let position = self.output.position();
         Ok(message::wrong(&format!(
             "line {}, column {}: trailing output {token} after the answer's end",
@@ -100,7 +155,7 @@ impl Tokens<'_, '_> {
     }
 
     fn missing(&mut self) -> io::Result<Comparison> {
-        let token = beginning(&mut self.answer)?;
+        let token = beginning(&mut self.answer, self.is_space)?;
         let (output, answer) = (self.output.position(), self.answer.position());
         let expected =
             format!("expected {token} (line {}, column {} of the answer)", answer.line, answer.column);
@@ -113,6 +168,7 @@ impl Tokens<'_, '_> {
 
     /// Compares the tokens both sources stand at and goes past them.
     fn token(&mut self) -> io::Result<Option<Comparison>> {
+        let is_space = self.is_space;
         let output_length = self.output.run_length(|byte| !is_space(byte))?;
         let answer_length = self.answer.run_length(|byte| !is_space(byte))?;
         let (Some(output_length), Some(answer_length)) = (output_length, answer_length) else {
@@ -169,8 +225,8 @@ impl Tokens<'_, '_> {
         let mut excerpts: Option<(String, String)> = None;
         let mut compared = 0;
         loop {
-            let (output_piece, output_ended) = piece(&mut self.output)?;
-            let (answer_piece, answer_ended) = piece(&mut self.answer)?;
+            let (output_piece, output_ended) = piece(&mut self.output, self.is_space)?;
+            let (answer_piece, answer_ended) = piece(&mut self.answer, self.is_space)?;
             let output = &self.output.available()[..output_piece];
             let answer = &self.answer.available()[..answer_piece];
             let common = if excerpts.is_some() { 0 } else { self.first_difference(output, answer) };
@@ -257,8 +313,39 @@ impl TokenOptions {
     }
 }
 
-fn skip_space(source: &mut Source<'_>) -> io::Result<()> {
-    while source.peek()?.is_some_and(is_space) {
+/// What stands between two tokens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gap {
+    Nothing,
+    Space,
+    Line,
+}
+
+impl Gap {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "more of the token",
+            Self::Space => "a space",
+            Self::Line => "the end of the line",
+        }
+    }
+}
+
+/// Goes past white space and says what it was.
+fn gap(source: &mut Source<'_>, is_space: impl Fn(u8) -> bool) -> io::Result<Gap> {
+    let mut gap = Gap::Nothing;
+    while let Some(byte) = source.peek()?
+        && is_space(byte)
+    {
+        let is_line = is_line_end(byte) || gap == Gap::Line;
+        gap = if is_line { Gap::Line } else { Gap::Space };
+        source.consume(1);
+    }
+    Ok(gap)
+}
+
+fn skip_space(source: &mut Source<'_>, is_space: impl Fn(u8) -> bool) -> io::Result<()> {
+    while source.peek()?.is_some_and(&is_space) {
         let bytes = source.available();
         let length = bytes.iter().position(|byte| !is_space(*byte)).unwrap_or(bytes.len());
         source.consume(length);
@@ -267,7 +354,7 @@ fn skip_space(source: &mut Source<'_>) -> io::Result<()> {
 }
 
 /// Length of the available part of the token, and whether the token ends with it.
-fn piece(source: &mut Source<'_>) -> io::Result<(usize, bool)> {
+fn piece(source: &mut Source<'_>, is_space: impl Fn(u8) -> bool) -> io::Result<(usize, bool)> {
     if source.peek()?.is_none() {
         return Ok((0, true));
     }
@@ -278,8 +365,8 @@ fn piece(source: &mut Source<'_>) -> io::Result<(usize, bool)> {
 }
 
 /// The beginning of the token the source stands at, quoted.
-fn beginning(source: &mut Source<'_>) -> io::Result<String> {
-    let (length, ended) = piece(source)?;
+fn beginning(source: &mut Source<'_>, is_space: impl Fn(u8) -> bool) -> io::Result<String> {
+    let (length, ended) = piece(source, is_space)?;
     Ok(message::quote_part(&source.available()[..length.min(WINDOW)], false, !ended || length > WINDOW))
 }
 

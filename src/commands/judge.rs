@@ -13,7 +13,7 @@ use crate::cli::{Global, Judge as Arguments, JudgeFormat};
 use crate::judge::UNSET_TIME_LIMIT;
 use crate::language::Table;
 use crate::package::{self, TimeLimit};
-use crate::report::{Event, EventKind, Report};
+use crate::report::{Event, EventKind, Report, TestReport};
 use crate::submission::{Policy, Priority, ProblemRef, SCHEMA, Submission};
 use crate::units::format_duration;
 use crate::verdict::Verdict;
@@ -145,7 +145,7 @@ fn human(report: &Report, table: &Table) -> String {
                 comfy_table::Cell::new(figure(output::milliseconds(test.wall_ms))),
                 comfy_table::Cell::new(figure(output::kibibytes(test.memory_kib))),
                 comfy_table::Cell::new(figure(format!("{} B", test.output_bytes))),
-                comfy_table::Cell::new(output::one_line(&test.message)),
+                comfy_table::Cell::new(output::one_line(message(test))),
             ]);
         }
         text.push_str(&tests.trim_fmt());
@@ -180,4 +180,10 @@ pub(super) fn summary(report: &Report, table: &Table) -> String {
         line.push_str(", compiled before");
     }
     line
+}
+
+/// What to show of a test in one line: whoever runs this has the package, and may read what its checker tells the jury.
+fn message(test: &TestReport) -> &str {
+    let of_jury = test.judge_message.as_deref().and_then(|text| text.lines().next());
+    of_jury.filter(|_| test.message.is_empty()).unwrap_or(&test.message)
 }

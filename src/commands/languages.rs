@@ -15,11 +15,10 @@ use super::interrupt::Interrupts;
 use super::output::{self, Progress};
 use super::start;
 use super::{CommandError, exit};
-use crate::checker::{Comparator, TokenOptions};
 use crate::cli::{Global, Languages as Arguments, TableFormat};
 use crate::judge::{Judge, ToolchainState};
 use crate::language::Language;
-use crate::package::{Digest, Format, Package, PackageLimits, Test, TimeLimit};
+use crate::package::{Format, Package, PackageLimits, Test, TimeLimit};
 use crate::sandbox::CancelToken;
 use crate::submission::{
     Content, LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, SourceFile, Submission,
@@ -169,34 +168,23 @@ fn sum_package(directory: &Path) -> std::io::Result<Package> {
     let (input, answer) = (directory.join("1.in"), directory.join("1.ans"));
     std::fs::write(&input, "20 22\n")?;
     std::fs::write(&answer, "42\n")?;
-    Ok(Package {
-        name: "hello".to_owned(),
+    let limits = PackageLimits {
+        time: TimeLimit::Fixed(Duration::from_secs(10)),
+        wall: None,
+        memory: Bytes::mib(512),
+        output: Bytes::mib(1),
+        code: Bytes::mib(1),
+        processes: None,
+        compilation_time: None,
+        compilation_memory: None,
+    };
+    let mut package = Package {
         title: "Sum of two integers".to_owned(),
-        directory: directory.to_owned(),
-        format: Format::Folder,
-        tests: vec![Test {
-            name: "1".to_owned(),
-            groups: Vec::new(),
-            input,
-            answer,
-            sample: true,
-            comparator: Comparator::Tokens(TokenOptions::default()),
-        }],
-        limits: PackageLimits {
-            time: TimeLimit::Fixed(Duration::from_secs(10)),
-            wall: None,
-            memory: Bytes::mib(512),
-            output: Bytes::mib(1),
-            code: Bytes::mib(1),
-            processes: None,
-            compilation_time: None,
-            compilation_memory: None,
-        },
-        submissions: Vec::new(),
-        languages: None,
-        warnings: Vec::new(),
-        digest: Digest::default(),
-    })
+        tests: vec![Test { sample: true, ..Test::new("1", input, answer) }],
+        ..Package::new("hello", directory.to_owned(), Format::Folder, limits)
+    };
+    package.group_by_folders();
+    Ok(package)
 }
 
 fn human(rows: &[Row], checked: bool) -> String {

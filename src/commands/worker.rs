@@ -137,7 +137,7 @@ fn serve_broker(
     worker.run(&*broker).map_err(CommandError::judging)?;
     if !interrupts.token().is_cancelled() {
         return Err(CommandError::Judging(
-            "the thread of the queue ended by itself: please report it".to_owned(),
+            "judging cannot go on in this process (the log says why): start the worker again".to_owned(),
         ));
     }
     broker.close();

@@ -4,11 +4,12 @@
 //! is opened by path, through a symlink or before everything in the box is dead, and only regular files
 //! with one link and a bounded size are taken out. A FIFO, a device, a link is the submission's own doing.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::dir::Dir;
@@ -20,6 +21,10 @@ use super::fault::Fault;
 use super::request::Source;
 use crate::units::Bytes;
 
+/// Where sources lie in the workspace of a compile box.
+pub(super) const SRC: &str = "src";
+/// Where it leaves what it made.
+pub(super) const OUT: &str = "out";
 /// Directories below each other that an artifact may have.
 const MAX_DEPTH: usize = 32;
 /// Files an artifact may have.
@@ -46,19 +51,45 @@ fn refuse(message: String) -> TakeError {
 /// Makes `src/` with the files and an empty `out/`, both writable by the box's own user: compilers put
 /// temporary files beside their sources.
 pub(super) fn fill_workspace(workspace: BorrowedFd<'_>, sources: &[Source]) -> Result<(), Fault> {
-    make_directory(workspace, "out")?;
-    let directory = make_directory(workspace, "src")?;
+    make_directory(workspace, OUT)?;
+    let directory = make_directory(workspace, SRC)?;
+    let mut made = HashSet::new();
     for source in sources {
-        let path = Path::new(&source.name);
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let file = openat(&directory, path, flags, Mode::from_bits_truncate(0o644))
-            .map_err(|error| Fault::file("write", path, error))?;
-        File::from(file).write_all(&source.bytes).map_err(|error| Fault::file("write", path, error))?;
+        for folder in folders(&source.name) {
+            if made.insert(folder) {
+                make_directory(directory.as_fd(), folder)?;
+            }
+        }
+        write_new(directory.as_fd(), &source.name, 0o755, &mut source.bytes.as_slice())?;
     }
     Ok(())
 }
 
-fn make_directory(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Fault> {
+/// The folders a name lies in, the outermost first: `a` and `a/b` of `a/b/c`.
+fn folders(name: &str) -> impl Iterator<Item = &str> {
+    name.match_indices('/').map(|(end, _)| &name[..end])
+}
+
+/// Writes a file that is not there yet, with these permissions whatever our umask, in a directory that nothing alive can
+/// change.
+pub(super) fn write_new(
+    directory: BorrowedFd<'_>,
+    name: &str,
+    permissions: u32,
+    content: &mut dyn Read,
+) -> Result<(), Fault> {
+    let path = Path::new(name);
+    let fail = |error: Errno| Fault::file("write", path, error);
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mode = Mode::from_bits_truncate(permissions);
+    let mut file = File::from(openat(directory, path, flags, mode).map_err(fail)?);
+    fchmod(&file, mode).map_err(fail)?;
+    io::copy(content, &mut file).map_err(|error| Fault::file("write", path, error))?;
+    Ok(())
+}
+
+/// A directory that the box's own user may write to.
+pub(super) fn make_directory(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Fault> {
     let path = Path::new(name);
     let fail = |error: Errno| Fault::file("make directory", path, error);
     mkdirat(parent, path, Mode::from_bits_truncate(0o777)).map_err(fail)?;
@@ -69,10 +100,24 @@ fn make_directory(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Fault> 
     Ok(directory)
 }
 
+/// A directory everyone may list, whatever our umask, unless it is there already.
+fn make_own_directory(path: &Path) -> Result<(), Fault> {
+    let fail = |error: io::Error| Fault::file("make directory", path, error);
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        made => made.map_err(fail)?,
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).map_err(fail)
+}
+
 /// Writes the sources themselves as the program.
 pub(super) fn write_sources(destination: &Path, sources: &[Source]) -> Result<(), Fault> {
     for source in sources {
         let path = destination.join(&source.name);
+        for folder in folders(&source.name) {
+            let folder = destination.join(folder);
+            make_own_directory(&folder)?;
+        }
         let mut file = create(&path)?;
         file.write_all(&source.bytes).map_err(|error| Fault::file("write", &path, error))?;
     }
@@ -89,21 +134,22 @@ pub(super) fn take_file(
     destination: &Path,
     limit: Bytes,
 ) -> Result<(), TakeError> {
-    let out = open_beneath(workspace, Path::new("out"), OFlag::O_DIRECTORY)?;
+    let out = open_beneath(workspace, Path::new(OUT), OFlag::O_DIRECTORY)?;
     copy_file(out.as_fd(), Path::new(name), &destination.join(name), limit.0)?;
     Ok(())
 }
 
-/// Copies every file below `out/` to `destination`.
+/// Copies every file below the directory `name` of the workspace, [`OUT`] or [`SRC`], to `destination`.
 ///
 /// # Errors
 /// [`Unusable`] when there is none, or anything but plain files and directories, or more than `limit`.
 pub(super) fn take_directory(
     workspace: BorrowedFd<'_>,
+    name: &str,
     destination: &Path,
     limit: Bytes,
 ) -> Result<(), TakeError> {
-    let out = open_beneath(workspace, Path::new("out"), OFlag::O_DIRECTORY)?;
+    let out = open_beneath(workspace, Path::new(name), OFlag::O_DIRECTORY)?;
     let mut budget = Budget { bytes: limit.0, files: MAX_FILES };
     copy_directory(out, destination, &mut budget, 0)?;
     if budget.files == MAX_FILES {
@@ -196,7 +242,11 @@ fn create(path: &Path) -> Result<File, Fault> {
 }
 
 /// Opens for reading without following any link out of `directory`.
-fn open_beneath(directory: BorrowedFd<'_>, path: &Path, flags: OFlag) -> Result<OwnedFd, TakeError> {
+pub(super) fn open_beneath(
+    directory: BorrowedFd<'_>,
+    path: &Path,
+    flags: OFlag,
+) -> Result<OwnedFd, TakeError> {
     let how = OpenHow::new().flags(flags | OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NOCTTY).resolve(
         ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS,
     );
@@ -276,7 +326,8 @@ mod tests {
         std::fs::remove_dir(directory.path().join("out")).unwrap();
         symlink("/etc", directory.path().join("out")).unwrap();
         assert!(
-            refusal(take_directory(handle.as_fd(), target.path(), Bytes::mib(1))).contains("symbolic link")
+            refusal(take_directory(handle.as_fd(), OUT, target.path(), Bytes::mib(1)))
+                .contains("symbolic link")
         );
     }
 
@@ -288,11 +339,11 @@ mod tests {
         std::fs::write(out.join("sub/A.class"), b"12345").unwrap();
         std::fs::write(out.join("Main.class"), b"123").unwrap();
         let target = tempfile::tempdir().unwrap();
-        take_directory(handle.as_fd(), target.path(), Bytes(8)).unwrap();
+        take_directory(handle.as_fd(), OUT, target.path(), Bytes(8)).unwrap();
         assert_eq!(std::fs::read(target.path().join("sub/A.class")).unwrap(), b"12345");
         let small = tempfile::tempdir().unwrap();
-        assert!(refusal(take_directory(handle.as_fd(), small.path(), Bytes(7))).contains("more than"));
+        assert!(refusal(take_directory(handle.as_fd(), OUT, small.path(), Bytes(7))).contains("more than"));
         let (_empty, handle) = workspace();
-        assert!(refusal(take_directory(handle.as_fd(), small.path(), Bytes(7))).contains("no file"));
+        assert!(refusal(take_directory(handle.as_fd(), OUT, small.path(), Bytes(7))).contains("no file"));
     }
 }

@@ -6,8 +6,8 @@
 
 use crate::sandbox::{BoxHandle, Sandbox, SandboxError, Shape};
 
-/// Boxes kept per slot: a compile box and the run boxes of the languages in use just now.
-const KEPT: usize = 4;
+/// Boxes kept per slot: compile boxes, and the run boxes of the languages and checkers in use just now.
+const KEPT: usize = 6;
 
 /// The boxes of one slot.
 #[derive(Debug)]

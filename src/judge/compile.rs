@@ -1,4 +1,4 @@
-//! Compiles a submission once: through the cache, in a box of its own, with its own limits.
+//! Compiles a program once, a submission or one of the jury's: through the cache, in a box of its own, with its own limits.
 //!
 //! What decides the program is in the cache's key: the sources and their names, the expanded argv, the
 //! environment, the limits, the toolchain's version and files, and what was prepared. Rejections are not kept:
@@ -13,8 +13,7 @@ use std::sync::Arc;
 use super::artifacts::{self, TakeError};
 use super::fault::Fault;
 use super::prepare::{self, Prepared};
-use super::progress::EventSender;
-use super::request::{Request, Source};
+use super::request::Source;
 use super::toolchain::{self, Toolchain, ToolchainError};
 use super::{
     EXECUTABLE, Judge, OUTPUT_DIRECTORY, SOURCE_DIRECTORY, compile_limits, compile_shape, derived_wall,
@@ -24,7 +23,7 @@ use crate::cache::{Digest, Draft, Entry, KeyBuilder, Lookup};
 use crate::instruments;
 use crate::language::{Artifact, Language, Placeholders, expand};
 use crate::package::Package;
-use crate::report::{CompileReport, EventKind};
+use crate::report::CompileReport;
 use crate::sandbox::{
     BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PREPARED, Stopped, Stream,
 };
@@ -51,6 +50,13 @@ pub(super) struct Program {
     pub(super) source_names: Vec<String>,
 }
 
+impl Program {
+    /// A program that is a part of a cache entry.
+    pub(super) fn of_entry(entry: Entry, directory: PathBuf, source_names: Vec<String>) -> Self {
+        Self { _entry: entry, directory, source_names }
+    }
+}
+
 /// What compiling came to.
 #[derive(Debug)]
 pub(super) struct Compilation {
@@ -59,6 +65,17 @@ pub(super) struct Compilation {
     pub(super) program: Option<Program>,
     /// Version line for the provenance.
     pub(super) toolchain: String,
+}
+
+/// What is to be compiled.
+pub(super) struct Recipe<'a> {
+    pub(super) language: &'a Language,
+    /// The entry point first.
+    pub(super) sources: &'a [Source],
+    /// Arguments of the compiler after the language's own.
+    pub(super) flags: &'a [String],
+    /// Limits of the compiler.
+    pub(super) limits: Limits,
 }
 
 /// Everything fixed before the compiler starts.
@@ -73,23 +90,26 @@ struct Plan<'a> {
     unprepared: bool,
 }
 
-/// Compiles, or finds it done before.
+/// Compiles, or finds it done before; `on_start` is called when a compiler is about to run.
 pub(super) fn compile(
     judge: &Judge,
-    request: &Request<'_>,
-    package: &Package,
-    events: &EventSender<'_>,
+    recipe: &Recipe<'_>,
+    on_start: &dyn Fn(),
     cancel: &CancelToken,
 ) -> Result<Compilation, Fault> {
-    let language = request.language;
+    let Recipe { language, sources, flags, ref limits } = *recipe;
     let toolchain = find_toolchain(judge, language, cancel)?;
     let prepared = prepare_for(judge, language, &toolchain, cancel)?;
     let plan = Plan {
         language,
-        sources: &request.sources,
-        argv: language.compile.as_ref().map(|template| compile_argv(template, language, &request.sources)),
+        sources,
+        argv: language.compile.as_ref().map(|template| {
+            let mut argv = compile_argv(template, language, sources);
+            argv.extend_from_slice(flags);
+            argv
+        }),
         env: environment(language),
-        limits: package_limits(language, package),
+        limits: limits.clone(),
         unprepared: language.prepare.is_some() && prepared.is_none(),
         prepared: prepared.as_ref(),
     };
@@ -103,15 +123,14 @@ pub(super) fn compile(
         }
         Lookup::Miss(draft) => {
             if plan.argv.is_some() {
-                events.send(EventKind::Compiling);
+                on_start();
             }
             compile_into(judge, &plan, draft, cancel)?
         }
     };
-    let program = entry.filter(|_| report.ok).map(|entry| Program {
-        directory: entry.path().join(PROGRAM_DIRECTORY),
-        _entry: entry,
-        source_names: request.sources.iter().map(|source| source.name.clone()).collect(),
+    let program = entry.filter(|_| report.ok).map(|entry| {
+        let directory = entry.path().join(PROGRAM_DIRECTORY);
+        Program::of_entry(entry, directory, sources.iter().map(|source| source.name.clone()).collect())
     });
     Ok(Compilation { report, program, toolchain: toolchain.version.clone() })
 }
@@ -163,8 +182,8 @@ fn compile_argv(template: &[String], language: &Language, sources: &[Source]) ->
     )
 }
 
-/// The language's limits, with the package's own where it states them.
-fn package_limits(language: &Language, package: &Package) -> Limits {
+/// The language's limits, with the package's own where it states them: those of a submission's compiler.
+pub(super) fn package_limits(language: &Language, package: &Package) -> Limits {
     let mut limits = compile_limits(language);
     if let Some(cpu) = package.limits.compilation_time {
         limits.cpu = Some(cpu);
@@ -312,7 +331,9 @@ fn take(plan: &Plan<'_>, sandbox_box: &BoxHandle, destination: &Path) -> Result<
     let limit = plan.language.compile_limits.output;
     match plan.language.artifact {
         Artifact::Executable => artifacts::take_file(sandbox_box.workspace(), EXECUTABLE, destination, limit),
-        Artifact::Directory => artifacts::take_directory(sandbox_box.workspace(), destination, limit),
+        Artifact::Directory => {
+            artifacts::take_directory(sandbox_box.workspace(), artifacts::OUT, destination, limit)
+        }
         Artifact::Sources => artifacts::write_sources(destination, plan.sources).map_err(TakeError::Fault),
     }
 }
@@ -341,12 +362,12 @@ fn rejection(outcome: &Outcome, language: &Language, argv: &[String]) -> Result<
     }
 }
 
-fn make_directory(path: &Path) -> Result<(), Fault> {
+pub(super) fn make_directory(path: &Path) -> Result<(), Fault> {
     std::fs::create_dir(path).map_err(|error| Fault::file("make directory", path, error))
 }
 
 /// Reads a program's files from outside, so that no run is charged for their pages.
-fn preload_program(judge: &Judge, directory: &Path) {
+pub(super) fn preload_program(judge: &Judge, directory: &Path) {
     let Ok(listing) = std::fs::read_dir(directory) else {
         return;
     };

@@ -27,6 +27,9 @@ pub(super) enum Fault {
     /// The package is broken.
     #[error("{0}")]
     Package(String),
+    /// A program of the package's cannot be made, or did what it must not.
+    #[error("{0}")]
+    Checker(String),
     /// The submission cannot be judged as it was sent.
     #[error("{0}")]
     Request(#[from] super::RequestError),
@@ -62,6 +65,7 @@ impl Fault {
         match self {
             Self::Language(_) => Reason::Language,
             Self::Package(_) => Reason::Package,
+            Self::Checker(_) => Reason::Checker,
             Self::Request(error) => error.reason(),
             Self::Sandbox(_) | Self::Cache(_) | Self::File { .. } | Self::Panic(_) | Self::Cancelled => {
                 Reason::Sandbox

@@ -5,7 +5,7 @@
 //! uid (boxes made without privileges). So inputs are opened below a read-only view of the package.
 
 use std::fs::{File, Metadata};
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -32,6 +32,26 @@ impl Inputs {
         })?;
         let view = sandbox.view(&directory)?;
         Ok(Self { directory, view })
+    }
+
+    /// The directory itself, absolute and without links.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The path of a file below the directory, where everyone may read it there; `None` where somebody may not, or the
+    /// name is not text.
+    pub(super) fn readable_by_all(&self, path: &Path) -> Option<String> {
+        const READ: u32 = 0o4;
+        const SEARCH: u32 = 0o1;
+        let allows = |path: &Path, right: u32| {
+            path.symlink_metadata().is_ok_and(|metadata| metadata.mode() & right != 0)
+        };
+        let resolved = path.canonicalize().ok()?;
+        let below = resolved.strip_prefix(&self.directory).ok()?;
+        let folders = resolved.ancestors().skip(1).take(below.components().count());
+        let open = allows(&resolved, READ) && folders.into_iter().all(|folder| allows(folder, SEARCH));
+        open.then(|| below.to_str().map(str::to_owned)).flatten()
     }
 
     /// Opens an input anew: with a file offset of its own.
@@ -65,6 +85,13 @@ pub(super) fn state(path: &Path, metadata: &Metadata) -> String {
         metadata.ctime(),
         metadata.ctime_nsec()
     )
+}
+
+/// The first bytes of a regular file.
+pub(super) fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_regular(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Opens a regular file for reading, never waiting for what has taken its place.

@@ -12,11 +12,12 @@
 //! - When a judging is over nothing of it runs, also when it was cancelled.
 //!
 //! One file a step: `request` checks, `compile` makes the program (with `toolchain` and `prepare` before
-//! it and `artifacts` after), `run_test` runs and checks one test, `pipeline` runs them all, `progress`
-//! tells. `slots` and `boxes` say how much runs at once and where.
+//! it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks one test
+//! (with `check` where a program decides), `pipeline` runs them all, `progress` tells. `slots` and `boxes` say how much runs at once and where.
 
 mod artifacts;
 mod boxes;
+mod check;
 mod compile;
 mod fault;
 mod files;
@@ -28,8 +29,11 @@ mod progress;
 mod provenance;
 mod request;
 mod run_test;
+mod scripts;
 mod settings;
 mod slots;
+mod supported;
+mod tool;
 mod toolchain;
 
 pub use limits::UNSET_TIME_LIMIT;
@@ -53,6 +57,7 @@ use crate::sandbox::{BoxHandle, CancelToken, Limits, Sandbox, SandboxError, Shap
 use crate::submission::{SCHEMA, Submission};
 use crate::units::milliseconds;
 use crate::verdict::{Reason, Verdict};
+use check::Checkers;
 use fault::Fault;
 use host_memory::HostMemory;
 use pipeline::TestRun;
@@ -77,8 +82,21 @@ const HOST_TRIAL: usize = 4 << 20;
 /// Device, inode, size, and seconds and nanoseconds of the last change of a file's content.
 type FileState = (u64, u64, u64, i64, i64);
 
+/// What is kept of a program's standard error; the rest is read and dropped.
+const STDERR_LIMIT: u64 = 64 << 10;
 /// Files remembered as read into the page cache; beyond that all are forgotten, and read once more.
 const PRELOADED_REMEMBERED: usize = 100_000;
+
+/// Why this host cannot judge.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum HostFault {
+    /// It may work again later.
+    #[error("{0}")]
+    Passing(String),
+    /// Not in this process.
+    #[error("{0}")]
+    Final(String),
+}
 
 /// A judge: boxes, a cache and a language table, ready for any number of judgings at once.
 #[derive(Debug)]
@@ -228,15 +246,18 @@ impl Judge {
     /// Whether this host can judge: its disk takes files where judgings write them, and a box opens.
     ///
     /// # Errors
-    /// What it fails at, one line.
-    pub fn try_host(&self) -> Result<(), String> {
+    /// What it fails at, one line, and whether it can be well again in this process.
+    pub fn try_host(&self) -> Result<(), HostFault> {
         let content = vec![1; HOST_TRIAL];
         let file = tempfile::NamedTempFile::new_in(&self.spill).and_then(|mut file| {
             file.write_all(&content)?;
             file.as_file().sync_data()
         });
-        file.map_err(|error| Fault::file("write to", &self.spill, error).to_string())?;
-        self.sandbox.open_box(&Shape::default(), None).map(drop).map_err(|error| error.to_string())
+        file.map_err(|error| HostFault::Passing(Fault::file("write to", &self.spill, error).to_string()))?;
+        self.sandbox.open_box(&Shape::default(), None).map(drop).map_err(|error| match error {
+            SandboxError::KeeperGone => HostFault::Final(error.to_string()),
+            error => HostFault::Passing(error.to_string()),
+        })
     }
 
     /// The name this worker goes by in events and reports.
@@ -261,6 +282,7 @@ impl Judge {
             }
             Err(error) => return Err(error.into()),
         };
+        supported::check(package)?;
         events.send(EventKind::Accepted { tests: request.tests.len() });
 
         let started = Instant::now();
@@ -276,7 +298,13 @@ impl Judge {
         report.phases_ms.fetch = milliseconds(started.elapsed());
 
         let started = Instant::now();
-        let compilation = compile::compile(self, &request, package, events, cancel)?;
+        let recipe = compile::Recipe {
+            language: request.language,
+            sources: &request.sources,
+            flags: &[],
+            limits: compile::package_limits(request.language, package),
+        };
+        let compilation = compile::compile(self, &recipe, &|| events.send(EventKind::Compiling), cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());
         report.provenance.toolchain = compilation.toolchain;
         report.compile = compilation.report;
@@ -288,15 +316,20 @@ impl Judge {
             return Ok(());
         };
 
-        let started = Instant::now();
         let control = self.sandbox.resource_control();
         let limits = limits::of_run(submission, package, request.language, self.may_raise_limits, control);
+        let output_limit = limits.limits.output.unwrap_or(package.limits.output);
+        let checkers = Checkers::make(self, package, &request.tests, output_limit, cancel)?;
+        report.phases_ms.compile = milliseconds(started.elapsed());
+
+        let started = Instant::now();
         let inputs = files::Inputs::of(&self.sandbox, &package.directory)?;
         let run = TestRun {
             judge: self,
             inputs: &inputs,
             language: request.language,
             program: &program,
+            checkers: &checkers,
             limits: &limits,
             stop: submission.policy.stop,
             cancel,

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
+use super::check::Checkers;
 use super::compile::Program;
 use super::fault::Fault;
 use super::files::Inputs;
@@ -29,6 +30,7 @@ pub(super) struct TestRun<'a> {
     pub(super) judge: &'a Judge,
     pub(super) language: &'a Language,
     pub(super) program: &'a Program,
+    pub(super) checkers: &'a Checkers<'a>,
     pub(super) limits: &'a RunLimits,
     pub(super) stop: Stop,
     pub(super) cancel: &'a CancelToken,
@@ -41,8 +43,8 @@ pub(super) fn run_all(run: &TestRun<'_>, tests: &[&Test], report: &mut Report) {
     let pipeline = Pipeline {
         run,
         tests,
-        argv: run_argv(run),
-        shape: run_shape(run),
+        argv: run_argv(run.language, run.program, run.limits.memory_mib),
+        shape: run_shape(run.language),
         state: Mutex::new(State::new(tests, run.stop)),
     };
     let workers = run.judge.slots().min(tests.len());

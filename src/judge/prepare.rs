@@ -76,8 +76,12 @@ pub(super) fn prepared(
             Fault::Language(format!("language '{}': its preparation failed: {detail}", language.id))
         };
         log.map_err(broken)?;
-        let taken =
-            artifacts::take_directory(sandbox_box.workspace(), &files, language.compile_limits.output);
+        let taken = artifacts::take_directory(
+            sandbox_box.workspace(),
+            artifacts::OUT,
+            &files,
+            language.compile_limits.output,
+        );
         match taken {
             Err(TakeError::Unusable(error)) => Err(broken(error.to_string())),
             Err(TakeError::Fault(fault)) => Err(fault),

@@ -51,7 +51,7 @@ fn cpu_model() -> String {
         .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, model)| model.trim().to_owned())
 }
 
-/// `sha256:` and the digest of a package's tests, comparators and limits.
+/// `sha256:` and the digest of a package.
 ///
 /// Reading the files takes as long as they are large, so the digest is kept in the cache under what `stat`
 /// says of them; ctime is among it, which no program can set back.
@@ -76,19 +76,19 @@ pub(super) fn package_digest(judge: &Judge, package: &Package) -> Result<String,
 
 /// What `stat` says of everything in the digest.
 fn key(package: &Package) -> Result<Digest, Fault> {
-    let mut key = KeyBuilder::default().field("kind", "package digest 2").field("limits", limits(package));
-    for test in &package.tests {
-        key = key.field("test", &test.name).field("comparator", format!("{:?}", test.comparator));
-        for path in [&test.input, &test.answer] {
-            let metadata = path.metadata().map_err(|error| unreadable(path, &error))?;
-            key = key.field("file", files::state(path, &metadata));
-        }
+    let mut key = KeyBuilder::default()
+        .field("kind", "package digest 3")
+        .field("limits", limits(package))
+        .field("settings", package.settings());
+    for (name, path) in package.judged_files() {
+        let metadata = path.metadata().map_err(|error| unreadable(path, &error))?;
+        key = key.field("name", &name).field("file", files::state(path, &metadata));
     }
     Ok(key.finish())
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::Package(format!("cannot read the test file {}: {error}", path.display()))
+    Fault::Package(format!("cannot read the package's file {}: {error}", path.display()))
 }
 
 /// What of the limits decides verdicts.

@@ -10,15 +10,17 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
+use super::check::{self, Checked};
+use super::compile::Program;
 use super::fault::Fault;
 use super::files::open_regular;
 use super::limits::RunLimits;
 use super::pipeline::TestRun;
-use super::{EXECUTABLE, environment};
-use crate::checker::{Comparison, compare};
+use super::{EXECUTABLE, STDERR_LIMIT, environment};
+use crate::checker::{Comparator, Comparison, Grade, Opinion, Score, compare};
 use crate::instruments;
-use crate::language::{Placeholders, expand};
-use crate::package::Test;
+use crate::language::{Language, Placeholders, expand};
+use crate::package::{Check, Test};
 use crate::report::TestReport;
 use crate::sandbox::{
     CancelToken, Capture, Command, Exit, Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE,
@@ -26,21 +28,20 @@ use crate::sandbox::{
 use crate::units::{Bytes, milliseconds};
 use crate::verdict::{Reason, Verdict, decide};
 
-/// What is kept of a program's standard error; the rest is read and dropped.
-const STDERR_LIMIT: u64 = 64 << 10;
-
 /// One test's result.
 #[derive(Debug, Clone)]
 pub(super) struct TestResult {
     pub(super) report: TestReport,
     /// Everything that applied, of which the report's verdict won.
     pub(super) applied: Vec<Verdict>,
+    /// What the checker said the output is worth.
+    pub(super) score: Option<Score>,
 }
 
 impl TestResult {
     /// A test that did not run, or whose run does not count.
     pub(super) fn without_run(test: &Test, verdict: Verdict) -> Self {
-        Self { report: blank(test, verdict), applied: vec![verdict] }
+        Self { report: blank(test, verdict), applied: vec![verdict], score: None }
     }
 
     /// A test that could not be judged.
@@ -48,7 +49,7 @@ impl TestResult {
         let mut report = blank(test, Verdict::JE);
         report.reason = Some(fault.reason());
         report.message = fault.to_string();
-        Self { report, applied: vec![Verdict::JE] }
+        Self { report, applied: vec![Verdict::JE], score: None }
     }
 }
 
@@ -66,35 +67,35 @@ fn blank(test: &Test, verdict: Verdict) -> TestReport {
         exit_code: None,
         signal: None,
         message: String::new(),
+        judge_message: None,
     }
 }
 
 /// The box the programs of a language run in.
-pub(super) fn run_shape(run: &TestRun<'_>) -> Shape {
+pub(super) fn run_shape(language: &Language) -> Shape {
     Shape {
-        profile: run.language.profile,
-        mounts: run.language.mounts.clone(),
-        proc: run.language.proc,
+        profile: language.profile,
+        mounts: language.mounts.clone(),
+        proc: language.proc,
         ..Shape::default()
     }
 }
 
-/// argv of every run of a submission.
-pub(super) fn run_argv(run: &TestRun<'_>) -> Vec<String> {
-    let sources: Vec<String> = run
-        .language
-        .compiler_sources(&run.program.source_names)
+/// argv of every run of a program in that language.
+pub(super) fn run_argv(language: &Language, program: &Program, memory_mib: u64) -> Vec<String> {
+    let sources: Vec<String> = language
+        .compiler_sources(&program.source_names)
         .iter()
         .map(|name| format!("{PROGRAM}/{name}"))
         .collect();
     expand(
-        &run.language.run,
+        &language.run,
         &Placeholders {
             sources: &sources,
             exe: &format!("{PROGRAM}/{EXECUTABLE}"),
             dir: PROGRAM,
             source: sources.first().map_or("", String::as_str),
-            memory_mib: run.limits.memory_mib,
+            memory_mib,
         },
     )
 }
@@ -146,11 +147,11 @@ pub(super) fn run_test(
         return Err(Fault::Cancelled);
     }
     instruments::tested(&run.language.id, outcome.wall);
-    let mut result = TestResult { report: figures(test, &outcome), applied: Vec::new() };
+    let mut result = TestResult { report: figures(test, &outcome), applied: Vec::new(), score: None };
     let program = own_file(argv, &run.program.directory);
     judge_outcome(&mut result, &outcome, run.limits, argv, program)?;
     if result.applied.is_empty() {
-        check(&mut result, test, &mut stdout)?;
+        check(run, &mut result, test, &mut stdout, cancel)?;
     }
     result.report.verdict = decide(&result.applied);
     Ok(result)
@@ -257,20 +258,75 @@ fn not_started(step: &str, errno: i32, argv: &[String], own_file: bool) -> Resul
     }
 }
 
+/// Has the output checked, by a comparison or by a program.
+fn check(
+    run: &TestRun<'_>,
+    result: &mut TestResult,
+    test: &Test,
+    stdout: &mut Capture,
+    cancel: &[&CancelToken],
+) -> Result<(), Fault> {
+    let (place, arguments) = match &test.check {
+        Check::BuiltIn(comparator) => return compare_with_answer(result, test, *comparator, stdout),
+        Check::Program { checker, arguments } => (*checker, arguments),
+        Check::Interaction { .. } => {
+            return Err(Fault::Package("its verdict is an interactor's, and there is none".to_owned()));
+        }
+    };
+    let (tool, checker) = run.checkers.get(place)?;
+    let checked = Checked { judge: run.judge, inputs: run.inputs, test, arguments };
+    take_in(result, check::ask(&checked, tool, checker, stdout, cancel)?);
+    Ok(())
+}
+
+/// What a checker said, as a result. An output that is right in part is a wrong answer: only scores know parts.
+fn take_in(result: &mut TestResult, opinion: Opinion) {
+    result.applied.push(match opinion.grade {
+        Grade::Accepted => Verdict::AC,
+        Grade::Partial | Grade::Wrong => Verdict::WA,
+    });
+    result.score = opinion.score;
+    result.report.message = in_one_line(&opinion.team_message);
+    result.report.judge_message = Some(opinion.judge_message).filter(|message| !message.is_empty());
+}
+
+/// Lines joined, and cut.
+fn in_one_line(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let line = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
 /// Compares the output with the answer.
-fn check(result: &mut TestResult, test: &Test, stdout: &mut Capture) -> Result<(), Fault> {
+fn compare_with_answer(
+    result: &mut TestResult,
+    test: &Test,
+    comparator: Comparator,
+    stdout: &mut Capture,
+) -> Result<(), Fault> {
     let mut answer = open_regular(&test.answer).map_err(|error| {
         Fault::Package(format!("cannot read the answer {}: {error}", test.answer.display()))
     })?;
     let mut output =
         stdout.reader().map_err(|error| Fault::file("read the output of", &test.input, error))?;
-    let comparison = compare(test.comparator, &mut *output, &mut answer)
+    let comparison = compare(comparator, &mut *output, &mut answer)
         .map_err(|error| Fault::file("compare with", &test.answer, error))?;
     match comparison {
         Comparison::Accepted => result.applied.push(Verdict::AC),
         Comparison::Wrong { message } => {
             result.applied.push(Verdict::WA);
             result.report.message = message;
+        }
+        Comparison::Partial { fraction, message } => {
+            result.applied.push(Verdict::WA);
+            result.score = Some(Score::Fraction(fraction));
+            result.report.message = message;
+        }
+        Comparison::BrokenAnswer { message } => {
+            return Err(Fault::Package(format!("{}: {message}", test.answer.display())));
         }
     }
     Ok(())
@@ -320,15 +376,8 @@ mod tests {
         program: &str,
         own_file: bool,
     ) -> Result<(Verdict, Option<Reason>, String), Fault> {
-        let test = Test {
-            name: "secret/1".to_owned(),
-            groups: Vec::new(),
-            input: "1.in".into(),
-            answer: "1.ans".into(),
-            sample: false,
-            comparator: crate::checker::Comparator::Exact,
-        };
-        let mut result = TestResult { report: blank(&test, Verdict::AC), applied: Vec::new() };
+        let test = Test::new("secret/1", "1.in".into(), "1.ans".into());
+        let mut result = TestResult { report: blank(&test, Verdict::AC), applied: Vec::new(), score: None };
         judge_outcome(&mut result, outcome, &limits(), &[program.to_owned()], own_file)?;
         Ok((decide(&result.applied), result.report.reason, result.report.message))
     }

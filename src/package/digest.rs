@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
+use super::checking::{CheckerProgram, Communication, Interaction, Interactor};
 use super::error::PackageError;
-use super::model::{Package, TimeLimit};
+use super::model::{Package, Test, TimeLimit};
+use super::program::JuryProgram;
+use super::submitting::Include;
 use super::tree::open_regular;
-use crate::checker::Comparator;
 
 /// A digest that is computed when first asked for, once for all clones of a package.
 #[derive(Debug, Clone, Default)]
@@ -29,9 +31,9 @@ impl Package {
         compute(self)
     }
 
-    /// `sha256:` and the digest of the tests, the limits and the comparisons.
+    /// `sha256:` and the digest of the tests, the limits, the programs and everything else that judging reads.
     ///
-    /// The first call reads every test once, in pieces; later calls cost nothing, also on clones.
+    /// The first call reads every such file once, in pieces; later calls cost nothing, also on clones.
     ///
     /// # Errors
     /// When a test cannot be read.
@@ -44,9 +46,63 @@ impl Package {
     }
 }
 
+impl Package {
+    /// What judging reads of the package besides its limits and the contents of its files, as text that does not depend
+    /// on where the package lies.
+    pub fn settings(&self) -> String {
+        let mut text = String::new();
+        let mut say = |part: String| {
+            text.push_str(&part);
+            text.push('\n');
+        };
+        for test in &self.tests {
+            let Test { name, groups, check, arguments, .. } = test;
+            say(format!("test {name:?} {groups:?} {check:?} {arguments:?}"));
+        }
+        for group in &self.groups {
+            say(format!("group {group:?}"));
+        }
+        say(format!("{:?} {:?} {:?} {:?}", self.scoring, self.passes, self.submission_kind, self.streams));
+        for checker in &self.checkers {
+            let CheckerProgram { program, protocol, call, limits, scores } = checker;
+            say(format!("checker {} {protocol:?} {call:?} {limits:?} {scores:?}", made(program)));
+        }
+        match &self.interaction {
+            Interaction::None => {}
+            Interaction::Interactive(Interactor { program, protocol, limits, scores }) => {
+                say(format!("interactor {} {protocol:?} {limits:?} {scores:?}", made(program)));
+            }
+            Interaction::Communication(Communication { manager, limits, processes, channel }) => {
+                say(format!("manager {} {limits:?} {processes} {channel:?}", made(manager)));
+            }
+        }
+        if let Some(grader) = &self.grader {
+            say(format!("grader {}", made(grader)));
+        }
+        for Include { language, entry_point, submission_name, .. } in &self.includes {
+            say(format!("include {language:?} {entry_point:?} {submission_name:?}"));
+        }
+        text
+    }
+
+    /// Every file that judging reads, with what it is for.
+    pub fn judged_files(&self) -> impl Iterator<Item = (String, &Path)> {
+        let interaction = match &self.interaction {
+            Interaction::None => None,
+            Interaction::Interactive(interactor) => Some(&interactor.program),
+            Interaction::Communication(communication) => Some(&communication.manager),
+        };
+        let checkers = self.checkers.iter().map(|checker| &checker.program);
+        let programs = checkers.chain(interaction).chain(&self.grader).flat_map(|program| &program.files);
+        let added = self.includes.iter().flat_map(|include| &include.files);
+        let rest = programs.chain(added).map(|file| (file.name.clone(), file.path.as_path()));
+        self.tests.iter().flat_map(files_of_test).chain(rest)
+    }
+}
+
 fn compute(package: &Package) -> Result<String, PackageError> {
     let mut hash = Sha256::new();
-    field(&mut hash, b"gavel package 1");
+    field(&mut hash, b"gavel package 2");
     let limits = &package.limits;
     match limits.time {
         TimeLimit::Fixed(time) => duration(&mut hash, b"fixed", Some(time)),
@@ -62,20 +118,11 @@ fn compute(package: &Package) -> Result<String, PackageError> {
     number(&mut hash, limits.processes.map(u64::from));
     duration(&mut hash, b"compilation", limits.compilation_time);
     number(&mut hash, limits.compilation_memory.map(|bytes| bytes.0));
+    field(&mut hash, package.settings().as_bytes());
     let mut buffer = vec![0; 1 << 16];
-    for test in &package.tests {
-        field(&mut hash, test.name.as_bytes());
-        match test.comparator {
-            Comparator::Exact => field(&mut hash, b"exact"),
-            Comparator::Tokens(options) => {
-                field(&mut hash, b"tokens");
-                hash.update([u8::from(options.case_sensitive), u8::from(options.space_change_sensitive)]);
-                number(&mut hash, options.absolute_tolerance.map(f64::to_bits));
-                number(&mut hash, options.relative_tolerance.map(f64::to_bits));
-            }
-        }
-        content(&mut hash, &test.input, &mut buffer)?;
-        content(&mut hash, &test.answer, &mut buffer)?;
+    for (name, path) in package.judged_files() {
+        field(&mut hash, name.as_bytes());
+        content(&mut hash, path, &mut buffer)?;
     }
     let mut text = "sha256:".to_owned();
     for byte in hash.finalize() {
@@ -84,6 +131,18 @@ fn compute(package: &Package) -> Result<String, PackageError> {
         }
     }
     Ok(text)
+}
+
+fn files_of_test(test: &Test) -> impl Iterator<Item = (String, &Path)> {
+    let own = test.files.iter().map(|file| (format!("beside {}", file.name), file.path.as_path()));
+    [("input".to_owned(), test.input.as_path()), ("answer".to_owned(), test.answer.as_path())]
+        .into_iter()
+        .chain(own)
+}
+
+/// A program without the places of its files.
+fn made(program: &JuryProgram) -> String {
+    format!("{:?} {:?}", program.name, program.making)
 }
 
 fn field(hash: &mut Sha256, bytes: &[u8]) {

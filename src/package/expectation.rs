@@ -5,7 +5,7 @@
 //! a time-limit error, so these folders accept gavel's finer verdicts. Tags follow DOMjudge, whose names they
 //! are; a tag is the list of final verdicts a submission may get.
 
-use super::model::Expectation;
+use super::jury::Expectation;
 use crate::verdict::Verdict;
 
 /// Folders in which a tag changes nothing: DOMjudge's manual, "Problem format specification".
@@ -22,7 +22,7 @@ pub(super) fn of_folder(folder: &str) -> Option<Expectation> {
         "brute_force" => return Some(per_test(folder)?.into_expectation()),
         other => of_long_name(other)?,
     };
-    Some(Expectation { verdicts, permitted: Vec::new(), required: Vec::new() })
+    Some(Expectation { verdicts, ..Expectation::default() })
 }
 
 /// Demands on the verdicts of single tests.
@@ -40,6 +40,7 @@ impl PerTest {
             verdicts: Vec::new(),
             permitted: self.permitted.unwrap_or_default(),
             required: self.required.unwrap_or_default(),
+            ..Expectation::default()
         }
     }
 }

@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use std::path::Path;
 use std::time::Duration;
 
+use super::checking::Check;
 use super::error::PackageError;
 use super::kattis::{short_name, stem, unpaired};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
@@ -39,28 +40,24 @@ pub(super) fn load(tree: &Tree, entries: Vec<Entry>) -> Result<Package, PackageE
         });
     }
     let defaults = ProblemYaml::default();
-    let name = short_name(root);
-    Ok(Package {
-        title: name.clone(),
-        name,
-        directory: root.to_owned(),
-        format: Format::Folder,
+    let limits = PackageLimits {
+        time: TimeLimit::Fixed(TIME),
+        wall: None,
+        memory: defaults.memory,
+        output: defaults.output,
+        code: defaults.code,
+        processes: None,
+        compilation_time: None,
+        compilation_memory: None,
+    };
+    let mut package = Package {
         tests,
-        limits: PackageLimits {
-            time: TimeLimit::Fixed(TIME),
-            wall: None,
-            memory: defaults.memory,
-            output: defaults.output,
-            code: defaults.code,
-            processes: None,
-            compilation_time: None,
-            compilation_memory: None,
-        },
         submissions,
-        languages: None,
         warnings,
-        digest: super::Digest::default(),
-    })
+        ..Package::new(short_name(root), root.to_owned(), Format::Folder, limits)
+    };
+    package.group_by_folders();
+    Ok(package)
 }
 
 struct Walk<'a> {
@@ -110,16 +107,13 @@ impl Walk<'_> {
                 let Some(answer) = answer.or(output) else {
                     return Err(unpaired(entry, directory, stem, "its answer is missing", ".ans"));
                 };
+                let options = TokenOptions { case_sensitive: true, ..TokenOptions::default() };
+                let (input, answer) = (entry.file()?.to_owned(), answer.file()?.to_owned());
                 self.tests.push(Test {
-                    name: format!("{parent}{stem}"),
                     groups: above.to_vec(),
-                    input: entry.file()?.to_owned(),
-                    answer: answer.file()?.to_owned(),
                     sample: above.first().is_some_and(|name| name == "sample"),
-                    comparator: Comparator::Tokens(TokenOptions {
-                        case_sensitive: true,
-                        ..TokenOptions::default()
-                    }),
+                    check: Check::BuiltIn(Comparator::Tokens(options)),
+                    ..Test::new(format!("{parent}{stem}"), input, answer)
                 });
             } else if entry.ends_with(".ans") {
                 let stem = stem(entry, ".ans")?;

@@ -6,15 +6,19 @@
 
 use std::path::Path;
 
+use super::checking::{Check, CheckerProgram};
 use super::error::{PackageError, one_line, shown};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
-use super::problem_yaml::{ProblemYaml, parse_problem_yaml};
-use super::submissions;
+use super::problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
 use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
-use crate::checker::{Comparator, FlagError};
+use super::{programs, submissions};
+use crate::checker::{Comparator, CustomScore, FlagError, Protocol};
+
+/// Where custom output validators are.
+const FOLDER: &str = "output_validators";
 
 /// Loads the package at `tree`, whose own directory holds `entries`.
 pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageError> {
@@ -32,7 +36,8 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     if Tree::find(entries, "problem.yaml").is_none() {
         warnings.push("problem.yaml: it is missing; the format's defaults hold".to_owned());
     }
-    refuse_unsupported_folders(tree, entries, &mut warnings)?;
+    refuse_unsupported_folders(tree, entries, &problem, &mut warnings)?;
+    let checkers = checkers(tree, entries, &problem, &mut warnings)?;
     let submissions = match Tree::find(entries, "submissions") {
         Some(entry) => submissions::read(tree, entry, &mut warnings)?,
         None => Vec::new(),
@@ -49,35 +54,33 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     }
     let mut tests = Vec::new();
     {
-        let mut walk = Walk { tree, problem: &problem, tests: &mut tests, warnings: &mut warnings };
+        let validator = checkers.first().map(|checker| checker.program.name.as_str());
+        let mut walk =
+            Walk { tree, problem: &problem, validator, tests: &mut tests, warnings: &mut warnings };
         walk.data(data_folder(root, entries)?)?;
     }
+    let limits = PackageLimits {
+        time,
+        wall: None,
+        memory: problem.memory,
+        output: problem.output,
+        code: problem.code,
+        processes: None,
+        compilation_time: problem.compilation_time,
+        compilation_memory: problem.compilation_memory,
+    };
     let name = short_name(root);
-    Ok(Package {
-        title: problem
-            .name
-            .or(ini.name)
-            .or_else(|| title::of_statement(tree, entries))
-            .unwrap_or_else(|| name.clone()),
-        name,
-        directory: root.to_owned(),
-        format: Format::KattisLegacy,
+    let title = problem.name.or(ini.name).or_else(|| title::of_statement(tree, entries));
+    let mut package = Package {
+        title: title.unwrap_or_else(|| name.clone()),
         tests,
-        limits: PackageLimits {
-            time,
-            wall: None,
-            memory: problem.memory,
-            output: problem.output,
-            code: problem.code,
-            processes: None,
-            compilation_time: problem.compilation_time,
-            compilation_memory: problem.compilation_memory,
-        },
+        checkers,
         submissions,
-        languages: None,
         warnings,
-        digest: super::Digest::default(),
-    })
+        ..Package::new(name, root.to_owned(), Format::KattisLegacy, limits)
+    };
+    package.group_by_folders();
+    Ok(package)
 }
 
 /// The directory's own name.
@@ -104,11 +107,16 @@ fn data_folder<'a>(root: &Path, entries: &'a [Entry]) -> Result<&'a Entry, Packa
 fn refuse_unsupported_folders(
     tree: &Tree,
     entries: &[Entry],
+    problem: &ProblemYaml,
     warnings: &mut Vec<String>,
 ) -> Result<(), PackageError> {
     for (name, found, supported) in [
         ("include", "code included with submissions", "supported today: submissions as they are"),
-        ("output_validator", "a custom output validator", "supported today: the default validator"),
+        (
+            "output_validator",
+            "the newer format's output validator",
+            "put it into output_validators and let problem.yaml say 'validation: custom'",
+        ),
     ] {
         let Some(entry) = Tree::find(entries, name) else { continue };
         if entry.kind != Kind::Directory || tree.entries(&entry.path, 1)?.iter().all(Entry::is_hidden) {
@@ -116,12 +124,51 @@ fn refuse_unsupported_folders(
         }
         return Err(PackageError::unsupported(0, "", found, supported).in_file(&entry.path));
     }
+    let is_custom = problem.validation == Validation::Custom;
     for name in ["output_validators", "graders"] {
+        if is_custom && name == "output_validators" {
+            continue;
+        }
         if Tree::find(entries, name).is_some_and(|entry| entry.kind == Kind::Directory) {
             warnings.push(format!("{name}: not used, because nothing asks for it"));
         }
     }
     Ok(())
+}
+
+/// The custom output validator, where the problem has one: the first of several, as in problemtools.
+fn checkers(
+    tree: &Tree,
+    entries: &[Entry],
+    problem: &ProblemYaml,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<CheckerProgram>, PackageError> {
+    if problem.validation == Validation::Default {
+        return Ok(Vec::new());
+    }
+    let folder = Tree::find(entries, FOLDER).filter(|entry| entry.kind == Kind::Directory);
+    let mut programs = match folder {
+        Some(folder) => programs::find(tree, folder)?.into_iter(),
+        None => Vec::new().into_iter(),
+    };
+    let Some(program) = programs.next() else {
+        let file = tree.root().join("problem.yaml");
+        let missing = format!("'custom' asks for a program in {FOLDER}, and there is none");
+        let remedy = "add it, or use default";
+        return Err(
+            PackageError::value(problem.validation_line, "validation", missing, remedy).in_file(&file)
+        );
+    };
+    for other in programs {
+        warnings.push(format!("{}: not used, because {} comes first", other.name, program.name));
+    }
+    Ok(vec![CheckerProgram {
+        program,
+        protocol: Protocol::Kattis,
+        call: None,
+        limits: problem.validation_limits,
+        scores: CustomScore::Refused,
+    }])
 }
 
 /// `problem.yaml`, then `domjudge-problem.ini`, then `.timelimit`, then the accepted submissions.
@@ -157,6 +204,8 @@ fn time_limit(
 struct Walk<'a> {
     tree: &'a Tree,
     problem: &'a ProblemYaml,
+    /// Name of the custom validator.
+    validator: Option<&'a str>,
     tests: &'a mut Vec<Test>,
     warnings: &'a mut Vec<String>,
 }
@@ -168,17 +217,17 @@ struct Group<'a> {
     /// Its name and those of the folders above it, the outermost first.
     names: Vec<String>,
     sample: bool,
-    comparator: Comparator,
+    check: Check,
 }
 
 impl Walk<'_> {
     fn data(&mut self, data: &Entry) -> Result<(), PackageError> {
         let entries = self.tree.entries(&data.path, 1)?;
-        let default = Comparator::from_validator_flags(&self.problem.validator_flags).map_err(|problem| {
+        let default = self.with_flags("").map_err(|problem| {
             wrong_flags(self.problem.validator_flags_line, "validator_flags", problem)
                 .in_file(&self.tree.root().join("problem.yaml"))
         })?;
-        let comparator = self.comparator(&entries, default)?;
+        let check = self.check(&entries, &default)?;
         let mut loose = false;
         for entry in &entries {
             match (entry.kind, entry.text()) {
@@ -187,7 +236,7 @@ impl Walk<'_> {
                     depth: 2,
                     names: vec![name.to_owned()],
                     sample: name == "sample",
-                    comparator,
+                    check: check.clone(),
                 })?,
                 (Kind::Unusable(_), Some("sample" | "secret")) => entry.usable()?,
                 (Kind::Directory, _) if !entry.is_hidden() => self.warnings.push(format!(
@@ -210,22 +259,43 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// The comparator of a folder: that of the folder above unless its `testdata.yaml` has flags of its own.
-    fn comparator(&mut self, entries: &[Entry], inherited: Comparator) -> Result<Comparator, PackageError> {
-        let Some(entry) = Tree::find(entries, "testdata.yaml") else { return Ok(inherited) };
+    /// What checks outputs, with the problem's flags and these.
+    fn with_flags(&self, flags: &str) -> Result<Check, FlagError> {
+        let flags = format!("{} {flags}", self.problem.validator_flags);
+        if self.validator.is_none() {
+            return Comparator::from_validator_flags(&flags).map(Check::BuiltIn);
+        }
+        let arguments = flags.split_whitespace().map(str::to_owned).collect();
+        Ok(Check::Program { checker: 0, arguments })
+    }
+
+    /// What checks the outputs of a folder: as in the folder above unless its `testdata.yaml` has flags of its own.
+    fn check(&mut self, entries: &[Entry], inherited: &Check) -> Result<Check, PackageError> {
+        let Some(entry) = Tree::find(entries, "testdata.yaml") else { return Ok(inherited.clone()) };
         let mut settings =
             parse_testdata_yaml(&read_text(entry)?).map_err(|error| error.in_file(&entry.path))?;
         let place = below(self.tree.root(), &entry.path);
         let place = place.strip_suffix("testdata.yaml").unwrap_or_default();
         self.warnings.extend(settings.warnings.drain(..).map(|warning| format!("{place}{warning}")));
-        let Some((own, line)) = settings.output_validator_flags else { return Ok(inherited) };
-        Comparator::from_validator_flags(&format!("{} {own}", self.problem.validator_flags))
+        let Some((own, line)) = settings.output_validator_flags else { return Ok(inherited.clone()) };
+        if let Some(name) = settings.output_validator
+            && !self.validator.is_some_and(|used| is_called(used, &name))
+        {
+            return Err(PackageError::unsupported(
+                line,
+                "output_validator_flags.name",
+                format!("'{}', another validator than the problem's", one_line(&name)),
+                "leave the name out: every test has the problem's own",
+            )
+            .in_file(&entry.path));
+        }
+        self.with_flags(&own)
             .map_err(|problem| wrong_flags(line, "output_validator_flags", problem).in_file(&entry.path))
     }
 
     fn group(&mut self, above: &Group<'_>) -> Result<(), PackageError> {
         let entries = self.tree.entries(above.directory, above.depth)?;
-        let comparator = self.comparator(&entries, above.comparator)?;
+        let check = self.check(&entries, &above.check)?;
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
             // Whatever it was meant to be, tests could be missing without a word.
             entry.usable()?;
@@ -234,7 +304,7 @@ impl Walk<'_> {
                     format!("{}/{}", above.names.last().map_or("", String::as_str), entry.reportable()?);
                 let names = above.names.iter().cloned().chain([name]).collect();
                 let (depth, sample) = (above.depth + 1, above.sample);
-                self.group(&Group { directory: &entry.path, depth, names, sample, comparator })?;
+                self.group(&Group { directory: &entry.path, depth, names, sample, check: check.clone() })?;
             } else if entry.ends_with(".in") {
                 let stem = stem(entry, ".in")?;
                 if Tree::find(&entries, &format!("{stem}.ans")).is_none() {
@@ -245,18 +315,23 @@ impl Walk<'_> {
                 let Some(input) = Tree::find(&entries, &format!("{stem}.in")) else {
                     return Err(unpaired(entry, above.directory, stem, "its input is missing", ".in"));
                 };
+                let name = format!("{}/{stem}", above.names.last().map_or("", String::as_str));
                 self.tests.push(Test {
-                    name: format!("{}/{stem}", above.names.last().map_or("", String::as_str)),
                     groups: above.names.clone(),
-                    input: input.file()?.to_owned(),
-                    answer: entry.file()?.to_owned(),
                     sample: above.sample,
-                    comparator,
+                    check: check.clone(),
+                    ..Test::new(name, input.file()?.to_owned(), entry.file()?.to_owned())
                 });
             }
         }
         Ok(())
     }
+}
+
+/// Whether a program at `output_validators/compare.cpp` is the one called `compare` or `compare.cpp`.
+fn is_called(path: &str, name: &str) -> bool {
+    let own = path.rsplit('/').next().unwrap_or(path);
+    own == name || own.rsplit_once('.').is_some_and(|(stem, _)| stem == name)
 }
 
 fn wrong_flags(line: u64, key: &str, problem: FlagError) -> PackageError {

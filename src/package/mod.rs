@@ -6,34 +6,50 @@
 //!
 //! | file | what it reads |
 //! |---|---|
+//! | `model` | nothing: the model itself, with `program`, `checking`, `groups`, `submitting`, `jury` |
 //! | `load` | which format a directory is in, and which packages lie below one |
 //! | `folder` | a bare folder of tests |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
+//! | `programs` | the programs of the jury's in a folder of them |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
+mod checking;
 mod digest;
 mod error;
 mod expectation;
 mod folder;
+mod groups;
+mod jury;
 mod kattis;
 mod load;
 mod model;
 mod problem_yaml;
+mod program;
+mod programs;
 mod submissions;
 mod submissions_yaml;
+mod submitting;
 mod testdata;
 mod time_limit_files;
 mod title;
 mod tree;
 mod yaml;
 
+pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
+pub use groups::{Aggregation, Group, GroupVerdict, Member, Objective, OnReject, ScoreRange, Scoring};
+pub use jury::{
+    Expectation, GeneratorRun, InputValidator, InvalidInput, JurySubmission, OutputCase, PartialExpectation,
+    ValidatorArguments, Verification,
+};
 pub use load::{discover, load};
-pub use model::{Expectation, Format, JurySubmission, Package, PackageLimits, Test, TimeLimit};
-pub use problem_yaml::{ProblemYaml, parse_problem_yaml};
+pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
+pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
+pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
 pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, parse_submissions_yaml};
+pub use submitting::{Include, Streams, SubmissionKind};
 pub use testdata::{GroupSettings, parse_testdata_yaml};
 pub use time_limit_files::{DomjudgeIni, parse_domjudge_ini};

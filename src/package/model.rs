@@ -1,15 +1,21 @@
 //! The one internal model every package format fills.
 //!
 //! Judging reads nothing else of a package; it never learns which format a package came in. Paths are
-//! resolved and checked by the format's reader: they exist and lie inside the package.
+//! resolved and checked by the format's reader: they exist and lie inside the package. The parts have a file each:
+//! `program` (programs of the jury's), `checking` (checkers, interactors, passes), `groups` (verdicts and scores of
+//! groups), `submitting` (what is handed in, what is added to it), `jury` (what only verification reads).
 
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::checking::{Check, CheckerProgram, Interaction, MultiPass};
 use super::digest::Digest;
-use crate::checker::Comparator;
+use super::groups::{Group, Scoring, of_folders};
+use super::jury::{GeneratorRun, JurySubmission, ValidatorArguments, Verification};
+use super::program::{JuryProgram, ProgramFile};
+use super::submitting::{Include, Streams, SubmissionKind};
+use crate::checker::{Comparator, TokenOptions};
 use crate::units::Bytes;
-use crate::verdict::Verdict;
 
 /// A problem as judging sees it.
 #[derive(Debug, Clone)]
@@ -26,6 +32,26 @@ pub struct Package {
     pub tests: Vec<Test>,
     /// Limits of the problem.
     pub limits: PackageLimits,
+    /// The tree of groups, its root first; every test stands in at least one. See [`Package::group_by_folders`].
+    pub groups: Vec<Group>,
+    /// Set where submissions get scores; `None` is pass-fail.
+    pub scoring: Option<Scoring>,
+    /// The package's own grader, for groups with [`super::Aggregation::Program`] (Kattis legacy: `graders/`).
+    pub grader: Option<JuryProgram>,
+    /// Checkers that [`Check::Program`] refers to.
+    pub checkers: Vec<CheckerProgram>,
+    /// What stands opposite the contestant's program.
+    pub interaction: Interaction,
+    /// Set where a program runs several times on one test.
+    pub passes: Option<MultiPass>,
+    /// What is handed in.
+    pub submission_kind: SubmissionKind,
+    /// Files compiled with submissions.
+    pub includes: Vec<Include>,
+    /// Where programs find their input and leave their output.
+    pub streams: Streams,
+    /// What only verification reads.
+    pub verification: Verification,
     /// Submissions of the jury with what each must get.
     pub submissions: Vec<JurySubmission>,
     /// Language ids the problem allows; `None` is all.
@@ -50,7 +76,8 @@ pub enum Format {
 pub struct Test {
     /// Path below the data directory without the ending: `secret/01`.
     pub name: String,
-    /// Groups it stands in, the outermost first: `["secret", "secret/group1"]`.
+    /// Names of all groups it stands in, in any of them the outer before the inner and without the root:
+    /// `["secret", "secret/group1"]`.
     pub groups: Vec<String>,
     /// The input file.
     pub input: PathBuf,
@@ -58,8 +85,16 @@ pub struct Test {
     pub answer: PathBuf,
     /// Whether contestants see it.
     pub sample: bool,
-    /// How outputs are compared.
-    pub comparator: Comparator,
+    /// What decides about its output.
+    pub check: Check,
+    /// Arguments of the contestant's program (2025-09: `args`).
+    pub arguments: Vec<String>,
+    /// Files put into the work directory of the contestant's program (2025-09: `NAME.files/`).
+    pub files: Vec<ProgramFile>,
+    /// Arguments of the input validators.
+    pub validator_arguments: ValidatorArguments,
+    /// How its input was made, where the package says.
+    pub made_by: Option<GeneratorRun>,
 }
 
 /// Limits of a problem; a language's factor and extra come on top.
@@ -96,28 +131,55 @@ pub enum TimeLimit {
     },
 }
 
-/// A submission of the jury's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JurySubmission {
-    /// Path below `submissions/`: `accepted/anna.cpp`.
-    pub name: String,
-    /// Its source files, the entry point first.
-    pub files: Vec<PathBuf>,
-    /// Language id, where the package names one; else guessed from the files.
-    pub language: Option<String>,
-    /// What it must get.
-    pub expectation: Expectation,
-    /// Whether its time counts where the limit is [`TimeLimit::FromSubmissions`].
-    pub sets_time_limit: bool,
+impl Package {
+    /// A pass-fail problem without tests; readers fill in what their format says.
+    pub fn new(name: impl Into<String>, directory: PathBuf, format: Format, limits: PackageLimits) -> Self {
+        let name = name.into();
+        Self {
+            title: name.clone(),
+            name,
+            directory,
+            format,
+            tests: Vec::new(),
+            limits,
+            groups: vec![Group::new("")],
+            scoring: None,
+            grader: None,
+            checkers: Vec::new(),
+            interaction: Interaction::None,
+            passes: None,
+            submission_kind: SubmissionKind::Program,
+            includes: Vec::new(),
+            streams: Streams::default(),
+            verification: Verification::default(),
+            submissions: Vec::new(),
+            languages: None,
+            warnings: Vec::new(),
+            digest: Digest::default(),
+        }
+    }
+
+    /// Makes the groups that the tests name, as in pass-fail problems: for formats whose groups are folders. What the
+    /// format says of a group is then set on what this made.
+    pub fn group_by_folders(&mut self) {
+        self.groups = of_folders(self.tests.iter().map(|test| test.groups.as_slice()));
+    }
 }
 
-/// What a jury submission must get.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Expectation {
-    /// The final verdict must be one of these; empty when only the test lists below count.
-    pub verdicts: Vec<Verdict>,
-    /// Every test's verdict must be one of these; empty is no demand.
-    pub permitted: Vec<Verdict>,
-    /// At least one test must get one of these; empty is no demand.
-    pub required: Vec<Verdict>,
+impl Test {
+    /// A secret test in no group, compared token by token as the Kattis default validator does.
+    pub fn new(name: impl Into<String>, input: PathBuf, answer: PathBuf) -> Self {
+        Self {
+            name: name.into(),
+            groups: Vec::new(),
+            input,
+            answer,
+            sample: false,
+            check: Check::BuiltIn(Comparator::Tokens(TokenOptions::default())),
+            arguments: Vec::new(),
+            files: Vec::new(),
+            validator_arguments: ValidatorArguments::default(),
+            made_by: None,
+        }
+    }
 }

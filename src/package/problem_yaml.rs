@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::{PackageError, one_line};
+use super::program::ProgramLimits;
 use super::yaml::{self, Node, Value};
 use crate::units::Bytes;
 
@@ -49,12 +50,28 @@ pub struct ProblemYaml {
     pub compilation_time: Option<Duration>,
     /// `limits.compilation_memory`.
     pub compilation_memory: Option<Bytes>,
+    /// `validation`.
+    pub validation: Validation,
+    /// Line of `validation`, for errors.
+    pub validation_line: u64,
+    /// `limits.validation_time`, `limits.validation_memory` and `limits.validation_output`.
+    pub validation_limits: ProgramLimits,
     /// `validator_flags`: they come before those of `testdata.yaml`.
     pub validator_flags: String,
     /// Line of `validator_flags`, for errors.
     pub validator_flags_line: u64,
     /// What its author should know.
     pub warnings: Vec<String>,
+}
+
+/// Who validates outputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Validation {
+    /// The default validator.
+    #[default]
+    Default,
+    /// A program of the package.
+    Custom,
 }
 
 impl Default for ProblemYaml {
@@ -69,6 +86,9 @@ impl Default for ProblemYaml {
             code: Bytes::kib(128),
             compilation_time: None,
             compilation_memory: None,
+            validation: Validation::Default,
+            validation_line: 0,
+            validation_limits: ProgramLimits::default(),
             validator_flags: String::new(),
             validator_flags_line: 0,
             warnings: Vec::new(),
@@ -92,7 +112,10 @@ fn read(text: &str) -> Result<ProblemYaml, PackageError> {
             "problem_format_version" => check_version(node)?,
             "type" => check_type(node)?,
             "name" => problem.name = title(node)?,
-            "validation" => check_validation(node)?,
+            "validation" => {
+                problem.validation = read_validation(node)?;
+                problem.validation_line = node.line;
+            }
             "validator_flags" => {
                 problem.validator_flags = node.texts(key)?.join(" ");
                 problem.validator_flags_line = node.line;
@@ -150,24 +173,27 @@ fn check_type(node: &Node) -> Result<(), PackageError> {
     Ok(())
 }
 
-fn check_validation(node: &Node) -> Result<(), PackageError> {
+fn read_validation(node: &Node) -> Result<Validation, PackageError> {
     const KEY: &str = "validation";
     let text = node.text(KEY)?.unwrap_or_default();
     let mut words = text.split_whitespace();
     match words.next() {
-        None => Ok(()),
-        Some("default") if words.next().is_none() => Ok(()),
-        Some("custom") => Err(PackageError::unsupported(
-            node.line,
-            KEY,
-            format!("'{}'", one_line(text.trim())),
-            "supported today: default, with validator_flags",
-        )),
+        None => Ok(Validation::Default),
+        Some("default") if words.next().is_none() => Ok(Validation::Default),
+        Some("custom") => match words.next() {
+            None => Ok(Validation::Custom),
+            Some(_) => Err(PackageError::unsupported(
+                node.line,
+                KEY,
+                format!("'{}'", one_line(text.trim())),
+                "supported today: default, and custom without interactive and score",
+            )),
+        },
         Some(_) => Err(PackageError::value(
             node.line,
             KEY,
             format!("'{}' is not a way to validate", one_line(&text)),
-            "use default",
+            "use default or custom",
         )),
     }
 }
@@ -209,6 +235,7 @@ fn check_languages(node: &Node, problem: &mut ProblemYaml) -> Result<(), Package
 fn read_limits(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageError> {
     for (key, value) in node.map("limits")? {
         let path = format!("limits.{}", one_line(key));
+        let limits = &mut problem.validation_limits;
         match key.as_str() {
             "time_limit" => problem.time_limit = seconds(value, &path)?,
             "time_multiplier" => {
@@ -224,9 +251,11 @@ fn read_limits(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageErro
             "code" => problem.code = size(value, &path, "KiB")?.unwrap_or(problem.code),
             "compilation_time" => problem.compilation_time = seconds(value, &path)?,
             "compilation_memory" => problem.compilation_memory = size(value, &path, "MiB")?,
-            // Read for their types only: the default validator is part of gavel.
-            "validation_time" => drop(seconds(value, &path)?),
-            "validation_memory" | "validation_output" => drop(size(value, &path, "MiB")?),
+            "validation_time" => {
+                limits.time = seconds(value, &path)?.unwrap_or(limits.time);
+            }
+            "validation_memory" => limits.memory = size(value, &path, "MiB")?.unwrap_or(limits.memory),
+            "validation_output" => limits.output = size(value, &path, "MiB")?.unwrap_or(limits.output),
             "time_multipliers" => read_multipliers(value, problem)?,
             "time_resolution" => {
                 positive(value, &path, "seconds", 86_400.0)?;

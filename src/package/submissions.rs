@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{PackageError, one_line, shown};
 use super::expectation::{self, OFFICIAL};
-use super::model::{Expectation, JurySubmission};
+use super::jury::{Expectation, JurySubmission};
 use super::submissions_yaml::{SubmissionRule, SubmissionsYaml, combine, parse_submissions_yaml};
 use super::tree::{Entry, Kind, Tree, read_at_most, read_text};
 
@@ -221,7 +221,7 @@ impl Reader<'_> {
                     ));
                 }
             } else if !verdicts.is_empty() {
-                return Ok(Some(Expectation { verdicts, permitted: Vec::new(), required: Vec::new() }));
+                return Ok(Some(Expectation { verdicts, ..Expectation::default() }));
             }
         }
         Ok(by_folder)
@@ -238,7 +238,8 @@ fn unknown_result(file: &Path, line: u64, result: &str) -> PackageError {
     .in_file(file)
 }
 
-fn is_no_program(entry: &Entry) -> bool {
+/// Whether a file is none by its name: notes, data, what compilers and editors leave.
+pub(super) fn is_no_program(entry: &Entry) -> bool {
     if entry.kind == Kind::Directory {
         return false;
     }

@@ -10,7 +10,7 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use super::error::{PackageError, one_line};
 use super::expectation::{self, PerTest};
-use super::model::Expectation;
+use super::jury::Expectation;
 use super::yaml::{self, Node, Value};
 use crate::verdict::Verdict;
 

@@ -16,6 +16,8 @@ const FILE: &str = "testdata.yaml";
 pub struct GroupSettings {
     /// `output_validator_flags`, with the line they stand on.
     pub output_validator_flags: Option<(String, u64)>,
+    /// The validator they name, where they name one that is not the default.
+    pub output_validator: Option<String>,
     /// What its author should know.
     pub warnings: Vec<String>,
 }
@@ -33,7 +35,9 @@ fn read(text: &str) -> Result<GroupSettings, PackageError> {
     for (key, node) in yaml::parse(text)?.map("")? {
         match key.as_str() {
             "output_validator_flags" | "validator_flags" => {
-                settings.output_validator_flags = Some((flags(node, key)?, node.line));
+                let (flags, validator) = flags(node, key)?;
+                settings.output_validator_flags = Some((flags, node.line));
+                settings.output_validator = validator;
             }
             "grading" => check_grading(node)?,
             "grader_flags" => check_grader_flags(node)?,
@@ -53,25 +57,28 @@ fn read(text: &str) -> Result<GroupSettings, PackageError> {
 }
 
 /// Text, or a map that names the validator the flags are for.
-fn flags(node: &Node, key: &str) -> Result<String, PackageError> {
-    let Value::Map(entries) = &node.value else { return Ok(node.texts(key)?.join(" ")) };
+fn flags(node: &Node, key: &str) -> Result<(String, Option<String>), PackageError> {
+    let Value::Map(entries) = &node.value else { return Ok((node.texts(key)?.join(" "), None)) };
     let mut flags = String::new();
+    let mut validator = None;
     for (part, value) in entries {
         let path = format!("{key}.{}", one_line(part));
         match part.as_str() {
             "flags" => flags = value.texts(&path)?.join(" "),
-            "name" if matches!(value.text(&path)?.as_deref(), None | Some("" | "default")) => {}
+            "name" => {
+                validator = value.text(&path)?.filter(|name| !matches!(name.as_str(), "" | "default"));
+            }
             _ => {
-                return Err(PackageError::unsupported(
+                return Err(PackageError::value(
                     value.line,
                     &path,
-                    "another validator",
-                    "supported today: flags of the default validator",
+                    "it is not a part of validator flags",
+                    "use name and flags",
                 ));
             }
         }
     }
-    Ok(flags)
+    Ok((flags, validator))
 }
 
 fn check_grading(node: &Node) -> Result<(), PackageError> {
@@ -150,11 +157,13 @@ mod tests {
             ("grader_flags: ignore_sample", "'ignore_sample' is not supported"),
             ("grader_flags: first_error accept_if_any_accepted", "'accept_if_any_accepted'"),
             ("on_reject: explode", "'explode' is not a policy"),
-            ("output_validator_flags: {name: mine, flags: x}", "another validator is not supported"),
+            ("output_validator_flags: {flag: x}", "output_validator_flags.flag: it is not a part"),
         ] {
             let error = parse_testdata_yaml(text).unwrap_err().to_string();
             assert!(error.contains(expected), "{text}: {error}");
         }
+        let named = parse_testdata_yaml("output_validator_flags: {name: mine, flags: x}").unwrap();
+        assert_eq!(named.output_validator.as_deref(), Some("mine"));
         assert!(parse_testdata_yaml("grader_flags: worst_error sum\non_reject: break").is_ok());
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::backlog::{Backlog, Job, Tag};
 use super::prefetch;
 use crate::instruments;
-use crate::judge::{EventSink, Judge};
+use crate::judge::{EventSink, HostFault, Judge};
 use crate::report::{Event, EventKind, Report};
 use crate::sandbox::CancelToken;
 use crate::units::milliseconds;
@@ -155,7 +155,15 @@ impl Worker<'_> {
         while !self.backlog.wait_for_close(pause) {
             match self.judge.try_host() {
                 Ok(()) => return,
-                Err(problem) => tracing::debug!("this host cannot judge yet: {problem}"),
+                Err(problem @ HostFault::Passing(_)) => {
+                    tracing::debug!("this host cannot judge yet: {problem}")
+                }
+                Err(problem @ HostFault::Final(_)) => {
+                    tracing::error!("this worker ends, to be started again: {problem}");
+                    // Nothing waits: it went back when the trouble began.
+                    self.backlog.stop();
+                    return;
+                }
             }
             pause = (pause * 2).min(RECOVERY.1);
         }

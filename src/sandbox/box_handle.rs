@@ -159,7 +159,8 @@ impl BoxHandle {
         &self.shape
     }
 
-    /// Shows the host directory `source` read-only at `point` ([`super::PROGRAM`] or [`super::PREPARED`]),
+    /// Shows the host directory `source` read-only at `point` ([`super::PROGRAM`], [`super::PREPARED`] or
+    /// [`super::PACKAGE`]),
     /// replacing what was shown there; does nothing when it is shown already.
     ///
     /// # Errors

@@ -3,9 +3,13 @@
 //! Memory stays flat whatever a program writes: at most [`MEMORY_LIMIT`] bytes are held, the rest goes to a
 //! file that has no name and disappears with its descriptor, also when gavel is killed.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Bytes held in memory before the file is used.
 pub(super) const MEMORY_LIMIT: usize = 1 << 20;
@@ -116,6 +120,26 @@ impl Capture {
         }
     }
 
+    /// What was kept as a file at its beginning, read-only: for a program's standard input.
+    ///
+    /// # Errors
+    /// When the file cannot be made: no memory, no procfs.
+    pub fn open(&mut self) -> io::Result<File> {
+        let made;
+        let file = match &self.spill {
+            Some(file) => file,
+            None => {
+                made = File::from(memfd_create("output", MFdFlags::MFD_CLOEXEC)?);
+                (&made).write_all(&self.memory)?;
+                &made
+            }
+        };
+        // A program may open it again by name (/dev/stdin), whoever's it is; nobody may write to it.
+        file.set_permissions(Permissions::from_mode(0o444))?;
+        // Opened anew: an offset of its own, and no right to write.
+        File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+    }
+
     /// The first kept bytes as text, invalid UTF-8 replaced; never more than what is in memory or `limit`.
     pub fn head(&mut self, limit: usize) -> io::Result<String> {
         let mut bytes = Vec::new();
@@ -149,6 +173,23 @@ mod tests {
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
         capture.clear();
         assert_eq!(read_all(&mut capture), b"");
+    }
+
+    #[test]
+    fn an_opened_capture_is_read_only_and_whole_from_memory_and_from_disk() {
+        for length in [0, 5, 3 * MEMORY_LIMIT] {
+            let directory = tempfile::tempdir().unwrap();
+            let mut capture = Capture::whole(directory.path());
+            let bytes = vec![b'x'; length];
+            capture.push(&bytes).unwrap();
+            for _ in 0..2 {
+                let mut file = capture.open().unwrap();
+                let mut found = Vec::new();
+                file.read_to_end(&mut found).unwrap();
+                assert!(found == bytes && file.write(b"y").is_err());
+            }
+            assert_eq!(read_all(&mut capture), bytes);
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub use cgroup::Hierarchy;
 pub use command::{Command, Exit, Limits, Outcome, Stopped, Stream};
 pub use error::SandboxError;
 pub use keeper::{FIRST_ID, keeper_main};
-pub use shape::{BASE_MOUNTS, PREPARED, PROGRAM, Profile, Shape, WORKSPACE};
+pub use shape::{BASE_MOUNTS, PACKAGE, PREPARED, PROGRAM, Profile, Shape, WORKSPACE};
 pub use vitals::Vitals;
 
 use std::os::fd::OwnedFd;

@@ -53,8 +53,11 @@ pub const PROGRAM: &str = "/program";
 /// Where what a language prepared once is shown, read-only.
 pub const PREPARED: &str = "/prepared";
 
+/// Where a problem package is shown, read-only: to the jury's programs, never to a contestant's.
+pub const PACKAGE: &str = "/package";
+
 /// Places of a box's own: nothing of the host can be shown below them.
-pub(super) const OWN: &[&str] = &["/dev", "/proc", "/sys", "/tmp", WORKSPACE, PROGRAM, PREPARED];
+pub(super) const OWN: &[&str] = &["/dev", "/proc", "/sys", "/tmp", WORKSPACE, PROGRAM, PREPARED, PACKAGE];
 
 impl Shape {
     /// Refuses what cannot be built.

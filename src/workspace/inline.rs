@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Files, Problem, WorkspaceError};
 use crate::cache::{KeyBuilder, Lookup, Store};
 use crate::checker::Comparator;
-use crate::package;
+use crate::package::{self, Check};
 use crate::submission::InlineProblem;
 use crate::units::Bytes;
 
@@ -56,7 +56,7 @@ impl InlineTests {
         "inline".clone_into(&mut package.name);
         "inline".clone_into(&mut package.title);
         if let Some(comparator) = comparator {
-            package.tests.iter_mut().for_each(|test| test.comparator = comparator);
+            package.tests.iter_mut().for_each(|test| test.check = Check::BuiltIn(comparator));
         }
         Ok(Problem { package: Arc::new(package), _files: Files::Cached(entry) })
     }
@@ -112,9 +112,9 @@ mod tests {
             let checker = Some(checker.to_owned());
             inline.find(&InlineProblem { tests: vec![test("1", "1")], checker })
         };
-        assert_eq!(with("exact").unwrap().tests[0].comparator, Comparator::Exact);
+        assert_eq!(with("exact").unwrap().tests[0].check, Check::BuiltIn(Comparator::Exact));
         let tokens = with("tokens  float_tolerance 1e-6 case_sensitive").unwrap();
-        let Comparator::Tokens(options) = tokens.tests[0].comparator else { panic!("{tokens:?}") };
+        let Check::BuiltIn(Comparator::Tokens(options)) = tokens.tests[0].check else { panic!("{tokens:?}") };
         assert_eq!((options.absolute_tolerance, options.case_sensitive), (Some(1e-6), true));
         for (checker, expected) in
             [("exactly", "'exactly' is not known"), ("exact x", "'exact x'"), ("", "''")]

@@ -127,8 +127,9 @@ fn a_deleted_queue_is_declared_and_consumed_again() {
         channel.queue_delete("gavel.judge.normal".into(), QueueDeleteOptions::default()).await
     });
     worker.wait_for("was the queue deleted?");
-    let mut client = Client::at(&site.address());
-    client.wait_for("gavel.judge.normal");
+    // Said once the queue is bound again, and who publishes finds it.
+    worker.wait_for_more("connected to the broker role=\"consuming\"", 1);
+    let client = Client::at(&site.address());
     site.cancel("runs");
     client.submit("normal", &submission("next", SUM));
     let answers = site.answers(&["runs", "next"]);

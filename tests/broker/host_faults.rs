@@ -36,3 +36,20 @@ fn a_full_disk_costs_nobody_a_verdict_and_is_waited_out() {
     assert_eq!(said.code, 0, "{said:?}");
     site.check(answers, 0);
 }
+
+#[test]
+fn a_worker_that_can_never_judge_again_ends_and_costs_nobody_a_verdict() {
+    let site = Site::ready();
+    let mut first = site.worker(&[]);
+    first.wait_for("connected to the broker role=\"consuming\"");
+    first.kill_keeper();
+    site.submit(&submission("waits", SUM));
+    let said = first.end();
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(said.stderr.contains("this worker ends, to be started again"), "{said:?}");
+    let second = site.worker(&[]);
+    let answers = site.answers(&["waits"]);
+    assert_eq!(answers["waits"][0].key, "verdict.AC");
+    assert_eq!(second.stop().code, 0);
+    site.check(answers, 0);
+}

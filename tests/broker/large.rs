@@ -1,5 +1,8 @@
 //! Submissions and outputs that are far too large: an answer that says so, and a worker that stays small.
 
+use lapin::BasicProperties;
+use lapin::options::BasicPublishOptions;
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::json;
 
 use super::backend::Backend;
@@ -28,7 +31,17 @@ fn what_is_far_too_large_is_refused_or_cut_and_the_worker_stays_small() {
     backend.submit("normal", &large);
     backend.submit("normal", &many);
     backend.submit("normal", &submission("next", SUM));
-    backend.wait_for_answers(4);
+    // Headers come in one frame, which may be as large as the sender's frames.
+    let mut headers = FieldTable::default();
+    headers.insert("x-huge".into(), AMQPValue::LongString("x".repeat(100 << 10).into()));
+    let properties = BasicProperties::default().with_headers(headers);
+    let headed = submission("headed", SUM).to_string();
+    site.client.with(async |channel| {
+        let options = BasicPublishOptions::default();
+        let (exchange, key) = ("gavel.submit".into(), "judge.normal".into());
+        channel.basic_publish(exchange, key, options, headed.as_bytes(), properties).await?.await
+    });
+    backend.wait_for_answers(5);
     // Three of them at most: as it came, as text, and what growing takes.
     let peak = fleet.peak_kib(0);
     assert!(peak < 400 << 10, "{peak} KiB for a source of 64 MiB");
@@ -44,7 +57,7 @@ fn what_is_far_too_large_is_refused_or_cut_and_the_worker_stays_small() {
     assert!(verdict == "CE" && report.contains("takes at most 128KiB"), "{report}");
     let (verdict, report) = what("many");
     assert!(verdict == "JE" && report.contains("100000 inline tests; give 1 to 10000"), "{report}");
-    assert_eq!(what("next").0, "AC");
+    assert_eq!((what("next").0, what("headed").0), ("AC", "AC"));
     fleet.stop_all();
     drop(backend);
     check_queues(&site.client, 0..=0);

@@ -73,6 +73,7 @@ fn a_lost_confirmation_ends_in_the_same_bytes_again() {
     let (first, second) = (site.client.fetch("gavel.results"), site.client.fetch("gavel.results"));
     assert_eq!(first.raw, second.raw);
     assert_eq!(first.properties.message_id(), second.properties.message_id());
+    site.wait_for_quiet("gavel.judge.normal");
     assert_eq!(worker.stop().code, 0);
     site.check([("slow".to_owned(), vec![first, second])].into(), 0);
 }

@@ -44,6 +44,13 @@ impl Worker {
         self.child.id().try_into().unwrap()
     }
 
+    /// Kills the keeper of its boxes.
+    pub(crate) fn kill_keeper(&self) {
+        for keeper in &self.keepers {
+            kill(Pid::from_raw(*keeper), Signal::SIGKILL).unwrap();
+        }
+    }
+
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap()
     }

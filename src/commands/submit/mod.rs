@@ -1,7 +1,7 @@
 //! `gavel submit`: sends submissions to the workers and collects their verdicts.
 //!
-//! A command runs from a [`roster`] (who hands in what) over [`entry`] (what is sent for it) and a
-//! conversation with the broker ([`talk`]) to [`results`]. The [`journal`] makes it repeatable: ids are made
+//! A command runs from a `roster` (who hands in what) over `entry` (what is sent for it) and a
+//! conversation with the broker (`talk`) to `results`. The `journal` makes it repeatable: ids are made
 //! of what is sent, so that the same command again finds what was taken and judged before.
 
 mod csv_roster;

@@ -8,7 +8,7 @@ use super::super::start::shown;
 use super::super::{CommandError, output};
 use crate::cache::Digest;
 use crate::checker::{Comparator, TokenOptions};
-use crate::package::{self, TimeLimit};
+use crate::package::{self, Check, TimeLimit};
 use crate::queue::{archived_problem, inline_problem, named_problem};
 use crate::submission::LimitOverrides;
 use crate::units::{Bytes, Time};
@@ -83,8 +83,9 @@ fn read_folder(path: &Path) -> Result<Problem, CommandError> {
         ))
     };
     // What workers compare inline tests with.
-    let plain = Comparator::Tokens(TokenOptions { case_sensitive: true, ..TokenOptions::default() });
-    if let Some(test) = package.tests.iter().find(|test| test.comparator != plain) {
+    let plain =
+        Check::BuiltIn(Comparator::Tokens(TokenOptions { case_sensitive: true, ..TokenOptions::default() }));
+    if let Some(test) = package.tests.iter().find(|test| test.check != plain) {
         return Err(refuse(format!("test {} is not compared token by token", output::one_line(&test.name))));
     }
     let (mut tests, mut size) = (Vec::new(), 0);

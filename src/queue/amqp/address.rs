@@ -87,18 +87,22 @@ impl Addresses {
         self.0.uris.iter().map(shown).collect::<Vec<_>>().join(", ")
     }
 
-    /// Tries one of them, counted round and round; where that leads, and how it went.
+    /// Tries one of them, counted round and round, with frames of so many bytes at most unless the address says
+    /// otherwise; where that leads, and how it went.
     pub(super) async fn connect(
         &self,
         number: usize,
         properties: ConnectionProperties,
+        frame: Option<u32>,
     ) -> (String, Result<Connection, DialError>) {
         // There is at least one: a text split at its commas has a first part.
         let place = number % self.0.uris.len().max(1);
         let (Some(uri), Some(login)) = (self.0.uris.get(place), self.0.logins.get(place)) else {
             return (String::new(), Err(DialError::NoAddress));
         };
-        (shown(uri), self.connect_to(uri.clone(), login, properties).await)
+        let mut wanted = uri.clone();
+        wanted.query.frame_max = wanted.query.frame_max.or(frame);
+        (shown(uri), self.connect_to(wanted, login, properties).await)
     }
 
     async fn connect_to(

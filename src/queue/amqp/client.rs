@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::confirmed::Confirmed;
 use super::cut::Cut;
 use super::intake::{Intake, Order};
-use super::link::{Addresses, Link};
+use super::link::{Addresses, Link, PUBLISHING, TELLING};
 use super::options::{AmqpOptions, ReplyQueues};
 use super::publisher::{Outcome, Publication, Publisher};
 use super::teller::{Tale, Teller};
@@ -99,15 +99,14 @@ impl Amqp {
             paused: false,
         };
         let publisher = Publisher {
-            link: link("publishing", Some(options.health.clone())),
+            link: link(PUBLISHING, Some(options.health.clone())),
             publications: publication_receiver,
             closing: Arc::clone(&closing),
             backlog,
             health: options.health.clone(),
             held: VecDeque::new(),
         };
-        let teller =
-            Teller { link: link("telling", None), tales: tale_receiver, closing: Arc::clone(&ending) };
+        let teller = Teller { link: link(TELLING, None), tales: tale_receiver, closing: Arc::clone(&ending) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("broker".to_owned()).spawn(move || {
             let _end = end;

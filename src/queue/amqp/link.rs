@@ -14,6 +14,14 @@ use crate::queue::health::Health;
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// Between attempts to connect: at first, and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// Bytes, unless the address says `?frame_max=`, for connections that nobody else's messages come over. lapin keeps 64
+/// frames of memory a connection: with the broker's 128 KiB an idle worker would spend most of its memory on them.
+/// A connection that consumes must take the broker's: the headers of a message come in one frame, and a frame
+/// larger than agreed ends the connection, each time the message is given out.
+const FRAME: u32 = 16 << 10;
+/// The roles of connections that only publish.
+pub(super) const PUBLISHING: &str = "publishing";
+pub(super) const TELLING: &str = "telling";
 
 /// What goes wrong with a broker; all of it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +155,8 @@ impl Link {
         let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
         let number = self.next;
         self.next += 1;
-        self.addresses.connect(number, properties).await
+        let frame = [PUBLISHING, TELLING].contains(&self.role).then_some(FRAME);
+        self.addresses.connect(number, properties, frame).await
     }
 
     /// The connection is of use: the next attempt comes soon, and what was wrong is over.

@@ -358,10 +358,11 @@ async fn exists(connection: &Connection, queue: &str) -> Result<bool, LinkError>
     }
 }
 
-/// Makes the queue that collects verdicts.
+/// Makes the queue that collects verdicts. Not a quorum queue, for all that is published to it waits for its
+/// members: one that does not come up again after a crash would hold back the verdicts of everybody else.
 async fn declare(channel: &Channel, queue: &str, keep: Duration) -> Result<(), LinkError> {
     let mut arguments = FieldTable::default();
-    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
     let keep = i64::try_from(keep.as_millis()).unwrap_or(i64::MAX);
     arguments.insert("x-expires".into(), AMQPValue::LongLongInt(keep));
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };

@@ -1,0 +1,113 @@
+//! DMOJ's bridged checkers, as the judge's `dmoj/contrib` reads them. Standard output is the contestant's feedback.
+
+use super::text::{count, first_line, message};
+use super::{BrokenProtocol, DmojKind, Finished, Grade, Opinion, Score, exit_code};
+
+pub(super) fn interpret(kind: DmojKind, finished: &Finished<'_>) -> Result<Opinion, BrokenProtocol> {
+    let has_parts = matches!(kind, DmojKind::Testlib | DmojKind::Coci);
+    let (grade, score) = match finished.code {
+        0 => (Grade::Accepted, None),
+        1 if kind == DmojKind::Peg => match peg_part(&message(finished.stdout)) {
+            Some(part) => (Grade::Partial, Some(Score::Fraction(part?))),
+            None => (Grade::Wrong, None),
+        },
+        1 => (Grade::Wrong, None),
+        2 if has_parts => (Grade::Wrong, None),
+        3 if has_parts => {
+            let said = first_line(finished.stderr);
+            return Err(BrokenProtocol(format!("it gave up (exit code 3): {said}")));
+        }
+        7 if has_parts => {
+            let score = message(finished.stderr).lines().find_map(|line| part(kind, line));
+            let wanted = if kind == DmojKind::Coci { "partial A/B" } else { "points N" };
+            let missing = || {
+                BrokenProtocol(format!(
+                    "it exited with code 7, which gives a part, without a line '{wanted}' on standard error"
+                ))
+            };
+            (Grade::Partial, Some(score.ok_or_else(missing)?))
+        }
+        _ => {
+            let known = if has_parts {
+                "0 accepts, 1 and 2 reject and 7 gives a part"
+            } else {
+                "0 accepts and 1 rejects"
+            };
+            return Err(exit_code(finished, known));
+        }
+    };
+    let team_message = if kind == DmojKind::Peg { String::new() } else { message(finished.stdout) };
+    Ok(Opinion { score, team_message, judge_message: message(finished.stderr), ..Opinion::plain(grade) })
+}
+
+/// `points 5` or `partial 3/4`.
+fn part(kind: DmojKind, line: &str) -> Option<Score> {
+    if kind == DmojKind::Testlib {
+        let (points, rest) = count(line.strip_prefix("points ")?)?;
+        return rest.is_empty().then_some(Score::Points(points));
+    }
+    let (part, rest) = count(line.strip_prefix("partial ")?)?;
+    let (whole, rest) = count(rest.strip_prefix('/')?)?;
+    (rest.is_empty() && whole > 0.0 && part <= whole).then_some(Score::Fraction(part / whole))
+}
+
+/// Two lines that are counts, the part and the whole; `None` where there are none, or the part is nothing.
+fn peg_part(stdout: &str) -> Option<Result<f64, BrokenProtocol>> {
+    let whole_line = |line| count(line).filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value);
+    let lines: Vec<_> = stdout.lines().collect();
+    let (part, whole) =
+        lines.windows(2).find_map(|pair| Some((whole_line(pair[0])?, whole_line(pair[1])?)))?;
+    if whole == 0.0 || part > whole {
+        return Some(Err(BrokenProtocol(format!("it gave {part} of {whole}, which is no part"))));
+    }
+    (part > 0.0).then_some(Ok(part / whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Feedback;
+    use super::*;
+
+    fn says(kind: DmojKind, code: i32, stdout: &str, stderr: &str) -> Result<(Grade, Option<Score>), String> {
+        let finished = Finished {
+            code,
+            stdout: stdout.as_bytes(),
+            stderr: stderr.as_bytes(),
+            feedback: &Feedback::default(),
+        };
+        interpret(kind, &finished)
+            .map(|opinion| (opinion.grade, opinion.score))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_kind_has_its_codes_and_parts() {
+        use DmojKind::{Coci, Default, Peg, Testlib};
+        let part = |fraction| Ok((Grade::Partial, Some(Score::Fraction(fraction))));
+        for kind in [Default, Testlib, Coci, Peg] {
+            assert_eq!(says(kind, 0, "", ""), Ok((Grade::Accepted, None)));
+            assert_eq!(says(kind, 1, "", ""), Ok((Grade::Wrong, None)));
+            assert!(says(kind, 9, "", "").is_err());
+        }
+        assert_eq!(says(Testlib, 7, "", "points 5"), Ok((Grade::Partial, Some(Score::Points(5.0)))));
+        assert_eq!(says(Coci, 7, "", "x\npartial 3/4\n"), part(0.75));
+        assert_eq!(says(Peg, 1, "3\n4\n", ""), part(0.75));
+        assert_eq!(says(Peg, 1, "0\n4\n", ""), Ok((Grade::Wrong, None)));
+        assert_eq!(says(Testlib, 2, "", ""), Ok((Grade::Wrong, None)));
+        for (kind, code, stdout, stderr) in [
+            (Default, 2, "", ""),
+            (Default, 7, "", "points 5"),
+            (Testlib, 3, "", "FAIL"),
+            (Testlib, 7, "", "partial 3/4"),
+            (Testlib, 7, "", "points 5 of 6"),
+            (Coci, 7, "", "points 5"),
+            (Coci, 7, "", "partial 5/4"),
+            (Coci, 7, "", "partial 0/0"),
+            (Peg, 2, "3\n4", ""),
+            (Peg, 1, "5\n4", ""),
+            (Peg, 1, "5\n0", ""),
+        ] {
+            assert!(says(kind, code, stdout, stderr).is_err(), "{kind:?} {code} {stdout} {stderr}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! testlib: the exit codes and the first words on standard error of `quit` in `testlib.h`, as it is compiled without
+//! any of its switches for other judges.
+//!
+//! A part that `_pc` gives is exit code 0 to 200 there, the very codes that mean something else; only the words
+//! `partially correct (N)` tell it apart, and N is a number of hundredths.
+
+use super::text::{count, first_line, message, number};
+use super::{BrokenProtocol, Finished, Grade, Opinion, Score, exit_code};
+
+const KNOWN: &str = "0 accepts, 1, 2, 4 and 8 reject and 7 gives points";
+
+pub(super) fn interpret(finished: &Finished<'_>) -> Result<Opinion, BrokenProtocol> {
+    let said = first_line(finished.stderr);
+    let opinion = |grade, score| {
+        Ok(Opinion { score, judge_message: message(finished.stderr), ..Opinion::plain(grade) })
+    };
+    if let Some(rest) = said.strip_prefix("partially correct (") {
+        return match count(rest) {
+            Some((hundredths, rest)) if hundredths <= 100.0 && rest.starts_with(')') => {
+                opinion(Grade::Partial, Some(Score::Fraction(hundredths / 100.0)))
+            }
+            _ => Err(BrokenProtocol(format!("it gave a part that is not 0 to 100 of 100: {said}"))),
+        };
+    }
+    match finished.code {
+        0 => opinion(Grade::Accepted, None),
+        1 | 2 | 4 | 8 => opinion(Grade::Wrong, None),
+        3 => Err(BrokenProtocol(format!("it gave up (exit code 3): {said}"))),
+        // 5 is `_points` itself, which some copies of testlib exit with.
+        5 | 7 => match points(&said) {
+            Some(points) => opinion(Grade::Partial, Some(Score::Points(points))),
+            None => Err(BrokenProtocol(format!(
+                "it exited with code {}, which gives points, without 'points N' on standard error: {said}",
+                finished.code
+            ))),
+        },
+        _ => Err(exit_code(finished, KNOWN)),
+    }
+}
+
+/// `points 12.5 and a comment`.
+fn points(said: &str) -> Option<f64> {
+    let rest = said.strip_prefix("points ")?;
+    number(rest.split_ascii_whitespace().next()?.as_bytes()).filter(|points| *points >= 0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Feedback;
+    use super::*;
+
+    fn says(code: i32, stderr: &str) -> Result<(Grade, Option<Score>), String> {
+        let finished =
+            Finished { code, stdout: b"", stderr: stderr.as_bytes(), feedback: &Feedback::default() };
+        interpret(&finished).map(|opinion| (opinion.grade, opinion.score)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn exit_codes_mean_what_testlib_means_by_them() {
+        assert_eq!(says(0, "ok 3 numbers\n"), Ok((Grade::Accepted, None)));
+        for (code, stderr) in [
+            (1, "wrong answer 1st numbers differ"),
+            (2, "wrong output format Unexpected token"),
+            (4, "wrong output format Extra information"),
+            (8, "unexpected eof"),
+            (1, ""),
+        ] {
+            assert_eq!(says(code, stderr), Ok((Grade::Wrong, None)));
+        }
+        for code in [3, 6, 9, 16, 42, 43, 127, 139, 255] {
+            let error = says(code, "FAIL the jury has no answer").unwrap_err();
+            assert!(error.contains("FAIL the jury") && error.contains(&code.to_string()), "{error}");
+        }
+    }
+
+    #[test]
+    fn points_and_parts_come_with_their_number_or_not_at_all() {
+        assert_eq!(says(7, "points 12.5 good\n"), Ok((Grade::Partial, Some(Score::Points(12.5)))));
+        assert_eq!(says(7, "points 0"), Ok((Grade::Partial, Some(Score::Points(0.0)))));
+        for stderr in ["", "points", "points x", "points nan", "points -1", "ok"] {
+            assert!(says(7, stderr).unwrap_err().contains("points N"), "{stderr}");
+        }
+        for code in [0, 16, 40, 56] {
+            let part = says(code, "partially correct (40) some");
+            assert_eq!(part, Ok((Grade::Partial, Some(Score::Fraction(0.4)))));
+        }
+        for stderr in ["partially correct (140)", "partially correct (x)", "partially correct (4"] {
+            assert!(says(20, stderr).unwrap_err().contains("0 to 100"), "{stderr}");
+        }
+        assert!(says(16, "").is_err());
+    }
+
+    #[test]
+    fn what_testlib_says_is_for_the_jury() {
+        let finished =
+            Finished { code: 1, stdout: b"", stderr: b"wrong answer 3 != 4", feedback: &Feedback::default() };
+        let opinion = interpret(&finished).unwrap();
+        assert_eq!(
+            (opinion.team_message.as_str(), opinion.judge_message.as_str()),
+            ("", "wrong answer 3 != 4")
+        );
+    }
+}

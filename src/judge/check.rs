@@ -1,0 +1,320 @@
+//! Runs a checker of the package's on one output.
+//!
+//! The checker sees the package read-only at `/package`, the output under judgement on its standard input or as a file,
+//! and an empty feedback directory; nothing of an earlier run. It is run once; only when it was killed while the host ran
+//! out of memory, or its box was lost, once more, on the same output with a new feedback directory. Whatever it does that
+//! its protocol does not know is a judging error that names it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::signal::Signal;
+
+use super::artifacts;
+use super::fault::Fault;
+use super::files::{Inputs, open_regular};
+use super::tool::{Tool, Workshop};
+use super::{Judge, STDERR_LIMIT};
+use crate::checker::{CheckerPaths, Feedback, Finished, Opinion};
+use crate::package::{Check, CheckerProgram, Package, Test};
+use crate::sandbox::{
+    BoxHandle, CancelToken, Capture, Command, Exit, Outcome, PACKAGE, PROGRAM, Stopped, Stream, WORKSPACE,
+};
+use crate::units::Bytes;
+
+/// Name of the output under judgement in the checker's work directory.
+const OUTPUT: &str = "output";
+/// Name of the feedback directory there.
+const FEEDBACK: &str = "feedback";
+/// Bytes read of what a checker says.
+const SAID_LIMIT: u64 = 64 << 10;
+
+/// The checkers of a package that the tests to be run need, compiled.
+#[derive(Debug, Default)]
+pub(super) struct Checkers<'a> {
+    /// By their place in the package; `None` where no test needs one.
+    tools: Vec<Option<(Tool, &'a CheckerProgram)>>,
+}
+
+impl<'a> Checkers<'a> {
+    /// Compiles those that are needed.
+    ///
+    /// # Errors
+    /// When one cannot be made.
+    pub(super) fn make(
+        judge: &Judge,
+        package: &'a Package,
+        tests: &[&Test],
+        output_limit: Bytes,
+        cancel: &CancelToken,
+    ) -> Result<Self, Fault> {
+        let workshop = Workshop { judge, cancel, handed: output_limit };
+        let mut tools = Vec::new();
+        for (place, checker) in package.checkers.iter().enumerate() {
+            let needs =
+                |test: &&Test| matches!(test.check, Check::Program { checker, .. } if checker == place);
+            tools.push(if tests.iter().any(needs) {
+                Some((workshop.make("checker", &checker.program, checker.limits)?, checker))
+            } else {
+                None
+            });
+        }
+        Ok(Self { tools })
+    }
+
+    /// The one at that place.
+    pub(super) fn get(&self, place: usize) -> Result<(&Tool, &'a CheckerProgram), Fault> {
+        match self.tools.get(place) {
+            Some(Some((tool, checker))) => Ok((tool, checker)),
+            _ => Err(Fault::Package(format!("it names checker {place}, which the package does not have"))),
+        }
+    }
+}
+
+/// What is checked, and with which arguments of the package's.
+pub(super) struct Checked<'a> {
+    pub(super) judge: &'a Judge,
+    pub(super) inputs: &'a Inputs,
+    pub(super) test: &'a Test,
+    pub(super) arguments: &'a [String],
+}
+
+/// Asks a checker about an output.
+///
+/// # Errors
+/// [`Fault::Checker`] when it says nothing its protocol knows.
+pub(super) fn ask(
+    checked: &Checked<'_>,
+    tool: &Tool,
+    checker: &CheckerProgram,
+    output: &mut Capture,
+    cancel: &[&CancelToken],
+) -> Result<Opinion, Fault> {
+    let judge = checked.judge;
+    judge.preload(&checked.test.answer);
+    judge.in_box(&tool.shape, cancel, |sandbox_box| {
+        sandbox_box.attach(PROGRAM, tool.directory())?;
+        let mut said = run(checked, tool, checker, output, sandbox_box, cancel)?;
+        let killed = said.outcome.exit == Exit::Signal(libc::SIGKILL) && said.outcome.stopped.is_empty();
+        if killed && judge.host_memory.has_killed() {
+            tracing::warn!(program = %tool.name, "killed while the host ran out of memory; running again");
+            said = run(checked, tool, checker, output, sandbox_box, cancel)?;
+        }
+        let code = exit_code(tool, &said)?;
+        let feedback = read_feedback(sandbox_box.workspace())
+            .map_err(|problem| Fault::Checker(format!("{}: {problem}", tool.name)))?;
+        let finished = Finished { code, stdout: &said.stdout, stderr: &said.stderr, feedback: &feedback };
+        checker
+            .protocol
+            .interpret(&finished, checker.scores)
+            .map_err(|broken| Fault::Checker(format!("{}: {broken}", tool.name)))
+    })
+}
+
+/// What a run of a checker left.
+struct Said {
+    outcome: Outcome,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+fn run(
+    checked: &Checked<'_>,
+    tool: &Tool,
+    checker: &CheckerProgram,
+    output: &mut Capture,
+    sandbox_box: &mut BoxHandle,
+    cancel: &[&CancelToken],
+) -> Result<Said, Fault> {
+    let judge = checked.judge;
+    let [input, answer] = show_files(checked, sandbox_box)?;
+    let output_path = format!("{WORKSPACE}/{OUTPUT}");
+    let paths = CheckerPaths {
+        input: &input,
+        output: &output_path,
+        answer: &answer,
+        feedback: &format!("{WORKSPACE}/{FEEDBACK}/"),
+    };
+    let unreadable = |error: io::Error| Fault::file("read the output of", &checked.test.input, error);
+    let stdin = if checker.protocol.reads_output_from_stdin() {
+        artifacts::make_directory(sandbox_box.workspace(), FEEDBACK)?;
+        output.open().map_err(unreadable)?
+    } else {
+        let mut reader = output.reader().map_err(unreadable)?;
+        artifacts::write_new(sandbox_box.workspace(), OUTPUT, 0o644, &mut *reader)?;
+        let null = Path::new("/dev/null");
+        File::open(null).map_err(|error| Fault::file("open", null, error))?
+    };
+    let mut argv = tool.argv.clone();
+    match &checker.call {
+        None => argv.extend(checker.protocol.arguments(&paths)),
+        Some(call) => argv.extend(call.iter().map(|word| {
+            word.replace("{input}", paths.input)
+                .replace("{output}", paths.output)
+                .replace("{answer}", paths.answer)
+        })),
+    }
+    argv.extend_from_slice(checked.arguments);
+    let mut stdout = Capture::at_most(SAID_LIMIT, &judge.spill);
+    let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
+    let outcome = sandbox_box.run(
+        Command {
+            argv: &argv,
+            env: &tool.env,
+            directory: WORKSPACE,
+            stdin: stdin.as_fd(),
+            stdout: Stream::Capture(&mut stdout),
+            stderr: Stream::Capture(&mut stderr),
+            limits: tool.limits.clone(),
+        },
+        cancel,
+    )?;
+    let read = |capture: &mut Capture| -> Result<Vec<u8>, Fault> {
+        let mut bytes = Vec::new();
+        let read = capture.reader().and_then(|mut reader| reader.read_to_end(&mut bytes));
+        read.map_err(|error| Fault::file("read", &judge.spill, error))?;
+        Ok(bytes)
+    };
+    let (stdout, stderr) = (read(&mut stdout)?, read(&mut stderr)?);
+    Ok(Said { outcome, stdout, stderr })
+}
+
+/// The paths of input and answer inside the box: where the package is shown or, for files that the box's own user may
+/// not read there, copies in the work directory.
+fn show_files(checked: &Checked<'_>, sandbox_box: &mut BoxHandle) -> Result<[String; 2], Fault> {
+    let test = checked.test;
+    let files = [("input", &test.input), ("answer", &test.answer)];
+    let shown = files.map(|(_, path)| checked.inputs.readable_by_all(path));
+    if shown.iter().any(Option::is_some) {
+        sandbox_box.attach(PACKAGE, checked.inputs.directory())?;
+    } else {
+        // Another package's checker may have used this box.
+        sandbox_box.detach(PACKAGE)?;
+    }
+    sandbox_box.fresh_workspace()?;
+    let mut paths = [String::new(), String::new()];
+    for (((name, path), shown), place) in files.into_iter().zip(shown).zip(&mut paths) {
+        *place = match shown {
+            Some(below) => format!("{PACKAGE}/{below}"),
+            None => {
+                let mut file = open_regular(path)
+                    .map_err(|error| Fault::Package(format!("cannot read {}: {error}", path.display())))?;
+                artifacts::write_new(sandbox_box.workspace(), name, 0o644, &mut file)?;
+                format!("{WORKSPACE}/{name}")
+            }
+        };
+    }
+    Ok(paths)
+}
+
+/// The exit code of a checker that ended by itself, within its limits.
+fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
+    let Said { outcome, stderr, .. } = said;
+    if outcome.stopped.contains(&Stopped::Cancelled) {
+        return Err(Fault::Cancelled);
+    }
+    let limits = &tool.limits;
+    let what = match outcome.stopped.first() {
+        Some(Stopped::Memory) => {
+            format!("it used more memory than {}", limits.memory.unwrap_or_default())
+        }
+        Some(Stopped::Output) => format!("it wrote more than {}", limits.output.unwrap_or_default()),
+        Some(Stopped::Cpu) => {
+            format!("it used more CPU time than {:.3} s", limits.cpu.unwrap_or_default().as_secs_f64())
+        }
+        Some(Stopped::Wall) => {
+            format!("it was not over after {:.3} s", limits.wall.unwrap_or_default().as_secs_f64())
+        }
+        Some(Stopped::Cancelled) | None => match outcome.exit {
+            Exit::Code(code) => return Ok(code),
+            Exit::Signal(signal) => {
+                let name = Signal::try_from(signal).map_or("a real-time signal", Signal::as_str);
+                format!("it died of signal {signal} ({name})")
+            }
+            Exit::NotStarted { step, errno } => {
+                format!("it cannot be started ({step}: {})", Errno::from_raw(errno).desc())
+            }
+        },
+    };
+    let text = String::from_utf8_lossy(stderr);
+    let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    let last: String = last.chars().take(200).flat_map(char::escape_debug).collect();
+    let last = if last.is_empty() { last } else { format!(": {last}") };
+    Err(Fault::Checker(format!("{}: {what}{last}", tool.name)))
+}
+
+/// The files of the feedback directory that mean something. What lies there was made by a program from outside: nothing
+/// is followed or waited for.
+fn read_feedback(workspace: BorrowedFd<'_>) -> Result<Feedback, String> {
+    let read = |name: &str| read_feedback_file(workspace, name);
+    Ok(Feedback {
+        judge_message: read("judgemessage.txt")?,
+        team_message: read("teammessage.txt")?,
+        score: read("score.txt")?,
+        score_multiplier: read("score_multiplier.txt")?,
+        next_pass: read("nextpass.in")?.is_some(),
+    })
+}
+
+fn read_feedback_file(workspace: BorrowedFd<'_>, name: &str) -> Result<Option<Vec<u8>>, String> {
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let wrong = |problem: &str| format!("it left {FEEDBACK}/{name}, {problem}");
+    let file = match openat2(workspace, Path::new(&format!("{FEEDBACK}/{name}")), how) {
+        Ok(file) => File::from(file),
+        // Without a feedback directory, or in one that the checker removed, there is nothing.
+        Err(Errno::ENOENT) => return Ok(None),
+        Err(errno) => return Err(wrong(&format!("which cannot be opened: {}", errno.desc()))),
+    };
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err(wrong("which is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(SAID_LIMIT)
+        .read_to_end(&mut bytes)
+        .map_err(|error| wrong(&format!("which cannot be read: {error}")))?;
+    Ok(Some(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use nix::sys::stat::Mode;
+
+    use super::*;
+
+    #[test]
+    fn feedback_is_read_from_plain_files_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let workspace = File::open(directory.path()).unwrap();
+        let read = |name| read_feedback_file(workspace.as_fd(), name);
+        assert_eq!(read("score.txt"), Ok(None));
+        let feedback = directory.path().join(FEEDBACK);
+        std::fs::create_dir(&feedback).unwrap();
+        assert_eq!(read("score.txt"), Ok(None));
+        std::fs::write(feedback.join("score.txt"), "1\n").unwrap();
+        assert_eq!(read("score.txt"), Ok(Some(b"1\n".to_vec())));
+        symlink("/etc/passwd", feedback.join("link")).unwrap();
+        symlink("score.txt", feedback.join("near")).unwrap();
+        nix::unistd::mkfifo(&feedback.join("fifo"), Mode::S_IRWXU).unwrap();
+        std::fs::create_dir(feedback.join("folder")).unwrap();
+        for name in ["link", "near", "fifo", "folder"] {
+            let problem = read(name).unwrap_err();
+            assert!(problem.starts_with(&format!("it left feedback/{name}, which ")), "{problem}");
+        }
+        std::fs::remove_dir_all(&feedback).unwrap();
+        symlink("/etc", &feedback).unwrap();
+        assert!(read("passwd").is_err());
+        std::fs::write(directory.path().join("large"), vec![b'x'; 1 << 20]).unwrap();
+        std::fs::remove_file(&feedback).unwrap();
+        std::fs::create_dir(&feedback).unwrap();
+        std::fs::rename(directory.path().join("large"), feedback.join("large")).unwrap();
+        assert_eq!(read("large").unwrap().unwrap().len() as u64, SAID_LIMIT);
+    }
+}

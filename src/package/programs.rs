@@ -1,0 +1,93 @@
+//! Finds the programs in a folder of them: `output_validators/`, `input_validators/` and the like.
+//!
+//! Each file that is no header and no note is a program, and so is each folder (Kattis problem package format,
+//! "Programs"). The headers beside a program of one file belong to it as well: tools that put all of `output_validators/`
+//! into one directory compile such packages.
+
+use super::error::PackageError;
+use super::program::{JuryProgram, LanguageHint, Making, ProgramFile};
+use super::submissions::is_no_program;
+use super::tree::{Entry, Kind, Tree};
+
+const HEADERS: &[&str] = &[".h", ".hh", ".hpp", ".hxx", ".inc"];
+
+/// All programs in `folder`, in order of names.
+///
+/// # Errors
+/// When something in it cannot be read, or has a name that cannot be reported.
+pub(super) fn find(tree: &Tree, folder: &Entry) -> Result<Vec<JuryProgram>, PackageError> {
+    let folder_name = folder.reportable()?;
+    let entries = tree.entries(&folder.path, 1)?;
+    let mut headers = Vec::new();
+    for entry in entries.iter().filter(|entry| is_header(entry) && entry.kind == Kind::File) {
+        headers.push(ProgramFile { name: entry.reportable()?.to_owned(), path: entry.path.clone() });
+    }
+    let mut programs = Vec::new();
+    for entry in entries.iter().filter(|entry| !is_left_out(entry) && !is_header(entry)) {
+        entry.usable()?;
+        let own = entry.reportable()?;
+        let name = format!("{folder_name}/{own}");
+        if entry.kind == Kind::Directory {
+            programs.extend(of_folder(tree, entry, name)?);
+        } else if !is_no_program(entry) {
+            let file = ProgramFile { name: own.to_owned(), path: entry.path.clone() };
+            let files = [file].into_iter().chain(headers.iter().cloned()).collect();
+            programs.push(JuryProgram { name, files, making: by_language() });
+        }
+    }
+    Ok(programs)
+}
+
+/// The program that a folder is; `None` for an empty one.
+fn of_folder(tree: &Tree, folder: &Entry, name: String) -> Result<Option<JuryProgram>, PackageError> {
+    let mut files = Vec::new();
+    collect(tree, folder, "", 2, &mut files)?;
+    let brings = |script: &str| files.iter().any(|file: &ProgramFile| file.name == script);
+    let making = if brings("build") || brings("run") { Making::Scripts } else { by_language() };
+    let own = name.rsplit('/').next().unwrap_or_default().to_owned();
+    files.sort_by_key(|file| rank(&file.name, &own));
+    Ok((!files.is_empty()).then_some(JuryProgram { name, files, making }))
+}
+
+fn collect(
+    tree: &Tree,
+    folder: &Entry,
+    above: &str,
+    depth: usize,
+    files: &mut Vec<ProgramFile>,
+) -> Result<(), PackageError> {
+    for entry in tree.entries(&folder.path, depth)?.iter().filter(|entry| !is_left_out(entry)) {
+        entry.usable()?;
+        let name = format!("{above}{}", entry.reportable()?);
+        if entry.kind == Kind::Directory {
+            collect(tree, entry, &format!("{name}/"), depth + 1, files)?;
+        } else {
+            files.push(ProgramFile { name, path: entry.path.clone() });
+        }
+    }
+    Ok(())
+}
+
+fn by_language() -> Making {
+    Making::Language { language: LanguageHint::Files, flags: Vec::new() }
+}
+
+/// What tools leave behind, and hidden files.
+fn is_left_out(entry: &Entry) -> bool {
+    entry.is_hidden() || entry.name == "__pycache__" || entry.ends_with(".class") || entry.ends_with("~")
+}
+
+fn is_header(entry: &Entry) -> bool {
+    HEADERS.iter().any(|ending| entry.ends_with(ending))
+}
+
+/// The entry point first: `main`, else the file called like the program; headers and files in folders last.
+fn rank(file: &str, program: &str) -> u8 {
+    let stem = file.split_once('.').map_or(file, |(stem, _)| stem);
+    match stem {
+        _ if file.contains('/') || HEADERS.iter().any(|ending| file.ends_with(ending)) => 3,
+        "main" | "Main" | "__main__" => 0,
+        _ if stem.eq_ignore_ascii_case(program) => 1,
+        _ => 2,
+    }
+}

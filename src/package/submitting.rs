@@ -1,0 +1,37 @@
+//! What contestants hand in, and what is put beside it.
+
+use super::program::{LanguageHint, ProgramFile};
+
+/// What a submission is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SubmissionKind {
+    /// Source code.
+    #[default]
+    Program,
+    /// The outputs themselves, a file a test (Kattis: `submit-answer`; CMS: OutputOnly).
+    Answers,
+}
+
+/// Files that are compiled with every submission of a language (Kattis: `include/`; CMS: `stub.*` and headers; DMOJ:
+/// `signature_grader`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Include {
+    /// Which languages; `None` is all of them that no other entry names (2025-09: `include/default`).
+    pub language: Option<LanguageHint>,
+    /// The files; they replace those of the submission with the same name.
+    pub files: Vec<ProgramFile>,
+    /// The file the program starts with, where it is not the submission's.
+    pub entry_point: Option<String>,
+    /// The name the submission's own file gets, where the included ones ask for it by name (CMS: the task's short
+    /// name; DMOJ: the header's).
+    pub submission_name: Option<String>,
+}
+
+/// Where a program finds its input and leaves its output.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Streams {
+    /// Name of the input file in the work directory; `None` is standard input (Polygon: `input-file`, CMS: `infile`).
+    pub input_file: Option<String>,
+    /// Name of the output file in the work directory; `None` is standard output.
+    pub output_file: Option<String>,
+}

@@ -1,0 +1,2 @@
+coins, heirs = map(int, input().split())
+print(*[coins // heirs] * (heirs - 1), coins - coins // heirs * (heirs - 1))

@@ -1,0 +1,280 @@
+//! Checkers of four families of tools, each run as its own judge runs it.
+
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{SUM, Scene, text};
+use gavel::checker::{CustomScore, DmojKind, Protocol};
+use gavel::judge::{Judge, JudgeSettings};
+use gavel::language::Table;
+use gavel::package::{
+    Check, CheckerProgram, JuryProgram, LanguageHint, Making, Package, ProgramFile, ProgramLimits, load,
+};
+use gavel::report::{Report, TestReport};
+use gavel::sandbox::CancelToken;
+use gavel::submission::{
+    Content, LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, SourceFile, Stop, Submission,
+};
+use gavel::verdict::{Reason, Verdict};
+
+/// A judge with a cache in the scene.
+fn judge(scene: &Scene) -> Judge {
+    let mut table = Table::built_in().unwrap();
+    for language in &mut table.languages {
+        // With a cache of its own every test would precompile the headers anew.
+        language.prepare = None;
+    }
+    let mut settings = JudgeSettings::new(table, scene.path("cache"));
+    settings.sandbox.executable = Some(PathBuf::from(env!("CARGO_BIN_EXE_gavel")));
+    settings.slots = Some(2);
+    Judge::start(settings).unwrap()
+}
+
+/// The sum of two integers, checked by a program.
+fn package(scene: &Scene, protocol: Protocol, files: &[(&str, &str)], arguments: &[&str]) -> Package {
+    let files: Vec<_> = files
+        .iter()
+        .map(|(name, text)| ProgramFile {
+            name: (*name).to_owned(),
+            path: scene.write(&format!("sum/checker/{name}"), text),
+        })
+        .collect();
+    let mut package = load(&scene.sum_package(&[(1, 2), (30, 40)])).unwrap();
+    package.checkers = vec![CheckerProgram {
+        program: JuryProgram {
+            name: "checker".to_owned(),
+            files,
+            making: Making::Language { language: LanguageHint::Files, flags: Vec::new() },
+        },
+        protocol,
+        call: None,
+        limits: ProgramLimits::default(),
+        scores: CustomScore::Refused,
+    }];
+    let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    for test in &mut package.tests {
+        test.check = Check::Program { checker: 0, arguments: arguments.clone() };
+    }
+    package
+}
+
+fn judged(judge: &Judge, package: &Package, program: &str) -> Report {
+    let submission = Submission {
+        schema: SCHEMA,
+        id: "1".to_owned(),
+        judging: "1".to_owned(),
+        language: "bash".to_owned(),
+        files: vec![SourceFile { name: "main.sh".to_owned(), content: Content::Text(program.to_owned()) }],
+        problem: ProblemRef::reference("sum"),
+        limits: LimitOverrides::default(),
+        policy: Policy { stop: Stop::Full },
+        tests: Vec::new(),
+        reply_to: None,
+        priority: Priority::default(),
+        meta: serde_json::Map::new(),
+    };
+    judge.judge(&submission, package, &|_| (), &CancelToken::new().unwrap())
+}
+
+fn first(report: &Report) -> &TestReport {
+    report.tests.first().unwrap_or_else(|| panic!("{report:?}"))
+}
+
+/// What a testlib checker is, less testlib: three files, exit codes, a word and a comment on standard error. In C, which
+/// compiles in no time.
+const TESTLIB_HEADER: &str = r#"
+#pragma once
+#include <stdio.h>
+#include <stdlib.h>
+enum result { ok = 0, wrong = 1, format = 2, fail = 3, points = 7 };
+static void quit(enum result result, const char *comment) {
+    const char *words[] = {"ok", "wrong answer", "wrong output format", "FAIL", "", "", "", "points"};
+    fprintf(stderr, "%s %s\n", words[result], comment);
+    exit(result);
+}
+"#;
+
+const TESTLIB_SUM: &str = r#"
+#include "tiny.h"
+int main(int count, char **arguments) {
+    if (count != 5) quit(fail, "three files and the package's argument belong here");
+    FILE *input = fopen(arguments[1], "r"), *output = fopen(arguments[2], "r"), *answer = fopen(arguments[3], "r");
+    if (!input || !output || !answer) quit(fail, "a file is missing");
+    long a, b, jury, found;
+    char rest;
+    if (fscanf(input, "%ld%ld", &a, &b) != 2 || fscanf(answer, "%ld", &jury) != 1 || a + b != jury)
+        quit(fail, "the answer is not the sum");
+    if (fscanf(output, "%ld", &found) != 1) quit(format, "a number expected");
+    if (fscanf(output, " %c", &rest) == 1) quit(format, "something after the number");
+    if (found == jury + 1 && *arguments[4] == 'l') quit(points, "0.5 one too many");
+    quit(found == jury ? ok : wrong, "the sum");
+}
+"#;
+
+#[test]
+fn a_testlib_checker_with_its_header_is_compiled_and_believed() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let files = [("check.c", TESTLIB_SUM), ("tiny.h", TESTLIB_HEADER)];
+    let package = package(&scene, Protocol::Testlib, &files, &["lenient"]);
+    for (program, verdict, comment) in [
+        (SUM, Verdict::AC, "ok the sum"),
+        ("echo 5\n", Verdict::WA, "wrong answer the sum"),
+        ("echo five\n", Verdict::WA, "wrong output format a number expected"),
+        ("echo 3 3\n", Verdict::WA, "wrong output format something after the number"),
+        (":\n", Verdict::WA, "wrong output format a number expected"),
+        // Part of the points is not the right answer of a problem without points.
+        ("echo 4\n", Verdict::WA, "points 0.5 one too many"),
+        ("exit 7\n", Verdict::RTE, ""),
+    ] {
+        let report = judged(&judge, &package, program);
+        let test = first(&report);
+        assert_eq!(test.verdict, verdict, "{program}: {report:?}");
+        assert_eq!(test.judge_message.as_deref().unwrap_or_default(), comment, "{program}");
+        assert!(verdict == Verdict::RTE || test.message.is_empty(), "{program}: {}", test.message);
+    }
+    // The checker finds the jury's answer wrong.
+    scene.write("sum/01.ans", "4\n");
+    let report = judged(&judge, &package, SUM);
+    assert_eq!((report.verdict, report.reason), (Verdict::JE, Some(Reason::Checker)));
+    assert!(report.error.as_ref().unwrap().contains("FAIL the answer is not the sum"), "{report:?}");
+}
+
+#[test]
+fn a_cms_checker_gives_a_fraction_and_a_message() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let checker = "import sys\n\
+                   answer, output = (open(name).read().split() for name in sys.argv[2:4])\n\
+                   assert len(open(sys.argv[1]).read().split()) == 2\n\
+                   right = answer == output\n\
+                   print(1.0 if right else 0.5 if len(output) == 1 else 0.0)\n\
+                   print('translate:success' if right else 'Not quite', file=sys.stderr)\n";
+    let package = package(&scene, Protocol::Cms, &[("check.py", checker)], &[]);
+    for (program, verdict, message) in [
+        (SUM, Verdict::AC, "Output is correct"),
+        ("echo 5\n", Verdict::WA, "Not quite"),
+        (":\n", Verdict::WA, "Not quite"),
+    ] {
+        let report = judged(&judge, &package, program);
+        assert_eq!(
+            (first(&report).verdict, first(&report).message.as_str()),
+            (verdict, message),
+            "{program}"
+        );
+    }
+}
+
+#[test]
+fn dmoj_checkers_are_called_in_their_own_order() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    // Exits with 0 for equal output and answer, wherever they stand.
+    let compare = |input: u8, output: u8, answer: u8| {
+        format!(
+            "[ \"$(wc -w < ${input})\" = 2 ] || exit 9\n[ \"$(cat ${output})\" = \"$(cat ${answer})\" ] && exit 0\n\
+             echo partial 1/2 >&2\nexit 1\n"
+        )
+    };
+    for (kind, program) in [
+        (DmojKind::Default, compare(1, 2, 3)),
+        (DmojKind::Testlib, compare(1, 2, 3)),
+        (DmojKind::Coci, compare(1, 2, 3)),
+        (DmojKind::Peg, compare(3, 1, 2)),
+    ] {
+        let package = package(&scene, Protocol::Dmoj(kind), &[("check.sh", &program)], &[]);
+        assert_eq!(judged(&judge, &package, SUM).verdict, Verdict::AC, "{kind:?}");
+        assert_eq!(judged(&judge, &package, "echo 5\n").verdict, Verdict::WA, "{kind:?}");
+    }
+    let mut package =
+        package(&scene, Protocol::Dmoj(DmojKind::Default), &[("check.sh", &compare(3, 1, 2))], &[]);
+    package.checkers[0].call = Some(vec!["{output}".into(), "{answer}".into(), "{input}".into()]);
+    assert_eq!(judged(&judge, &package, SUM).verdict, Verdict::AC);
+}
+
+#[test]
+fn a_kattis_validator_may_bring_scripts_of_its_own() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let build = "#!/bin/sh\nset -e\nmkdir out\ncc -O1 -o out/compare parts/compare.c\n\
+                 printf '#!/bin/sh\\nexec \"$(dirname \"$0\")/out/compare\" \"$@\"\\n' > run\nchmod +x run\n";
+    let compare = "#include <stdio.h>\nint main(int count, char **arguments) {\n  long a, b = 0;\n\
+                   FILE *answer = fopen(arguments[2], \"r\");\n  if (count != 4 || !answer) return 1;\n\
+                   if (fscanf(answer, \"%ld\", &a) != 1) return 1;\n  return scanf(\"%ld\", &b) == 1 && a == b ? 42 : 43;\n}\n";
+    let mut package =
+        package(&scene, Protocol::Kattis, &[("build", build), ("parts/compare.c", compare)], &[]);
+    package.checkers[0].program.making = Making::Scripts;
+    assert_eq!(judged(&judge, &package, SUM).verdict, Verdict::AC);
+    assert_eq!(judged(&judge, &package, "echo 5\n").verdict, Verdict::WA);
+    assert_eq!(judged(&judge, &package, ":\n").verdict, Verdict::WA);
+    drop(package);
+    // A script that only runs, with a helper in a folder beside it.
+    let run = "#!/bin/sh\n. \"$(dirname \"$0\")/lib/codes\"\n[ \"$(cat)\" = \"$(cat \"$2\")\" ] && exit $right\nexit $wrong\n";
+    let mut package =
+        self::package(&scene, Protocol::Kattis, &[("run", run), ("lib/codes", "right=42 wrong=43\n")], &[]);
+    package.checkers[0].program.making = Making::Scripts;
+    assert_eq!(judged(&judge, &package, SUM).verdict, Verdict::AC);
+    assert_eq!(judged(&judge, &package, "echo 5\n").verdict, Verdict::WA);
+}
+
+#[test]
+fn a_compiler_gets_the_flags_of_the_package() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let mut package =
+        package(&scene, Protocol::Kattis, &[("check.c", "int main(void) { return CODE; }\n")], &[]);
+    for (code, verdict) in [("42", Verdict::AC), ("43", Verdict::WA), ("44", Verdict::JE)] {
+        package.checkers[0].program.making = Making::Language {
+            language: LanguageHint::Kattis("c".into()),
+            flags: vec![format!("-DCODE={code}")],
+        };
+        assert_eq!(judged(&judge, &package, SUM).verdict, verdict);
+    }
+}
+
+#[test]
+fn a_checker_of_an_older_standard_compiles_all_the_same() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    // C++20 took this away.
+    let checker = "struct Pair { int a; Pair() {} ~Pair() throw() {} };\n#include <cstdlib>\n\
+                   #if __cplusplus > 201703L\n#error too new\n#endif\nint main() { std::exit(42); }\n";
+    let package = package(&scene, Protocol::Kattis, &[("check.cpp", checker)], &[]);
+    let report = judged(&judge, &package, SUM);
+    assert_eq!(report.verdict, Verdict::AC, "{report:?}");
+}
+
+#[test]
+fn a_checker_in_java_reads_a_large_output_from_its_standard_input() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let checker = "import java.io.*;\n\
+        public class Count {\n  public static void main(String[] arguments) throws Exception {\n\
+        InputStream output = new BufferedInputStream(System.in);\n    long bytes = 0;\n\
+        for (int next = output.read(); next >= 0; next = output.read()) bytes++;\n\
+        try (PrintWriter message = new PrintWriter(arguments[2] + \"judgemessage.txt\")) { message.println(bytes); }\n\
+        System.exit(bytes == 5000000 ? 42 : 43);\n  }\n}\n";
+    let package = package(&scene, Protocol::Kattis, &[("Count.java", checker)], &[]);
+    let report = judged(&judge, &package, "head -c 5000000 /dev/zero\n");
+    assert_eq!(report.verdict, Verdict::AC, "{report:?}");
+    assert_eq!(first(&report).judge_message.as_deref(), Some("5000000"));
+    assert_eq!(judged(&judge, &package, ":\n").verdict, Verdict::WA);
+}
+
+#[test]
+fn the_package_of_a_checked_problem_is_told_by_its_checker() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let digest = |package: &Package| judged(&judge, package, SUM).provenance.package;
+    let strict = package(&scene, Protocol::Kattis, &[("check.sh", "exit 42\n")], &[]);
+    let before = digest(&strict);
+    assert_eq!(before, digest(&strict));
+    let flagged = package(&scene, Protocol::Kattis, &[("check.sh", "exit 42\n")], &["flag"]);
+    assert_ne!(before, digest(&flagged));
+    let other = package(&scene, Protocol::Kattis, &[("check.sh", "exit 43\n")], &[]);
+    assert_ne!(before, digest(&other));
+    assert!(Path::new(text(&scene.path("sum"))).is_dir());
+}
