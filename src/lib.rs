@@ -58,8 +58,8 @@
 //!   connections: *consuming* (a channel each for the three classes, for what the broker gave up, and for cancels),
 //!   *publishing* (verdicts, one at a time), and *telling* (progress and copies, which may be dropped). So a broker that
 //!   blocks publishers still gets acknowledgements, and nothing that may be lost delays what may not.
-//! - **`http`** answers operators, **`watch`** tells systemd, **`stopping`** waits for a signal's consequences; over
-//!   standard streams **`reader`** reads instead of `broker`.
+//! - **`signals`** waits for SIGTERM and SIGINT and **`stopping`** carries them out, **`http`** answers operators, **`watch`**
+//!   tells systemd; over standard streams **`reader`** reads instead of `broker`.
 //! - A sender (`submit`, `cancel`, `queue`, `replay --queue`) has no judge: one `broker` thread, and the command.
 //!
 //! # Where a submission's bytes go
