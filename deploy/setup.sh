@@ -8,7 +8,7 @@ usage() {
 usage: deploy/setup.sh [--with-broker] [--with-vm] [--minimal]
 
   --minimal      only what building and testing gavel itself needs: C, C++, Python, Bash
-  --with-broker  also RabbitMQ and its Python client, for the tests of the queue
+  --with-broker  also RabbitMQ and its Python client, for the tests of the queue and the README's worker
   --with-vm      also QEMU and debootstrap, for the tests in a virtual machine
 USAGE
 }
@@ -16,8 +16,8 @@ USAGE
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 
-# What cargo's linker and the tests' own programs need.
-base=(gcc g++ libc6-dev python3 bash ca-certificates)
+# What cargo's linker and the tests' own programs need; mount and unshare among them, which a container may lack.
+base=(gcc g++ libc6-dev python3 bash ca-certificates mount util-linux)
 
 # What languages.toml names, without the recommended rest. Where a line has more than one package, the
 # compiler's package does not depend on the libraries that contestants expect with it.
@@ -56,8 +56,9 @@ minimal=false
 for option in "$@"; do
     case "$option" in
         --minimal) minimal=true ;;
-        --with-broker) wanted+=(rabbitmq-server python3-pika) ;;
-        --with-vm) wanted+=(qemu-system-x86 seabios debootstrap e2fsprogs binutils util-linux) ;;
+        # erlang-base has epmd and erl_call, by which the tests look after their own nodes.
+        --with-broker) wanted+=(rabbitmq-server erlang-base python3-pika) ;;
+        --with-vm) wanted+=(qemu-system-x86 seabios debootstrap e2fsprogs binutils) ;;
         --help | -h) usage; exit 0 ;;
         *) usage >&2; fail "unknown option '$option'" ;;
     esac

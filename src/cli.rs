@@ -181,7 +181,8 @@ pub struct Verify {
 /// What `gavel worker --help` ends with.
 const WORKER_HELP: &str = "\
 With --queue stdio, standard input takes one submission a line, as JSON; standard output gives events and, for each \
-submission, one 'done' line. The end of the input is the end of the work. SIGTERM and SIGINT finish what runs; a second one does not.
+submission, one 'done' line. The end of the input is the end of the work. SIGTERM and SIGINT finish what runs, for at most \
+--deadline, and answer what has not begun with CX; from a broker it goes back to its queue. A second one does not wait.
 
 A flag wins over the environment, the environment over the file, the file over the default. An empty variable is none. \
 A password in --queue is seen by everybody on the host ('ps'): give it in GAVEL_AMQP_PASSWORD or amqp.credentials_file.

@@ -4,7 +4,10 @@
 
 mod common;
 
-use common::{SUM, Said, Scene, text};
+use std::fs::File;
+use std::path::Path;
+
+use common::{SUM, Said, Scene, said, text};
 use serde_json::{Value, json};
 
 fn record(scene: &Scene, id: &str, program: &str) {
@@ -70,4 +73,30 @@ fn what_is_no_recording_is_refused_with_its_file() {
     let said = replay(&scene, &[]);
     assert_eq!(said.code, 2, "{said:?}");
     assert!(said.stderr.contains("broken.json: not a submission: missing field"), "{said:?}");
+}
+
+#[test]
+fn the_recorded_submissions_get_what_they_say_and_show_every_verdict_a_contestant_can_earn() {
+    let scene = Scene::new();
+    let testdata = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata");
+    let packages = testdata.join("packages");
+    let mut messages = Vec::new();
+    for entry in std::fs::read_dir(testdata.join("recorded")).unwrap() {
+        let message = std::fs::read(entry.unwrap().path()).unwrap();
+        messages.push(serde_json::from_slice::<Value>(&message).unwrap().to_string());
+    }
+    let input = scene.write("recorded.ndjson", messages.join("\n"));
+    let mut worker =
+        scene.gavel(&["worker", "--quiet", "--queue", "stdio", "--package-root", text(&packages)]);
+    let said = said(worker.stdin(File::open(input).unwrap()).output().unwrap());
+    assert_eq!(said.code, 0, "{said:?}");
+    let lines = said.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let reports: Vec<Value> = lines.filter(|line| line["type"] == "done").collect();
+    assert_eq!(reports.len(), messages.len());
+    let mut shown = std::collections::BTreeSet::new();
+    for report in &reports {
+        assert_eq!(report["verdict"], report["meta"]["expected"], "{report}");
+        shown.insert(report["verdict"].as_str().unwrap());
+    }
+    assert_eq!(shown.into_iter().collect::<Vec<_>>(), ["AC", "CE", "MLE", "OLE", "RTE", "TLE", "WA", "WTL"]);
 }

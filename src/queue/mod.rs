@@ -2,7 +2,8 @@
 //!
 //! Every queue fills the same two ends. It offers what arrives to a [`Backlog`], and it is the [`Outlet`]
 //! that takes progress and verdicts back; a [`Worker`] between them judges on threads of its own, and knows
-//! nothing of wires. Message formats are in `message` and nowhere else.
+//! nothing of wires. Message formats are in `message` and nowhere else. Whoever sends submissions and waits for their
+//! verdicts uses the other side: [`Submitter`], [`Desk`] and the messages of `outgoing`.
 //!
 //! What always holds:
 //! - every submission taken in gets exactly one verdict from this process, or is given back;
