@@ -7,6 +7,7 @@ mod client;
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, Submit, SubmitFormat};
 
@@ -39,7 +40,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE")]
     pub languages: Option<PathBuf>,
     /// Where compiled programs are kept [default: $XDG_CACHE_HOME/gavel or ~/.cache/gavel]
-    #[arg(long, global = true, value_name = "DIR", env = "GAVEL_CACHE")]
+    #[arg(long, global = true, value_name = "DIR", env = "GAVEL_CACHE", value_parser = possibly_empty())]
     pub cache: Option<PathBuf>,
     /// Programs run at once [default: one per available core]
     #[arg(long, global = true, value_name = "COUNT", value_parser = parse_slots)]
@@ -188,6 +189,11 @@ A flag wins over the environment, the environment over the file, the file over t
 A password in --queue is seen by everybody on the host ('ps'): give it in GAVEL_AMQP_PASSWORD or amqp.credentials_file.
 
 Exit codes: 0 all answered, or stopped as told; 2 wrong usage or configuration; 3 the host or the queue failed.";
+
+/// A path from the environment, where an empty variable is none.
+fn possibly_empty() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
 
 /// `gavel worker`.
 #[derive(Debug, Args)]

@@ -87,8 +87,8 @@ fn judge_with(global: &Global, settings: JudgeSettings) -> Result<Judge, Command
 /// Where compiled programs are kept: absolute, so that it stays the same whatever the directory.
 pub(crate) fn cache_directory(global: &Global) -> Result<PathBuf, CommandError> {
     let path = match &global.cache {
-        Some(path) => path.clone(),
-        None => default_cache().ok_or_else(|| {
+        Some(path) if !path.as_os_str().is_empty() => path.clone(),
+        _ => default_cache().ok_or_else(|| {
             CommandError::usage(
                 "no place for the cache: neither XDG_CACHE_HOME nor HOME is set; give --cache DIR",
             )

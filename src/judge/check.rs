@@ -101,7 +101,7 @@ pub(super) fn ask(
         let mut said = run(checked, tool, checker, output, sandbox_box, cancel)?;
         let killed = said.outcome.exit == Exit::Signal(libc::SIGKILL) && said.outcome.stopped.is_empty();
         if killed && judge.host_memory.has_killed() {
-            tracing::warn!(program = %tool.name, "killed while the host ran out of memory; running again");
+            tracing::info!(program = %tool.name, "killed while the kernel killed for want of memory; running again");
             said = run(checked, tool, checker, output, sandbox_box, cancel)?;
         }
         let code = exit_code(tool, &said)?;

@@ -244,7 +244,9 @@ fn compile_into(
             make_directory(&directory)?;
             let report = compile_in_box(judge, plan, argv, sandbox_box, &directory, cancel)?;
             if report.reason == Some(Reason::Error) && judge.host_memory.has_killed() {
-                tracing::warn!("a compiler failed while the host ran out of memory; compiling again");
+                tracing::info!(
+                    "a compiler failed while the kernel killed for want of memory; compiling again"
+                );
                 return compile_in_box(judge, plan, argv, sandbox_box, &directory, cancel);
             }
             Ok(report)

@@ -134,7 +134,7 @@ pub(super) fn run_test(
         let mut outcome = once(&mut stdout, &mut stderr)?;
         let killed = outcome.exit == Exit::Signal(libc::SIGKILL) && outcome.stopped.is_empty();
         if killed && judge.host_memory.has_killed() {
-            tracing::warn!(test = %test.name, "killed while the host ran out of memory; running again");
+            tracing::info!(test = %test.name, "killed while the kernel killed for want of memory; running again");
             outcome = once(&mut stdout, &mut stderr)?;
         }
         if outcome.exit != Exit::Code(0) && tracing::enabled!(tracing::Level::DEBUG) {
