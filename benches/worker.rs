@@ -64,7 +64,7 @@ fn main() {
         through_the_broker(&backend, &mut judged, &fleet);
     }
     if wants("queued") {
-        queued(&client, &backend, &mut judged, &fleet);
+        queued(&node, &backend, &mut judged, &fleet);
     }
     fleet.stop_all();
 }
@@ -110,8 +110,10 @@ fn judging(report: &Value) -> f64 {
 }
 
 /// From the backend's publish to the verdict in its hands, without fetching, compiling and running. It is more
-/// than delivery to confirmation: the submission's way to its queue and the verdict's way from it are in it.
+/// than delivery to confirmation: the submission's way to its queue and the verdict's way from it are in it. What
+/// these two take is told by messages of a verdict's size that the backend sends to itself, before and after.
 fn overhead(backend: &Backend, judged: &mut usize) {
+    let mut alone = echoes(backend, judged);
     let (mut beyond, mut whole, mut inside) = (Vec::new(), Vec::new(), Vec::new());
     for (sent, answer) in one_at_a_time(backend, judged, SINGLE) {
         assert_eq!(answer.body["verdict"], "AC", "{}", answer.body);
@@ -121,9 +123,25 @@ fn overhead(backend: &Backend, judged: &mut usize) {
         whole.push(took);
     }
     println!("{SINGLE} submissions, each after the last one's verdict:");
+    alone.extend(echoes(backend, judged));
+    print_row("a message to itself", alone);
     print_row("publish to verdict", whole);
     print_row("judging", inside);
     print_row("beyond judging", beyond);
+}
+
+/// What a message takes that goes to no worker.
+fn echoes(backend: &Backend, judged: &mut usize) -> Vec<f64> {
+    (0..SINGLE / 2)
+        .map(|_| {
+            let id = format!("s{judged}");
+            *judged += 1;
+            let sent = Instant::now();
+            backend.echo(&id, 3000);
+            backend.wait_for_answers(*judged);
+            sent.elapsed().as_secs_f64() * 1000.0
+        })
+        .collect()
 }
 
 fn replay_in_process(scene: &Scene) {
@@ -165,7 +183,7 @@ fn through_the_broker(backend: &Backend, judged: &mut usize, fleet: &Fleet<'_>) 
 }
 
 /// A hundred thousand that wait in the broker.
-fn queued(client: &Client, backend: &Backend, judged: &mut usize, fleet: &Fleet<'_>) {
+fn queued(node: &Node, backend: &Backend, judged: &mut usize, fleet: &Fleet<'_>) {
     let before = fleet.resident_kib(0);
     let first = *judged;
     for _ in 0..100_000 {
@@ -181,7 +199,8 @@ fn queued(client: &Client, backend: &Backend, judged: &mut usize, fleet: &Fleet<
          {then} judged, {} at most",
         fleet.peak_kib(0)
     );
-    client.purge("gavel.judge.normal");
+    // The first connection has been idle for longer than its heartbeats allow.
+    Client::new(node).purge("gavel.judge.normal");
 }
 
 /// Prints quantiles of milliseconds.

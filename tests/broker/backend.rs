@@ -113,6 +113,13 @@ impl Backend {
         self.send("gavel.submit", key.to_owned(), body.to_owned(), Some(name.to_owned()));
     }
 
+    /// Publishes to the verdicts itself: what comes back has been to no worker.
+    pub(crate) fn echo(&self, id: &str, size: usize) {
+        self.ledger.lock().submitted.insert(id.to_owned(), Submitted::default());
+        let echo = json!({"id": id, "judging": "1", "verdict": "AC", "filler": "x".repeat(size)});
+        self.send("gavel.verdicts", "verdict.AC".to_owned(), echo.to_string(), Some(id.to_owned()));
+    }
+
     fn send(&self, exchange: &'static str, key: String, body: String, id: Option<String>) {
         let publication = Publication { exchange, key, body: body.into_bytes(), id };
         assert!(self.publications.send(publication).is_ok(), "the publishing thread has ended");

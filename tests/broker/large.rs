@@ -9,6 +9,7 @@ use super::backend::Backend;
 use super::common::SUM;
 use super::fleet::Fleet;
 use super::invariants::check_queues;
+use super::node::Client;
 use super::site::{Site, submission};
 
 #[test]
@@ -60,5 +61,5 @@ fn what_is_far_too_large_is_refused_or_cut_and_the_worker_stays_small() {
     assert_eq!((what("next").0, what("headed").0), ("AC", "AC"));
     fleet.stop_all();
     drop(backend);
-    check_queues(&site.client, 0..=0);
+    check_queues(&Client::at(&site.address()), 0..=0);
 }
