@@ -134,13 +134,15 @@ fn serve_broker(
         move || giving_up.give_up(),
     )?;
     status.started();
-    worker.run(&*broker).map_err(CommandError::judging)?;
+    let ended = worker.run(&*broker).map_err(CommandError::judging);
+    // Also when it ends by itself: what has its verdict is not to come again.
+    broker.close();
+    ended?;
     if !interrupts.token().is_cancelled() {
         return Err(CommandError::Judging(
             "judging cannot go on in this process (the log says why): start the worker again".to_owned(),
         ));
     }
-    broker.close();
     if broker.has_given_up() {
         output::remark("the deadline has passed: what was not answered went back to its queue");
     }

@@ -217,13 +217,8 @@ impl Backlog {
             known.cancel.cancel();
             state.expedite(&key);
             self.changed.notify_all();
-        } else if state.early_cancels.insert(key.clone()) {
-            state.early_order.push_back(key);
-            if state.early_order.len() > MAX_EARLY_CANCELS
-                && let Some(oldest) = state.early_order.pop_front()
-            {
-                state.early_cancels.remove(&oldest);
-            }
+        } else {
+            state.remember_cancel(key);
         }
     }
 
@@ -232,6 +227,16 @@ impl Backlog {
         let mut state = self.lock();
         state.running = state.running.saturating_sub(1);
         let tags = state.known.remove(key).map(|known| known.tags).unwrap_or_default();
+        self.has_changed(&state);
+        tags
+    }
+
+    /// Ends a job that [`Backlog::take`] gave, without an answer: should it come again, it is as cancelled as it
+    /// was. Returns its deliveries, to be given back.
+    pub fn return_job(&self, key: &Key) -> Vec<Tag> {
+        let mut state = self.lock();
+        state.running = state.running.saturating_sub(1);
+        let tags = state.forget(key);
         self.has_changed(&state);
         tags
     }
@@ -251,9 +256,13 @@ impl Backlog {
         tags
     }
 
-    /// What waits is not judged here: returns its deliveries, to be given back. More may come in.
+    /// What waits is not judged here: returns its deliveries, to be given back. More may come in, the same again
+    /// as well; what was cancelled stays so.
     pub fn give_back(&self) -> Vec<Tag> {
-        self.lock().give_back()
+        let mut state = self.lock();
+        let tags = state.give_back();
+        self.has_changed(&state);
+        tags
     }
 
     /// Nothing more comes in, and what waits is answered as cancelled.
@@ -331,9 +340,28 @@ impl State {
         cancelled
             .into_iter()
             .chain(waiting.into_iter().flatten())
-            .filter_map(|job| self.known.remove(&job.key()))
-            .flat_map(|known| known.tags)
+            .flat_map(|job| self.forget(&job.key()))
             .collect()
+    }
+
+    /// Drops a judging that gets no answer here; somebody's cancel of it may not come a second time.
+    fn forget(&mut self, key: &Key) -> Vec<Tag> {
+        let Some(known) = self.known.remove(key) else { return Vec::new() };
+        if known.cancel.is_cancelled() && !self.abandoned {
+            self.remember_cancel(key.clone());
+        }
+        known.tags
+    }
+
+    fn remember_cancel(&mut self, key: Key) {
+        if self.early_cancels.insert(key.clone()) {
+            self.early_order.push_back(key);
+            if self.early_order.len() > MAX_EARLY_CANCELS
+                && let Some(oldest) = self.early_order.pop_front()
+            {
+                self.early_cancels.remove(&oldest);
+            }
+        }
     }
 
     fn waiting(&self) -> usize {
@@ -486,6 +514,26 @@ mod tests {
         assert_eq!(come.delivery.submission.id, "comes");
         assert!(come.cancel.is_cancelled());
         assert!(!backlog.take().unwrap().cancel.is_cancelled());
+    }
+
+    #[test]
+    fn what_is_given_back_stays_cancelled() {
+        let backlog = Backlog::default();
+        for (number, id) in [(1, "runs"), (2, "waits"), (3, "other")] {
+            offer(&backlog, delivery(id, "normal", number));
+        }
+        assert_eq!(taken(&backlog), "runs");
+        backlog.cancel(key("runs"));
+        backlog.cancel(key("waits"));
+        assert_eq!(backlog.return_job(&key("runs")).len(), 1);
+        assert_eq!(backlog.give_back().len(), 2);
+        for (number, id) in [(4, "runs"), (5, "waits"), (6, "other")] {
+            offer(&backlog, delivery(id, "normal", number));
+        }
+        for (id, is_cancelled) in [("runs", true), ("waits", true), ("other", false)] {
+            let job = backlog.take().unwrap();
+            assert_eq!((job.key(), job.cancel.is_cancelled()), (key(id), is_cancelled));
+        }
     }
 
     #[test]

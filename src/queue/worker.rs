@@ -47,7 +47,8 @@ pub trait Outlet: Sync {
         false
     }
 
-    /// This host cannot judge now: nothing should come in. Followed by one [`Outlet::is_well`].
+    /// This host cannot judge now: nothing should come in. Followed by one [`Outlet::is_well`], unless it is not
+    /// well again before the end.
     fn is_unwell(&self, _problem: &str) {}
 
     /// It works again.
@@ -95,9 +96,11 @@ impl Worker<'_> {
                 let spawned = std::thread::Builder::new().name(format!("judging-{index}")).spawn_scoped(
                     scope,
                     move || {
+                        let _ended = EndWithPanic(self.backlog);
                         let _alive = self.backlog.pulse().thread();
+                        let mut pause = RECOVERY.0;
                         while let Some(job) = self.backlog.take() {
-                            self.judge_one(&job, outlet);
+                            self.judge_one(&job, outlet, &mut pause);
                         }
                     },
                 );
@@ -110,7 +113,9 @@ impl Worker<'_> {
         })
     }
 
-    fn judge_one(self, job: &Job, outlet: &dyn Outlet) {
+    /// Judges and tells. `pause` is how long the host is left alone should it fail: longer each time in a row,
+    /// since every try here takes one from the submission.
+    fn judge_one(self, job: &Job, outlet: &dyn Outlet, pause: &mut Duration) {
         let queued = job.delivery.arrived.elapsed();
         instruments::judging_began(job.delivery.submission.priority, queued);
         let begun = Instant::now();
@@ -126,35 +131,44 @@ impl Worker<'_> {
         drop(judging);
         let judged = Instant::now();
         report.phases_ms.queue = milliseconds(queued);
-        instruments::judging_ended(report.verdict, judged - begun);
-        if is_ours(job, &report) && outlet.may_try_elsewhere(job) {
-            let problem = report.error.as_deref().unwrap_or("an unknown failure of this host");
-            tracing::error!(id = %job.key().id, "given back, because this host failed: {problem}");
-            outlet.is_unwell(problem);
-            instruments::submission_returned();
-            outlet.settle(&report, self.backlog.finish(&job.key()), Settlement::Return);
-            self.wait_for_the_host();
-            outlet.is_well();
-            return;
+        if is_ours(job, &report) {
+            if outlet.may_try_elsewhere(job) {
+                let problem = report.error.as_deref().unwrap_or("an unknown failure of this host");
+                tracing::error!(id = %job.key().id, "given back, because this host failed: {problem}");
+                outlet.is_unwell(problem);
+                instruments::submission_returned();
+                outlet.settle(&report, self.backlog.return_job(&job.key()), Settlement::Return);
+                if self.wait_for_the_host(*pause) {
+                    outlet.is_well();
+                }
+                *pause = (*pause * 2).min(RECOVERY.1);
+                return;
+            }
+        } else {
+            *pause = RECOVERY.0;
         }
+        instruments::judging_ended(report.verdict, judged - begun);
         let settlement = if report.verdict == Verdict::CX && self.backlog.is_abandoned() {
             outlet.cut_short(job, &report)
         } else {
             outlet.verdict(job, &report)
         };
         instruments::verdict_is_out(judged.elapsed());
-        if settlement == Settlement::Return {
-            instruments::submission_returned();
-        }
-        outlet.settle(&report, self.backlog.finish(&job.key()), settlement);
+        let tags = match settlement {
+            Settlement::Done => self.backlog.finish(&job.key()),
+            Settlement::Return => {
+                instruments::submission_returned();
+                self.backlog.return_job(&job.key())
+            }
+        };
+        outlet.settle(&report, tags, settlement);
     }
 
-    /// Returns when the host can judge again, or nothing more is to be judged.
-    fn wait_for_the_host(self) {
-        let mut pause = RECOVERY.0;
+    /// Waits until the host can judge again, or nothing more is to be judged; whether it can.
+    fn wait_for_the_host(self, mut pause: Duration) -> bool {
         while !self.backlog.wait_for_close(pause) {
             match self.judge.try_host() {
-                Ok(()) => return,
+                Ok(()) => return true,
                 Err(problem @ HostFault::Passing(_)) => {
                     tracing::debug!("this host cannot judge yet: {problem}")
                 }
@@ -162,11 +176,12 @@ impl Worker<'_> {
                     tracing::error!("this worker ends, to be started again: {problem}");
                     // Nothing waits: it went back when the trouble began.
                     self.backlog.stop();
-                    return;
+                    return false;
                 }
             }
             pause = (pause * 2).min(RECOVERY.1);
         }
+        false
     }
 
     fn report(self, job: &Job, events: &EventSink<'_>) -> Report {
@@ -181,7 +196,10 @@ impl Worker<'_> {
         let started = Instant::now();
         let fetched = catch_unwind(AssertUnwindSafe(|| {
             let problem = self.workspace.find(submission, &job.cancel)?;
-            Ok((problem, self.workspace.with_files(submission, &job.cancel)?))
+            self.backlog.pulse().beat();
+            let submission = self.workspace.with_files(submission, &job.cancel)?;
+            self.backlog.pulse().beat();
+            Ok((problem, submission))
         }));
         match fetched {
             Ok(Ok((problem, submission))) => {
@@ -196,6 +214,19 @@ impl Worker<'_> {
                 refuse(reason, &error.to_string())
             }
             Err(_) => refuse(Reason::Sandbox, "loading the package failed"),
+        }
+    }
+}
+
+/// Ends the worker with a judging thread that panics: what that one had is answered by nobody here, and goes to
+/// others only with this process.
+struct EndWithPanic<'a>(&'a Backlog);
+
+impl Drop for EndWithPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("this worker ends, to be started again: a judging thread has died");
+            self.0.stop();
         }
     }
 }

@@ -2,8 +2,12 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::net::TcpListener;
+
+use serde_json::json;
 
 use super::common::{SUM, text};
+use super::http::{address_in, get};
 use super::site::{Site, submission};
 use super::worker::Worker;
 
@@ -14,7 +18,7 @@ fn a_full_disk_costs_nobody_a_verdict_and_is_waited_out() {
     std::fs::create_dir(&cache).unwrap();
     // A mount namespace of its own: the small disk is gone with the process.
     let script = "mount -t tmpfs -o size=24m,mode=700 tmpfs \"$1\" && export GAVEL_CACHE=\"$1\" && \
-                  exec \"$2\" worker -v --slots 1";
+                  exec \"$2\" worker -v --slots 1 --listen 127.0.0.1:0";
     let mut command = std::process::Command::new("unshare");
     command.args(["--mount", "sh", "-c", script, "sh", text(&cache), env!("CARGO_BIN_EXE_gavel")]);
     let mut worker = Worker::run(&site.scene, command, &site.address());
@@ -32,6 +36,14 @@ fn a_full_disk_costs_nobody_a_verdict_and_is_waited_out() {
     std::fs::remove_file(&filler).unwrap();
     let answers = site.answers(&["waits"]);
     assert_eq!(answers["waits"][0].key, "verdict.AC");
+    site.wait_for_quiet("gavel.judge.normal");
+    // What went back was no verdict.
+    let log = worker.log();
+    let metrics =
+        get(address_in(log.lines().find(|line| line.contains("http://")).unwrap()), "/metrics").body;
+    for line in ["gavel_verdicts_unconfirmed 0", "gavel_verdicts_total{verdict=\"JE\"} 0"] {
+        assert!(metrics.lines().any(|told| told == line), "not '{line}' in:\n{metrics}");
+    }
     let said = worker.stop();
     assert_eq!(said.code, 0, "{said:?}");
     site.check(answers, 0);
@@ -52,4 +64,35 @@ fn a_worker_that_can_never_judge_again_ends_and_costs_nobody_a_verdict() {
     assert_eq!(answers["waits"][0].key, "verdict.AC");
     assert_eq!(second.stop().code, 0);
     site.check(answers, 0);
+}
+
+#[test]
+fn a_worker_that_will_end_does_not_wear_out_what_waits() {
+    let site = Site::ready();
+    // Accepts, and never answers: whoever fetches from it keeps the worker from ending.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", silent.local_addr().unwrap());
+    let command = ["worker", "-v", "--slots", "2", "--allow-url", &url];
+    let mut first = Worker::run(&site.scene, site.scene.gavel(&command), &site.address());
+    first.wait_for("connected to the broker role=\"consuming\"");
+    let mut fetching = submission("fetching", SUM);
+    fetching["problem"] = json!({"url": format!("{url}sum.zip"), "sha256": "0".repeat(64)});
+    site.submit(&fetching);
+    let fetch = silent.accept().unwrap();
+    first.kill_keeper();
+    site.submit(&submission("waits", SUM));
+    first.wait_for("this worker ends, to be started again");
+
+    let second = site.worker(&[]);
+    let answers = site.answers(&["waits"]);
+    assert_eq!(answers["waits"][0].key, "verdict.AC", "{}", first.log());
+    site.cancel("fetching");
+    let mut all = site.answers(&["fetching"]);
+    all.extend(answers);
+    assert_eq!(all["fetching"][0].key, "verdict.CX");
+    drop(fetch);
+    assert_eq!(first.end().code, 3);
+    site.wait_for_quiet("gavel.judge.normal");
+    assert_eq!(second.stop().code, 0);
+    site.check(all, 0);
 }

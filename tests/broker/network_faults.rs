@@ -60,6 +60,27 @@ fn half_open_connections_are_noticed_and_made_again() {
 }
 
 #[test]
+fn a_cancel_sent_while_the_worker_is_away_reaches_it() {
+    let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
+    let mut worker = site.worker_through(&proxy, &["--raise-limits"]);
+    site.submit(&endless("runs"));
+    site.client.wait_for_test("runs");
+    let consuming = format!("{CONNECTED} role=\"consuming\"");
+    let before = worker.said(&consuming);
+    proxy.set(Fault::Stall);
+    proxy.reset();
+    worker.wait_for("lost the broker");
+    site.cancel("runs");
+    assert_eq!(worker.said(&consuming), before);
+    proxy.set(Fault::None);
+    let answers = site.answers(&["runs"]);
+    assert_eq!(answers["runs"][0].key, "verdict.CX");
+    site.wait_for_quiet("gavel.judge.normal");
+    assert_eq!(worker.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
 fn a_lost_confirmation_ends_in_the_same_bytes_again() {
     let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
     let worker = site.worker_through(&proxy, &[]);

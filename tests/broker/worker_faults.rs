@@ -162,6 +162,7 @@ fn a_submission_that_the_broker_gives_up_first_is_answered_all_the_same() {
     let report = &answers["poison"][0].body;
     assert_eq!(report["verdict"], "JE");
     assert!(report["error"].as_str().unwrap().contains("delivery_limit"), "{report}");
+    assert!(answers["poison"][0].header("x-redelivered").is_some(), "somebody may have answered it");
     assert_eq!(worker.stop().code, 0);
     site.check(answers, 1);
 }

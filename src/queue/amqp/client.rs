@@ -118,9 +118,16 @@ impl Amqp {
         std::thread::Builder::new().name("broker".to_owned()).spawn(move || {
             let _end = end;
             runtime.block_on(async {
-                let (publishing, telling) = (tokio::spawn(publisher.run()), tokio::spawn(teller.run()));
+                let (mut publishing, telling) = (tokio::spawn(publisher.run()), tokio::spawn(teller.run()));
                 let burial = tokio::spawn(burier.run());
-                let reply = intake.run().await;
+                let reply = tokio::select! {
+                    reply = intake.run() => reply,
+                    // It ends by itself only of a panic; without it nothing judged here could be answered.
+                    _ = &mut publishing => {
+                        tracing::error!("this worker ends, to be started again: publishing has died");
+                        return;
+                    }
+                };
                 closing.notify_one();
                 ending.notify_one();
                 burying.notify_one();
@@ -250,7 +257,9 @@ impl Outlet for Amqp {
                     return Settlement::Return;
                 }
             };
-            let properties = properties(job, refused, cut);
+            // Asked now: a copy that came just when the first was answered may have looked like another judging.
+            let is_repeat = job.delivery.redelivered || self.confirmed.contains(&job.key());
+            let properties = properties(job, is_repeat, refused, cut);
             match self.publish(report, properties.clone(), body.clone()) {
                 Some(Outcome::Confirmed) => {
                     self.confirmed.insert(job.key());
@@ -280,25 +289,21 @@ impl Outlet for Amqp {
     }
 
     fn is_unwell(&self, problem: &str) {
-        if self.troubles.begin(problem) {
-            self.order(Order::Pause);
-        }
+        self.troubles.begin(problem, || self.order(Order::Pause));
     }
 
     fn is_well(&self) {
-        if self.troubles.end() {
-            self.order(Order::Resume);
-        }
+        self.troubles.end(|| self.order(Order::Resume));
     }
 }
 
 /// The same for every publish of one verdict.
-fn properties(job: &Job, refused_reply: Option<&str>, cut: Cut) -> BasicProperties {
+fn properties(job: &Job, is_repeat: bool, refused_reply: Option<&str>, cut: Cut) -> BasicProperties {
     let key = job.key();
     let name = format!("{}/{}", key.id, key.judging);
     let name = ShortString::try_new(name.clone()).unwrap_or_else(|_| Digest::of(name).to_string().into());
     let mut headers = FieldTable::default();
-    if job.delivery.redelivered {
+    if is_repeat {
         headers.insert("x-redelivered".into(), AMQPValue::Boolean(true));
     }
     if let Some(queue) = refused_reply {

@@ -1,7 +1,7 @@
 //! Takes deliveries in and settles them, over the consuming connection.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lapin::BasicProperties;
 use lapin::message::Delivery as Message;
@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::confirmed::Confirmed;
 use super::link::{Link, LinkError};
 use super::publisher::{Outcome, Publication};
-use super::session::{Arrival, Brings, Session};
+use super::session::{Arrival, Brings, Memory, Session};
 use super::topology::DEAD;
 use crate::queue::backlog::{Backlog, Delivery, Offer, Tag};
 use crate::queue::message::{self, Key, Malformed, parse};
@@ -20,6 +20,9 @@ use crate::submission::Submission;
 
 /// A submission that comes back so often is not tried again: it may well be what ends its workers.
 pub(super) const MOST_RETURNS: i64 = 10;
+
+/// Before a submission goes back that there was no descriptor for: it would come again at once.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_secs(1);
 
 /// What the rest of the process asks of the intake.
 pub(super) enum Order {
@@ -53,32 +56,28 @@ pub(super) struct Intake {
 impl Intake {
     /// Consumes until told to close; returns whom to tell when all is closed.
     pub(super) async fn run(mut self) -> Option<oneshot::Sender<()>> {
-        let mut numbers = 0;
+        let mut memory = Memory::default();
         loop {
             let connection = tokio::select! {
                 connection = self.link.connect() => connection,
                 reply = closed(&mut self.orders, &mut self.stopping, &mut self.paused) => return reply,
             };
             let takes_in = !self.stopping && !self.paused;
-            let error = match Session::open(connection, self.prefetch, numbers, takes_in).await {
-                Ok(mut session) => {
-                    let end = self.serve(&mut session).await;
-                    numbers = session.numbers();
-                    match end {
-                        Ok(reply) => {
-                            session.close().await;
-                            return Some(reply);
-                        }
-                        Err(error) => error,
+            let error = match Session::open(connection, self.prefetch, &mut memory, takes_in).await {
+                Ok(mut session) => match self.serve(&mut session).await {
+                    Ok(reply) => {
+                        session.close().await;
+                        return Some(reply);
                     }
-                }
+                    Err(error) => error,
+                },
                 Err(error) => error,
             };
             self.link.failed(&error);
         }
     }
 
-    async fn serve(&mut self, session: &mut Session) -> Result<oneshot::Sender<()>, LinkError> {
+    async fn serve(&mut self, session: &mut Session<'_>) -> Result<oneshot::Sender<()>, LinkError> {
         self.link.was_useful();
         loop {
             tokio::select! {
@@ -116,8 +115,14 @@ impl Intake {
         }
     }
 
-    async fn take_in(&self, session: &mut Session, place: usize, message: Message) -> Result<(), LinkError> {
+    async fn take_in(
+        &mut self,
+        session: &mut Session<'_>,
+        place: usize,
+        message: Message,
+    ) -> Result<(), LinkError> {
         let Some(brings) = session.brings(place) else { return Ok(()) };
+        let tag = session.owe(place, message.acker.clone());
         let parsed = parse(&message.data);
         if brings == Brings::Control {
             match parsed {
@@ -125,13 +130,14 @@ impl Intake {
                 Ok(message::Message::Submission(_)) => tracing::warn!("a submission among control messages"),
                 Err(error) => tracing::warn!(%error, "a control message that cannot be read"),
             }
-            return Ok(());
+            return session.settle(&[tag], Settlement::Done).await;
         }
-        let tag = session.owe(place, message.acker.clone());
         match (parsed, brings) {
             (Ok(message::Message::Submission(submission)), _) => {
                 let refusal = refusal(&message.properties, brings);
-                self.offer(session, tag, submission, message.redelivered, refusal).await
+                // What was dead-lettered looks new to the broker, and somebody may have answered it before.
+                let redelivered = message.redelivered || brings == Brings::Exhausted;
+                self.offer(session, tag, submission, redelivered, refusal).await
             }
             // Its original is in the dead queue already.
             (_, Brings::Exhausted) => session.settle(&[tag], Settlement::Done).await,
@@ -149,8 +155,8 @@ impl Intake {
     }
 
     async fn offer(
-        &self,
-        session: &mut Session,
+        &mut self,
+        session: &mut Session<'_>,
         tag: Tag,
         submission: Box<Submission>,
         redelivered: bool,
@@ -166,9 +172,15 @@ impl Intake {
         let delivery = Delivery { submission, tag, redelivered, refusal, arrived: Instant::now() };
         match self.backlog.offer(delivery) {
             Ok(Offer::Taken) => Ok(()),
-            Ok(Offer::Closed) => session.settle(&[tag], Settlement::Return).await,
+            Ok(Offer::Closed) => {
+                // Given back with the consumer still there it would come again at once, until it counts as poison.
+                self.stopping = true;
+                session.pause().await?;
+                session.settle(&[tag], Settlement::Return).await
+            }
             Err(error) => {
                 tracing::error!(%error, "a submission cannot be taken in");
+                tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
                 session.settle(&[tag], Settlement::Return).await
             }
         }

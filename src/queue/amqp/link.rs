@@ -1,7 +1,7 @@
 //! Connections to a broker, and what goes wrong with them.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::{Connection, ConnectionProperties};
@@ -23,6 +23,10 @@ const FRAME: u32 = 16 << 10;
 pub(super) const PUBLISHING: &str = "publishing";
 pub(super) const TELLING: &str = "telling";
 pub(super) const BURYING: &str = "burying";
+
+/// A connection that was of use for so long is no proof against the next attempt; one that fails sooner, each time
+/// anew, is a lasting trouble.
+const STEADY: Duration = Duration::from_secs(1);
 
 /// What goes wrong with a broker; all of it is tried again.
 #[derive(Debug, thiserror::Error)]
@@ -112,6 +116,8 @@ pub(super) struct Link {
     name: String,
     next: usize,
     pause: Duration,
+    /// Since when the connection is of use.
+    useful: Option<Instant>,
     /// Unset for a connection that judging does not need.
     health: Option<Health>,
     /// What was said last, so that a lasting trouble is one line in the log.
@@ -129,7 +135,16 @@ impl Link {
             health.complain(role, "not connected to the broker yet");
         }
         let name = format!("gavel {worker} {role}");
-        Self { addresses, role, name, next: 0, pause: Duration::ZERO, health, said: String::new() }
+        Self {
+            addresses,
+            role,
+            name,
+            next: 0,
+            pause: Duration::ZERO,
+            useful: None,
+            health,
+            said: String::new(),
+        }
     }
 
     /// Connects, however long it takes.
@@ -160,10 +175,9 @@ impl Link {
         self.addresses.connect(number, properties, frame).await
     }
 
-    /// The connection is of use: the next attempt comes soon, and what was wrong is over.
+    /// The connection is of use: what was wrong is over, and once this has lasted the next attempt comes soon.
     pub(super) fn was_useful(&mut self) {
-        self.pause = Duration::ZERO;
-        self.said.clear();
+        self.useful.get_or_insert_with(Instant::now);
         tracing::info!(role = self.role, "connected to the broker");
         if let Some(health) = &self.health {
             health.recover(self.role);
@@ -172,6 +186,10 @@ impl Link {
 
     /// The connection failed: the next attempt comes later.
     pub(super) fn failed(&mut self, error: &LinkError) {
+        if self.useful.take().is_some_and(|since| since.elapsed() >= STEADY) {
+            self.pause = Duration::ZERO;
+            self.said.clear();
+        }
         self.wait_longer();
         self.trouble(format!("lost the broker: {error}"));
     }
@@ -196,5 +214,25 @@ impl Link {
     fn wait_longer(&mut self) {
         crate::instruments::connection_failed(self.role);
         self.pause = (self.pause * 2).clamp(BACKOFF.0, BACKOFF.1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_that_fail_at_once_are_made_again_later_and_later() {
+        let addresses = Addresses::parse("amqp://localhost").unwrap();
+        let mut link = Link::new(addresses, "consuming", "w", None);
+        let mut fail = |useful_since: Instant| {
+            link.was_useful();
+            link.useful = Some(useful_since);
+            link.failed(&LinkError::Gone);
+            link.pause
+        };
+        let pauses: Vec<Duration> = (0..9).map(|_| fail(Instant::now() + STEADY)).collect();
+        assert!(pauses.is_sorted() && pauses[0] == BACKOFF.0 && pauses[8] == BACKOFF.1, "{pauses:?}");
+        assert_eq!(fail(Instant::now().checked_sub(STEADY).unwrap()), BACKOFF.0);
     }
 }

@@ -13,6 +13,7 @@
 //! - a connection that breaks is made again, for ever, over all addresses in turn; consuming, publishing and
 //!   telling (progress, replies) have connections of their own, so that a broker that blocks publishers still
 //!   gets acknowledgements, and nothing that may be lost holds up what may not;
+//! - a cancel that is sent while there is no connection waits for the next, for some minutes;
 //! - a report that is larger than the broker takes is cut rather than lost, and says so in a header;
 //! - every wait for the broker has an end, and no message says a password;
 //! - passwords and certificates are read again for every connection, and a broker's certificate is always

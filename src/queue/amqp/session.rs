@@ -12,7 +12,9 @@ use futures_core::Stream;
 use lapin::message::Delivery as Message;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
+    QueueDeleteOptions,
 };
+use lapin::types::{AMQPValue, ShortString};
 use lapin::{Acker, Channel, Connection, Consumer};
 use tokio::time::Instant;
 
@@ -44,14 +46,22 @@ pub(super) enum Arrival {
     Ended(usize, LinkError),
 }
 
+/// What outlives a connection.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    /// Sources so far: none of an earlier connection is ever confused with a later.
+    sources: u64,
+    /// The queue of this worker's own for cancels: what comes while there is no connection waits there.
+    control: Option<ShortString>,
+}
+
 /// One connection's consumers and what came over them.
-pub(super) struct Session {
+pub(super) struct Session<'a> {
     connection: Connection,
     events: Events,
     prefetch: u16,
     sources: Vec<Source>,
-    /// Of sources, over all connections of this process: none of an earlier one is ever confused with a later.
-    numbers: u64,
+    memory: &'a mut Memory,
 }
 
 struct Source {
@@ -67,17 +77,17 @@ struct Source {
     restored: Option<Instant>,
 }
 
-impl Session {
+impl<'a> Session<'a> {
     /// Opens the control channel, and those of the queues unless nothing is to be taken in.
     pub(super) async fn open(
         connection: Connection,
         prefetch: u16,
-        numbers: u64,
+        memory: &'a mut Memory,
         takes_in: bool,
     ) -> Result<Self, LinkError> {
         topology::declare(&connection).await?;
         let events = Events::of(&connection);
-        let mut session = Self { connection, events, prefetch, sources: Vec::new(), numbers };
+        let mut session = Self { connection, events, prefetch, sources: Vec::new(), memory };
         let control = session.subscribe("control", Brings::Control).await?;
         session.sources.push(control);
         if takes_in {
@@ -86,36 +96,66 @@ impl Session {
         Ok(session)
     }
 
-    /// The number the next session goes on from.
-    pub(super) fn numbers(&self) -> u64 {
-        self.numbers
-    }
-
     pub(super) fn brings(&self, place: usize) -> Option<Brings> {
         self.sources.get(place).map(|source| source.brings)
     }
 
     pub(super) async fn close(self) {
         // The broker would find out by itself; this is politeness.
+        if let (Some(control), Some(source)) = (self.memory.control.take(), self.sources.first()) {
+            let _ = within(
+                "deleting a queue",
+                source.channel.queue_delete(control, QueueDeleteOptions::default()),
+            )
+            .await;
+        }
         let _ = within("closing", self.connection.close(200, "bye".into())).await;
     }
 
     async fn subscribe(&mut self, queue: &'static str, brings: Brings) -> Result<Source, LinkError> {
-        let channel = within("opening a channel", self.connection.create_channel()).await?;
-        let prefetch = if brings == Brings::Exhausted { 1 } else { self.prefetch };
-        within("limiting deliveries", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
-        self.numbers += 1;
-        let consumer = consume(&channel, queue, brings).await?;
+        self.memory.sources += 1;
+        let (channel, consumer) = match brings {
+            Brings::Submissions => self.consume(queue, self.prefetch).await?,
+            Brings::Exhausted => self.consume(queue, 1).await?,
+            Brings::Control => self.consume_control().await?,
+        };
         Ok(Source {
             queue,
             brings,
-            number: self.numbers,
+            number: self.memory.sources,
             channel,
             consumer: Some(consumer),
             ackers: HashMap::new(),
             delivered: 0,
             restored: None,
         })
+    }
+
+    async fn consume(&self, queue: &'static str, prefetch: u16) -> Result<(Channel, Consumer), LinkError> {
+        let channel = within("opening a channel", self.connection.create_channel()).await?;
+        within("limiting deliveries", channel.basic_qos(prefetch, BasicQosOptions::default())).await?;
+        let consumer = consume(&channel, queue).await?;
+        Ok((channel, consumer))
+    }
+
+    /// Consumes from this worker's queue of cancels: the one it had, where the broker still has it.
+    async fn consume_control(&mut self) -> Result<(Channel, Consumer), LinkError> {
+        // Should the broker still believe in an earlier connection, this one gets them first all the same.
+        let priority = i32::try_from(self.memory.sources).unwrap_or(i32::MAX);
+        if let Some(name) = self.memory.control.clone() {
+            let channel = within("opening a channel", self.connection.create_channel()).await?;
+            match consume_named(&channel, name, priority).await {
+                Ok(consumer) => return Ok((channel, consumer)),
+                Err(error) if !self.connection.status().connected() => return Err(error),
+                Err(error) => tracing::info!("cancels of the last minutes may be lost: {error}"),
+            }
+            self.memory.control = None;
+        }
+        let channel = within("opening a channel", self.connection.create_channel()).await?;
+        let name = topology::declare_control(&channel).await?;
+        self.memory.control = Some(name.clone());
+        let consumer = consume_named(&channel, name, priority).await?;
+        Ok((channel, consumer))
     }
 
     /// Takes submissions in (again).
@@ -127,7 +167,7 @@ impl Session {
         {
             match self.sources.iter_mut().find(|source| source.queue == queue) {
                 Some(source) if source.consumer.is_none() => {
-                    source.consumer = Some(consume(&source.channel, queue, brings).await?);
+                    source.consumer = Some(consume(&source.channel, queue).await?);
                 }
                 Some(_) => {}
                 None => match self.subscribe(queue, brings).await {
@@ -251,13 +291,21 @@ impl Session {
     }
 }
 
-async fn consume(channel: &Channel, queue: &'static str, brings: Brings) -> Result<Consumer, LinkError> {
-    let is_control = brings == Brings::Control;
-    let name = if is_control { topology::declare_control(channel).await? } else { queue.into() };
-    let options = BasicConsumeOptions { no_ack: is_control, ..BasicConsumeOptions::default() };
-    within("consuming", channel.basic_consume(name, queue.into(), options, topology::nothing()))
+async fn consume(channel: &Channel, queue: &'static str) -> Result<Consumer, LinkError> {
+    let options = BasicConsumeOptions::default();
+    within("consuming", channel.basic_consume(queue.into(), queue.into(), options, topology::nothing()))
         .await
         .map_err(|error| error.about("queue", queue))
+}
+
+/// Consumes cancels. They are acknowledged, so that one sent over a dead connection comes again.
+async fn consume_named(channel: &Channel, name: ShortString, priority: i32) -> Result<Consumer, LinkError> {
+    let options = BasicConsumeOptions::default();
+    let mut arguments = topology::nothing();
+    arguments.insert("x-priority".into(), AMQPValue::LongInt(priority));
+    within("consuming", channel.basic_consume(name.clone(), "control".into(), options, arguments))
+        .await
+        .map_err(|error| error.about("queue", name.as_str()))
 }
 
 /// The next that a consumer has to say.

@@ -24,6 +24,11 @@ pub(super) const JUDGE: [&str; 3] = ["gavel.judge.contest", "gavel.judge.normal"
 /// verdict still. Their originals stay in `gavel.dead`.
 pub(super) const EXHAUSTED: &str = "gavel.exhausted";
 
+/// Milliseconds that a worker's queue of cancels stays without the worker.
+const CONTROL_EXPIRES: i32 = 5 * 60 * 1000;
+/// Cancels that wait for a worker; beyond it the oldest are dropped.
+const MOST_CANCELS: i32 = 10_000;
+
 /// Exchanges and their kinds.
 const EXCHANGES: [(&str, ExchangeKind); 5] = [
     ("gavel.submit", ExchangeKind::Topic),
@@ -89,11 +94,17 @@ async fn declare_all(channel: &Channel) -> Result<(), LinkError> {
     Ok(())
 }
 
-/// A queue of this connection's own on the control exchange; its name.
+/// A new queue of this worker's own on the control exchange; its name. It outlives the connection for as long as a
+/// worker may need to make another, and the broker deletes it when nobody came back.
 pub(super) async fn declare_control(channel: &Channel) -> Result<ShortString, LinkError> {
-    let options =
-        QueueDeclareOptions { exclusive: true, auto_delete: true, ..QueueDeclareOptions::default() };
-    let queue = within("declaring a queue", channel.queue_declare("".into(), options, nothing()))
+    // Durable, because RabbitMQ 4 does not want queues that are neither that nor exclusive; named by the broker,
+    // because that is what a worker's user may declare.
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("classic".into()));
+    arguments.insert("x-expires".into(), AMQPValue::LongInt(CONTROL_EXPIRES));
+    arguments.insert("x-max-length".into(), AMQPValue::LongInt(MOST_CANCELS));
+    let queue = within("declaring a queue", channel.queue_declare("".into(), options, arguments))
         .await
         .map_err(|error| error.about("queue", "amq.gen-* for cancel messages"))?;
     let name = queue.name().clone();

@@ -57,22 +57,24 @@ impl Troubles {
         }
     }
 
-    /// One more thread waits; whether it is the first.
-    pub(super) fn begin(&self, problem: &str) -> bool {
-        self.health.complain(PART, problem);
+    /// One more thread waits; the first of them calls `pause`, before any other can begin or end.
+    pub(super) fn begin(&self, problem: &str, pause: impl FnOnce()) {
         let mut state = self.lock();
+        self.health.complain(PART, problem);
         state.unwell += 1;
-        state.unwell == 1
+        if state.unwell == 1 {
+            pause();
+        }
     }
 
-    /// One thread less waits; whether it was the last.
-    pub(super) fn end(&self) -> bool {
+    /// One thread less waits; the last of them calls `resume`, before any other can begin.
+    pub(super) fn end(&self, resume: impl FnOnce()) {
         let mut state = self.lock();
         state.unwell = state.unwell.saturating_sub(1);
         if state.unwell == 0 {
             self.health.recover(PART);
+            resume();
         }
-        state.unwell == 0
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -103,11 +105,15 @@ mod tests {
     fn the_host_is_well_when_nobody_waits_for_it() {
         let health = Health::default();
         let troubles = Troubles::new(health.clone());
-        assert!(troubles.begin("disk full"));
-        assert!(!troubles.begin("disk full"));
-        assert!(!troubles.end());
+        let said = Mutex::new(Vec::new());
+        let say = |word: &'static str| said.lock().unwrap().push(word);
+        troubles.begin("disk full", || say("pause"));
+        troubles.begin("disk full", || say("pause"));
+        troubles.end(|| say("resume"));
         assert_eq!(health.complaints(), [("host", "disk full".to_owned())]);
-        assert!(troubles.end());
+        assert_eq!(*said.lock().unwrap(), ["pause"]);
+        troubles.end(|| say("resume"));
         assert!(health.complaints().is_empty());
+        assert_eq!(*said.lock().unwrap(), ["pause", "resume"]);
     }
 }
