@@ -84,7 +84,7 @@ pub struct Submit {
     /// Which judging of it; another one judges the same again
     #[arg(long, value_name = "NAME", default_value = "1", value_parser = parse_name)]
     pub judging: String,
-    /// Latest time of a submission that is not late, RFC 3339; told apart by the 'submitted' column, or the
+    /// Latest time of a submission that is not late, like 2027-01-31T23:59:59Z; told apart by the 'submitted' column, or the
     /// files' own times in a folder
     #[arg(long, value_name = "TIME", requires = "batch")]
     pub due: Option<jiff::Timestamp>,
@@ -95,10 +95,10 @@ pub struct Submit {
     #[arg(long, requires = "batch")]
     pub keep_going: bool,
     /// Wait for the verdicts (the default)
-    #[arg(long, overrides_with = "no_wait")]
+    #[arg(long, conflicts_with = "no_wait")]
     pub wait: bool,
     /// Only send: once the broker has everything, it is over
-    #[arg(long, overrides_with = "wait")]
+    #[arg(long)]
     pub no_wait: bool,
     /// How long no verdict may come before the rest counts as missing
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_time)]

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use globset::Glob;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::{CommandError, output};
+use super::{CommandError, output, start};
 use crate::cli::{Cgroups, ConfigFormat, Global, Worker as Arguments};
 use crate::queue::{Addresses, AmqpOptions, Health};
 use crate::settings::{Resolved, Settings};
@@ -52,6 +52,35 @@ pub(crate) fn addresses(resolved: &Resolved, settings: &Settings) -> Result<Opti
     let addresses = Addresses::parse(&settings.queue.join(","));
     let addresses = addresses.and_then(|addresses| addresses.with(&settings.amqp, &settings.tls));
     addresses.map(Some).map_err(|error| CommandError::Usage(format!("{}: {error}", resolved.place("queue"))))
+}
+
+/// Looks at what the settings say and name, as a worker that starts with them would. What is not there yet is remarked
+/// upon only: the file may be for another host, or for later.
+///
+/// # Errors
+/// Usage, with the first thing that is wrong wherever the worker starts.
+pub(crate) fn check(global: &Global, resolved: &Resolved, settings: &Settings) -> Result<(), CommandError> {
+    fetch(resolved, settings)?;
+    amqp_options(resolved, settings, Health::default())?;
+    if settings.languages.as_ref().is_none_or(|path| path.exists()) {
+        start::languages(&self::global(global, settings))?;
+    }
+    let files = [
+        ("languages", &settings.languages),
+        ("amqp.credentials_file", &settings.amqp.credentials_file),
+        ("tls.ca_file", &settings.tls.ca_file),
+        ("tls.certificate_file", &settings.tls.certificate_file),
+        ("tls.key_file", &settings.tls.key_file),
+        ("fetch.ca_file", &settings.fetch.ca_file),
+    ];
+    let files = files.into_iter().filter_map(|(key, file)| Some((key, file.as_ref()?)));
+    let roots = settings.package_roots.iter().map(|root| ("package_roots", root));
+    for (key, path) in files.chain(roots) {
+        if let Err(error) = std::fs::metadata(path) {
+            output::remark(&format!("{}: '{}': {error}", resolved.place(key), start::shown(path)));
+        }
+    }
+    Ok(())
 }
 
 /// What may be fetched.

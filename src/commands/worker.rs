@@ -29,6 +29,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let settings = configure::settle(&resolved)?;
     let addresses = configure::addresses(&resolved, &settings)?;
     if arguments.print_config.is_some() {
+        configure::check(global, &resolved, &settings)?;
         return Ok(ExitCode::from(exit::ACCEPTED));
     }
     let global = &configure::global(global, &settings);

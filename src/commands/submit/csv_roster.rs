@@ -53,6 +53,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, CommandError> {
                 rows.push(read_row(&columns, &row, folder, place));
             }
             Err(error) => {
+                let line = error.position().map_or(line, csv::Position::line);
                 let place = format!("{}: line {line}", shown(path));
                 let draft = Draft { place, ..Draft::default() };
                 rows.push(Err(BadRow { draft: Box::new(draft), problem: said(&error) }));
@@ -191,7 +192,8 @@ mod tests {
         assert!(rows(b"").unwrap_err().contains("no column"));
         assert!(rows(b"student,source,x,x\n").unwrap_err().contains("'x' is there twice"));
         let latin = rows(b"student,source\nM\xfcller,a.py\nb,b.py\n").unwrap();
-        assert!(latin[0].as_ref().unwrap_err().problem.contains("UTF-8"));
+        let refused = latin[0].as_ref().unwrap_err();
+        assert!(refused.problem.contains("UTF-8") && refused.draft.place.ends_with("line 2"), "{refused:?}");
         assert!(latin[1].is_ok());
     }
 

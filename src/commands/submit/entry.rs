@@ -256,8 +256,8 @@ impl Maker<'_> {
             outgoing.bytes().map_err(|error| refuse(String::new(), CommandError::judging(error), &draft))?;
         if body.len() as u64 > LARGEST.0 {
             let error = CommandError::Usage(format!(
-                "the message would have {} bytes; brokers take {LARGEST}",
-                body.len()
+                "the message would have {}, and brokers take {LARGEST}: shorten the source, or what --inline sends",
+                Bytes(body.len() as u64)
             ));
             return Err(refuse(column("source"), error, &draft));
         }
