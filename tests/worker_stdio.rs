@@ -257,3 +257,17 @@ fn a_reader_that_goes_away_is_said_and_is_a_failure() {
     drop(input);
     assert_eq!(child.wait().unwrap().code(), Some(3));
 }
+
+#[test]
+fn a_log_that_nobody_reads_ends_nothing() {
+    let scene = Scene::new();
+    let mut command = scene.gavel(&["-vvv", "worker"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(child.stderr.take());
+    let (input, output) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
+    let mut worker = Worker { child, input, output };
+    worker.send(&inline("s", SUM));
+    assert_eq!(worker.next("done")["verdict"], "AC");
+    assert_eq!(worker.end().0, 0);
+}

@@ -20,6 +20,7 @@ pub mod worker;
 mod broker;
 mod configure;
 mod interrupt;
+mod log_writer;
 mod sources;
 mod start;
 

@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::CommandError;
+use super::log_writer::LogWriter;
 use crate::cli::{Color, Global};
 use crate::verdict::Verdict;
 
@@ -32,9 +33,12 @@ pub fn set_up(global: &Global) {
         (false, 2) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
+    let is_colored = uses_color(&io::stderr());
     let subscriber = tracing_subscriber::fmt()
-        .with_writer(io::stderr)
-        .with_ansi(uses_color(&io::stderr()))
+        .with_writer(move || LogWriter { is_colored })
+        // It would be told on standard error, which is where it failed.
+        .log_internal_errors(false)
+        .with_ansi(is_colored)
         .without_time()
         .with_target(false)
         .with_env_filter(filter(level))

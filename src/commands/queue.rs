@@ -187,9 +187,18 @@ fn as_json(message: &DeadMessage) -> Value {
     })
 }
 
+/// A name as somebody gave it, cut to what leaves room for the other columns.
 fn name(text: Option<&str>) -> String {
-    text.map_or_else(|| "-".to_owned(), output::one_line)
+    let Some(text) = text else { return "-".to_owned() };
+    let mut shown: String = output::one_line(text).chars().take(NAME_WIDTH).collect();
+    if text.chars().count() > NAME_WIDTH {
+        shown.push('…');
+    }
+    shown
 }
+
+/// Characters of a name in a table.
+const NAME_WIDTH: usize = 40;
 
 /// How long ago, in the unit people would say it in.
 fn age(since: SystemTime) -> String {

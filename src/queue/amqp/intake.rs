@@ -220,7 +220,8 @@ impl Intake {
 
 fn complain(malformed: &Malformed) {
     crate::instruments::message_refused(crate::instruments::Refusal::Malformed);
-    tracing::warn!(id = %malformed.id, "message refused: {malformed}");
+    let id: String = malformed.id.chars().take(40).collect();
+    tracing::warn!(id, "message refused: {malformed}");
 }
 
 /// Why a submission is only answered, where it is.

@@ -122,6 +122,8 @@ pub(super) struct Link {
     health: Option<Health>,
     /// What was said last, so that a lasting trouble is one line in the log.
     said: String,
+    /// Since when there is a trouble that was said.
+    away: Option<Instant>,
 }
 
 impl Link {
@@ -144,6 +146,7 @@ impl Link {
             useful: None,
             health,
             said: String::new(),
+            away: None,
         }
     }
 
@@ -178,7 +181,13 @@ impl Link {
     /// The connection is of use: what was wrong is over, and once this has lasted the next attempt comes soon.
     pub(super) fn was_useful(&mut self) {
         self.useful.get_or_insert_with(Instant::now);
-        tracing::info!(role = self.role, "connected to the broker");
+        match self.away.take() {
+            // As loud as the trouble was: whoever read that waits for this.
+            Some(since) => {
+                tracing::warn!(role = self.role, was_away = ?since.elapsed(), "connected to the broker");
+            }
+            None => tracing::info!(role = self.role, "connected to the broker"),
+        }
         if let Some(health) = &self.health {
             health.recover(self.role);
         }
@@ -199,6 +208,7 @@ impl Link {
             tracing::debug!(role = self.role, again_in = ?self.pause, "{problem}");
         } else {
             tracing::warn!(role = self.role, again_in = ?self.pause, "{problem}");
+            self.away.get_or_insert_with(Instant::now);
         }
         self.complain(&problem);
         self.said = problem;
