@@ -151,7 +151,7 @@ impl Node {
         let runtime = runtime();
         loop {
             // Somebody else may answer where it was to listen: then it says nothing, and ends.
-            let attempt = if self.log().contains("startup complete") {
+            let attempt = if self.log().contains("completed with") {
                 runtime.block_on(connect(&self.address()))
             } else {
                 Err("it has not said that it is complete".to_owned())
