@@ -9,8 +9,8 @@ use crate::common::{SUM, Scene};
 use crate::node::Client;
 use crate::stage::{Process, Stage};
 
-/// Waits for a file before it answers, so that tests decide when a judging ends.
-const STUDENTS: usize = 12;
+/// Students of the class.
+const STUDENTS: u8 = 12;
 
 fn class(scene: &Scene) {
     for number in 0..STUDENTS {
@@ -24,7 +24,7 @@ const COMMAND: [&str; 6] = ["submit", "sum", "--batch", "class", "--format", "js
 fn all_accepted(stdout: &str) {
     let result: Value = serde_json::from_str(stdout).unwrap();
     let rows = result["submissions"].as_array().unwrap();
-    assert_eq!(rows.len(), STUDENTS);
+    assert_eq!(rows.len(), usize::from(STUDENTS));
     assert!(rows.iter().all(|row| row["report"]["verdict"] == "AC"), "{stdout}");
 }
 
@@ -45,10 +45,10 @@ fn what_was_sent_before_an_interruption_is_not_sent_again() {
     // There is no worker yet: everything is taken and nothing judged.
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
         let submitting = Process::start(&mut stage.gavel(&COMMAND));
-        stage.wait_for_depth("gavel.judge.normal", STUDENTS as u32);
+        stage.wait_for_depth("gavel.judge.normal", STUDENTS.into());
         let journal = stage.scene.path("class.journal");
         let taken = || std::fs::read_to_string(&journal).unwrap().matches("\"taken\"").count();
-        while taken() < STUDENTS {
+        while taken() < usize::from(STUDENTS) {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
         submitting.signal(signal);
@@ -64,11 +64,11 @@ fn what_was_sent_before_an_interruption_is_not_sent_again() {
     }
     // Judged while nobody waits; the broker keeps the verdicts for the journal.
     let worker = stage.worker();
-    stage.wait_for_depth("gavel.results", STUDENTS as u32);
+    stage.wait_for_depth("gavel.results", STUDENTS.into());
     let said = stage.say(&COMMAND);
     assert_eq!(said.code, 0, "{said:?}");
     all_accepted(&said.stdout);
-    assert_eq!(results(&stage), (STUDENTS, STUDENTS), "each was judged once");
+    assert_eq!(results(&stage), (STUDENTS.into(), STUDENTS.into()), "each was judged once");
     // And once more, with neither worker nor broker.
     stage.stop(worker);
     let Stage { scene, node } = stage;
@@ -85,24 +85,24 @@ fn a_broker_that_dies_while_somebody_waits_costs_no_verdict() {
     let mut stage = Stage::new();
     class(&stage.scene);
     let submitting = Process::start(&mut stage.gavel(&COMMAND));
-    stage.wait_for_depth("gavel.judge.normal", STUDENTS as u32);
+    stage.wait_for_depth("gavel.judge.normal", STUDENTS.into());
     stage.node.kill_and_restart();
     let worker = stage.worker();
     let said = submitting.end();
     assert_eq!(said.code, 0, "{said:?}");
     all_accepted(&said.stdout);
     assert!(said.stderr.contains("lost the broker"), "{said:?}");
-    assert_eq!(results(&stage), (STUDENTS, STUDENTS));
+    assert_eq!(results(&stage), (STUDENTS.into(), STUDENTS.into()));
 
     // A journal whose queue is gone: what it took to be sent is sent again, and says so.
     stage.stop(worker);
     let submitting =
         Process::start(&mut stage.gavel(&[&COMMAND[..], &["--judging", "2", "--keep", "500ms"]].concat()));
-    stage.wait_for_depth("gavel.judge.normal", STUDENTS as u32);
+    stage.wait_for_depth("gavel.judge.normal", STUDENTS.into());
     submitting.signal(Signal::SIGKILL);
     submitting.end();
     let worker = stage.worker();
-    stage.wait_for_depth("gavel.results", STUDENTS as u32);
+    stage.wait_for_depth("gavel.results", STUDENTS.into());
     let journal = std::fs::read_to_string(stage.scene.path("class.journal")).unwrap();
     let header: Value = serde_json::from_str(journal.lines().next().unwrap()).unwrap();
     let queue = header["queue"].as_str().unwrap();

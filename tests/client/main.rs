@@ -7,7 +7,6 @@ mod common;
 mod desk;
 mod interruptions;
 #[path = "../broker/node.rs"]
-#[allow(dead_code)] // The tests of the worker use the rest.
 mod node;
 mod refusals;
 mod replay;
