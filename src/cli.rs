@@ -13,7 +13,7 @@ pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, S
 
 use crate::queue::Document;
 use crate::sandbox::{Profile, ResourceControl};
-use crate::settings::SettingFlags;
+use crate::settings::{AccessFlags, SettingFlags};
 use crate::submission::{LimitOverrides, Stop};
 use crate::units::{Bytes, Time};
 use crate::workspace::{AllowedUrl, FetchSettings};
@@ -270,6 +270,9 @@ pub struct Replay {
     /// Through the workers of this broker instead of this process; without URL, the one of GAVEL_QUEUE
     #[arg(long, value_name = "URL", num_args = 0..=1, conflicts_with_all = ["package_root", "raise_limits"])]
     pub queue: Option<Option<String>>,
+    /// How to get into that broker.
+    #[command(flatten)]
+    pub access: AccessFlags,
     /// With --queue: submissions that are sent and not yet answered, at most
     #[arg(long, value_name = "COUNT", default_value_t = 1000, requires = "queue",
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]

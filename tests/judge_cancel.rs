@@ -30,6 +30,7 @@ fn cancelled_by(signal: Signal, code: i32) {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
+    common::guardian::watch(&child);
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // The first test is told; the second then sleeps.
     let told = lines.by_ref().map(Result::unwrap).find(|line| line.contains("\"type\":\"test\""));

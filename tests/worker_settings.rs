@@ -323,3 +323,35 @@ fn print_config_refuses_what_the_worker_would_and_remarks_on_what_is_not_there()
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.stderr.contains("early.toml:1: package_roots: '/nonexistent/problems'"), "{said:?}");
 }
+
+#[test]
+fn a_worker_listens_logs_and_judges_as_its_settings_say() {
+    let scene = Scene::new();
+    scene.write(
+        "own.toml",
+        "[[language]]\nid = \"own\"\nname = \"Own\"\nsources = { default = \"main.own\", extensions = [\"own\"] }\n\
+         artifact = \"sources\"\nprofile = \"native\"\nrun = [\"/bin/sh\", \"{source}\"]\nversion = [\"/bin/sh\", \"-c\", \"echo 1\"]\nhello = \"read a b; echo $((a + b))\"\n",
+    );
+    let file = scene.write(
+        "settings.toml",
+        "slots = 1\nlanguages = \"own.toml\"\ncgroups = \"none\"\nlisten = \"127.0.0.1:0\"\nlog_level = \"error\"\n",
+    );
+    let line = serde_json::json!({"schema": 1, "id": "one", "language": "own",
+        "problem": {"inline": [{"input": "1 2\n", "answer": "3\n"}]},
+        "files": [{"name": "main.own", "text": common::SUM}]});
+    let input = scene.write("input", format!("{line}\n"));
+    let mut command = gavel(&scene, &["--config", text(&file), "--cache", "cache"]);
+    let said =
+        said(command.env("GAVEL_SLOT", "3").stdin(std::fs::File::open(input).unwrap()).output().unwrap());
+    assert_eq!(said.code, 0, "{said:?}");
+    let done = said.stdout.lines().find(|line| line.contains("\"type\":\"done\"")).unwrap();
+    let report: serde_json::Value = serde_json::from_str(done).unwrap();
+    assert_eq!(
+        (&report["verdict"], &report["provenance"]["sandbox"]),
+        (&"AC".into(), &"none".into()),
+        "{said:?}"
+    );
+    assert!(said.stderr.contains("metrics and health on http://127.0.0.1:"), "{said:?}");
+    // A warning by default, which another test sees.
+    assert!(!said.stderr.contains("GAVEL_SLOT is no setting"), "{said:?}");
+}

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::{LimitFlags, TableFormat, parse_time};
+use crate::settings::AccessFlags;
 use crate::submission::{Priority, Stop};
 use crate::units::Time;
 
@@ -36,9 +37,13 @@ Exit codes: 0 done; 2 wrong usage, or the broker refuses; 3 no broker, or someth
 #[derive(Debug, Clone, Args)]
 pub struct Broker {
     /// amqp://USER:PASSWORD@HOST:PORT/VHOST of a RabbitMQ node, several of one cluster separated by commas;
-    /// better given in the environment than here, where `ps` shows it
+    /// a password is better in GAVEL_AMQP_PASSWORD or a credentials
+    /// file than here, where `ps` shows it
     #[arg(long, value_name = "URL", env = "GAVEL_QUEUE", hide_env_values = true, global = true)]
     pub queue: Option<String>,
+    /// How to get into it.
+    #[command(flatten)]
+    pub access: AccessFlags,
 }
 
 /// `gavel submit`.

@@ -95,7 +95,9 @@ fn ask(
                     settle(number.0, Outcome::Ended(verdict));
                 }
             }
-            Some(News::Lost(problem)) => output::remark(&format!("lost the broker: {problem}")),
+            Some(News::Lost(problem)) => {
+                output::remark(&format!("lost the broker: {}", broker::in_flags(&problem)))
+            }
             Some(News::Failed(error)) => return Err(failure(&error)),
             Some(News::Connected { .. } | News::Progress(_)) | None => {}
         }

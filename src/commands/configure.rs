@@ -160,8 +160,130 @@ pub(crate) fn print(resolved: &Resolved, format: ConfigFormat) -> Result<(), Com
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use clap::Parser;
+
+    use super::super::start;
     use super::*;
-    use crate::settings::{Key, Kind};
+    use crate::cli::{Cli, Color};
+    use crate::settings::{KEYS, Key, Kind, Places, SettingFlags};
+    use crate::units::{Bytes, Time};
+
+    /// Every key that a file may have, with no value that is a default.
+    const FILE: &str = r#"
+        name = "wired"
+        queue = "amqps://broker.example/judge"
+        package_roots = ["/one", "/two"]
+        slots = 3
+        languages = "/languages.toml"
+        cache = "/cache"
+        cache_size = "5MiB"
+        cgroups = "v1"
+        deadline = "7s"
+        raise_limits = true
+        listen = "127.0.0.1:1234"
+        log_level = "error"
+        [amqp]
+        user = "user"
+        credentials_file = "/credentials"
+        authentication = "password"
+        prefetch = 8
+        reply_to = ["backend.*", "other"]
+        [tls]
+        ca_file = "/ca.pem"
+        certificate_file = "/own.pem"
+        key_file = "/own.key"
+        [fetch]
+        allow = ["https://files.example/problems/"]
+        largest_file = "11MiB"
+        largest_archive = "12MiB"
+        largest_package = "13MiB"
+        most_entries = 14
+        highest_ratio = 15
+        capacity = "16MiB"
+        connect_timeout = "17s"
+        stall_timeout = "18s"
+        timeout = "19s"
+        attempts = 20
+        ca_file = "/files.pem"
+        proxy = "http://proxy.example:21"
+        s3_endpoint = "https://s3.example"
+        s3_region = "here"
+    "#;
+
+    fn resolved() -> Resolved {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), FILE).unwrap();
+        let document: toml::Table = FILE.parse().unwrap();
+        for key in KEYS.iter().filter(|key| key.places != Places::Environment) {
+            let (table, name) = key.table_and_name();
+            let table = if table.is_empty() { Some(&document) } else { document[table].as_table() };
+            assert!(table.unwrap().contains_key(name), "{} is not in the file of this test", key.name);
+        }
+        Resolved::read(Some(file.path()), &SettingFlags::default(), None, &[]).unwrap()
+    }
+
+    #[test]
+    fn every_key_of_fetch_reaches_fetching() {
+        let resolved = resolved();
+        let expected = FetchSettings {
+            allow: vec!["https://files.example/problems/".parse().unwrap()],
+            largest_file: Bytes::mib(11),
+            largest_archive: Bytes::mib(12),
+            largest_package: Bytes::mib(13),
+            most_entries: 14,
+            highest_ratio: 15,
+            capacity: Bytes::mib(16),
+            connect_timeout: Time(Duration::from_secs(17)),
+            stall_timeout: Time(Duration::from_secs(18)),
+            timeout: Time(Duration::from_secs(19)),
+            attempts: 20,
+            ca_file: Some("/files.pem".into()),
+            proxy: Some("http://proxy.example:21".to_owned()),
+            s3: S3Settings { endpoint: Some("https://s3.example".to_owned()), region: "here".to_owned() },
+        };
+        assert_eq!(fetch(&resolved, &Settings::of(&resolved).unwrap()).unwrap(), expected);
+    }
+
+    #[test]
+    fn every_key_of_the_broker_reaches_its_client() {
+        let resolved = resolved();
+        let settings = Settings::of(&resolved).unwrap();
+        let options = amqp_options(&resolved, &settings, Health::default()).unwrap();
+        let patterns: Vec<_> = options.reply_to.iter().map(Glob::glob).collect();
+        assert_eq!((options.prefetch, patterns), (Some(8), vec!["backend.*", "other"]));
+        let addresses = addresses(&resolved, &settings).unwrap().unwrap();
+        assert_eq!(addresses.shown(), "broker.example:5671/judge");
+        // Who logs in and with which certificates is seen by a broker only: tests/broker_access.
+        let path = |path: &str| Some(PathBuf::from(path));
+        assert_eq!(settings.amqp.user.as_deref(), Some("user"));
+        assert_eq!(settings.amqp.credentials_file, path("/credentials"));
+        let tls = (settings.tls.ca_file, settings.tls.certificate_file, settings.tls.key_file);
+        assert_eq!(tls, (path("/ca.pem"), path("/own.pem"), path("/own.key")));
+    }
+
+    #[test]
+    fn every_other_key_reaches_the_judge_and_the_worker() {
+        let settings = Settings::of(&resolved()).unwrap();
+        let said = Cli::try_parse_from(["gavel", "worker", "--color", "never"]).unwrap().global;
+        let global = global(&said, &settings);
+        assert_eq!((global.slots, global.cgroups, global.color), (Some(3), Cgroups::V1, Color::Never));
+        assert_eq!(global.languages.as_deref(), Some(Path::new("/languages.toml")));
+        assert_eq!(global.cache.as_deref(), Some(Path::new("/cache")));
+        assert_eq!(settings.package_roots, [PathBuf::from("/one"), PathBuf::from("/two")]);
+        assert_eq!(
+            (settings.listen, settings.deadline.0),
+            ("127.0.0.1:1234".parse().ok(), Duration::from_secs(7))
+        );
+        assert_eq!(settings.log_level, "error");
+        let built_in = Global { languages: None, ..global };
+        let judge = start::settings_of_worker(&built_in, &settings).unwrap();
+        assert_eq!((judge.worker.as_str(), judge.slots), ("wired", Some(3)));
+        assert_eq!((judge.cache_capacity, judge.may_raise_limits), (Bytes::mib(5), true));
+        assert_eq!(judge.cache, Path::new("/cache"));
+    }
 
     #[test]
     fn the_words_of_the_file_are_those_of_the_command_line() {

@@ -36,6 +36,11 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     if let Some(address) = &arguments.queue {
         return broker::run(arguments, &recorded, address.as_deref());
     }
+    if let Some(flag) = arguments.access.first() {
+        return Err(CommandError::Usage(format!(
+            "--{flag} is for a broker: give --queue too, or leave it out"
+        )));
+    }
     let cache = start::cache_directory(global)?;
     let workspace = Workspace::open_with_fetch(&arguments.package_root, &cache, arguments.fetch.settings())
         .map_err(CommandError::usage)?;

@@ -49,13 +49,21 @@ pub(crate) fn judge_for(global: &Global, may_raise_limits: bool) -> Result<Judge
 /// # Errors
 /// As [`judge`].
 pub(crate) fn judge_of_worker(global: &Global, worker: &Settings) -> Result<Judge, CommandError> {
+    judge_with(global, settings_of_worker(global, worker)?)
+}
+
+/// What the judge of a worker is told.
+///
+/// # Errors
+/// When the language table is broken, or there is no place for the cache.
+pub(crate) fn settings_of_worker(global: &Global, worker: &Settings) -> Result<JudgeSettings, CommandError> {
     let mut settings = judge_settings(global)?;
     settings.may_raise_limits = worker.raise_limits;
     settings.cache_capacity = worker.cache_size;
     if let Some(name) = &worker.name {
         settings.worker.clone_from(name);
     }
-    judge_with(global, settings)
+    Ok(settings)
 }
 
 fn judge_settings(global: &Global) -> Result<JudgeSettings, CommandError> {

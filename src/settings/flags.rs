@@ -1,4 +1,4 @@
-//! The keys as flags of `gavel worker`.
+//! The keys as flags of `gavel worker`, and some of them as flags of those who send it submissions.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,6 +20,18 @@ impl SettingFlags {
     /// The values given for a key.
     pub(super) fn get(&self, key: &Key) -> Option<&[OsString]> {
         self.given.get(key.name).map(Vec::as_slice)
+    }
+}
+
+/// What was said on the command line about getting into a broker, by somebody who sends submissions: the flags of the
+/// keys that are about it, as [`SettingFlags`] has them.
+#[derive(Debug, Clone, Default)]
+pub struct AccessFlags(pub(super) SettingFlags);
+
+impl AccessFlags {
+    /// The first flag that was given.
+    pub fn first(&self) -> Option<String> {
+        KEYS.iter().find(|key| self.0.get(key).is_some()).and_then(Key::flag)
     }
 }
 
@@ -78,12 +90,36 @@ fn argument(key: &'static Key, flag: String) -> Arg {
     }
 }
 
+/// The flags of keys, but for those that all commands have.
+fn arguments(keys: impl Iterator<Item = &'static Key>) -> impl Iterator<Item = Arg> {
+    keys.filter_map(|key| match (key.places, key.flag()) {
+        (Places::All | Places::AllWithFlag(_), Some(flag)) => Some(argument(key, flag)),
+        _ => None,
+    })
+}
+
+/// What was given for keys.
+fn given(matches: &ArgMatches, keys: impl Iterator<Item = &'static Key>) -> SettingFlags {
+    let mut given = BTreeMap::new();
+    for key in keys {
+        let id = match key.places {
+            Places::All | Places::AllWithFlag(_) | Places::AllWithGlobalFlag => key.name,
+            Places::Environment | Places::Verbosity => continue,
+        };
+        // A variable that clap read for a global flag is read again with all the others.
+        if matches.value_source(id) != Some(ValueSource::CommandLine) {
+            continue;
+        }
+        if let Some(values) = matches.get_raw(id) {
+            given.insert(key.name, values.map(OsString::from).collect());
+        }
+    }
+    SettingFlags { given }
+}
+
 impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
-        KEYS.iter().fold(command, |command, key| match (key.places, key.flag()) {
-            (Places::All | Places::AllWithFlag(_), Some(flag)) => command.arg(argument(key, flag)),
-            _ => command,
-        })
+        arguments(KEYS.iter()).fold(command, Command::arg)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -93,25 +129,37 @@ impl Args for SettingFlags {
 
 impl FromArgMatches for SettingFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        let mut given = BTreeMap::new();
-        for key in KEYS {
-            let id = match key.places {
-                Places::All | Places::AllWithFlag(_) | Places::AllWithGlobalFlag => key.name,
-                Places::Environment | Places::Verbosity => continue,
-            };
-            // A variable that clap read for a global flag is read again with all the others.
-            if matches.value_source(id) != Some(ValueSource::CommandLine) {
-                continue;
-            }
-            if let Some(values) = matches.get_raw(id) {
-                given.insert(key.name, values.map(OsString::from).collect());
-            }
-        }
-        Ok(Self { given })
+        Ok(given(matches, KEYS.iter()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
         *self = Self::from_arg_matches(matches)?;
         Ok(())
     }
+}
+
+impl Args for AccessFlags {
+    fn augment_args(command: Command) -> Command {
+        // Of a command with commands of its own, they are for all of them.
+        arguments(access()).map(|argument| argument.global(true)).fold(command, Command::arg)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for AccessFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        Ok(Self(given(matches, access())))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn access() -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(|key| key.is_about_access())
 }

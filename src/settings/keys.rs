@@ -66,6 +66,13 @@ impl Key {
         self.name.split_once('.').unwrap_or(("", self.name))
     }
 
+    /// Whether it is about getting into a broker, and so for those who send submissions too.
+    pub fn is_about_access(&self) -> bool {
+        const ACCESS: [&str; 4] =
+            ["amqp.user", "amqp.password", "amqp.credentials_file", "amqp.authentication"];
+        self.table_and_name().0 == "tls" || ACCESS.contains(&self.name)
+    }
+
     /// The key of that name.
     pub fn find(name: &str) -> Option<&'static Self> {
         KEYS.iter().find(|key| key.name == name)
@@ -155,14 +162,14 @@ pub const KEYS: &[Key] = &[
         Fallback::Found("the address's, or guest"),
         "Password of the broker; only as GAVEL_AMQP_PASSWORD",
         "\"***\"") },
-    key("amqp.credentials_file", Kind::Path,
+    Key { places: Places::AllWithFlag("credentials-file"), ..key("amqp.credentials_file", Kind::Path,
         Fallback::Found("$CREDENTIALS_DIRECTORY/gavel-amqp where systemd puts it"),
         "File with the password on its only line, or the user on the first and the password on the second; read \
          again for every connection",
-        "\"/etc/gavel/amqp-password\""),
+        "\"/etc/gavel/amqp-password\"") },
     key("amqp.authentication", Kind::Choice(&["password", "certificate"]),
         Fallback::Is("password"),
-        "How the worker says who it is: by password, or by its TLS certificate (RabbitMQ's EXTERNAL)",
+        "How to log in: by password, or by the TLS certificate (RabbitMQ's EXTERNAL)",
         "\"password\""),
     Key { places: Places::AllWithFlag("prefetch"), ..key("amqp.prefetch", Kind::Count(1, 65_535),
         Fallback::Found("slots and one"),
@@ -179,7 +186,7 @@ pub const KEYS: &[Key] = &[
         "\"/etc/gavel/tls/ca.pem\""),
     key("tls.certificate_file", Kind::Path,
         Fallback::Found("none"),
-        "The worker's own certificate and its chain, PEM",
+        "Certificate to show to the broker and its chain, PEM",
         "\"/etc/gavel/tls/worker.pem\""),
     key("tls.key_file", Kind::Path,
         Fallback::Found("none"),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::SettingsError;
 use super::file;
-use super::flags::SettingFlags;
+use super::flags::{AccessFlags, SettingFlags};
 use super::keys::{Fallback, KEYS, Key};
 use super::nearest::nearest;
 use super::value::Value;
@@ -19,6 +19,8 @@ const FILE_VARIABLE: &str = "GAVEL_CONFIG";
 
 /// The credential a systemd unit passes under this name is the default of `amqp.credentials_file`.
 const CREDENTIAL: &str = "gavel-amqp";
+/// Where systemd puts credentials; in the environment.
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 /// Where a value is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +131,7 @@ impl Resolved {
                     }
                     Fallback::Found(_) if key.name == "amqp.credentials_file" => {
                         let path =
-                            variable("CREDENTIALS_DIRECTORY").map(|path| Path::new(path).join(CREDENTIAL));
+                            variable(CREDENTIALS_DIRECTORY).map(|path| Path::new(path).join(CREDENTIAL));
                         path.filter(|path| path.exists()).map(Value::Path)
                     }
                     Fallback::Found(_) => None,
@@ -138,6 +140,21 @@ impl Resolved {
             settings.push(Setting { key, value: value.map(absolute), origin });
         }
         Ok(Self { settings, file, warnings })
+    }
+
+    /// What somebody who sends submissions says about getting into a broker, in flags and the environment. No file
+    /// is read, and no other setting: what a worker on the same host is told is not for whoever uses it.
+    ///
+    /// # Errors
+    /// As [`Resolved::read`].
+    pub fn access(flags: &AccessFlags, environment: &[(OsString, OsString)]) -> Result<Self, SettingsError> {
+        let is_for_access = |name: &OsStr| {
+            name == OsStr::new(CREDENTIALS_DIRECTORY)
+                || KEYS.iter().any(|key| key.is_about_access() && name == OsStr::new(&key.variable()))
+        };
+        let mut known: Vec<_> = environment.iter().filter(|(name, _)| is_for_access(name)).cloned().collect();
+        known.push((FILE_VARIABLE.into(), OsString::new()));
+        Self::read(None, &flags.0, None, &known)
     }
 
     /// The setting of a key.

@@ -24,7 +24,7 @@ mod typed;
 mod value;
 
 pub use error::SettingsError;
-pub use flags::SettingFlags;
+pub use flags::{AccessFlags, SettingFlags};
 pub use keys::{Fallback, KEYS, Key, Places};
 pub use layers::{DEFAULT_FILE, Origin, Resolved, Setting};
 pub use secret::{Secret, without_passwords};

@@ -22,6 +22,9 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::common::guardian;
+pub(crate) use crate::common::mapper::Mapper;
+
 /// Far longer than anything takes; reached only by what hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -35,66 +38,9 @@ pub(crate) struct Node {
     distribution_port: u16,
     mapper: Arc<Mapper>,
     server: Child,
-    guardian: Guardian,
-}
-
-/// Ends a node whose test process is gone without having ended it, be it killed: a node shared by all tests
-/// of a process has no owner who could.
-struct Guardian(Child);
-
-impl Guardian {
-    fn over(server: &Child, mapper: &Mapper, directory: &Path) -> Self {
-        let script =
-            "read -r line; kill -9 \"-$1\" \"$2\"; while kill -0 \"-$1\"; do sleep 0.1; done; rm -rf \"$3\"";
-        let child = Command::new("sh")
-            .args(["-c", script, "guardian", &server.id().to_string(), &mapper.process.id().to_string()])
-            .arg(directory)
-            // Nobody ever writes: the read ends with the test process.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        Self(child)
-    }
-}
-
-impl Drop for Guardian {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 static SHARED: LazyLock<Node> = LazyLock::new(Node::start);
-
-/// Erlang's port mapper: ours, or the node would leave one behind.
-pub(crate) struct Mapper {
-    port: u16,
-    process: Child,
-}
-
-impl Mapper {
-    pub(crate) fn start() -> Self {
-        let port = free_port();
-        let process = Command::new("epmd")
-            .args(["-address", "127.0.0.1", "-port", &port.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Self { port, process }
-    }
-}
-
-impl Drop for Mapper {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -123,9 +69,9 @@ impl Node {
         let cookie = directory.path().join(".erlang.cookie");
         std::fs::write(&cookie, COOKIE).unwrap();
         std::fs::set_permissions(&cookie, Permissions::from_mode(0o400)).unwrap();
-        let server = spawn(directory.path(), port, distribution_port, mapper.port);
-        let guardian = Guardian::over(&server, &mapper, directory.path());
-        Self { directory, port, distribution_port, mapper, server, guardian }
+        guardian::watch_folder(directory.path());
+        let server = spawn(directory.path(), port, distribution_port, &mapper);
+        Self { directory, port, distribution_port, mapper, server }
     }
 
     /// Kills it at once and starts it again on what it had on disk.
@@ -137,8 +83,7 @@ impl Node {
 
     /// Begins to start again on what it had on disk.
     pub(crate) fn restart(&mut self) {
-        self.server = spawn(self.directory.path(), self.port, self.distribution_port, self.mapper.port);
-        self.guardian = Guardian::over(&self.server, &self.mapper, self.directory.path());
+        self.server = spawn(self.directory.path(), self.port, self.distribution_port, &self.mapper);
     }
 
     /// The node that tests share which hurt nothing but a virtual host of their own.
@@ -153,7 +98,7 @@ impl Node {
         let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let mut call = Command::new("erl_call")
             .env("HOME", self.directory.path())
-            .env("ERL_EPMD_PORT", self.mapper.port.to_string())
+            .envs(self.mapper.environment())
             .args(["-sname", &self.name(), "-c", COOKIE, "-e"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -175,7 +120,7 @@ impl Node {
     pub(crate) fn control(&self, arguments: &[&str]) -> String {
         let output = Command::new(script("rabbitmqctl"))
             .env("HOME", self.directory.path())
-            .env("ERL_EPMD_PORT", self.mapper.port.to_string())
+            .envs(self.mapper.environment())
             .env("RABBITMQ_CONF_ENV_FILE", self.directory.path().join("env.conf"))
             .args(["--quiet", "--node", &self.name()])
             .args(arguments)
@@ -204,11 +149,18 @@ impl Node {
     pub(crate) fn wait(&self) {
         let deadline = Instant::now() + PATIENCE;
         let runtime = runtime();
-        while let Err(error) = runtime.block_on(connect(&self.address())) {
+        loop {
+            // Somebody else may answer where it was to listen: then it says nothing, and ends.
+            let attempt = if self.log().contains("completed with") {
+                runtime.block_on(connect(&self.address()))
+            } else {
+                Err("it has not said that it is complete".to_owned())
+            };
+            let Err(error) = attempt else { return };
             if Instant::now() > deadline {
                 panic!("the broker does not start: {error}\n{}", self.log());
             }
-            std::thread::sleep(Duration::from_millis(200));
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 
@@ -232,14 +184,14 @@ impl Drop for Node {
     }
 }
 
-fn spawn(directory: &Path, port: u16, distribution_port: u16, mapper_port: u16) -> Child {
+fn spawn(directory: &Path, port: u16, distribution_port: u16, mapper: &Mapper) -> Child {
     let output = std::fs::File::create(directory.join("output")).unwrap();
     for name in ["plugins", "conf", "env.conf"] {
         std::fs::write(directory.join(name), if name == "plugins" { "[]." } else { "" }).unwrap();
     }
     std::fs::rename(directory.join("conf"), directory.join("rabbitmq.conf")).unwrap();
     let path = |name: &str| directory.join(name);
-    Command::new(script("rabbitmq-server"))
+    let server = Command::new(script("rabbitmq-server"))
         // A node that fails dumps its core there.
         .current_dir(directory)
         .env("HOME", directory)
@@ -253,8 +205,7 @@ fn spawn(directory: &Path, port: u16, distribution_port: u16, mapper_port: u16) 
         .env("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf"))
         .env("RABBITMQ_ENABLED_PLUGINS_FILE", path("plugins"))
         .env("RABBITMQ_CONF_ENV_FILE", path("env.conf"))
-        .env("ERL_EPMD_PORT", mapper_port.to_string())
-        .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+        .envs(mapper.environment())
         .env(
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
             "+S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
@@ -266,7 +217,9 @@ fn spawn(directory: &Path, port: u16, distribution_port: u16, mapper_port: u16) 
         .stderr(output)
         .process_group(0)
         .spawn()
-        .unwrap()
+        .unwrap();
+    guardian::watch_group(&server);
+    server
 }
 
 fn node_name(port: u16) -> String {

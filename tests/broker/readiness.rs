@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use crate::common::{SUM, Scene};
+use crate::common::{SUM, Scene, guardian};
 use crate::http::{address_in, get, wait_for};
 use crate::node::{Client, Node};
 
@@ -27,6 +27,7 @@ fn a_worker_is_ready_while_there_is_a_broker() {
     let mut command = scene.gavel(&["worker", "--slots", "1", "--listen", "127.0.0.1:0"]);
     command.env("GAVEL_QUEUE", node.address()).stdin(Stdio::null()).stdout(Stdio::null());
     let mut worker = Worker(command.stderr(Stdio::piped()).spawn().unwrap());
+    guardian::watch(&worker.0);
     let mut said = BufReader::new(worker.0.stderr.take().unwrap());
     let mut line = String::new();
     said.read_line(&mut line).unwrap();

@@ -10,7 +10,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use procfs::process::Process;
 
-use super::common::{Said, Scene};
+use super::common::{Said, Scene, guardian};
 use super::node::PATIENCE;
 
 /// A worker that does not outlive its test.
@@ -34,6 +34,7 @@ impl Worker {
         command.env("GAVEL_QUEUE", address).env("NO_COLOR", "1");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         let child = command.spawn().unwrap();
+        guardian::watch(&child);
         let mut worker = Self { child, log, keepers: Vec::new(), has_ended: false };
         worker.wait_for(" ready: ");
         worker.keepers = children(worker.id());

@@ -15,6 +15,8 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 
 use crate::authority::{Authority, Ends, replace};
+use crate::common::guardian;
+use crate::common::mapper::Mapper;
 
 /// Far longer than anything takes; reached only by what hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
@@ -26,9 +28,7 @@ pub(crate) struct Broker {
     pub(crate) port: u16,
     pub(crate) tls_port: u16,
     distribution_port: u16,
-    mapper_port: u16,
-    /// Erlang's port mapper: ours, or the node would leave one behind.
-    mapper: Child,
+    mapper: Mapper,
     server: Child,
 }
 
@@ -70,15 +70,27 @@ fn configuration(directory: &Path, port: u16, tls_port: u16) -> String {
 }
 
 /// Users with their passwords, and virtual hosts with the user that may use each; guest may use them all.
-const USERS: &[(&str, &str)] =
-    &[("guest", "guest"), ("rotating", FIRST_PASSWORD), ("external", "unused"), ("elsewhere", "geheim-3")];
+const USERS: &[(&str, &str)] = &[
+    ("guest", "guest"),
+    ("rotating", FIRST_PASSWORD),
+    ("external", "unused"),
+    ("elsewhere", "geheim-3"),
+    ("sender", SENDER_PASSWORD),
+    ("certified", "unused"),
+];
 const VHOSTS: &[(&str, &str)] = &[
     ("/", "guest"),
     ("verified", "guest"),
     ("mutual", "guest"),
     ("own", "external"),
     ("rotating", "rotating"),
+    ("senders", "sender"),
+    ("settings", "guest"),
+    ("certified", "certified"),
 ];
+
+/// What the user `sender` has.
+pub(crate) const SENDER_PASSWORD: &str = "geheim-sender-5";
 
 /// What the user `rotating` begins with.
 pub(crate) const FIRST_PASSWORD: &str = "geheim-first-1";
@@ -111,16 +123,11 @@ impl Broker {
         replace(&path("definitions.json"), &definitions().to_string());
         replace(&path("plugins"), "[rabbitmq_auth_mechanism_ssl].");
         replace(&path("env.conf"), "");
-        let (distribution_port, mapper_port) = (free_port(), free_port());
-        let mapper = Command::new("epmd")
-            .args(["-address", "127.0.0.1", "-port", &mapper_port.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
+        let (distribution_port, mapper) = (free_port(), Mapper::start());
         let output = std::fs::File::create(path("output")).unwrap();
         let mut command = Command::new(script("rabbitmq-server"));
-        surroundings(&mut command, directory.path(), port, mapper_port);
+        surroundings(&mut command, directory.path(), port, &mapper);
+        guardian::watch_folder(directory.path());
         let server = command
             .env("RABBITMQ_DIST_PORT", distribution_port.to_string())
             .env("RABBITMQ_MNESIA_BASE", path("mnesia"))
@@ -138,8 +145,8 @@ impl Broker {
             .process_group(0)
             .spawn()
             .unwrap();
-        let broker =
-            Self { directory, authority, port, tls_port, distribution_port, mapper_port, mapper, server };
+        guardian::watch_group(&server);
+        let broker = Self { directory, authority, port, tls_port, distribution_port, mapper, server };
         broker.wait();
         broker
     }
@@ -174,7 +181,7 @@ impl Broker {
     /// Runs `rabbitmqctl`.
     pub(crate) fn control(&self, arguments: &[&str]) {
         let mut command = Command::new(script("rabbitmqctl"));
-        surroundings(&mut command, self.directory.path(), self.port, self.mapper_port);
+        surroundings(&mut command, self.directory.path(), self.port, &self.mapper);
         let output = command.args(arguments).stdin(Stdio::null()).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
@@ -206,19 +213,16 @@ impl Drop for Broker {
     fn drop(&mut self) {
         let _ = killpg(Pid::from_raw(self.server.id().try_into().unwrap()), Signal::SIGKILL);
         let _ = self.server.wait();
-        let _ = self.mapper.kill();
-        let _ = self.mapper.wait();
     }
 }
 
 /// What the server and its control have in common.
-fn surroundings(command: &mut Command, directory: &Path, port: u16, mapper_port: u16) {
+fn surroundings(command: &mut Command, directory: &Path, port: u16, mapper: &Mapper) {
     command
         .env("HOME", directory)
         .env("RABBITMQ_NODENAME", format!("gavel{port}@localhost"))
         .env("RABBITMQ_CONF_ENV_FILE", directory.join("env.conf"))
-        .env("ERL_EPMD_PORT", mapper_port.to_string())
-        .env("ERL_EPMD_ADDRESS", "127.0.0.1");
+        .envs(mapper.environment());
 }
 
 /// Somebody who submits and reads verdicts, over a connection without TLS.
@@ -254,6 +258,24 @@ impl Backend {
                 )
                 .await
                 .unwrap();
+        });
+    }
+
+    /// Waits until so many messages of a queue are with nobody.
+    pub(crate) fn wait_for_depth(&self, queue: &str, depth: u32) {
+        let deadline = Instant::now() + PATIENCE;
+        self.runtime.block_on(async {
+            let channel = self.connection.create_channel().await.unwrap();
+            loop {
+                let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+                let found =
+                    channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap();
+                if found.message_count() == depth {
+                    return;
+                }
+                assert!(Instant::now() < deadline, "{queue} has {} messages", found.message_count());
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         });
     }
 

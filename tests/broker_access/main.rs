@@ -1,4 +1,4 @@
-//! How a worker gets into a broker: TLS, passwords, certificates, and what it says and does when they are wrong.
+//! How a worker, and those who send it submissions, get into a broker: TLS, passwords, certificates, and what it says and does when they are wrong.
 
 #![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
@@ -7,6 +7,7 @@ mod broker;
 #[path = "../common/mod.rs"]
 mod common;
 mod front;
+mod senders;
 mod worker;
 
 use authority::{Authority, Ends, replace};
@@ -71,16 +72,16 @@ fn a_worker_s_certificate_is_read_again_for_every_connection() {
     replace(&files.1, &ours.worker("worker", Ends::Late).key);
     worker.wait_for(&["tls.key_file", "it is not the key of tls.certificate_file"]);
     others.worker("worker", Ends::Late).write(&files.0, &files.1);
-    worker.wait_for(&["does not know the authority of this worker's certificate"]);
+    worker.wait_for(&["does not know the authority of our certificate"]);
     ours.worker("worker", Ends::Past).write(&files.0, &files.1);
-    worker.wait_for(&["this worker's certificate has expired", "renew tls.certificate_file"]);
+    worker.wait_for(&["our certificate has expired", "renew tls.certificate_file"]);
     ours.worker("worker", Ends::Late).write(&files.0, &files.1);
     worker.wait_until_connected();
 
     // One that is renewed is used for the next connection.
     ours.worker("worker", Ends::Past).write(&files.0, &files.1);
     front.cut();
-    worker.wait_for(&["this worker's certificate has expired"]);
+    worker.wait_for(&["our certificate has expired"]);
     ours.worker("worker", Ends::Late).write(&files.0, &files.1);
     worker.wait_until_connected_again();
     let said = worker.stop();
@@ -112,7 +113,7 @@ fn rabbitmq_s_own_tls_takes_a_password_or_a_certificate_for_it() {
     backend.submit(&submission("certificate"));
     assert_eq!(backend.verdict()["verdict"], "AC");
     broker.control(&["delete_user", "external"]);
-    by_certificate.wait_for(&["refuses the user of this worker's certificate", "no such user"]);
+    by_certificate.wait_for(&["refuses the user of our certificate", "no such user"]);
     by_certificate.stop();
 
     // What a port without TLS answers is no TLS.
@@ -177,4 +178,27 @@ fn nobody_there_and_an_unknown_host_are_told_apart() {
     worker.wait_for(&["nowhere.invalid:5672/", "cannot be reached"]);
     let said = worker.stop();
     assert!(!said.contains("geheim"), "a password in what the worker says:\n{said}");
+}
+
+#[test]
+fn a_worker_holds_as_many_submissions_as_its_settings_say() {
+    let (scene, broker) = (Scene::new(), shared());
+    let configuration = format!(
+        "queue = \"amqp://localhost:{}/settings\"\ndeadline = \"1ms\"\n[amqp]\nprefetch = 4\n",
+        broker.port
+    );
+    let mut worker = Worker::start(&scene, &configuration, &[]);
+    worker.wait_until_connected();
+    let backend = broker.backend("settings");
+    worker.stop();
+    for number in 0..7 {
+        let mut submission = submission(&number.to_string());
+        submission["files"][0]["text"] = "while true; do sleep 1; done\n".into();
+        backend.submit(&submission);
+    }
+    backend.wait_for_depth("gavel.judge.normal", 7);
+    // With one slot it would hold two if nobody had said anything.
+    let worker = Worker::start(&scene, &configuration, &[]);
+    backend.wait_for_depth("gavel.judge.normal", 3);
+    worker.stop();
 }

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::broker::PATIENCE;
-use crate::common::Scene;
+use crate::common::{Scene, guardian};
 
 /// A worker that does not outlive its test.
 pub(crate) struct Worker {
@@ -27,6 +27,7 @@ impl Worker {
         command.env_remove("CREDENTIALS_DIRECTORY");
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        guardian::watch(&child);
         let (sender, lines) = channel();
         let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
         for stream in [Box::new(stdout) as Box<dyn std::io::Read + Send>, Box::new(stderr)] {

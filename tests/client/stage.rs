@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::common::{Said, Scene, said, text};
+use crate::common::{Said, Scene, guardian, said, text};
 use crate::node::{Client, Node};
 
 /// Far longer than anything takes; reached only by what hangs.
@@ -19,7 +19,9 @@ pub(crate) struct Process(Option<Child>);
 impl Process {
     pub(crate) fn start(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-        Self(Some(child.unwrap()))
+        let child = child.unwrap();
+        guardian::watch(&child);
+        Self(Some(child))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -4,6 +4,9 @@
 #![allow(dead_code)] // Every test file uses a part of it.
 #![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
+pub(crate) mod guardian;
+pub(crate) mod mapper;
+
 use std::path::{Path, PathBuf};
 use std::process::Output;
 

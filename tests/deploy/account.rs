@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions,
     ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions, QueueDeleteOptions,
+    QueuePurgeOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{
@@ -26,6 +27,8 @@ pub(crate) enum Answer {
     Done,
     /// No queue takes the message.
     Returned,
+    /// A queue cannot take it at the moment.
+    NotNow,
     /// The broker's code: 403 is a permission.
     Refused(u16),
 }
@@ -81,6 +84,7 @@ impl Account {
         match published {
             Ok(Confirmation::Ack(None)) => Answer::Done,
             Ok(Confirmation::Ack(Some(_))) => Answer::Returned,
+            Ok(Confirmation::Nack(_)) => Answer::NotNow,
             Ok(other) => panic!("{other:?}"),
             Err(answer) => answer,
         }
@@ -121,6 +125,17 @@ impl Account {
             let nothing = FieldTable::default();
             channel.queue_bind(queue.into(), exchange.into(), key.into(), options, nothing).await
         }))
+    }
+
+    pub(crate) fn unbind(&self, queue: &str, exchange: &str, key: &str) -> Answer {
+        Self::answer(self.attempt(async |channel| {
+            channel.queue_unbind(queue.into(), exchange.into(), key.into(), FieldTable::default()).await
+        }))
+    }
+
+    pub(crate) fn purge(&self, queue: &str) -> Answer {
+        let options = QueuePurgeOptions::default();
+        Self::answer(self.attempt(async |channel| channel.queue_purge(queue.into(), options).await.map(drop)))
     }
 
     /// Declares a queue that the broker names and binds it.

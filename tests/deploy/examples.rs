@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::account::{Account, Answer};
-use crate::common::{SUM, Scene, said, text};
+use crate::common::{SUM, Scene, guardian, said, text};
 use crate::node::Node;
 use crate::worker::Worker;
 use crate::{address, import_with_passwords};
@@ -22,6 +22,7 @@ impl Client {
             .env("GAVEL_SUBMIT", address(node, "gavel-submitter"))
             .env("GAVEL_READ", address(node, "gavel-reader"));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        guardian::watch(&child);
         let output = BufReader::new(child.stdout.take().unwrap());
         Self { child, output }
     }

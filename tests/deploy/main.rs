@@ -8,6 +8,7 @@ mod common;
 mod examples;
 #[path = "../broker/node.rs"]
 mod node;
+mod operator;
 mod users;
 mod worker;
 
@@ -22,7 +23,7 @@ use sha2::{Digest, Sha256};
 /// The password all users get here.
 const PASSWORD: &str = "made-up-for-this-test";
 /// The users of the definitions.
-const USERS: [&str; 3] = ["gavel-submitter", "gavel-worker", "gavel-reader"];
+const USERS: [&str; 4] = ["gavel-submitter", "gavel-worker", "gavel-reader", "gavel-operator"];
 
 fn deployed(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(name)

@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::common::{Said, Scene, said};
+use crate::common::{Said, Scene, guardian, said};
 
 pub(crate) struct Worker(Option<Child>);
 
@@ -14,7 +14,9 @@ impl Worker {
         scene.write("packages/.keep", "");
         let mut command = scene.gavel(&["worker", "--slots", "1", "--package-root", "packages"]);
         let command = command.env("GAVEL_QUEUE", address).stdin(Stdio::null());
-        Self(Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()))
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        guardian::watch(&child);
+        Self(Some(child))
     }
 
     /// Tells it to stop; what it said.

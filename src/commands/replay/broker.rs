@@ -41,7 +41,7 @@ pub(super) fn run(
     address: Option<&str>,
 ) -> Result<ExitCode, CommandError> {
     let from_environment = std::env::var("GAVEL_QUEUE").ok();
-    let addresses = broker::parse(address.or(from_environment.as_deref()))?;
+    let addresses = broker::parse(address.or(from_environment.as_deref()), &arguments.access)?;
     let interrupts = Interrupts::watch()?;
     let options = SubmitterOptions {
         queue: Some(broker::queue_name()),
@@ -181,7 +181,9 @@ impl Replay<'_> {
                 }
                 self.was_connected = true;
             }
-            News::Lost(problem) => output::remark(&format!("lost the broker, trying again: {problem}")),
+            News::Lost(problem) => {
+                output::remark(&format!("lost the broker, trying again: {}", broker::in_flags(&problem)));
+            }
             News::Unroutable(_) => {
                 return Err(CommandError::Judging(
                     "the broker has no queue for submissions: start a 'gavel worker', which declares them"

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::super::broker::failure;
+use super::super::broker::{failure, in_flags};
 use super::super::interrupt::Interrupts;
 use super::super::{CommandError, output};
 use super::entry::Entry;
@@ -149,7 +149,9 @@ impl<'a> Talk<'a> {
                     self.send_again();
                 }
             }
-            News::Lost(problem) => output::remark(&format!("lost the broker, trying again: {problem}")),
+            News::Lost(problem) => {
+                output::remark(&format!("lost the broker, trying again: {}", in_flags(&problem)));
+            }
             News::Taken(number) => {
                 self.on_the_way = self.on_the_way.saturating_sub(1);
                 if let Some(entry) = usize::try_from(number).ok().and_then(|place| self.entries.get(place)) {

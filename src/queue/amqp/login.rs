@@ -136,7 +136,7 @@ impl Known {
     pub(super) fn shown(&self) -> String {
         match &self.user {
             Some(user) => format!("user '{}'", user.escape_debug()),
-            None => "the user of this worker's certificate".to_owned(),
+            None => "the user of our certificate".to_owned(),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::settings::TlsSettings;
 pub(super) struct Client {
     /// For the handshake.
     pub(super) config: Arc<ClientConfig>,
-    /// Whether this worker shows a certificate.
+    /// Whether a certificate is shown to the broker.
     has_certificate: bool,
     /// Where the authorities are from, in words.
     authorities: String,
@@ -131,7 +131,7 @@ impl Client {
     }
 
     fn explain_alert(&self, alert: AlertDescription) -> String {
-        let own = "this worker's certificate";
+        let own = "our certificate";
         match alert {
             AlertDescription::CertificateRequired => {
                 format!("it demands a certificate of clients; give {CERTIFICATE} and {KEY}")

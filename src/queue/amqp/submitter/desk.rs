@@ -13,7 +13,7 @@ use lapin::{Acker, BasicProperties, Channel, Confirmation, Connection};
 use serde::Deserialize;
 
 use super::super::link::{Addresses, Link, LinkError, within};
-use super::super::topology::{EXHAUSTED, JUDGE, nothing};
+use super::super::topology::{DEAD, EXHAUSTED, JUDGE, nothing};
 use super::connect::{SUBMIT, SubmitterError, channel, final_error, first_contact, is_not_found};
 
 /// The queue of what could not be judged.
@@ -25,6 +25,9 @@ const FIRST_BYTES: usize = 200;
 /// A message looked at so often is put back as a new one: a broker may throw away what comes back too often,
 /// and RabbitMQ 4 does so after twenty times.
 const MOST_LOOKS: i64 = 5;
+/// The routing key of such a new one. Where it once came from is in its headers, and a key of a class would send it to
+/// those who answer what is given up.
+const LOOKED_AT: &str = "dead.renewed";
 /// The longest name AMQP knows.
 const SHORT: usize = 255;
 /// Headers a message has only because it died.
@@ -201,8 +204,9 @@ impl Desk {
     }
 
     async fn put_back(&self, held: Held) -> Result<(), LinkError> {
+        // Not past the exchange to the queue: that would take the right to publish to any queue at all.
         if let Some((properties, body)) = held.renewed
-            && self.publish("", DEAD_QUEUE, properties, &body).await?
+            && self.publish(DEAD, LOOKED_AT, properties, &body).await?
         {
             within("acknowledging", held.acker.ack(BasicAckOptions::default())).await?;
             return Ok(());

@@ -160,7 +160,8 @@ impl Submitter {
     }
 }
 
-/// What a queue for verdicts is bound to.
-pub(super) const VERDICT_BINDING: (&str, &str) = (VERDICTS, "verdict.#");
+/// What a queue for verdicts is bound to: by another key than `gavel.results`, so that a user may be given the right to
+/// bind this way and none to undo what others bound.
+pub(super) const VERDICT_BINDING: (&str, &str) = (VERDICTS, "verdict.*");
 /// What a queue for progress is bound to.
 pub(super) const PROGRESS_BINDING: (&str, &str) = (PROGRESS, "progress.#");
