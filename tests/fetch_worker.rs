@@ -136,6 +136,31 @@ fn what_cannot_be_fetched_is_a_judging_error_with_whose_fault_it_is() {
 }
 
 #[test]
+fn a_small_message_cannot_make_a_worker_hold_many_large_sources() {
+    let scene = Scene::new();
+    let large = format!("{SUM}#{}\n", "x".repeat(400 << 10));
+    let server = Server::start(vec![("/main.sh", Reply::bytes(large.as_bytes()))]);
+    let tests = json!({"inline": [{"input": "1 2", "answer": "3"}]});
+    let files = |count: usize| -> Vec<Value> {
+        let named = |number: usize| {
+            let mut file = remote(&server.url("/main.sh"), large.as_bytes());
+            file["name"] = format!("{number}.sh").into();
+            file
+        };
+        (0..count).map(named).collect()
+    };
+    let arguments = ["--allow-url", &server.url("/"), "--fetch-largest-file", "1MiB"];
+    for (count, message) in [(3, "larger than 1MiB together"), (300, "300 source files; at most 256")] {
+        let mut submission = submission("s", Value::Null, tests.clone());
+        submission["files"] = files(count).into();
+        let reports = judge(&scene, &arguments, &[submission]);
+        assert_eq!(reports[0]["verdict"], "JE", "{}", reports[0]);
+        let error = reports[0]["error"].as_str().unwrap();
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[test]
 fn a_worker_killed_while_fetching_leaves_nothing_that_the_next_would_use() {
     let scene = Scene::new();
     let archive = package();

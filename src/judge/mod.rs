@@ -38,7 +38,7 @@ mod toolchain;
 
 pub use limits::UNSET_TIME_LIMIT;
 pub use progress::EventSink;
-pub use request::RequestError;
+pub use request::{MAX_FILES, RequestError};
 pub use settings::{JudgeSettings, StartError};
 pub use toolchain::ToolchainState;
 

@@ -14,7 +14,7 @@ use crate::units::Bytes;
 use crate::verdict::Reason;
 
 /// More source files than any contest allows; each costs an inode of the compile box.
-const MAX_FILES: usize = 256;
+pub const MAX_FILES: usize = 256;
 
 /// Why a submission cannot be judged as it was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

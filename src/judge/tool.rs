@@ -95,9 +95,14 @@ impl Workshop<'_> {
             return first;
         }
         for older in older_standards(&self.judge.table, &language.id) {
-            if let Ok(tool) = self.compile(name, older, sources, flags, limits) {
-                tracing::info!(program = %name, language = %older.id, "compiles only by an older standard");
-                return Ok(tool);
+            match self.compile(name, older, sources, flags, limits) {
+                Ok(tool) => {
+                    tracing::info!(program = %name, language = %older.id, "compiles only by an older standard");
+                    return Ok(tool);
+                }
+                // A language that this host lacks says nothing about the source either.
+                Err(Fault::Checker(_) | Fault::Language(_)) => {}
+                Err(fault) => return Err(fault),
             }
         }
         first

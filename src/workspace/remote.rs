@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::fetch::{FetchError, FetchSettings, Fetcher, Urgency, Wanted};
 use crate::cache::Entry;
+use crate::judge::MAX_FILES;
 use crate::package::{self, Package};
 use crate::sandbox::CancelToken;
 use crate::submission::{Content, Remote, RemoteKind, Submission};
@@ -60,13 +61,25 @@ impl Remotes {
         submission: &'a Submission,
         cancel: &CancelToken,
     ) -> Result<Cow<'a, Submission>, FetchError> {
+        // Refused when it is judged; until then it costs nothing.
+        if submission.files.len() > MAX_FILES {
+            return Ok(Cow::Borrowed(submission));
+        }
+        let limit = self.fetcher.largest_source();
+        let mut size = 0;
         let mut submission = Cow::Borrowed(submission);
         for place in 0..submission.files.len() {
             let Some(Content::Remote(remote)) = submission.files.get(place).map(|file| &file.content) else {
                 continue;
             };
             let wanted = self.fetcher.check(remote)?;
-            let content = match String::from_utf8(self.fetcher.file(&wanted, Urgency::Needed, cancel)?) {
+            let bytes = self.fetcher.file(&wanted, Urgency::Needed, cancel)?;
+            // One file of the cache may be named any number of times.
+            size += bytes.len() as u64;
+            if size > limit.0 {
+                return Err(FetchError::TooMuchSource { limit });
+            }
+            let content = match String::from_utf8(bytes) {
                 Ok(text) => Content::Text(text),
                 Err(error) => Content::Base64(STANDARD.encode(error.as_bytes())),
             };

@@ -14,7 +14,13 @@ pub(super) fn interpret(finished: &Finished<'_>) -> Result<Opinion, BrokenProtoc
     let opinion = |grade, score| {
         Ok(Opinion { score, judge_message: message(finished.stderr), ..Opinion::plain(grade) })
     };
-    if let Some(rest) = said.strip_prefix("partially correct (") {
+    // Beside a code that rejects or gives up, the words count only where they say the code itself: they may be the
+    // contestant's own, quoted by a checker that is not made with testlib.
+    let is_part = |rest: &&str| match finished.code {
+        1..=4 | 8 => count(rest).is_some_and(|(hundredths, _)| hundredths == f64::from(finished.code)),
+        _ => true,
+    };
+    if let Some(rest) = said.strip_prefix("partially correct (").filter(is_part) {
         return match count(rest) {
             Some((hundredths, rest)) if hundredths <= 100.0 && rest.starts_with(')') => {
                 opinion(Grade::Partial, Some(Score::Fraction(hundredths / 100.0)))
@@ -88,6 +94,16 @@ mod tests {
             assert!(says(20, stderr).unwrap_err().contains("0 to 100"), "{stderr}");
         }
         assert!(says(16, "").is_err());
+    }
+
+    #[test]
+    fn words_beside_a_rejecting_code_make_no_part_of_it() {
+        for code in [1, 2, 4, 8] {
+            assert_eq!(says(code, "partially correct (100)"), Ok((Grade::Wrong, None)));
+            let part = says(code, &format!("partially correct ({code}) some"));
+            assert_eq!(part, Ok((Grade::Partial, Some(Score::Fraction(f64::from(code) / 100.0)))));
+        }
+        assert!(says(3, "partially correct (100)").unwrap_err().contains("gave up"));
     }
 
     #[test]

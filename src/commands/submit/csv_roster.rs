@@ -1,11 +1,12 @@
 //! Reads a CSV of students' work.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
 use super::super::CommandError;
+use super::super::sources::leads_inside;
 use super::super::start::shown;
 use super::roster::{BadRow, Draft, Row};
 
@@ -121,11 +122,26 @@ fn read_row(columns: &StringRecord, row: &StringRecord, folder: &Path, place: St
         problem = Some("column student: it is empty: name whose work this is".to_owned());
     } else if draft.sources.is_empty() {
         problem = Some("column source: it is empty: name a file or a folder".to_owned());
+    } else if let Some(source) = draft.sources.iter().find(|source| is_led_out(source, folder)) {
+        problem = Some(format!(
+            "column source: '{}' is, or lies in, a symbolic link out of the CSV's folder; put the file itself there",
+            shown(source)
+        ));
     }
     match problem {
         Some(problem) => Err(BadRow { draft: Box::new(draft), problem }),
         None => Ok(draft),
     }
+}
+
+/// Whether a path that is written as one below the folder leads elsewhere: what lies there came from students, and a
+/// link among it must not show a file of the judge's. Who writes another path into the CSV means it.
+fn is_led_out(source: &Path, folder: &Path) -> bool {
+    let is_below = source.strip_prefix(folder).is_ok_and(|below| {
+        below.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+    });
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    is_below && source.exists() && !leads_inside(source, folder)
 }
 
 #[cfg(test)]
@@ -195,6 +211,28 @@ mod tests {
         let refused = latin[0].as_ref().unwrap_err();
         assert!(refused.problem.contains("UTF-8") && refused.draft.place.ends_with("line 2"), "{refused:?}");
         assert!(latin[1].is_ok());
+    }
+
+    #[test]
+    fn a_link_out_of_the_folder_is_no_source() {
+        let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (inside, outside) = (folder.path().join("a.py"), elsewhere.path().join("key.py"));
+        std::fs::write(&inside, "1").unwrap();
+        std::fs::write(&outside, "secret").unwrap();
+        std::os::unix::fs::symlink(&outside, folder.path().join("b.py")).unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("c")).unwrap();
+        std::os::unix::fs::symlink("a.py", folder.path().join("d.py")).unwrap();
+        let path = folder.path().join("students.csv");
+        let outside = outside.display();
+        let text =
+            format!("student,source\na,a.py\nb,a.py;b.py\nc,./c/key.py\nd,d.py\ne,{outside}\nf,none.py\n");
+        std::fs::write(&path, text.replace("a.py;b.py", "\"a.py;b.py\"")).unwrap();
+        let rows = read(&path).unwrap();
+        let refused: Vec<_> = rows.iter().filter_map(|row| row.as_ref().err()).collect();
+        assert_eq!(refused.iter().map(|bad| bad.draft.student.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+        assert!(
+            refused.iter().all(|bad| bad.problem.contains("column source") && bad.problem.contains("link"))
+        );
     }
 
     proptest! {

@@ -36,9 +36,10 @@ pub(super) fn unpack(reader: impl Read, target: &mut Target<'_>) -> Result<(), P
     let mut archive = Archive::new(reader);
     let entries = archive.entries().map_err(|error| Problem::reading(None, &error))?.raw(true);
     let mut announced = Announced::default();
-    let mut extensions = 0;
+    let (mut extensions, mut counted) = (0, 0);
     for entry in entries {
         let mut entry = entry.map_err(|error| Problem::reading(None, &error))?;
+        target.go_on()?;
         let kind = entry.header().entry_type();
         if matches!(
             kind,
@@ -59,6 +60,17 @@ pub(super) fn unpack(reader: impl Read, target: &mut Target<'_>) -> Result<(), P
         announced.any = false;
         let size = header.entry_size().map_err(|error| Problem::reading(Some(&name), &error))?;
         let executable = header.mode().is_ok_and(|mode| mode & 0o111 != 0);
+        // A folder may be named again and again, each time for a few compressed bytes.
+        counted += 1;
+        if counted > target.most_entries() {
+            let most = target.most_entries();
+            return Err(Problem::broken(format!("it holds more than {most} entries (fetch.most_entries)")));
+        }
+        let is_folder = kind == EntryType::Directory || name.ends_with(b"/");
+        if is_folder && size > 0 {
+            // Readers disagree on whether content follows; here it would be decompressed only to be passed over.
+            return Err(Problem::entry(&name, "it is a folder with content of its own; pack it again"));
+        }
         match kind {
             // In the old format folders are files whose names end so.
             EntryType::Regular | EntryType::Continuous if name.ends_with(b"/") => target.directory(&name)?,

@@ -61,6 +61,14 @@ impl<'a> Target<'a> {
         self.limits.entries
     }
 
+    /// Whether to go on at all.
+    ///
+    /// # Errors
+    /// [`Problem::Cancelled`].
+    pub(super) fn go_on(&self) -> Result<(), Problem> {
+        if self.cancel.is_cancelled() { Err(Problem::Cancelled) } else { Ok(()) }
+    }
+
     /// Makes a folder and those above it; it may be there.
     pub(super) fn directory(&mut self, name: &[u8]) -> Result<(), Problem> {
         let parts = parts(name)?;
@@ -110,9 +118,7 @@ impl<'a> Target<'a> {
         let mut buffer = [0; 1 << 15];
         let mut written = 0;
         loop {
-            if self.cancel.is_cancelled() {
-                return Err(Problem::Cancelled);
-            }
+            self.go_on()?;
             let count = match content.read(&mut buffer) {
                 Ok(0) => return Ok(written),
                 Ok(count) => count,

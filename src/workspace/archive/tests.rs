@@ -332,6 +332,21 @@ fn bombs_stop_at_their_limits() {
 }
 
 #[test]
+fn folders_of_a_tape_cost_no_more_than_files() {
+    // Nothing is made for a folder that is there, yet each of them is read.
+    for name in [&b"./"[..], b"data/"] {
+        let many = vec![tar_entry(EntryType::Directory, name, b""); 60];
+        let message = unpack_bytes(&gzip(&tar_of(&many))).refusal();
+        assert!(message.contains("more than 50 entries (fetch.most_entries)"), "{message}");
+    }
+    let zeros = vec![0; 4 << 20];
+    for kind in [EntryType::Directory, EntryType::Regular] {
+        let message = unpack_bytes(&gzip(&tar_of(&[tar_entry(kind, b"data/", &zeros)]))).refusal();
+        assert!(message.contains("'data/': it is a folder with content"), "{message}");
+    }
+}
+
+#[test]
 fn what_is_no_archive_is_refused_with_what_it_is() {
     for (bytes, expected) in [
         (&b""[..], "it is empty"),
@@ -374,6 +389,10 @@ fn unpacking_stops_when_told() {
     fs::write(&packed, zip_of(&[("1.in", b"1")])).unwrap();
     let cancel = CancelToken::new().unwrap();
     cancel.cancel();
+    let outcome = unpack(&packed, "a", directory.path(), LIMITS, &cancel);
+    assert!(matches!(outcome, Err(ArchiveError::Cancelled)), "{outcome:?}");
+    // Also where there is nothing to write.
+    fs::write(&packed, tar_of(&[tar_entry(EntryType::Directory, b"./", b"")])).unwrap();
     let outcome = unpack(&packed, "a", directory.path(), LIMITS, &cancel);
     assert!(matches!(outcome, Err(ArchiveError::Cancelled)), "{outcome:?}");
 }

@@ -70,6 +70,15 @@ pub enum FetchError {
         /// The setting that says so.
         key: &'static str,
     },
+    /// Source files that together are more than may be fetched.
+    #[error(
+        "the source files to be fetched are larger than {limit} together, the most this worker fetches for one \
+         submission (fetch.largest_file)"
+    )]
+    TooMuchSource {
+        /// The limit.
+        limit: Bytes,
+    },
     /// Something else is there.
     #[error("{url}: its SHA-256 is {found}, and the submission asks for {wanted}; correct one of them")]
     Mismatch {
@@ -153,6 +162,7 @@ impl FetchError {
             | Self::Digest { .. }
             | Self::Refused { .. }
             | Self::TooLarge { .. }
+            | Self::TooMuchSource { .. }
             | Self::Mismatch { .. }
             | Self::Cancelled => false,
         }

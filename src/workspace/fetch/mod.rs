@@ -103,6 +103,11 @@ impl Fetcher {
         self.settings.capacity
     }
 
+    /// The most that the source files of a submission may have.
+    pub(super) fn largest_source(&self) -> Bytes {
+        self.settings.largest_file
+    }
+
     /// Checks where something is and whether it may be fetched.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ pub struct FetchSettings {
     /// What may be fetched: URLs below any of these, redirects included. `https://files.example/`,
     /// `s3://bucket/problems/`.
     pub allow: Vec<AllowedUrl>,
-    /// The largest source file.
+    /// The largest source file, and the most that the fetched files of one submission may have together.
     pub largest_file: Bytes,
     /// The largest archive, as it is sent.
     pub largest_archive: Bytes,
