@@ -127,12 +127,21 @@ impl Worker<'_> {
                 outlet.progress(&event);
             }
         };
-        let mut report = self.report(job, &events);
+        let mut is_network = false;
+        let mut report = self.report(job, &events, &mut is_network);
         drop(judging);
         let judged = Instant::now();
         report.phases_ms.queue = milliseconds(queued);
         if is_ours(job, &report) {
-            if outlet.may_try_elsewhere(job) {
+            if is_network && outlet.may_try_elsewhere(job) {
+                // A server that does not answer is no reason to take in nothing else: whoever may send names it.
+                let problem = report.error.as_deref().unwrap_or_default();
+                tracing::warn!(id = %job.key().id, "given back: {problem}");
+                instruments::submission_returned();
+                outlet.settle(&report, self.backlog.return_job(&job.key()), Settlement::Return);
+                return;
+            }
+            if !is_network && outlet.may_try_elsewhere(job) {
                 let problem = report.error.as_deref().unwrap_or("an unknown failure of this host");
                 tracing::error!(id = %job.key().id, "given back, because this host failed: {problem}");
                 outlet.is_unwell(problem);
@@ -184,7 +193,8 @@ impl Worker<'_> {
         false
     }
 
-    fn report(self, job: &Job, events: &EventSink<'_>) -> Report {
+    /// Judges, or says why not; `is_network` is set where a server did not answer.
+    fn report(self, job: &Job, events: &EventSink<'_>, is_network: &mut bool) -> Report {
         let submission = &*job.delivery.submission;
         if job.cancel.is_cancelled() {
             return self.judge.cancelled(submission, events);
@@ -210,6 +220,7 @@ impl Worker<'_> {
             }
             Ok(Err(WorkspaceError::Cancelled)) => self.judge.cancelled(submission, events),
             Ok(Err(error)) => {
+                *is_network = error.is_network();
                 let reason = if error.is_ours() { Reason::Sandbox } else { Reason::Package };
                 refuse(reason, &error.to_string())
             }

@@ -119,6 +119,11 @@ pub enum WorkspaceError {
 }
 
 impl WorkspaceError {
+    /// Whether a server did not answer, or not as it should for long; nobody knows whose fault that is.
+    pub fn is_network(&self) -> bool {
+        matches!(self, Self::Fetch(FetchError::Unreachable { .. }))
+    }
+
     /// Whether this host is to blame, not the submission or the package.
     pub fn is_ours(&self) -> bool {
         match self {

@@ -96,3 +96,27 @@ fn a_worker_that_will_end_does_not_wear_out_what_waits() {
     assert_eq!(second.stop().code, 0);
     site.check(all, 0);
 }
+
+#[test]
+fn a_server_that_is_away_is_tried_again_and_holds_up_nothing_else() {
+    let site = Site::ready();
+    // Nobody listens there any more.
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let server = format!("http://127.0.0.1:{port}/");
+    let mut worker = site.worker(&["--allow-url", &server, "--fetch-attempts", "1"]);
+    worker.wait_for("connected to the broker role=\"consuming\"");
+    let mut away = submission("away", SUM);
+    away["problem"] = json!({"url": format!("{server}sum.zip"), "sha256": "0".repeat(64)});
+    site.submit(&away);
+    site.submit(&submission("here", SUM));
+    let answers = site.answers(&["away", "here"]);
+    assert_eq!(
+        (answers["here"][0].key.as_str(), answers["away"][0].key.as_str()),
+        ("verdict.AC", "verdict.JE")
+    );
+    let said = worker.stop();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.stderr.contains("given back: "), "{said:?}");
+    assert!(!said.stderr.contains("this host failed"), "{said:?}");
+    site.check(answers, 0);
+}
