@@ -23,7 +23,7 @@ fn a_revoked_password_is_named_without_being_said_and_recovers() {
     worker.wait_for("connected to the broker role=\"consuming\"");
     change("change_password", "another");
     site.close_workers();
-    let place = format!("broker 127.0.0.1:{}/{}: the broker refuses user '{user}'", node.port(), site.name);
+    let place = format!("broker 127.0.0.1:{}/{}: it refuses user '{user}'", node.port(), site.name);
     worker.wait_for(&place);
     site.submit(&submission("late", SUM));
     change("change_password", PASSWORD);

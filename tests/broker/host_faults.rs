@@ -9,7 +9,7 @@ use serde_json::json;
 use super::common::{SUM, text};
 use super::http::{address_in, get};
 use super::site::{Site, submission};
-use super::worker::Worker;
+use super::worker::{Worker, nothing_is_left_of};
 
 #[test]
 fn a_full_disk_costs_nobody_a_verdict_and_is_waited_out() {
@@ -54,6 +54,7 @@ fn a_worker_that_can_never_judge_again_ends_and_costs_nobody_a_verdict() {
     let site = Site::ready();
     let mut first = site.worker(&[]);
     first.wait_for("connected to the broker role=\"consuming\"");
+    let keepers = first.keepers();
     first.kill_keeper();
     site.submit(&submission("waits", SUM));
     let said = first.end();
@@ -63,6 +64,7 @@ fn a_worker_that_can_never_judge_again_ends_and_costs_nobody_a_verdict() {
     let answers = site.answers(&["waits"]);
     assert_eq!(answers["waits"][0].key, "verdict.AC");
     assert_eq!(second.stop().code, 0);
+    nothing_is_left_of(&keepers);
     site.check(answers, 0);
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct Worker {
     child: Child,
     log: PathBuf,
     keepers: Vec<i32>,
+    keepers_were_killed: bool,
     has_ended: bool,
 }
 
@@ -35,7 +36,8 @@ impl Worker {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         let child = command.spawn().unwrap();
         guardian::watch(&child);
-        let mut worker = Self { child, log, keepers: Vec::new(), has_ended: false };
+        let mut worker =
+            Self { child, log, keepers: Vec::new(), keepers_were_killed: false, has_ended: false };
         worker.wait_for(" ready: ");
         worker.keepers = children(worker.id());
         worker
@@ -45,8 +47,14 @@ impl Worker {
         self.child.id().try_into().unwrap()
     }
 
-    /// Kills the keeper of its boxes.
-    pub(crate) fn kill_keeper(&self) {
+    /// The keeper of its boxes.
+    pub(crate) fn keepers(&self) -> Vec<i32> {
+        self.keepers.clone()
+    }
+
+    /// Kills the keeper of its boxes. What that leaves is removed by the next to start on this host.
+    pub(crate) fn kill_keeper(&mut self) {
+        self.keepers_were_killed = true;
         for keeper in &self.keepers {
             kill(Pid::from_raw(*keeper), Signal::SIGKILL).unwrap();
         }
@@ -110,12 +118,8 @@ impl Worker {
             std::thread::sleep(Duration::from_millis(10));
         };
         self.has_ended = true;
-        for keeper in &self.keepers {
-            let deadline = Instant::now() + PATIENCE;
-            while is_alive(*keeper) || has_groups(*keeper) {
-                assert!(Instant::now() < deadline, "something of keeper {keeper} is left:\n{}", self.log());
-                std::thread::sleep(Duration::from_millis(10));
-            }
+        if !self.keepers_were_killed {
+            nothing_is_left_of(&self.keepers);
         }
         Said {
             code: status.code().unwrap_or_else(|| 128 + status.signal().unwrap()),
@@ -152,6 +156,18 @@ fn is_alive(id: i32) -> bool {
 }
 
 /// Whether a keeper's groups, named after it, are in any hierarchy.
+/// Waits until neither keepers nor anything they made is there any more.
+#[track_caller]
+pub(crate) fn nothing_is_left_of(keepers: &[i32]) {
+    for keeper in keepers {
+        let deadline = Instant::now() + PATIENCE;
+        while is_alive(*keeper) || has_groups(*keeper) {
+            assert!(Instant::now() < deadline, "something of keeper {keeper} is left");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
 fn has_groups(keeper: i32) -> bool {
     let prefix = format!("{keeper}-");
     let mounts = Process::myself().unwrap().mountinfo().unwrap();

@@ -162,7 +162,7 @@ impl Account {
 
     fn next(&self, queue: &str, keep: bool) -> Read {
         let deadline = Instant::now() + PATIENCE;
-        let message = self.attempt(async |channel| {
+        let get = async |channel: &Channel| {
             loop {
                 if let Some(message) = channel.basic_get(queue.into(), BasicGetOptions::default()).await? {
                     if keep {
@@ -176,7 +176,16 @@ impl Account {
                 assert!(Instant::now() < deadline, "nothing comes to {queue}");
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-        });
+        };
+        let message = loop {
+            match self.attempt(get) {
+                // A worker that has just begun may still be declaring it.
+                Err(Answer::Refused(404)) if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                message => break message,
+            }
+        };
         let delivery = message.unwrap().delivery;
         let headers = delivery.properties.headers().clone().unwrap_or_default();
         Read {
