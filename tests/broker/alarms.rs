@@ -6,7 +6,7 @@ use serde_json::json;
 use super::backend::Backend;
 use super::common::{SUM, Scene};
 use super::fleet::{Fleet, wait_until};
-use super::invariants::{Expected, check_answers, check_queues};
+use super::invariants::{Expected, check_answers, check_queues, wait_until_drained};
 use super::node::{Client, Node};
 use super::site::{SLOW, submission};
 
@@ -58,6 +58,7 @@ fn hold_back(node: &Node, alarm: &[&str], over: &[&str]) {
     submit("last", SUM, &mut expected);
     backend.wait_for_answers(expected.len());
     check_answers(&backend, &expected);
+    wait_until_drained(node, "/");
     fleet.stop_all();
     drop(backend);
     check_queues(&Client::new(node), 0..=0);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::backend::Backend;
 use super::common::{SUM, Scene};
 use super::fleet::{Fleet, wait_until};
-use super::invariants::{Expected, check_answers, check_queues};
+use super::invariants::{Expected, check_answers, check_queues, wait_until_drained};
 use super::node::{Client, Mapper, Node};
 use super::site::submission;
 
@@ -110,6 +110,7 @@ fn a_cluster_loses_nothing_with_its_leader_nor_with_its_majority() {
     backend.wait_for_answers(expected.len());
     check_answers(&backend, &expected);
     assert!(fleet.is_running(0));
+    wait_until_drained(&cluster.nodes[0], "/");
     fleet.stop_all();
     drop(backend);
     cluster.wait_until_whole("gavel.results");

@@ -1,9 +1,10 @@
 //! What must hold whatever died: nothing lost, nothing stuck, nothing left, and totals that agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use super::backend::{Answer, Backend};
-use super::node::Client;
+use super::node::{Client, Node, PATIENCE};
 
 /// The verdicts that each submission may get, by id.
 pub(crate) type Expected = BTreeMap<String, Vec<&'static str>>;
@@ -47,6 +48,19 @@ fn check_one(id: &str, answers: &[Answer], allowed: &[&str], publishes: usize) -
         wrong.push(format!("{id} was published {publishes} times and has {} first answers", plain.len()));
     }
     wrong
+}
+
+/// Waits until workers have nothing any more, delivered or not. What a backend published twice, for want of a
+/// confirmation, may still wait when everything has its answer.
+#[track_caller]
+pub(crate) fn wait_until_drained(node: &Node, vhost: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let listed = node.control(&["list_queues", "-p", vhost, "--no-table-headers", "name", "messages"]);
+        let waits = |line: &&str| line.starts_with("gavel.judge.") && !line.ends_with("\t0");
+        let Some(line) = listed.lines().find(waits) else { return };
+        assert!(Instant::now() < deadline, "never drained: {line}");
+    }
 }
 
 /// Nothing waits, nothing is unacknowledged, and what is dead is what was expected. For brokers whose workers

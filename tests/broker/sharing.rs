@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::backend::Backend;
 use super::common::SUM;
 use super::fleet::Fleet;
-use super::invariants::{Expected, check_answers, check_queues};
-use super::node::Client;
+use super::invariants::{Expected, check_answers, check_queues, wait_until_drained};
+use super::node::{Client, Node};
 use super::site::{Site, submission};
 
 /// Long enough for the machine's other work not to decide who gets what.
@@ -80,6 +80,7 @@ fn two_workers_on_the_same_queues_share_them_evenly() {
         assert!(share >= 48, "{share} of 160 for one of two: {shares:?}");
     }
     check_answers(&backend, &expected);
+    wait_until_drained(Node::shared(), &site.name);
     fleet.stop_all();
     drop(backend);
     check_queues(&Client::at(&site.address()), 0..=0);
@@ -109,6 +110,7 @@ fn workers_that_come_and_go_answer_everything_once() {
     backend.wait_for_answers(more);
     fleet.start_all();
     backend.wait_for_answers(expected.len());
+    wait_until_drained(Node::shared(), &site.name);
     fleet.stop_all();
     check_answers(&backend, &expected);
     // Nobody died, so nobody had to do anything twice, but for what was published twice for want of a confirmation.

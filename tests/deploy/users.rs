@@ -170,12 +170,23 @@ fn a_worker_that_may_declare_nothing_judges() {
     assert_eq!(operator.look("gavel.judge.normal").0, 0);
 }
 
+/// Waits until a worker consumes, which it does once all is declared. Asked of the node, not over a connection: the broker
+/// ends one that uses a queue which is just being made.
+fn wait_for_consumer(node: &Node) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
+    let listing = ["list_queues", "-p", "gavel", "--no-table-headers", "name", "consumers"];
+    while !node.control(&listing).contains("gavel.judge.normal\t1") {
+        assert!(std::time::Instant::now() < deadline, "the worker does not consume");
+    }
+}
+
 #[test]
 fn definitions_may_be_imported_under_a_running_worker_and_again() {
     let (scene, node) = (Scene::new(), Node::start());
     node.control(&["add_vhost", "gavel"]);
     node.control(&["set_permissions", "-p", "gavel", "guest", ".*", ".*", ".*"]);
     let worker = Worker::start(&scene, &address(&node, "guest"));
+    wait_for_consumer(&node);
     let operator = Account::open(&address(&node, "guest")).unwrap();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(180);
     let judge = |id: &str| {
@@ -201,6 +212,7 @@ fn definitions_may_be_imported_under_a_running_worker_and_again() {
     // Another declares what the definitions made.
     import_definitions(&node);
     let worker = Worker::start(&scene, &address(&node, "guest"));
+    wait_for_consumer(&node);
     judge("after");
     let said = worker.stop();
     assert_eq!(said.code, 0, "{said:?}");
