@@ -1,14 +1,15 @@
 //! Runs a checker of the package's on one output.
 //!
 //! The checker sees the package read-only at `/package`, the output under judgement on its standard input or as a file,
-//! and an empty feedback directory; nothing of an earlier run. It is run once; only when it was killed while the host ran
-//! out of memory, or its box was lost, once more, on the same output with a new feedback directory. Whatever it does that
+//! and an empty feedback directory; nothing of an earlier run. It is run once; only when its box was lost, once more, on the
+//! same output with a new feedback directory. Whatever it does that
 //! its protocol does not know is a judging error that names it.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
@@ -98,11 +99,10 @@ pub(super) fn ask(
     judge.preload(&checked.test.answer);
     judge.in_box(&tool.shape, cancel, |sandbox_box| {
         sandbox_box.attach(PROGRAM, tool.directory())?;
-        let mut said = run(checked, tool, checker, output, sandbox_box, cancel)?;
-        let killed = said.outcome.exit == Exit::Signal(libc::SIGKILL) && said.outcome.stopped.is_empty();
-        if killed && judge.host_memory.has_killed() {
-            tracing::info!(program = %tool.name, "killed while the kernel killed for want of memory; running again");
-            said = run(checked, tool, checker, output, sandbox_box, cancel)?;
+        let began = Instant::now();
+        let said = run(checked, tool, checker, output, sandbox_box, cancel)?;
+        if said.outcome.exit == Exit::Signal(libc::SIGKILL) && said.outcome.stopped.is_empty() {
+            judge.host_memory.has_spared_what_began(began)?;
         }
         let code = exit_code(tool, &said)?;
         let feedback = read_feedback(sandbox_box.workspace())

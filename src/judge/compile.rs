@@ -9,6 +9,7 @@ use std::io::Read as _;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::artifacts::{self, TakeError};
 use super::fault::Fault;
@@ -242,12 +243,10 @@ fn compile_into(
             // A first try that lost its box may have left files.
             let _ = std::fs::remove_dir_all(&directory);
             make_directory(&directory)?;
+            let began = Instant::now();
             let report = compile_in_box(judge, plan, argv, sandbox_box, &directory, cancel)?;
-            if report.reason == Some(Reason::Error) && judge.host_memory.has_killed() {
-                tracing::info!(
-                    "a compiler failed while the kernel killed for want of memory; compiling again"
-                );
-                return compile_in_box(judge, plan, argv, sandbox_box, &directory, cancel);
+            if report.reason == Some(Reason::Error) {
+                judge.host_memory.has_spared_what_began(began)?;
             }
             Ok(report)
         })?,

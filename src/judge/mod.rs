@@ -128,7 +128,8 @@ impl Judge {
         std::fs::create_dir_all(&spill)
             .map_err(|source| StartError::Directory { path: spill.clone(), source })?;
         let sandbox = Sandbox::start(&settings.sandbox)?;
-        let host = provenance::Host::read(settings.worker, sandbox.resource_control());
+        let control = sandbox.resource_control();
+        let host = provenance::Host::read(settings.worker, control);
         Ok(Self {
             sandbox,
             slots,
@@ -139,7 +140,7 @@ impl Judge {
             toolchains: toolchain::Toolchains::default(),
             preloaded: Mutex::new(HashSet::new()),
             may_raise_limits: settings.may_raise_limits,
-            host_memory: HostMemory::watch(),
+            host_memory: HostMemory::watch(control),
         })
     }
 

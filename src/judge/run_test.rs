@@ -5,7 +5,7 @@
 
 use std::os::fd::AsFd;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
@@ -118,24 +118,21 @@ pub(super) fn run_test(
         let mut stdout = Capture::whole(&judge.spill);
         let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
         sandbox_box.attach(PROGRAM, &run.program.directory)?;
-        let mut once = |stdout: &mut Capture, stderr: &mut Capture| -> Result<Outcome, Fault> {
-            let input = run.inputs.open(&test.input)?;
-            let command = Command {
-                argv,
-                env: &env,
-                directory: WORKSPACE,
-                stdin: input.as_fd(),
-                stdout: Stream::Capture(stdout),
-                stderr: Stream::Capture(stderr),
-                limits: run.limits.limits.clone(),
-            };
-            Ok(sandbox_box.run(command, cancel)?)
+        let input = run.inputs.open(&test.input)?;
+        let command = Command {
+            argv,
+            env: &env,
+            directory: WORKSPACE,
+            stdin: input.as_fd(),
+            stdout: Stream::Capture(&mut stdout),
+            stderr: Stream::Capture(&mut stderr),
+            limits: run.limits.limits.clone(),
         };
-        let mut outcome = once(&mut stdout, &mut stderr)?;
-        let killed = outcome.exit == Exit::Signal(libc::SIGKILL) && outcome.stopped.is_empty();
-        if killed && judge.host_memory.has_killed() {
-            tracing::info!(test = %test.name, "killed while the kernel killed for want of memory; running again");
-            outcome = once(&mut stdout, &mut stderr)?;
+        let began = Instant::now();
+        let outcome = sandbox_box.run(command, cancel)?;
+        // Also a program that only tells of a child's death.
+        if outcome.exit != Exit::Code(0) && outcome.stopped.is_empty() {
+            judge.host_memory.has_spared_what_began(began)?;
         }
         if outcome.exit != Exit::Code(0) && tracing::enabled!(tracing::Level::DEBUG) {
             let text = stderr.head(4096).unwrap_or_default();
