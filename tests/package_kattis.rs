@@ -51,7 +51,10 @@ fn a_plain_package_loads_with_the_published_defaults() {
     assert_eq!((package.title.as_str(), package.format), ("Sums", Format::KattisLegacy));
     assert_eq!(names(&package), ["sample/1", "secret/1"]);
     assert!(package.tests[0].sample && !package.tests[1].sample);
-    assert_eq!(package.limits.time, TimeLimit::FromSubmissions { multiplier: 5.0 });
+    assert_eq!(
+        package.limits.time,
+        TimeLimit::FromSubmissions { multiplier: 5.0, resolution: Duration::from_secs(1) }
+    );
     assert_eq!((package.limits.memory, package.limits.output), (Bytes::mib(2048), Bytes::mib(8)));
     assert_eq!(package.tests[0].check, tokens(TokenOptions::default()));
     assert_eq!(package.submissions[0].name, "accepted/a.py");

@@ -106,8 +106,8 @@ fn compute(package: &Package) -> Result<String, PackageError> {
     let limits = &package.limits;
     match limits.time {
         TimeLimit::Fixed(time) => duration(&mut hash, b"fixed", Some(time)),
-        TimeLimit::FromSubmissions { multiplier } => {
-            field(&mut hash, b"from submissions");
+        TimeLimit::FromSubmissions { multiplier, resolution } => {
+            duration(&mut hash, b"from submissions", Some(resolution));
             number(&mut hash, Some(multiplier.to_bits()));
         }
     }

@@ -14,12 +14,16 @@
 //! | `programs` | the programs of the jury's in a folder of them |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
+mod cases;
 mod checking;
 mod digest;
 mod error;
 mod expectation;
 mod folder;
 mod groups;
+mod icpc_problem_yaml;
+mod icpc_settings;
+mod includes;
 mod jury;
 mod kattis;
 mod load;
@@ -27,6 +31,7 @@ mod model;
 mod problem_yaml;
 mod program;
 mod programs;
+mod settings;
 mod submissions;
 mod submissions_yaml;
 mod submitting;
@@ -34,6 +39,7 @@ mod testdata;
 mod time_limit_files;
 mod title;
 mod tree;
+mod validators;
 mod yaml;
 
 pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
@@ -41,6 +47,10 @@ pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
 pub use groups::{Aggregation, Group, GroupVerdict, Member, Objective, OnReject, ScoreRange, Scoring};
+pub use icpc_problem_yaml::{IcpcProblemYaml, parse_icpc_problem_yaml};
+pub use icpc_settings::{
+    CaseSettings, GroupScoring, MaxScore, ScoreAggregation, SettingsFile, parse_test_settings,
+};
 pub use jury::{
     Expectation, GeneratorRun, InputValidator, InvalidInput, JurySubmission, OutputCase, PartialExpectation,
     ValidatorArguments, Verification,

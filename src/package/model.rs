@@ -123,11 +123,13 @@ pub struct PackageLimits {
 pub enum TimeLimit {
     /// The package says it.
     Fixed(Duration),
-    /// From the slowest jury submission with [`JurySubmission::sets_time_limit`]: its time × `multiplier`, at least one second, rounded up
-    /// to whole seconds.
+    /// From the slowest jury submission with [`JurySubmission::sets_time_limit`]: its time × `multiplier`, at least one `resolution`, rounded up
+    /// to a multiple of `resolution`.
     FromSubmissions {
-        /// Kattis' `time_multiplier`.
+        /// Kattis' `time_multiplier`, 2025-09's `time_multipliers.ac_to_time_limit`.
         multiplier: f64,
+        /// 2025-09's `time_resolution`; a second elsewhere.
+        resolution: Duration,
     },
 }
 
