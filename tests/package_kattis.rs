@@ -147,7 +147,7 @@ fn what_other_judges_add_is_a_warning_at_most() {
         ("problem_statement/problem.en.tex", "\\problemname{Sums}"),
         ("input_validators/validate.py", ""),
         ("output_validators/compare.py", ""),
-        ("data/invalid_input/x.in", ""),
+        ("data/extra/x.in", ""),
         ("data/secret/testdata.yaml", "accept_score: 1\ncolour: red\n"),
         ("generators/gen.py", ""),
         ("attachments/x.zip", ""),
@@ -158,7 +158,7 @@ fn what_other_judges_add_is_a_warning_at_most() {
     for part in [
         "problem.yaml:5: unknown key 'fancy'",
         "output_validators",
-        "data/invalid_input: not judged",
+        "data/extra: not judged",
         "data/secret/testdata.yaml:1: accept_score",
         "data/secret/testdata.yaml:2: unknown key 'colour'",
     ] {

@@ -15,11 +15,12 @@ use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 use super::program::JuryProgram;
 use super::settings::words;
+use super::submissions::{self, Demands};
 use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
 use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
-use super::{includes, submissions, validators};
+use super::{includes, validators};
 use crate::checker::{Comparator, CustomScore, FlagError, Protocol};
 
 /// Where custom output validators are; the second is the newer formats' name, which DOMjudge reads as well.
@@ -50,7 +51,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         ..Verification::default()
     };
     let submissions = match Tree::find(entries, "submissions") {
-        Some(entry) => submissions::read(tree, entry, &mut warnings)?,
+        Some(entry) => submissions::read(tree, entry, Demands::OfWhole, &mut warnings)?,
         None => Vec::new(),
     };
     let time = time_limit(entries, &problem, &ini, &mut warnings)?;
@@ -120,7 +121,7 @@ pub(super) fn short_name(root: &Path) -> String {
     root.file_name().map_or_else(|| "/".to_owned(), |name| one_line(&name.to_string_lossy()))
 }
 
-fn data_folder<'a>(root: &Path, entries: &'a [Entry]) -> Result<&'a Entry, PackageError> {
+pub(super) fn data_folder<'a>(root: &Path, entries: &'a [Entry]) -> Result<&'a Entry, PackageError> {
     match Tree::find(entries, "data") {
         Some(entry) if entry.kind == Kind::Directory => Ok(entry),
         other => Err(PackageError::NotAPackage {

@@ -177,7 +177,7 @@ fn check_version(node: &Node) -> Result<(), PackageError> {
             node.line,
             KEY,
             format!("format '{}'", one_line(other)),
-            "supported today: legacy",
+            "supported are legacy, 2025-09 and its drafts",
         )),
     }
 }
