@@ -27,6 +27,8 @@ pub struct Language {
     pub extensions: Vec<String>,
     /// Interpreter names in a first line `#!…` that mean this language; `*` is any.
     pub shebangs: Vec<String>,
+    /// A line that begins or ends with this means this language where several share an ending (`:-` of a Prolog rule).
+    pub line_mark: Option<String>,
     /// Compiler's argv template; `None` for languages that need no check and no compiler.
     pub compile: Option<Vec<String>>,
     /// What of the compile box becomes the program.

@@ -27,6 +27,7 @@ pub(super) struct RawLanguage {
     pub(super) name: Text,
     pub(super) sources: RawSources,
     pub(super) shebangs: Option<List>,
+    pub(super) line_mark: Option<Text>,
     pub(super) compile: Option<List>,
     pub(super) artifact: Option<Text>,
     pub(super) joins: Option<Text>,

@@ -64,6 +64,7 @@ impl Rules<'_> {
             default_source,
             extensions,
             shebangs: self.shebangs(raw.shebangs.as_ref())?,
+            line_mark: raw.line_mark.as_ref().map(|mark| self.line_mark(mark)).transpose()?,
             compile: raw.compile.as_ref().map(|argv| self.compile(argv, artifact)).transpose()?,
             artifact,
             joins: self.joins(raw)?,
@@ -158,6 +159,11 @@ impl Rules<'_> {
             shebangs.push(text.clone());
         }
         Ok(shebangs)
+    }
+
+    fn line_mark(&self, mark: &Text) -> Result<String, LanguageError> {
+        self.plain_text("line_mark", mark)?;
+        Ok(mark.get_ref().trim().to_owned())
     }
 
     fn artifact(&self, raw: &RawLanguage) -> Result<Artifact, LanguageError> {
