@@ -114,9 +114,12 @@ pub struct Judge {
     /// Problem package: a folder of tests, or an ICPC/Kattis package
     #[arg(value_name = "PACKAGE")]
     pub package: PathBuf,
-    /// Source files, the entry point first; or one folder of them
+    /// Source files, the entry point first, or one folder of them; where a problem asks for answers, those or a zip of them
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<PathBuf>,
+    /// The source that the program starts with [default: the first; in a folder, the one called main]
+    #[arg(short, long, value_name = "NAME")]
+    pub entry_point: Option<String>,
     /// Language id [default: by the files' endings; 'gavel languages' lists them]
     #[arg(short, long, value_name = "ID")]
     pub language: Option<String>,
