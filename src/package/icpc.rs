@@ -28,7 +28,7 @@ use super::submitting::SubmissionKind;
 use super::time_limit_files::{parse_domjudge_ini, parse_timelimit};
 use super::title;
 use super::tree::{Entry, Kind, Tree, read_at_most, read_text};
-use super::{includes, validators};
+use super::{included, validators};
 use crate::checker::{CustomScore, Protocol};
 
 /// Versions that are read: the stable one, and the drafts.
@@ -58,7 +58,10 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], version: &str) -> Result<Pack
         input_validators: validators::inputs(tree, entries, validation_limits, &mut warnings)?,
         ..Verification::default()
     };
-    let includes = includes::read(tree, entries, &mut warnings)?;
+    let includes = match Tree::find(entries, "include") {
+        Some(entry) => included::read(tree, entry, &mut warnings)?,
+        None => Vec::new(),
+    };
     let submissions = match Tree::find(entries, "submissions") {
         Some(entry) => submissions::read(tree, entry, Demands::OfTests, &mut warnings)?,
         None => Vec::new(),

@@ -331,9 +331,7 @@ impl Walk<'_> {
             _ => held.clone(),
         };
         let files = match beside(".files") {
-            Some(entry) if entry.kind == Kind::Directory => {
-                programs::files(self.tree, entry, folder.depth + 1)?
-            }
+            Some(entry) if entry.kind == Kind::Directory => programs::files(self.tree, entry)?,
             _ => Vec::new(),
         };
         self.tests.push(Test {

@@ -20,7 +20,7 @@ use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
 use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
-use super::{includes, validators};
+use super::{included, validators};
 use crate::checker::{Comparator, CustomScore, FlagError, Protocol};
 
 /// Where custom output validators are; the second is the newer formats' name, which DOMjudge reads as well.
@@ -44,7 +44,6 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     }
     mention_unused_folders(entries, &problem, &mut warnings);
     let validator = output_validator(tree, entries, &problem, &mut warnings)?;
-    let includes = includes::read(tree, entries, &mut warnings)?;
     let limits = problem.validation_limits;
     let mut verification = Verification {
         input_validators: validators::inputs(tree, entries, limits, &mut warnings)?,
@@ -88,6 +87,10 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
             checkers.push(CheckerProgram { program, protocol, call: None, limits, scores });
         }
     }
+    let includes = match Tree::find(entries, "include") {
+        Some(entry) => included::read(tree, entry, &mut warnings)?,
+        None => Vec::new(),
+    };
     let limits = PackageLimits {
         time,
         wall: None,

@@ -11,10 +11,11 @@
 //! | `folder` | a bare folder of tests |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
 //! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring` |
-//! | `includes`, `validators`, `cases` | folders that both ICPC formats have |
+//! | `validators`, `cases` | folders that both ICPC formats have |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
+//! | `included` | `include/`, what is put beside submissions |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
 mod cases;
@@ -29,7 +30,7 @@ mod icpc_problem_yaml;
 mod icpc_scoring;
 mod icpc_settings;
 mod icpc_tests;
-mod includes;
+mod included;
 mod jury;
 mod kattis;
 mod load;
