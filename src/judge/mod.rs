@@ -324,7 +324,7 @@ impl Judge {
         report.phases_ms.compile = milliseconds(started.elapsed());
 
         let started = Instant::now();
-        let inputs = files::Inputs::of(&self.sandbox, &package.directory)?;
+        let inputs = files::Inputs::of(&self.sandbox, package)?;
         let run = TestRun {
             judge: self,
             inputs: &inputs,

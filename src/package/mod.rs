@@ -9,13 +9,16 @@
 //! | `model` | nothing: the model itself, with `program`, `checking`, `groups`, `submitting`, `jury` |
 //! | `load` | which format a directory is in, and which packages lie below one |
 //! | `folder` | a bare folder of tests |
+//! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
+//! | `stash` | archives of packages, and what a package holds in another form |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
 mod checking;
 mod digest;
+mod dmoj;
 mod error;
 mod expectation;
 mod folder;
@@ -27,6 +30,7 @@ mod model;
 mod problem_yaml;
 mod program;
 mod programs;
+mod stash;
 mod submissions;
 mod submissions_yaml;
 mod submitting;
@@ -34,6 +38,7 @@ mod testdata;
 mod time_limit_files;
 mod title;
 mod tree;
+mod trouble;
 mod yaml;
 
 pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
@@ -49,6 +54,7 @@ pub use load::{discover, load};
 pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
+pub use stash::{Held, Stash};
 pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, parse_submissions_yaml};
 pub use submitting::{Include, Streams, SubmissionKind};
 pub use testdata::{GroupSettings, parse_testdata_yaml};
