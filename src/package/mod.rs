@@ -14,6 +14,7 @@
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
 //! | `stash` | archives of packages, and what a package holds in another form |
+//! | `included` | `include/`, what is put beside submissions |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
 mod checking;
@@ -23,6 +24,7 @@ mod error;
 mod expectation;
 mod folder;
 mod groups;
+mod included;
 mod jury;
 mod kattis;
 mod load;
@@ -30,6 +32,7 @@ mod model;
 mod problem_yaml;
 mod program;
 mod programs;
+mod scope;
 mod stash;
 mod submissions;
 mod submissions_yaml;

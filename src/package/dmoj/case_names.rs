@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use fancy_regex::{Regex, RegexBuilder};
 
-use super::config::Scope;
 use super::data::ProblemData;
 use crate::package::error::{PackageError, one_line};
+use crate::package::scope::Scope;
 use crate::package::yaml::{Node, Value};
 
 /// The patterns of the judge's own.

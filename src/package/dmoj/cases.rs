@@ -7,13 +7,13 @@
 use super::KEYS;
 use super::case_names;
 use super::checker;
-use super::config::Scope;
 use super::data::ProblemData;
 use super::suite;
 use crate::package::checking::{Check, Interaction};
 use crate::package::error::PackageError;
 use crate::package::groups::{Aggregation, Group, Member, OnReject};
 use crate::package::model::{Package, Test};
+use crate::package::scope::Scope;
 use crate::package::tree::Tree;
 use crate::package::trouble::Trouble;
 use crate::package::yaml::{Node, Value};

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::config::Scope;
 use super::data::ProblemData;
 use crate::checker::{Comparator, CustomScore, DmojChecker, DmojKind, FloatMode, Protocol};
 use crate::nearest::nearest;
@@ -10,6 +9,7 @@ use crate::package::checking::{Check, CheckerProgram};
 use crate::package::error::{PackageError, one_line};
 use crate::package::model::Package;
 use crate::package::program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
+use crate::package::scope::Scope;
 use crate::package::tree::{Kind, Tree};
 use crate::package::yaml::{Node, Value};
 use crate::units::Bytes;

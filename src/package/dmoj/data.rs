@@ -5,11 +5,11 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::config::Scope;
 use crate::cache::{Digest, KeyBuilder};
 use crate::package::error::{PackageError, one_line};
 use crate::package::model::Package;
 use crate::package::program::ProgramFile;
+use crate::package::scope::Scope;
 use crate::package::stash::{Held, Stash};
 use crate::package::tree::{Tree, open_regular};
 

@@ -1,13 +1,13 @@
 //! What a submission talks with, and what is compiled with it: `interactive` and `signature_grader`.
 
 use super::checker::{kind, limits, program};
-use super::config::Scope;
 use super::data::ProblemData;
 use crate::checker::{CustomScore, Protocol};
 use crate::package::checking::{Interaction, Interactor};
 use crate::package::error::{PackageError, one_line};
 use crate::package::model::{PackageLimits, TimeLimit};
 use crate::package::program::{LanguageHint, ProgramFile};
+use crate::package::scope::Scope;
 use crate::package::submitting::Include;
 use crate::package::tree::Tree;
 
@@ -15,8 +15,8 @@ use crate::package::tree::Tree;
 const PREPROCESSING: f64 = 2.0;
 const MEMORY_KIB: f64 = 524_288.0;
 
-/// Name that the contestant's file gets: none that a compiler is given by itself.
-const SUBMISSION: &str = "gavel_submission.inc.h";
+/// Name that the contestant's file gets, so that it is not that of the entry.
+const SUBMISSION: &str = "gavel_submission";
 
 /// The program of `interactive`.
 pub(super) fn read(
@@ -43,7 +43,7 @@ pub(super) fn read(
 
 /// The files of `signature_grader`, for C and for C++: the entry has the `main`, and the submission is compiled on its own
 /// with the header before it and its own `main`, where it has one, under another name (`dmoj/graders/signature.py`).
-pub(super) fn signature(scope: &Scope<'_>, data: &mut ProblemData<'_>) -> Result<Vec<Include>, PackageError> {
+pub(super) fn signature(scope: &Scope<'_>, data: &ProblemData<'_>) -> Result<Vec<Include>, PackageError> {
     let Some(node) = scope.own_get("signature_grader") else { return Ok(Vec::new()) };
     let inner = scope.bare().inside(node, "signature_grader")?;
     let name = |key: &str| -> Result<ProgramFile, PackageError> {
@@ -59,20 +59,18 @@ pub(super) fn signature(scope: &Scope<'_>, data: &mut ProblemData<'_>) -> Result
     };
     let (entry, header) = (name("entry")?, name("header")?);
     let rename = if inner.flag("allow_main") { "" } else { "#define main gavel_renamed_main\n" };
-    let text = format!(
-        "#define SIGNATURE_GRADER\n#include \"{}\"\n{rename}#include \"{SUBMISSION}\"\n",
-        header.name
-    );
+    let prefix = format!("#include \"{}\"\n{rename}", header.name);
     let includes = ["c", "cpp"].into_iter().map(|ending| {
-        let wrapper =
-            ProgramFile { name: format!("gavel_submission.{ending}"), path: data.text(text.clone()) };
+        // The entry is compiled as what the submission is.
         let stem = entry.name.rsplit_once('.').map_or(entry.name.as_str(), |(stem, _)| stem);
         let start = ProgramFile { name: format!("{stem}.{ending}"), path: entry.path.clone() };
         Include {
             language: Some(LanguageHint::Ending(ending.to_owned())),
             entry_point: Some(start.name.clone()),
-            files: vec![start, wrapper, header.clone()],
+            files: vec![start, header.clone()],
             submission_name: Some(SUBMISSION.to_owned()),
+            submission_prefix: prefix.clone(),
+            flags: vec!["-DSIGNATURE_GRADER".to_owned()],
         }
     });
     Ok(includes.collect())

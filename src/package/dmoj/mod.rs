@@ -18,7 +18,7 @@
 mod case_names;
 mod cases;
 mod checker;
-mod config;
+
 mod data;
 mod interaction;
 mod suite;
@@ -29,6 +29,7 @@ use super::error::PackageError;
 use super::kattis::short_name;
 use super::model::{Format, Package, PackageLimits, TimeLimit};
 use super::problem_yaml::ProblemYaml;
+use super::scope::Scope;
 use super::stash::Stash;
 use super::submitting::Streams;
 use super::tree::{Entry, Tree, read_text};
@@ -36,7 +37,6 @@ use super::trouble::Trouble;
 use super::yaml;
 use crate::package::groups::Scoring;
 use crate::units::Bytes;
-use config::Scope;
 use data::ProblemData;
 
 /// The file that makes a directory one of these.
@@ -133,7 +133,7 @@ pub(super) fn load(
     if let Some(streams) = trouble.keep(streams(&scope)) {
         package.streams = streams;
     }
-    if let Some(includes) = trouble.keep(interaction::signature(&scope, &mut data)) {
+    if let Some(includes) = trouble.keep(interaction::signature(&scope, &data)) {
         package.includes = includes;
     }
     cases::read(&scope, tree, &mut data, &mut package, trouble)?;

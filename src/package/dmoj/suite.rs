@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::config::Scope;
 use crate::package::error::{PackageError, one_line};
 use crate::package::jury::{Expectation, JurySubmission, PartialExpectation};
 use crate::package::model::Package;
+use crate::package::scope::Scope;
 use crate::package::tree::{Entry, Kind, Tree, below, read_text};
 use crate::package::trouble::Trouble;
 use crate::package::yaml::{self, Node, Value};

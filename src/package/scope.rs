@@ -1,11 +1,11 @@
-//! The tree of keys, in which a key that is not found is looked for further out (`ConfigNode`).
+//! The tree of keys, in which a key that is not found is looked for further out (DMOJ: `ConfigNode`).
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use crate::package::error::{PackageError, one_line};
-use crate::package::yaml::{Node, Value, plain};
+use super::error::{PackageError, one_line};
+use super::yaml::{Node, Value, plain};
 
 /// A map of keys and those around it, the innermost last.
 #[derive(Debug, Clone)]
