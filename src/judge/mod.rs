@@ -13,7 +13,8 @@
 //!
 //! One file a step: `request` checks, `compile` makes the program (with `toolchain` and `prepare` before
 //! it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks one test
-//! (with `check` where a program decides), `pipeline` runs them all, `progress` tells. `slots` and `boxes` say how much runs at once and where.
+//! (with `check` where a program decides), `pipeline` runs them all, `score` makes verdicts and scores of groups,
+//! `progress` tells. `slots` and `boxes` say how much runs at once and where.
 
 mod artifacts;
 mod boxes;
@@ -29,6 +30,7 @@ mod progress;
 mod provenance;
 mod request;
 mod run_test;
+mod score;
 mod scripts;
 mod settings;
 mod slots;
@@ -63,6 +65,7 @@ use host_memory::HostMemory;
 use pipeline::TestRun;
 use progress::EventSender;
 use request::Request;
+use score::Grader;
 use slots::Slots;
 
 /// Where a compiler works, as seen inside its box.
@@ -321,6 +324,7 @@ impl Judge {
         let limits = limits::of_run(submission, package, request.language, self.may_raise_limits, control);
         let output_limit = limits.limits.output.unwrap_or(package.limits.output);
         let checkers = Checkers::make(self, package, &request.tests, output_limit, cancel)?;
+        let grader = Grader::of(self, package, cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());
 
         let started = Instant::now();
@@ -330,13 +334,15 @@ impl Judge {
             inputs: &inputs,
             language: request.language,
             program: &program,
+            package,
             checkers: &checkers,
+            grader: grader.as_ref(),
             limits: &limits,
             stop: submission.policy.stop,
             cancel,
             events,
         };
-        pipeline::run_all(&run, &request.tests, report);
+        pipeline::run_all(&run, &request.tests, report)?;
         report.phases_ms.tests = milliseconds(started.elapsed());
         Ok(())
     }
@@ -351,8 +357,10 @@ impl Judge {
             reason: None,
             flags: Vec::new(),
             score: None,
+            range: None,
             compile: CompileReport::default(),
             tests: Vec::new(),
+            groups: Vec::new(),
             first_failure: None,
             max_cpu_ms: 0.0,
             max_memory_kib: 0,
