@@ -41,11 +41,11 @@
 //! | [`checker`] | whether an output is right | where it came from |
 //! | [`cache`] | directories named by what they were made from | what is in them |
 //! | [`sandbox`] | boxes: commands with limits in, facts out | verdicts, languages, packages |
-//! | [`settings`] | what a worker is told, and where | what the settings are for |
+//! | [`settings`] | what a worker is told, and where | connecting, listening, fetching |
 //! | [`submission`], [`verdict`], [`report`], [`units`], [`instruments`] | plain data and its text forms; what is measured | all input and output |
 //!
-//! Imports go one way: `commands → monitor → queue → workspace → judge → package, language, checker, cache → sandbox`;
-//! `settings` and the plain-data modules are for everyone. A test reads the `use crate::` lines and fails on a wrong
+//! Imports go one way: `commands → monitor → queue → settings → workspace → judge → package, language, checker, cache → sandbox`;
+//! the plain-data modules are for everyone. A test reads the `use crate::` lines and fails on a wrong
 //! arrow.
 //!
 //! # The processes, threads and connections of a worker

@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 /// `package` reads comparators' options into its model, so `checker` lies below it.
 const LAYERS: &[&[&str]] = &[
     &["units", "submission", "verdict", "report", "instruments"],
-    &["settings"],
     &["sandbox"],
     &["cache"],
     &["checker"],
     &["language", "package"],
     &["judge"],
     &["workspace"],
+    &["settings"],
     &["queue"],
     &["monitor"],
     &["cli", "commands"],

@@ -8,7 +8,6 @@ use super::{CommandError, output, start};
 use crate::cli::{Cgroups, ConfigFormat, Global, Worker as Arguments};
 use crate::queue::{Addresses, AmqpOptions, Health};
 use crate::settings::{Resolved, Settings};
-use crate::workspace::{AllowedUrl, FetchSettings, S3Settings};
 
 /// Reads the settings from flags, environment and file.
 ///
@@ -60,7 +59,6 @@ pub(crate) fn addresses(resolved: &Resolved, settings: &Settings) -> Result<Opti
 /// # Errors
 /// Usage, with the first thing that is wrong wherever the worker starts.
 pub(crate) fn check(global: &Global, resolved: &Resolved, settings: &Settings) -> Result<(), CommandError> {
-    fetch(resolved, settings)?;
     amqp_options(resolved, settings, Health::default())?;
     if settings.languages.as_ref().is_none_or(|path| path.exists()) {
         start::languages(&self::global(global, settings))?;
@@ -81,33 +79,6 @@ pub(crate) fn check(global: &Global, resolved: &Resolved, settings: &Settings) -
         }
     }
     Ok(())
-}
-
-/// What may be fetched.
-///
-/// # Errors
-/// Usage, when an allowed URL is none.
-pub(crate) fn fetch(resolved: &Resolved, settings: &Settings) -> Result<FetchSettings, CommandError> {
-    let fetch = &settings.fetch;
-    let allow = fetch.allow.iter().map(|text| text.parse::<AllowedUrl>());
-    let allow = allow.collect::<Result<_, _>>();
-    Ok(FetchSettings {
-        allow: allow
-            .map_err(|error| CommandError::Usage(format!("{}: {error}", resolved.place("fetch.allow"))))?,
-        largest_file: fetch.largest_file,
-        largest_archive: fetch.largest_archive,
-        largest_package: fetch.largest_package,
-        most_entries: fetch.most_entries,
-        highest_ratio: fetch.highest_ratio,
-        capacity: fetch.capacity,
-        connect_timeout: fetch.connect_timeout,
-        stall_timeout: fetch.stall_timeout,
-        timeout: fetch.timeout,
-        attempts: fetch.attempts,
-        ca_file: fetch.ca_file.clone(),
-        proxy: fetch.proxy.clone(),
-        s3: S3Settings { endpoint: fetch.s3_endpoint.clone(), region: fetch.s3_region.clone() },
-    })
 }
 
 /// How the broker is used; how that goes is said to `health`.
@@ -170,6 +141,7 @@ mod tests {
     use crate::cli::{Cli, Color};
     use crate::settings::{KEYS, Key, Kind, Places, SettingFlags};
     use crate::units::{Bytes, Time};
+    use crate::workspace::{FetchSettings, S3Settings};
 
     /// Every key that a file may have, with no value that is a default.
     const FILE: &str = r#"
@@ -244,7 +216,7 @@ mod tests {
             proxy: Some("http://proxy.example:21".to_owned()),
             s3: S3Settings { endpoint: Some("https://s3.example".to_owned()), region: "here".to_owned() },
         };
-        assert_eq!(fetch(&resolved, &Settings::of(&resolved).unwrap()).unwrap(), expected);
+        assert_eq!(Settings::of(&resolved).unwrap().fetch, expected);
     }
 
     #[test]

@@ -33,10 +33,12 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
         return Ok(ExitCode::from(exit::ACCEPTED));
     }
     let global = &configure::global(global, &settings);
-    let fetch = configure::fetch(&resolved, &settings)?;
-    let workspace =
-        Workspace::open_with_fetch(&settings.package_roots, &start::cache_directory(global)?, fetch)
-            .map_err(CommandError::usage)?;
+    let workspace = Workspace::open_with_fetch(
+        &settings.package_roots,
+        &start::cache_directory(global)?,
+        settings.fetch.clone(),
+    )
+    .map_err(CommandError::usage)?;
     let port = settings.listen.map(monitor::bind).transpose().map_err(CommandError::usage)?;
     // Before anything is to be counted.
     let metrics = port.is_some().then(Metrics::install).transpose().map_err(CommandError::judging)?;

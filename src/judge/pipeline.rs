@@ -9,53 +9,74 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
+use super::answers::Answers;
 use super::check::Checkers;
-use super::compile::Program;
 use super::fault::Fault;
 use super::files::Inputs;
-use super::limits::RunLimits;
 use super::progress::EventSender;
-use super::run_test::{TestResult, run_argv, run_shape, run_test};
+use super::run_test::{Runner, TestResult, run_test};
 use super::score::{Grader, Outcome, Standing, Trouble, Value, View};
 use super::slots::lock;
 use super::{Judge, panic_message};
-use crate::language::Language;
 use crate::package::{Package, ScoreRange, Scoring, Test};
 use crate::report::{EventKind, GroupReport, RangeReport, Report};
-use crate::sandbox::{CancelToken, Shape};
+use crate::sandbox::CancelToken;
 use crate::submission::Stop;
+use crate::units::Bytes;
 use crate::verdict::{Reason, Verdict};
+
+/// What is judged, and for whom.
+pub(super) struct Trial<'a> {
+    pub(super) judge: &'a Judge,
+    pub(super) package: &'a Package,
+    pub(super) inputs: &'a Inputs,
+    pub(super) stop: Stop,
+    pub(super) cancel: &'a CancelToken,
+    pub(super) events: &'a EventSender<'a>,
+}
+
+/// What was handed in, ready to be tested.
+pub(super) enum Entrant<'a> {
+    /// A program to run.
+    Program(&'a Runner<'a>),
+    /// Outputs to check, and what one may have.
+    Answers { answers: &'a Answers<'a>, limit: Bytes },
+}
 
 /// Everything the runs of one submission have in common.
 pub(super) struct TestRun<'a> {
     pub(super) judge: &'a Judge,
     pub(super) package: &'a Package,
-    pub(super) language: &'a Language,
-    pub(super) program: &'a Program,
+    pub(super) entrant: Entrant<'a>,
     pub(super) checkers: &'a Checkers<'a>,
-    pub(super) grader: Option<&'a Grader<'a>>,
-    pub(super) limits: &'a RunLimits,
     pub(super) stop: Stop,
     pub(super) cancel: &'a CancelToken,
     pub(super) events: &'a EventSender<'a>,
     pub(super) inputs: &'a Inputs,
 }
 
+impl<'a> TestRun<'a> {
+    pub(super) fn new(trial: &Trial<'a>, entrant: Entrant<'a>, checkers: &'a Checkers<'a>) -> Self {
+        let Trial { judge, package, inputs, stop, cancel, events } = *trial;
+        Self { judge, package, entrant, checkers, stop, cancel, events, inputs }
+    }
+}
+
 /// Runs all tests and fills the report's verdict, score, tests, groups and figures.
 ///
 /// # Errors
-/// When the package's groups are broken.
+/// When the package's groups or its grader are broken.
 pub(super) fn run_all(run: &TestRun<'_>, tests: &[&Test], report: &mut Report) -> Result<(), Fault> {
+    let grader = Grader::of(run.judge, run.package, run.cancel)?;
     let standing = Standing::new(run.package, tests, run.stop)?;
     let pipeline = Pipeline {
         run,
         tests,
         order: standing.order().to_vec(),
-        argv: run_argv(run.language, run.program, run.limits.memory_mib),
-        shape: run_shape(run.language),
         state: Mutex::new(State {
             tests,
             standing,
+            grader,
             next: 0,
             results: vec![None; tests.len()],
             told: 0,
@@ -85,14 +106,13 @@ struct Pipeline<'a> {
     tests: &'a [&'a Test],
     /// Tests in judging order.
     order: Vec<usize>,
-    argv: Vec<String>,
-    shape: Shape,
     state: Mutex<State<'a>>,
 }
 
 struct State<'a> {
     tests: &'a [&'a Test],
     standing: Standing<'a>,
+    grader: Option<Grader<'a>>,
     /// The next turn nobody has taken.
     next: usize,
     /// By test.
@@ -109,9 +129,8 @@ impl Pipeline<'_> {
         while let Some((index, token)) = self.take() {
             let test = self.tests[index];
             let tokens = [self.run.cancel, &token];
-            let result =
-                catch_unwind(AssertUnwindSafe(|| run_test(self.run, &self.argv, &self.shape, test, &tokens)))
-                    .unwrap_or_else(|panic| Err(Fault::Panic(panic_message(&*panic))));
+            let result = catch_unwind(AssertUnwindSafe(|| run_test(self.run, test, &tokens)))
+                .unwrap_or_else(|panic| Err(Fault::Panic(panic_message(&*panic))));
             let result = match result {
                 Ok(result) => result,
                 // Moot or cancelled; which of the two is told apart when it is decided.
@@ -209,7 +228,7 @@ impl State<'_> {
                 run.events.send(EventKind::Test { index, test: Box::new(result.report.clone()) });
             }
             let complete =
-                self.standing.tell(index, outcome, &mut |_, arguments, results| match run.grader {
+                self.standing.tell(index, outcome, &mut |_, arguments, results| match &self.grader {
                     Some(grader) => grader.grade(arguments, results),
                     None => Err(Trouble {
                         reason: Reason::Package,

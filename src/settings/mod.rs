@@ -10,7 +10,8 @@
 //!   what is accepted;
 //! - a password is a [`Secret`], and no text made here shows it.
 //!
-//! It refuses to know what the settings are for: nobody connects, listens or opens a cache here.
+//! It refuses to do anything with them: nobody connects, listens, fetches or opens a cache here. What another module
+//! is told as a whole ([`crate::workspace::FetchSettings`]) is that module's own type, filled here.
 
 mod error;
 mod file;
@@ -28,5 +29,5 @@ pub use flags::{AccessFlags, SettingFlags};
 pub use keys::{Fallback, KEYS, Key, Places};
 pub use layers::{DEFAULT_FILE, Origin, Resolved, Setting};
 pub use secret::{Secret, without_passwords};
-pub use typed::{AmqpSettings, FetchSettings, Settings, TlsSettings};
+pub use typed::{AmqpSettings, Settings, TlsSettings};
 pub use value::{Kind, Value};

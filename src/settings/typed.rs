@@ -9,6 +9,7 @@ use super::layers::Resolved;
 use super::secret::Secret;
 use super::value::Value;
 use crate::units::{Bytes, Time};
+use crate::workspace::{AddressError, AllowedUrl, FetchSettings, S3Settings};
 
 /// A worker's settings.
 #[derive(Debug, Clone)]
@@ -73,39 +74,12 @@ pub struct TlsSettings {
     pub key_file: Option<PathBuf>,
 }
 
-/// `[fetch]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchSettings {
-    /// URLs below which may be fetched; nothing is when empty.
-    pub allow: Vec<String>,
-    /// The largest source file.
-    pub largest_file: Bytes,
-    /// The largest archive, as it is sent.
-    pub largest_archive: Bytes,
-    /// The most an archive may hold, unpacked.
-    pub largest_package: Bytes,
-    /// Entries an archive may have.
-    pub most_entries: u64,
-    /// How many times larger than its archive a package may be.
-    pub highest_ratio: u64,
-    /// What all that was fetched may take on disk.
-    pub capacity: Bytes,
-    /// How long a connection may take to open.
-    pub connect_timeout: Time,
-    /// How long a server may be silent.
-    pub stall_timeout: Time,
-    /// How long one download may take.
-    pub timeout: Time,
-    /// How often something that fails is tried.
-    pub attempts: u32,
-    /// Authorities instead of those built in.
-    pub ca_file: Option<PathBuf>,
-    /// An HTTP proxy.
-    pub proxy: Option<String>,
-    /// An S3-compatible store.
-    pub s3_endpoint: Option<String>,
-    /// Its region.
-    pub s3_region: String,
+/// The URLs below which may be fetched.
+fn allowed(resolved: &Resolved, texts: &[String]) -> Result<Vec<AllowedUrl>, SettingsError> {
+    let read = |text: &String| text.parse();
+    texts.iter().map(read).collect::<Result<_, _>>().map_err(|error: AddressError| {
+        SettingsError::Conflict(format!("{}: {error}", resolved.place("fetch.allow")))
+    })
 }
 
 impl Settings {
@@ -148,7 +122,7 @@ impl Settings {
                 key_file: values.path("tls.key_file"),
             },
             fetch: FetchSettings {
-                allow: values.texts("fetch.allow"),
+                allow: allowed(resolved, &values.texts("fetch.allow"))?,
                 largest_file: values.size("fetch.largest_file"),
                 largest_archive: values.size("fetch.largest_archive"),
                 largest_package: values.size("fetch.largest_package"),
@@ -164,8 +138,10 @@ impl Settings {
                     .unwrap_or_default(),
                 ca_file: values.path("fetch.ca_file"),
                 proxy: values.text("fetch.proxy"),
-                s3_endpoint: values.text("fetch.s3_endpoint"),
-                s3_region: values.text("fetch.s3_region").unwrap_or_default(),
+                s3: S3Settings {
+                    endpoint: values.text("fetch.s3_endpoint"),
+                    region: values.text("fetch.s3_region").unwrap_or_default(),
+                },
             },
         };
         settings.go_together(resolved)?;
@@ -311,5 +287,14 @@ mod tests {
             assert_eq!(said == without, is_default, "{}: {said}", key.name);
             assert!(!said.contains("secret"), "{said}");
         }
+    }
+
+    #[test]
+    fn nothing_said_is_what_fetching_has_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("worker.toml");
+        std::fs::write(&path, "").unwrap();
+        let resolved = Resolved::read(Some(&path), &SettingFlags::default(), None, &[]).unwrap();
+        assert_eq!(Settings::of(&resolved).unwrap().fetch, FetchSettings::default());
     }
 }

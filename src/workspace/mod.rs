@@ -49,9 +49,12 @@ enum Files {
     /// They belong to somebody else.
     Rooted,
     /// They are an entry of the cache.
-    Cached(#[allow(dead_code)] Entry),
+    Cached(#[expect(dead_code, reason = "held, never read: an entry in use is not evicted")] Entry),
     /// They are an entry of the cache that others use, too.
-    Fetched(#[allow(dead_code)] Arc<remote::Fetched>),
+    Fetched(
+        #[expect(dead_code, reason = "held, never read: an entry in use is not evicted")]
+        Arc<remote::Fetched>,
+    ),
 }
 
 impl std::ops::Deref for Problem {

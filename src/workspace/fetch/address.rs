@@ -7,7 +7,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use ureq::http::Uri;
 
 /// Longer ones are no addresses of files.
@@ -211,19 +210,6 @@ impl FromStr for AllowedUrl {
 impl fmt::Display for AllowedUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
-    }
-}
-
-impl Serialize for AllowedUrl {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0.uri)
-    }
-}
-
-impl<'de> Deserialize<'de> for AllowedUrl {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(|error| serde::de::Error::custom(format!("'{}': {error}", shortened(&text))))
     }
 }
 

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::address::AllowedUrl;
 use crate::units::{Bytes, Time};
 
@@ -12,8 +10,7 @@ use crate::units::{Bytes, Time};
 ///
 /// By default nothing is fetched: whoever may enqueue submissions could otherwise make a worker ask any host
 /// it can reach, such as a cloud's metadata service.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FetchSettings {
     /// What may be fetched: URLs below any of these, redirects included. `https://files.example/`,
     /// `s3://bucket/problems/`.
@@ -51,8 +48,7 @@ pub const RATIO_FREE: Bytes = Bytes::mib(64);
 
 /// An S3-compatible store. Keys come from the environment only: `AWS_ACCESS_KEY_ID`,
 /// `AWS_SECRET_ACCESS_KEY` and, where there is one, `AWS_SESSION_TOKEN`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct S3Settings {
     /// The store's address, `https://minio.example:9000`; without it, Amazon's of the region.
     pub endpoint: Option<String>,
