@@ -46,7 +46,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     let validator = output_validator(tree, entries, &problem, &mut warnings)?;
     let limits = problem.validation_limits;
     let mut verification = Verification {
-        input_validators: validators::inputs(tree, entries, limits, &mut warnings)?,
+        input_validators: validators::inputs(tree, entries, limits, &mut warnings),
         ..Verification::default()
     };
     let submissions = match Tree::find(entries, "submissions") {

@@ -46,7 +46,7 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
     }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return match version(&entries)? {
-            Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version),
+            Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version, stash),
             _ => kattis::load(&tree, &entries),
         };
     }

@@ -11,7 +11,7 @@
 //! | `folder` | a bare folder of tests |
 //! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
-//! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring` |
+//! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring`, `icpc_constants` |
 //! | `validators`, `cases` | folders that both ICPC formats have |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
@@ -29,6 +29,7 @@ mod expectation;
 mod folder;
 mod groups;
 mod icpc;
+mod icpc_constants;
 mod icpc_problem_yaml;
 mod icpc_scoring;
 mod icpc_settings;
