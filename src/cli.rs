@@ -4,12 +4,14 @@
 //! they make sense on this machine is for `commands/` to find out.
 
 mod client;
+mod verify;
 
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, Submit, SubmitFormat};
+pub use verify::{Verify, VerifyFormat, VerifyPart};
 
 use crate::queue::Document;
 use crate::sandbox::{Profile, ResourceControl};
@@ -65,6 +67,7 @@ pub enum Command {
     /// Judge one submission, here and now
     Judge(Judge),
     /// Judge a package's own submissions against what each must get
+    #[command(after_help = verify::VERIFY_HELP)]
     Verify(Verify),
     /// Judge what a queue holds until told to stop
     #[command(after_help = WORKER_HELP)]
@@ -163,20 +166,6 @@ impl LimitFlags {
             processes: self.processes,
         }
     }
-}
-
-/// `gavel verify`.
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// Packages, or folders of packages
-    #[arg(value_name = "PACKAGE", required = true)]
-    pub packages: Vec<PathBuf>,
-    /// What to print
-    #[arg(short, long, value_enum, default_value_t = VerifyFormat::Human, value_name = "FORMAT")]
-    pub format: VerifyFormat,
-    /// When to stop a submission: first-failure, group or full
-    #[arg(short, long, value_name = "POLICY")]
-    pub policy: Option<Stop>,
 }
 
 /// What `gavel worker --help` ends with.
@@ -432,17 +421,6 @@ pub enum JudgeFormat {
     Json,
     /// Every event as it happens, one JSON object a line
     Ndjson,
-}
-
-/// What `verify` prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VerifyFormat {
-    /// A table a package
-    Human,
-    /// One JSON object
-    Json,
-    /// JUnit XML
-    Junit,
 }
 
 /// What `worker --print-config` prints.

@@ -14,6 +14,7 @@
 //! One file a step: `request` checks, `compile` makes the program (with `toolchain` and `prepare` before
 //! it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks one test
 //! (with `check` where a program decides), `pipeline` runs them all, `progress` tells. `slots` and `boxes` say how much runs at once and where.
+//! `jury` runs the jury's programs outside any judging.
 
 mod artifacts;
 mod boxes;
@@ -22,6 +23,7 @@ mod compile;
 mod fault;
 mod files;
 mod host_memory;
+mod jury;
 mod limits;
 mod pipeline;
 mod prepare;
@@ -36,6 +38,7 @@ mod supported;
 mod tool;
 mod toolchain;
 
+pub use jury::{Exhibit, Jury, JuryFault, Regenerated, Validation};
 pub use limits::UNSET_TIME_LIMIT;
 pub use progress::EventSink;
 pub use request::{MAX_FILES, RequestError};
@@ -185,10 +188,23 @@ impl Judge {
         events: &EventSink<'_>,
         cancel: &CancelToken,
     ) -> Report {
+        self.judge_in_overtime(submission, package, 1.0, events, cancel)
+    }
+
+    /// As [`Judge::judge`], and with the same verdicts; but a program is let run to `overtime` times its CPU limit, so that
+    /// its report says by how much it is too slow.
+    pub fn judge_in_overtime(
+        &self,
+        submission: &Submission,
+        package: &Package,
+        overtime: f64,
+        events: &EventSink<'_>,
+        cancel: &CancelToken,
+    ) -> Report {
         let events = EventSender::new(submission, &self.host.worker, events);
         let mut report = self.blank_report(submission);
         let judged = catch_unwind(AssertUnwindSafe(|| {
-            self.judge_into(&mut report, submission, package, &events, cancel)
+            self.judge_into(&mut report, submission, package, overtime, &events, cancel)
         }))
         .unwrap_or_else(|panic| Err(Fault::Panic(panic_message(&*panic))));
         match judged {
@@ -272,6 +288,7 @@ impl Judge {
         report: &mut Report,
         submission: &Submission,
         package: &Package,
+        overtime: f64,
         events: &EventSender<'_>,
         cancel: &CancelToken,
     ) -> Result<(), Fault> {
@@ -318,7 +335,8 @@ impl Judge {
         };
 
         let control = self.sandbox.resource_control();
-        let limits = limits::of_run(submission, package, request.language, self.may_raise_limits, control);
+        let limits = limits::of_run(submission, package, request.language, self.may_raise_limits, control)
+            .with_overtime(overtime);
         let output_limit = limits.limits.output.unwrap_or(package.limits.output);
         let checkers = Checkers::make(self, package, &request.tests, output_limit, cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());

@@ -43,7 +43,7 @@ pub use expectation::find_expected_results;
 pub use groups::{Aggregation, Group, GroupVerdict, Member, Objective, OnReject, ScoreRange, Scoring};
 pub use jury::{
     Expectation, GeneratorRun, InputValidator, InvalidInput, JurySubmission, OutputCase, PartialExpectation,
-    ValidatorArguments, Verification,
+    TimeMargins, ValidatorArguments, Verification,
 };
 pub use load::{discover, load};
 pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
