@@ -27,6 +27,7 @@ languages=(
     golang-go
     openjdk-17-jdk-headless
     kotlin
+    scala
     mono-mcs mono-runtime libmono-system-core4.0-cil libmono-system-numerics4.0-cil
     pypy3
     node-typescript

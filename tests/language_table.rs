@@ -73,6 +73,7 @@ fn every_rule_is_enforced_with_place_key_and_accepted_forms() {
         ),
         (r#"shebangs = ["/bin/own"]"#, "shebangs", &["without its directory"]),
         (r#"shebangs = [""]"#, "shebangs", &["no interpreter"]),
+        (r#"line_mark = " ""#, "line_mark", &["it is empty"]),
         (r#"compile = []"#, "compile", &["empty", "a program and its arguments"]),
         (r#"compile = ["", "{exe}", "{sources}"]"#, "compile", &["program's name is empty"]),
         (r#"compile = ["ownc", "{sources}"]"#, "compile", &["{exe} is missing"]),
@@ -155,7 +156,7 @@ fn every_rule_is_enforced_with_place_key_and_accepted_forms() {
         (
             r#"colour = "red""#,
             "colour",
-            &["unknown key 'colour'", "'id', 'name', 'sources', 'shebangs', 'compile'"],
+            &["unknown key 'colour'", "'id', 'name', 'sources', 'shebangs', 'line_mark', 'compile'"],
         ),
     ] {
         let (text, number) = with(line);

@@ -132,7 +132,6 @@ fn one_wrong_file_is_refused_with_its_name_and_key() {
         ("data/secret/2.in", "", ["data/secret/2.in", "add 2.ans"]),
         ("data/secret/2.ans", "", ["data/secret/2.ans", "add 2.in"]),
         ("data/secret/deep/2.in", "", ["secret/deep/2.in", "its answer is missing"]),
-        ("include/cpp/main.cpp", "", ["include", "code included with submissions is not supported"]),
         ("output_validator/v.py", "", ["output_validator", "not supported"]),
         ("data/secret/testdata.yaml/x", "", ["testdata.yaml", "it is a directory"]),
         ("data/secret/2\n.in", "", ["2\\n.in", "rename it"]),

@@ -1,14 +1,12 @@
-//! What is a number, and which: the reading of `scanf("%lf")` over a whole token.
+//! What is a number, and which: the decimal numbers of the package formats, over a whole token.
 //!
-//! The Kattis default validator takes a token for a number when `sscanf` with `%lf` uses all of it and the
-//! value is a finite `double`. That is C's grammar for `strtod` less `inf` and `nan`: an optional sign, then
-//! digits with an optional point (`1.` and `.5` too) and an optional decimal exponent, or `0x` and hexadecimal
-//! digits with an optional point and an optional binary exponent. A value beyond the range of `double` is no
-//! number (and then compares as text); one below it is zero.
-//!
-//! Where C libraries differ, this follows the C standard: `1e`, `1e+`, `0x1p` and `0x.` are no numbers (glibc
-//! 2.36 takes them for `1`, `1`, `1` and `0`). Values are rounded once, to the nearest `double`, ties to even,
-//! however many digits there are.
+//! That is an optional sign, digits with an optional point (`1.` and `.5` too) and an optional decimal exponent
+//! (ICPC 2025-09, "Default Output Validator Specification"). It is what `sscanf` with `%lf`, which older validators use,
+//! takes for a number as well, less `inf`, `nan` and the hexadecimal spellings that no contest prints (`0x1p3`), and
+//! less `1e` and `1e+`, which only some C libraries take. A value beyond the range of `double` is no number (and then
+//! compares as text). Values are rounded once, to the nearest `double`, ties to even, however many digits there are;
+//! only what is not zero never becomes zero: it is the smallest `double` at least, so that a tolerance of 0 tells
+//! `1e-4000` from `0`.
 //!
 //! A number is read in pieces and in flat memory, because a contestant may print one of any length: beyond
 //! [`DIGITS`] significant digits it only matters whether any is not zero.
@@ -20,8 +18,8 @@ const DIGITS: usize = 800;
 /// Mantissas of decimal numbers are kept below ten times this, which 64 bits hold.
 const DECIMAL_MANTISSA: u64 = 1_000_000_000_000_000_000;
 
-/// Mantissas of hexadecimal numbers are kept below this, which leaves room for one more digit in 64 bits.
-const HEX_MANTISSA: u64 = 1 << 58;
+/// The smallest `double` above zero, 2^-1074.
+const SMALLEST: f64 = 5e-324;
 
 /// Exponents stop growing here, far beyond any that matters and far from overflow.
 const EXPONENT: i64 = 1 << 60;
@@ -31,8 +29,6 @@ enum State {
     #[default]
     Start,
     Signed,
-    /// A lone `0`, which `x` may follow.
-    Zero,
     Whole,
     /// A point with no digit before it.
     BarePoint,
@@ -40,14 +36,6 @@ enum State {
     ExponentStart,
     ExponentSigned,
     Exponent,
-    /// After `0x`.
-    HexStart,
-    HexWhole,
-    HexBarePoint,
-    HexFraction,
-    HexExponentStart,
-    HexExponentSigned,
-    HexExponent,
     /// Nothing that follows can make a number of it.
     Dead,
 }
@@ -63,7 +51,7 @@ pub(super) struct Scanner {
     digits: Vec<u8>,
     /// Whether a digit that was not kept was not zero.
     inexact: bool,
-    /// Power of ten (of two for hexadecimal numbers) the kept digits are to be multiplied with.
+    /// Power of ten the kept digits are to be multiplied with.
     scale: i64,
     exponent: i64,
     exponent_negative: bool,
@@ -105,18 +93,17 @@ impl Scanner {
                 self.negative = true;
                 Signed
             }
-            (Start | Signed, b'0') => Zero,
-            (Start | Signed | Zero | Whole, b'0'..=b'9') => {
+            (Start | Signed | Whole, b'0'..=b'9') => {
                 self.decimal_digit(byte, false);
                 Whole
             }
             (Start | Signed, b'.') => BarePoint,
-            (Zero | Whole, b'.') => Fraction,
+            (Whole, b'.') => Fraction,
             (BarePoint | Fraction, b'0'..=b'9') => {
                 self.decimal_digit(byte, true);
                 Fraction
             }
-            (Zero | Whole | Fraction, b'e' | b'E') => ExponentStart,
+            (Whole | Fraction, b'e' | b'E') => ExponentStart,
             (ExponentStart, b'+') => ExponentSigned,
             (ExponentStart, b'-') => {
                 self.exponent_negative = true;
@@ -125,27 +112,6 @@ impl Scanner {
             (ExponentStart | ExponentSigned | Exponent, b'0'..=b'9') => {
                 self.exponent_digit(byte);
                 Exponent
-            }
-            (Zero, b'x' | b'X') => HexStart,
-            (HexStart, b'.') => HexBarePoint,
-            (HexWhole, b'.') => HexFraction,
-            (HexStart | HexWhole, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
-                self.hex_digit(byte, false);
-                HexWhole
-            }
-            (HexBarePoint | HexFraction, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
-                self.hex_digit(byte, true);
-                HexFraction
-            }
-            (HexWhole | HexFraction, b'p' | b'P') => HexExponentStart,
-            (HexExponentStart, b'+') => HexExponentSigned,
-            (HexExponentStart, b'-') => {
-                self.exponent_negative = true;
-                HexExponentSigned
-            }
-            (HexExponentStart | HexExponentSigned | HexExponent, b'0'..=b'9') => {
-                self.exponent_digit(byte);
-                HexExponent
             }
             _ => Dead,
         }
@@ -169,20 +135,6 @@ impl Scanner {
         }
     }
 
-    fn hex_digit(&mut self, byte: u8, fraction: bool) {
-        let digit = u64::from(match byte {
-            b'0'..=b'9' => byte - b'0',
-            _ => (byte | 0x20) - b'a' + 10,
-        });
-        if self.mantissa < HEX_MANTISSA {
-            self.mantissa = self.mantissa << 4 | digit;
-            self.scale -= 4 * i64::from(fraction);
-        } else {
-            self.scale += 4 * i64::from(!fraction);
-            self.inexact |= digit != 0;
-        }
-    }
-
     fn exponent_digit(&mut self, byte: u8) {
         if self.exponent < EXPONENT / 16 {
             self.exponent = self.exponent * 10 + i64::from(byte - b'0');
@@ -194,8 +146,7 @@ impl Scanner {
         let exponent = if self.exponent_negative { -self.exponent } else { self.exponent };
         let scale = exponent + self.scale;
         let magnitude = match self.state {
-            State::Zero | State::Whole | State::Fraction | State::Exponent => self.decimal(scale)?,
-            State::HexWhole | State::HexFraction | State::HexExponent => self.hexadecimal(scale),
+            State::Whole | State::Fraction | State::Exponent => self.decimal(scale)?,
             _ => return None,
         };
         magnitude.is_finite().then_some(if self.negative { -magnitude } else { magnitude })
@@ -221,39 +172,8 @@ impl Scanner {
         // At most 801 digits: beyond this the value is infinite or zero whatever they are.
         let scale = scale.clamp(-10_000, 10_000);
         write!(self.digits, "e{scale}").ok()?;
-        fast_float2::parse(&self.digits).ok()
-    }
-
-    fn hexadecimal(&self, scale: i64) -> f64 {
-        if self.mantissa == 0 {
-            return 0.0;
-        }
-        // A bit below all others stands for everything that was not kept.
-        let mantissa = self.mantissa << 1 | u64::from(self.inexact);
-        let bits = i64::from(64 - mantissa.leading_zeros());
-        let scale = (scale - 1).clamp(-10_000, 10_000);
-        let top = bits - 1 + scale;
-        if top > 1023 {
-            return f64::INFINITY;
-        }
-        let precision = if top >= -1022 { 53 } else { top + 1075 };
-        let drop = (bits - precision).max(0);
-        // Everything is below half of the smallest number, which is what a shift by 63 or more would mean.
-        if precision < 0 || drop > 63 {
-            return 0.0;
-        }
-        let mut kept = mantissa >> drop;
-        if drop > 0 {
-            let rest = mantissa & ((1 << drop) - 1);
-            let half = 1 << (drop - 1);
-            if rest > half || rest == half && kept & 1 == 1 {
-                kept += 1;
-            }
-        }
-        // Exact: `kept` has at most 53 bits (or is 2^53) and the product is a double or beyond all.
-        #[allow(clippy::cast_precision_loss)]
-        let kept = kept as f64;
-        kept * power_of_two(scale + drop)
+        let value: f64 = fast_float2::parse(&self.digits).ok()?;
+        Some(if value == 0.0 { SMALLEST } else { value })
     }
 }
 
@@ -271,16 +191,6 @@ fn exact_product(mantissa: u64, scale: i64) -> Option<f64> {
     let mantissa = mantissa as f64;
     let power = POWERS.get(usize::try_from(scale.unsigned_abs()).ok()?)?;
     Some(if scale < 0 { mantissa / power } else { mantissa * power })
-}
-
-/// 2 to the `exponent`, which is between -1074 and 1023.
-fn power_of_two(exponent: i64) -> f64 {
-    let bits = if exponent >= -1022 {
-        u64::try_from(exponent + 1023).unwrap_or(0) << 52
-    } else {
-        1 << u64::try_from(exponent + 1074).unwrap_or(0)
-    };
-    f64::from_bits(bits)
 }
 
 /// The number that a whole token is.
@@ -313,42 +223,18 @@ mod tests {
             ("1.e-2", 0.01),
             ("-00.e1", 0.0),
             ("0e99999999999999999999", 0.0),
-            ("1e-400", 0.0),
-            ("1e-99999999999999999999", 0.0),
+            ("1e-400", 5e-324),
+            ("-1e-99999999999999999999", -5e-324),
             ("4.9e-324", 5e-324),
-            ("2.4703282292062327e-324", 0.0),
+            ("2.4703282292062327e-324", 5e-324),
             ("2.4703282292062328e-324", 5e-324),
             ("1.7976931348623157e308", f64::MAX),
             ("18446744073709551616", 18446744073709551616.0),
             ("18446744073709551617", 18446744073709551616.0),
             ("9007199254740993", 9007199254740992.0),
             ("9007199254740993.0000000000000000000001", 9007199254740994.0),
-            ("0x0", 0.0),
-            ("0X1F", 31.0),
-            ("-0x.8", -0.5),
-            ("0x1.", 1.0),
-            ("0x1.8p1", 3.0),
-            ("0x1P-2", 0.25),
-            ("0x1e+0", f64::NAN),
-            ("0x10000000000000000", 18446744073709551616.0),
-            ("0x20000000000001", 9007199254740992.0),
-            ("0x20000000000001.00000000000000000001", 9007199254740994.0),
-            ("0x20000000000003", 9007199254740996.0),
-            ("0x1p-1074", 5e-324),
-            ("0x1p-1075", 0.0),
-            ("0x1.00000000000000000001p-1075", 5e-324),
-            ("0x1.8p-1075", 5e-324),
-            ("0x1p-9999999999999999999", 0.0),
-            ("0x0p9999999999999999999", 0.0),
-            ("0x1.fffffffffffffp1023", f64::MAX),
-            ("0x1.fffffffffffff7p1023", f64::MAX),
         ] {
-            let read = parse(token.as_bytes());
-            if value.is_nan() {
-                assert_eq!(read, None, "{token}");
-            } else {
-                assert_eq!(read, Some(value), "{token}");
-            }
+            assert_eq!(parse(token.as_bytes()), Some(value), "{token}");
         }
     }
 
@@ -379,12 +265,9 @@ mod tests {
             "x1",
             "0x",
             "0X",
-            "0x.",
-            "0xg",
-            "0x1p",
-            "0x1p+",
-            "0x.p1",
-            "00x1",
+            "0x0",
+            "0X1F",
+            "0x1.8p1",
             "1_000",
             "inf",
             "-inf",
@@ -396,9 +279,6 @@ mod tests {
             "1e309",
             "-1e309",
             "1e99999999999999999999",
-            "0x1p1024",
-            "0x1.fffffffffffff8p1023",
-            "0x1p9999999999999999999",
             "1f",
             "1d",
             "1L",
@@ -429,8 +309,6 @@ mod tests {
         // Zeros in front and a long exponent cancel.
         assert_eq!(parse(format!("0.{}1e5001", "0".repeat(5000)).as_bytes()), Some(1.0));
         assert_eq!(parse(format!("1{}e-5000", "0".repeat(5000)).as_bytes()), Some(1.0));
-        assert_eq!(parse(format!("0x1{}p-20000", "0".repeat(5000)).as_bytes()), Some(1.0));
-        assert_eq!(parse(format!("0x.{}1p20004", "0".repeat(5000)).as_bytes()), Some(1.0));
         assert_eq!(parse("9".repeat(5000).as_bytes()), None);
     }
 
@@ -446,23 +324,14 @@ mod tests {
 
         #[test]
         fn decimals_read_as_the_standard_library_reads_them(text in "[+-]?[0-9]{0,25}(\\.[0-9]{0,25})?([eE][+-]?[0-9]{1,3})?") {
+            let is_zero = !text.split(['e', 'E']).next().is_some_and(|digits| digits.contains(|digit| ('1'..='9').contains(&digit)));
             let expected = text.parse::<f64>().ok().filter(|value| value.is_finite());
+            let expected = expected.map(|value| if value == 0.0 && !is_zero { SMALLEST.copysign(value) } else { value });
             prop_assert_eq!(parse(text.as_bytes()), expected);
         }
 
         #[test]
-        fn hexadecimals_are_rounded_to_nearest_even(mantissa: u64, exponent in -1200i32..1100) {
-            let text = format!("0x{mantissa:x}p{exponent}");
-            // The conversion of an integer rounds to nearest even; scaling by a power of two is then exact
-            // unless the result is subnormal.
-            #[allow(clippy::cast_precision_loss)]
-            let value = (mantissa as f64) * 2f64.powi(exponent / 2) * 2f64.powi(exponent - exponent / 2);
-            prop_assume!(value == 0.0 && mantissa == 0 || value.abs() >= f64::MIN_POSITIVE);
-            prop_assert_eq!(parse(text.as_bytes()), Some(value).filter(|value| value.is_finite()));
-        }
-
-        #[test]
-        fn pieces_do_not_matter(text in "[+-]?(0x)?[0-9a-f.]{0,8}([ep][+-]?[0-9]{0,4})?", place in 0usize..20) {
+        fn pieces_do_not_matter(text in "[+-]?[0-9.]{0,8}(e[+-]?[0-9]{0,4})?", place in 0usize..20) {
             let (head, tail) = text.as_bytes().split_at(place.min(text.len()));
             let mut scanner = Scanner::default();
             scanner.feed(b"12.5e7garbage");

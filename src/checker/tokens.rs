@@ -7,8 +7,8 @@
 //! the absolute tolerance, or at most the relative one times the size of the jury's number. (DOMjudge's
 //! version of that program uses `long double` and also takes `inf` and `nan` for numbers.)
 //!
-//! One difference is wanted: that program stops reading a token at a NUL, so that `1\0junk` matches `1`. Here
-//! every byte counts.
+//! Two differences are wanted: that program stops reading a token at a NUL, so that `1\0junk` matches `1`, where here
+//! every byte counts; and what a number is, is the grammar of the 2025-09 format in both ([`super::number`]).
 
 use std::io;
 

@@ -11,11 +11,12 @@
 //!   decided and told in the package's order.
 //! - When a judging is over nothing of it runs, also when it was cancelled.
 //!
-//! One file a step: `request` checks, `compile` makes the program (with `toolchain` and `prepare` before
-//! it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks one test
-//! (with `check` where a program decides), `pipeline` runs them all, `progress` tells. `slots` and `boxes` say how much runs at once and where.
+//! One file a step: `request` checks, `included` adds the package's files, `compile` makes the program (with `toolchain`
+//! and `prepare` before it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks
+//! one test (in a `work_directory`, with `check` where a program decides; `answers` are only checked), `pipeline` runs them all, `progress` tells. `slots` and `boxes` say how much runs at once and where.
 //! `jury` runs the jury's programs outside any judging.
 
+mod answers;
 mod artifacts;
 mod boxes;
 mod check;
@@ -23,6 +24,7 @@ mod compile;
 mod fault;
 mod files;
 mod host_memory;
+mod included;
 mod jury;
 mod limits;
 mod pipeline;
@@ -37,6 +39,7 @@ mod slots;
 mod supported;
 mod tool;
 mod toolchain;
+mod work_directory;
 
 pub use jury::{Exhibit, Jury, JuryFault, Regenerated, Validation};
 pub use limits::UNSET_TIME_LIMIT;
@@ -60,13 +63,16 @@ use crate::sandbox::{BoxHandle, CancelToken, Limits, Sandbox, SandboxError, Shap
 use crate::submission::{SCHEMA, Submission};
 use crate::units::milliseconds;
 use crate::verdict::{Reason, Verdict};
+use answers::Answers;
 use check::Checkers;
 use fault::Fault;
 use host_memory::HostMemory;
-use pipeline::TestRun;
+use pipeline::{Entrant, TestRun, Trial};
 use progress::EventSender;
 use request::Request;
+use run_test::Runner;
 use slots::Slots;
+use work_directory::WorkDirectory;
 
 /// Where a compiler works, as seen inside its box.
 const SOURCE_DIRECTORY: &str = "/w/src";
@@ -315,17 +321,38 @@ impl Judge {
         }
         report.phases_ms.fetch = milliseconds(started.elapsed());
 
+        let inputs = files::Inputs::of(&self.sandbox, &package.directory)?;
+        let stop = submission.policy.stop;
+        let trial = Trial { judge: self, package, inputs: &inputs, stop, overtime, cancel, events };
+        match request.language {
+            Some(language) => self.judge_program(report, submission, &request, language, &trial),
+            None => self.judge_answers(report, submission, &request, &trial),
+        }
+    }
+
+    /// Compiles a program and runs it on every test.
+    fn judge_program(
+        &self,
+        report: &mut Report,
+        submission: &Submission,
+        request: &Request<'_>,
+        language: &Language,
+        trial: &Trial<'_>,
+    ) -> Result<(), Fault> {
+        let (package, cancel, events) = (trial.package, trial.cancel, trial.events);
         let started = Instant::now();
+        let joined = included::join(package, &self.table, language, &request.sources)?;
         let recipe = compile::Recipe {
-            language: request.language,
-            sources: &request.sources,
-            flags: &[],
-            limits: compile::package_limits(request.language, package),
+            language,
+            sources: &joined.sources,
+            flags: &joined.flags,
+            limits: compile::package_limits(language, package),
         };
         let compilation = compile::compile(self, &recipe, &|| events.send(EventKind::Compiling), cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());
         report.provenance.toolchain = compilation.toolchain;
         report.compile = compilation.report;
+        report.compile.log = joined.for_contestants(&report.compile.log);
         events.send(EventKind::Compiled { compile: report.compile.clone() });
         let Some(program) = compilation.program else {
             report.verdict = Verdict::CE;
@@ -335,25 +362,41 @@ impl Judge {
         };
 
         let control = self.sandbox.resource_control();
-        let limits = limits::of_run(submission, package, request.language, self.may_raise_limits, control)
-            .with_overtime(overtime);
+        let limits = limits::of_run(submission, package, language, self.may_raise_limits, control)
+            .with_overtime(trial.overtime);
         let output_limit = limits.limits.output.unwrap_or(package.limits.output);
         let checkers = Checkers::make(self, package, &request.tests, output_limit, cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());
 
         let started = Instant::now();
-        let inputs = files::Inputs::of(&self.sandbox, &package.directory)?;
-        let run = TestRun {
-            judge: self,
-            inputs: &inputs,
-            language: request.language,
-            program: &program,
-            checkers: &checkers,
-            limits: &limits,
-            stop: submission.policy.stop,
-            cancel,
-            events,
+        let directory = WorkDirectory::new(package, joined.data(language))?;
+        let runner = Runner::new(language, &program, &limits, directory, &request.tests)?;
+        let run = TestRun::new(trial, Entrant::Program(&runner), &checkers);
+        pipeline::run_all(&run, &request.tests, report);
+        report.phases_ms.tests = milliseconds(started.elapsed());
+        Ok(())
+    }
+
+    /// Checks answers that were handed in.
+    fn judge_answers(
+        &self,
+        report: &mut Report,
+        submission: &Submission,
+        request: &Request<'_>,
+        trial: &Trial<'_>,
+    ) -> Result<(), Fault> {
+        let answers = match Answers::new(trial.package, &request.sources) {
+            Ok(answers) => answers,
+            Err(error) => return reject_compile(report, Reason::Output, error.to_string()),
         };
+        report.compile = CompileReport { ok: true, ..CompileReport::default() };
+        let limit = limits::output(submission, trial.package, self.may_raise_limits);
+        let started = Instant::now();
+        let checkers = Checkers::make(self, trial.package, &request.tests, limit, trial.cancel)?;
+        report.phases_ms.compile = milliseconds(started.elapsed());
+
+        let started = Instant::now();
+        let run = TestRun::new(trial, Entrant::Answers { answers: &answers, limit }, &checkers);
         pipeline::run_all(&run, &request.tests, report);
         report.phases_ms.tests = milliseconds(started.elapsed());
         Ok(())

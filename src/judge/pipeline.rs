@@ -9,44 +9,62 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
+use super::answers::Answers;
 use super::check::Checkers;
-use super::compile::Program;
 use super::fault::Fault;
 use super::files::Inputs;
-use super::limits::RunLimits;
 use super::progress::EventSender;
-use super::run_test::{TestResult, run_argv, run_shape, run_test};
+use super::run_test::{Runner, TestResult, run_test};
 use super::slots::lock;
 use super::{Judge, panic_message};
-use crate::language::Language;
-use crate::package::Test;
+use crate::package::{Package, Test};
 use crate::report::{EventKind, Report};
-use crate::sandbox::{CancelToken, Shape};
+use crate::sandbox::CancelToken;
 use crate::submission::Stop;
+use crate::units::Bytes;
 use crate::verdict::Verdict;
+
+/// What is judged, and for whom.
+pub(super) struct Trial<'a> {
+    pub(super) judge: &'a Judge,
+    pub(super) package: &'a Package,
+    pub(super) inputs: &'a Inputs,
+    pub(super) stop: Stop,
+    /// How many times its CPU limit a program may run, so that its time can be told; 1 outside verification.
+    pub(super) overtime: f64,
+    pub(super) cancel: &'a CancelToken,
+    pub(super) events: &'a EventSender<'a>,
+}
+
+/// What was handed in, ready to be tested.
+pub(super) enum Entrant<'a> {
+    /// A program to run.
+    Program(&'a Runner<'a>),
+    /// Outputs to check, and what one may have.
+    Answers { answers: &'a Answers<'a>, limit: Bytes },
+}
 
 /// Everything the runs of one submission have in common.
 pub(super) struct TestRun<'a> {
     pub(super) judge: &'a Judge,
-    pub(super) language: &'a Language,
-    pub(super) program: &'a Program,
+    pub(super) entrant: Entrant<'a>,
     pub(super) checkers: &'a Checkers<'a>,
-    pub(super) limits: &'a RunLimits,
     pub(super) stop: Stop,
     pub(super) cancel: &'a CancelToken,
     pub(super) events: &'a EventSender<'a>,
     pub(super) inputs: &'a Inputs,
 }
 
+impl<'a> TestRun<'a> {
+    pub(super) fn new(trial: &Trial<'a>, entrant: Entrant<'a>, checkers: &'a Checkers<'a>) -> Self {
+        let Trial { judge, inputs, stop, cancel, events, .. } = *trial;
+        Self { judge, entrant, checkers, stop, cancel, events, inputs }
+    }
+}
+
 /// Runs all tests and fills the report's verdict, tests and figures.
 pub(super) fn run_all(run: &TestRun<'_>, tests: &[&Test], report: &mut Report) {
-    let pipeline = Pipeline {
-        run,
-        tests,
-        argv: run_argv(run.language, run.program, run.limits.memory_mib),
-        shape: run_shape(run.language),
-        state: Mutex::new(State::new(tests, run.stop)),
-    };
+    let pipeline = Pipeline { run, tests, state: Mutex::new(State::new(tests, run.stop)) };
     let workers = run.judge.slots().min(tests.len());
     std::thread::scope(|scope| {
         for _ in 1..workers {
@@ -67,8 +85,6 @@ pub(super) fn run_all(run: &TestRun<'_>, tests: &[&Test], report: &mut Report) {
 struct Pipeline<'a> {
     run: &'a TestRun<'a>,
     tests: &'a [&'a Test],
-    argv: Vec<String>,
-    shape: Shape,
     state: Mutex<State<'a>>,
 }
 
@@ -94,9 +110,8 @@ impl Pipeline<'_> {
         while let Some((index, token)) = self.take() {
             let test = self.tests[index];
             let tokens = [self.run.cancel, &token];
-            let result =
-                catch_unwind(AssertUnwindSafe(|| run_test(self.run, &self.argv, &self.shape, test, &tokens)))
-                    .unwrap_or_else(|panic| Err(Fault::Panic(panic_message(&*panic))));
+            let result = catch_unwind(AssertUnwindSafe(|| run_test(self.run, test, &tokens)))
+                .unwrap_or_else(|panic| Err(Fault::Panic(panic_message(&*panic))));
             let result = match result {
                 Ok(result) => result,
                 // Moot or cancelled; which of the two is told apart when it is decided.

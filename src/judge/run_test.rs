@@ -3,6 +3,7 @@
 //! The verdict comes from what the sandbox did and counted, never from the signal a program died of: a
 //! program can raise any signal at itself.
 
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,12 +11,14 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
+use super::answers::{Answer, Answers};
 use super::check::{self, Checked};
 use super::compile::Program;
 use super::fault::Fault;
 use super::files::open_regular;
 use super::limits::RunLimits;
-use super::pipeline::TestRun;
+use super::pipeline::{Entrant, TestRun};
+use super::work_directory::{Output, WorkDirectory};
 use super::{EXECUTABLE, STDERR_LIMIT, environment};
 use crate::checker::{Comparator, Comparison, Grade, Opinion, Score, compare};
 use crate::instruments;
@@ -50,6 +53,15 @@ impl TestResult {
         report.reason = Some(fault.reason());
         report.message = fault.to_string();
         Self { report, applied: vec![Verdict::JE], score: None }
+    }
+
+    /// Notes something that applies as well; its message is told where it is the most decisive.
+    fn reject(&mut self, verdict: Verdict, message: String) {
+        if self.applied.iter().all(|other| verdict.precedence() < other.precedence()) {
+            self.report.reason = None;
+            self.report.message = message;
+        }
+        self.applied.push(verdict);
     }
 }
 
@@ -100,33 +112,86 @@ pub(super) fn run_argv(language: &Language, program: &Program, memory_mib: u64) 
     )
 }
 
-/// Runs and checks one test.
+/// A program ready to be run on tests.
+pub(super) struct Runner<'a> {
+    pub(super) language: &'a Language,
+    pub(super) program: &'a Program,
+    pub(super) limits: &'a RunLimits,
+    directory: WorkDirectory<'a>,
+    argv: Vec<String>,
+    env: Vec<String>,
+    shape: Shape,
+}
+
+impl<'a> Runner<'a> {
+    /// # Errors
+    /// When something that belongs into its work directory cannot be read.
+    pub(super) fn new(
+        language: &'a Language,
+        program: &'a Program,
+        limits: &'a RunLimits,
+        directory: WorkDirectory<'a>,
+        tests: &[&Test],
+    ) -> Result<Self, Fault> {
+        let mut shape = run_shape(language);
+        directory.make_room(&mut shape, tests, limits.limits.file_size.unwrap_or_default())?;
+        Ok(Self {
+            language,
+            program,
+            limits,
+            directory,
+            argv: run_argv(language, program, limits.memory_mib),
+            env: environment(language),
+            shape,
+        })
+    }
+}
+
+/// Tests what was handed in on one test.
 ///
 /// # Errors
-/// Whatever is not the program's doing.
-pub(super) fn run_test(
+/// Whatever is not the contestant's doing.
+pub(super) fn run_test(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) -> Result<TestResult, Fault> {
+    match &run.entrant {
+        Entrant::Program(runner) => run_program(run, runner, test, cancel),
+        Entrant::Answers { answers, limit } => check_answer(run, answers, *limit, test, cancel),
+    }
+}
+
+/// Runs a program and has checked what it wrote.
+fn run_program(
     run: &TestRun<'_>,
-    argv: &[String],
-    shape: &Shape,
+    runner: &Runner<'_>,
     test: &Test,
     cancel: &[&CancelToken],
 ) -> Result<TestResult, Fault> {
     let judge = run.judge;
     judge.preload(&test.input);
-    let env = environment(run.language);
-    let (outcome, mut stdout) = judge.in_box(shape, cancel, |sandbox_box| {
-        let mut stdout = Capture::whole(&judge.spill);
+    let mut argv = runner.argv.clone();
+    argv.extend_from_slice(&test.arguments);
+    let output_limit = runner.limits.limits.output.unwrap_or_default();
+    let (outcome, mut stdout, file) = judge.in_box(&runner.shape, cancel, |sandbox_box| {
+        let mut stdout = if runner.directory.takes_output_file() {
+            Capture::at_most(0, &judge.spill)
+        } else {
+            Capture::whole(&judge.spill)
+        };
         let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-        sandbox_box.attach(PROGRAM, &run.program.directory)?;
-        let input = run.inputs.open(&test.input)?;
+        sandbox_box.attach(PROGRAM, &runner.program.directory)?;
+        runner.directory.fill(sandbox_box, run.inputs, test)?;
+        let input = if runner.directory.feeds_standard_input() {
+            run.inputs.open(&test.input)?
+        } else {
+            open_null()?
+        };
         let command = Command {
-            argv,
-            env: &env,
+            argv: &argv,
+            env: &runner.env,
             directory: WORKSPACE,
             stdin: input.as_fd(),
             stdout: Stream::Capture(&mut stdout),
             stderr: Stream::Capture(&mut stderr),
-            limits: run.limits.limits.clone(),
+            limits: runner.limits.limits.clone(),
         };
         let began = Instant::now();
         let outcome = sandbox_box.run(command, cancel)?;
@@ -138,20 +203,62 @@ pub(super) fn run_test(
             let text = stderr.head(4096).unwrap_or_default();
             tracing::debug!(test = %test.name, stderr = %text.escape_debug(), "the program failed");
         }
-        Ok((outcome, stdout))
+        let file = runner.directory.take_output(sandbox_box.workspace(), output_limit, &judge.spill)?;
+        Ok((outcome, stdout, file))
     })?;
     if outcome.stopped.contains(&Stopped::Cancelled) {
         return Err(Fault::Cancelled);
     }
-    instruments::tested(&run.language.id, outcome.wall);
+    instruments::tested(&runner.language.id, outcome.wall);
     let mut result = TestResult { report: figures(test, &outcome), applied: Vec::new(), score: None };
-    let program = own_file(argv, &run.program.directory);
-    judge_outcome(&mut result, &outcome, run.limits, argv, program)?;
+    let program = own_file(&argv, &runner.program.directory);
+    judge_outcome(&mut result, &outcome, runner.limits, &argv, program)?;
+    match file {
+        None => {}
+        Some(Output::Written(content)) => {
+            result.report.output_bytes = content.total();
+            stdout = content;
+        }
+        Some(Output::TooLarge) => result.reject(Verdict::OLE, too_much_output(output_limit)),
+        Some(Output::Missing(why)) if result.applied.is_empty() => result.reject(Verdict::WA, why),
+        Some(Output::Missing(_)) => {}
+    }
     if result.applied.is_empty() {
         check(run, &mut result, test, &mut stdout, cancel)?;
     }
     result.report.verdict = decide(&result.applied);
     Ok(result)
+}
+
+/// Has checked what was handed in for a test.
+fn check_answer(
+    run: &TestRun<'_>,
+    answers: &Answers<'_>,
+    limit: Bytes,
+    test: &Test,
+    cancel: &[&CancelToken],
+) -> Result<TestResult, Fault> {
+    let mut result = TestResult { report: blank(test, Verdict::AC), applied: Vec::new(), score: None };
+    match answers.of(test, limit, &run.judge.spill)? {
+        Answer::Given(mut content) => {
+            result.report.output_bytes = content.total();
+            check(run, &mut result, test, &mut content, cancel)?;
+        }
+        Answer::TooLarge => result.reject(Verdict::OLE, too_much_output(limit)),
+        Answer::Missing => result.reject(Verdict::WA, "no answer was handed in for this test".to_owned()),
+        Answer::Broken(why) => result.reject(Verdict::WA, format!("its file cannot be unpacked: {why}")),
+    }
+    result.report.verdict = decide(&result.applied);
+    Ok(result)
+}
+
+fn too_much_output(limit: Bytes) -> String {
+    format!("more output than {limit}")
+}
+
+fn open_null() -> Result<File, Fault> {
+    let path = Path::new("/dev/null");
+    File::open(path).map_err(|error| Fault::file("open", path, error))
 }
 
 fn figures(test: &Test, outcome: &Outcome) -> TestReport {
@@ -217,7 +324,7 @@ fn limits_hit(outcome: &Outcome, limits: &RunLimits) -> Vec<(Verdict, String)> {
     }
     if has(Stopped::Output) {
         let limit = limits.limits.output.unwrap_or_default();
-        hit.push((Verdict::OLE, format!("more output than {limit}")));
+        hit.push((Verdict::OLE, too_much_output(limit)));
     }
     if has(Stopped::Cpu) || outcome.cpu > limits.cpu {
         hit.push((Verdict::TLE, format!("more CPU time than {}", seconds(limits.cpu))));

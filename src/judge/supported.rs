@@ -18,14 +18,10 @@ pub(super) fn check(package: &Package) -> Result<(), Fault> {
         (package.groups.iter().any(graded), "groups with rules of their own"),
         (package.interaction != Interaction::None || package.tests.iter().any(interacts), "interaction"),
         (package.passes.is_some(), "several passes"),
-        (package.submission_kind != SubmissionKind::Program, "answers instead of a program"),
-        (!package.includes.is_empty(), "files compiled with submissions"),
         (
-            package.streams.input_file.is_some() || package.streams.output_file.is_some(),
-            "input or output files",
+            package.submission_kind == SubmissionKind::Answers && package.interaction != Interaction::None,
+            "answers and interaction at once",
         ),
-        (package.tests.iter().any(|test| !test.arguments.is_empty()), "arguments for the program"),
-        (package.tests.iter().any(|test| !test.files.is_empty()), "files beside the program"),
     ];
     match wants.into_iter().find(|(wanted, _)| *wanted) {
         Some((_, what)) => Err(Fault::Package(format!(

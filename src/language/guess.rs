@@ -1,8 +1,9 @@
 //! Which language a set of files is in, when nobody said.
 //!
-//! Endings decide; where several languages share one, a first line `#!…` that names one of them; where there
-//! is no known ending, the first line alone. Nothing else of a file is looked at: a guess that depended on a
-//! program's text could be argued with.
+//! Endings decide; where several languages share one, a first line `#!…` that names one of them, then a line that only
+//! one of them has (`.pl` is Perl's and Prolog's, and packages hold both); where there is no known ending, the first
+//! line alone. Nothing else of a file is looked at: a guess that depended on more of a program's text could be
+//! argued with.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -15,6 +16,9 @@ const HEADERS: &[&str] = &["h", "hh", "hpp", "hxx", "h++", "inc"];
 
 /// How much of a file is read for its first line; the kernel itself looks at no more than 256 bytes.
 const FIRST_LINE_LIMIT: u64 = 4096;
+
+/// How much of a file is read for a line that tells languages apart.
+const MARK_LIMIT: u64 = 65536;
 
 /// Stands for any interpreter in a language's `shebangs`.
 const ANY: &str = "*";
@@ -51,14 +55,15 @@ impl Table {
         }
         // A Python 2 program is no Python 3 program, though both end in .py.
         let named = (best.len() > 1)
-            .then(|| files.iter().find_map(|file| interpreter(&first_bytes(file)?)))
+            .then(|| files.iter().find_map(|file| interpreter(&first_bytes(file, FIRST_LINE_LIMIT)?)))
             .flatten()
             .and_then(|name| best.iter().find(|language| language.shebangs.contains(&name)));
-        named.or_else(|| best.first()).copied()
+        let marked = || best.iter().find(|language| files.iter().any(|file| has_mark(file, language)));
+        named.or_else(marked).or_else(|| best.first()).copied()
     }
 
     fn by_first_line(&self, file: &Path) -> Option<&Language> {
-        let interpreter = interpreter(&first_bytes(file)?)?;
+        let interpreter = interpreter(&first_bytes(file, FIRST_LINE_LIMIT)?)?;
         let listing = |name: &str| {
             self.languages.iter().find(|language| language.shebangs.iter().any(|known| known == name))
         };
@@ -67,18 +72,31 @@ impl Table {
     }
 }
 
-fn is_header(file: &Path) -> bool {
+/// Whether a file belongs to a program without saying in which language it is.
+pub(super) fn is_header(file: &Path) -> bool {
     file.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| HEADERS.contains(&ending))
 }
 
 /// The beginning of a regular file; a FIFO or a device is not waited for.
-fn first_bytes(file: &Path) -> Option<Vec<u8>> {
+fn first_bytes(file: &Path, limit: u64) -> Option<Vec<u8>> {
     if !fs::metadata(file).ok()?.is_file() {
         return None;
     }
     let mut bytes = Vec::new();
-    File::open(file).ok()?.take(FIRST_LINE_LIMIT).read_to_end(&mut bytes).ok()?;
+    File::open(file).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
     Some(bytes)
+}
+
+/// Whether a line of the file begins or ends with what only this language has there.
+fn has_mark(file: &Path, language: &Language) -> bool {
+    let Some(mark) = language.line_mark.as_ref().filter(|_| language.has_ending_of(file)) else {
+        return false;
+    };
+    let is_marked = |line: &[u8]| {
+        let line = line.trim_ascii();
+        line.starts_with(mark.as_bytes()) || line.ends_with(mark.as_bytes())
+    };
+    first_bytes(file, MARK_LIMIT).is_some_and(|bytes| bytes.split(|byte| *byte == b'\n').any(is_marked))
 }
 
 /// The interpreter's name in a first line: `python3` of `#!/usr/bin/env -S python3 -u`.
@@ -167,6 +185,23 @@ mod tests {
         assert_eq!(guess(&["/no/such/file"]), None);
         assert_eq!(guess(&["a.unheard-of"]), None);
         assert_eq!(guess(&["/dev/null", "/dev/zero", "/"]), None);
+    }
+
+    #[test]
+    fn a_rule_makes_a_file_prolog_where_perl_has_the_same_ending() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("main.pl");
+        for (text, id) in [
+            ("main :-\n    halt.\n", "prolog"),
+            (":- initialization(main).\r\n", "prolog"),
+            ("print 1;\n", "perl"),
+            ("print $less ? 1 :-1;\n", "perl"),
+            ("#!/usr/bin/perl\n# main :-\n", "perl"),
+        ] {
+            fs::write(&path, text).unwrap();
+            let table = Table::built_in().unwrap();
+            assert_eq!(table.guess(std::slice::from_ref(&path)).unwrap().id, id, "{text}");
+        }
     }
 
     #[test]

@@ -79,8 +79,11 @@ impl Package {
         if let Some(grader) = &self.grader {
             say(format!("grader {}", made(grader)));
         }
-        for Include { language, entry_point, submission_name, .. } in &self.includes {
-            say(format!("include {language:?} {entry_point:?} {submission_name:?}"));
+        for include in &self.includes {
+            let Include { language, entry_point, submission_name, submission_prefix, flags, .. } = include;
+            say(format!(
+                "include {language:?} {entry_point:?} {submission_name:?} {submission_prefix:?} {flags:?}"
+            ));
         }
         text
     }

@@ -14,7 +14,7 @@ use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
 use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
-use super::{programs, submissions};
+use super::{included, programs, submissions};
 use crate::checker::{Comparator, CustomScore, FlagError, Protocol};
 
 /// Where custom output validators are.
@@ -59,6 +59,10 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
             Walk { tree, problem: &problem, validator, tests: &mut tests, warnings: &mut warnings };
         walk.data(data_folder(root, entries)?)?;
     }
+    let includes = match Tree::find(entries, "include") {
+        Some(entry) => included::read(tree, entry, &mut warnings)?,
+        None => Vec::new(),
+    };
     let limits = PackageLimits {
         time,
         wall: None,
@@ -75,6 +79,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         title: title.unwrap_or_else(|| name.clone()),
         tests,
         checkers,
+        includes,
         submissions,
         warnings,
         ..Package::new(name, root.to_owned(), Format::KattisLegacy, limits)
@@ -110,14 +115,11 @@ fn refuse_unsupported_folders(
     problem: &ProblemYaml,
     warnings: &mut Vec<String>,
 ) -> Result<(), PackageError> {
-    for (name, found, supported) in [
-        ("include", "code included with submissions", "supported today: submissions as they are"),
-        (
-            "output_validator",
-            "the newer format's output validator",
-            "put it into output_validators and let problem.yaml say 'validation: custom'",
-        ),
-    ] {
+    for (name, found, supported) in [(
+        "output_validator",
+        "the newer format's output validator",
+        "put it into output_validators and let problem.yaml say 'validation: custom'",
+    )] {
         let Some(entry) = Tree::find(entries, name) else { continue };
         if entry.kind != Kind::Directory || tree.entries(&entry.path, 1)?.iter().all(Entry::is_hidden) {
             continue;

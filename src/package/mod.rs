@@ -12,6 +12,7 @@
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
+//! | `included` | `include/`, what is put beside submissions |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
 mod checking;
@@ -20,6 +21,7 @@ mod error;
 mod expectation;
 mod folder;
 mod groups;
+mod included;
 mod jury;
 mod kattis;
 mod load;

@@ -40,13 +40,22 @@ pub(super) fn find(tree: &Tree, folder: &Entry) -> Result<Vec<JuryProgram>, Pack
 
 /// The program that a folder is; `None` for an empty one.
 fn of_folder(tree: &Tree, folder: &Entry, name: String) -> Result<Option<JuryProgram>, PackageError> {
-    let mut files = Vec::new();
-    collect(tree, folder, "", 2, &mut files)?;
+    let mut files = files(tree, folder)?;
     let brings = |script: &str| files.iter().any(|file: &ProgramFile| file.name == script);
     let making = if brings("build") || brings("run") { Making::Scripts } else { by_language() };
     let own = name.rsplit('/').next().unwrap_or_default().to_owned();
     files.sort_by_key(|file| rank(&file.name, &own));
     Ok((!files.is_empty()).then_some(JuryProgram { name, files, making }))
+}
+
+/// Every file below a folder, those that tools leave behind aside.
+///
+/// # Errors
+/// As [`find`].
+pub(super) fn files(tree: &Tree, folder: &Entry) -> Result<Vec<ProgramFile>, PackageError> {
+    let mut files = Vec::new();
+    collect(tree, folder, "", 2, &mut files)?;
+    Ok(files)
 }
 
 fn collect(
@@ -81,11 +90,16 @@ fn is_header(entry: &Entry) -> bool {
     HEADERS.iter().any(|ending| entry.ends_with(ending))
 }
 
+/// Whether a name is that of a header.
+pub(super) fn is_header_name(name: &str) -> bool {
+    HEADERS.iter().any(|ending| name.ends_with(ending))
+}
+
 /// The entry point first: `main`, else the file called like the program; headers and files in folders last.
 fn rank(file: &str, program: &str) -> u8 {
     let stem = file.split_once('.').map_or(file, |(stem, _)| stem);
     match stem {
-        _ if file.contains('/') || HEADERS.iter().any(|ending| file.ends_with(ending)) => 3,
+        _ if file.contains('/') || is_header_name(file) => 3,
         "main" | "Main" | "__main__" => 0,
         _ if stem.eq_ignore_ascii_case(program) => 1,
         _ => 2,

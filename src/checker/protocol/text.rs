@@ -37,8 +37,7 @@ pub(super) fn first_line(bytes: &[u8]) -> String {
 
 /// A finite number with white space around it, in decimal, as Python's `float` reads one.
 pub(super) fn number(bytes: &[u8]) -> Option<f64> {
-    let is_hexadecimal = bytes.iter().any(|byte| byte.eq_ignore_ascii_case(&b'x'));
-    (!is_hexadecimal).then(|| crate::checker::number::parse(bytes.trim_ascii())).flatten()
+    crate::checker::number::parse(bytes.trim_ascii())
 }
 
 /// A count at the beginning of the text, and what follows it.

@@ -6,7 +6,7 @@ use super::groups::GroupWatch;
 use crate::commands::sources::{self, Encoding};
 use crate::judge::Judge;
 use crate::language::Table;
-use crate::package::{JurySubmission, Package, TimeLimit};
+use crate::package::{JurySubmission, Package, SubmissionKind, TimeLimit};
 use crate::report::Report;
 use crate::sandbox::CancelToken;
 use crate::submission::{LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, Stop, Submission};
@@ -100,22 +100,34 @@ impl Bench<'_> {
     }
 
     fn submission(&self, package: &Package, jury: &JurySubmission) -> Result<Submission, String> {
-        let language = match &jury.language {
-            Some(code) => self.table.named(code).ok_or_else(|| format!("unknown language '{code}'"))?,
-            None => self
-                .table
-                .guess(&jury.files)
-                .ok_or_else(|| "its language cannot be told from its files".to_owned())?,
+        let (language, files) = match package.submission_kind {
+            SubmissionKind::Answers => {
+                let files = sources::read_answers(&jury.files).map_err(|error| error.to_string())?;
+                (String::new(), files)
+            }
+            SubmissionKind::Program => {
+                let language = match &jury.language {
+                    Some(code) => {
+                        self.table.named(code).ok_or_else(|| format!("unknown language '{code}'"))?
+                    }
+                    None => self
+                        .table
+                        .guess(&jury.files)
+                        .ok_or_else(|| "its language cannot be told from its files".to_owned())?,
+                };
+                let mut files =
+                    sources::read(&jury.files, Encoding::Any).map_err(|error| error.to_string())?;
+                sources::name_nameless(&mut files, language);
+                (language.id.clone(), files)
+            }
         };
-        let mut files = sources::read(&jury.files, Encoding::Any).map_err(|error| error.to_string())?;
-        sources::name_nameless(&mut files, language);
         let needs_all = expected::needs_all_tests(&jury.expectation);
         let stop = self.policy.unwrap_or(if needs_all { Stop::Full } else { Stop::FirstFailure });
         Ok(Submission {
             schema: SCHEMA,
             id: format!("{}/{}", package.name, jury.name),
             judging: "1".to_owned(),
-            language: language.id.clone(),
+            language,
             files,
             problem: ProblemRef::reference(&package.directory),
             limits: LimitOverrides::default(),
