@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::error::PackageError;
 use super::model::Package;
-use super::tree::{Entry, Kind, Tree};
-use super::{folder, kattis};
+use super::tree::{Entry, Kind, Tree, read_text};
+use super::{folder, icpc, kattis, yaml};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
@@ -24,7 +24,10 @@ pub fn load(path: &Path) -> Result<Package, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
-        return kattis::load(&tree, &entries);
+        return match version(&entries)? {
+            Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version),
+            _ => kattis::load(&tree, &entries),
+        };
     }
     for (name, format) in OTHERS {
         if let Some(entry) = Tree::find(&entries, name) {
@@ -36,6 +39,18 @@ pub fn load(path: &Path) -> Result<Package, PackageError> {
         return folder::load(&tree, entries);
     }
     kattis::load(&tree, &entries)
+}
+
+/// `problem_format_version` of `problem.yaml`, where there is one.
+fn version(entries: &[Entry]) -> Result<Option<String>, PackageError> {
+    const KEY: &str = "problem_format_version";
+    let Some(entry) = Tree::find(entries, "problem.yaml") else { return Ok(None) };
+    let version = || {
+        let root = yaml::parse(&read_text(entry)?)?;
+        let found = root.map("")?.iter().find(|(key, _)| key == KEY);
+        found.map(|(_, node)| node.text(KEY)).transpose()
+    };
+    Ok(version().map_err(|error| error.in_file(&entry.path))?.flatten())
 }
 
 /// The packages at or below a directory, in order of names.

@@ -54,7 +54,7 @@ pub struct Package {
     pub verification: Verification,
     /// Submissions of the jury with what each must get.
     pub submissions: Vec<JurySubmission>,
-    /// Language ids the problem allows; `None` is all.
+    /// Languages the problem allows, as ids or as codes of families (`cpp`); `None` is all.
     pub languages: Option<Vec<String>>,
     /// Things in the package that do not stop judging but its author should know.
     pub warnings: Vec<String>,
@@ -69,6 +69,8 @@ pub enum Format {
     Folder,
     /// ICPC/Kattis, legacy.
     KattisLegacy,
+    /// ICPC 2025-09, or one of its drafts.
+    Icpc,
 }
 
 /// One test.
@@ -123,11 +125,13 @@ pub struct PackageLimits {
 pub enum TimeLimit {
     /// The package says it.
     Fixed(Duration),
-    /// From the slowest jury submission with [`JurySubmission::sets_time_limit`]: its time × `multiplier`, at least one second, rounded up
-    /// to whole seconds.
+    /// From the slowest jury submission with [`JurySubmission::sets_time_limit`]: its time × `multiplier`, at least one `resolution`, rounded up
+    /// to a multiple of `resolution`.
     FromSubmissions {
-        /// Kattis' `time_multiplier`.
+        /// Kattis' `time_multiplier`, 2025-09's `time_multipliers.ac_to_time_limit`.
         multiplier: f64,
+        /// 2025-09's `time_resolution`; a second elsewhere.
+        resolution: Duration,
     },
 }
 

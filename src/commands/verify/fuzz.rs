@@ -22,7 +22,7 @@ const LARGEST: u64 = 1 << 20;
 /// After so many broken runs a checker is known to be broken.
 const ENOUGH: usize = 12;
 /// A broken run that takes as long as this is a hang, and counts for several.
-const LONG: Duration = Duration::from_secs(3);
+const LONG: Duration = Duration::from_millis(900);
 
 /// What a checker did with one corrupted answer.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use super::{Row, expected};
 use crate::cli::VerifyPart;
 use crate::judge::UNSET_TIME_LIMIT;
 use crate::language::Table;
-use crate::package::{Digest, Package, TimeLimit, TimeMargins};
+use crate::package::{Digest, Package, TimeLimit};
 use crate::report::{Report, TestReport};
 use crate::units::{format_duration, milliseconds};
 use crate::verdict::Verdict;
@@ -65,12 +65,12 @@ pub(super) fn set_time_limit(package: &mut Package, limit: Duration) {
 
 /// The limit that the submissions timed so far give to a package without one; `None` when none of them was accepted.
 pub(super) fn derived(table: &Table, package: &Package, rows: &[(usize, Row)]) -> Option<Duration> {
-    let multiplier = match package.limits.time {
-        TimeLimit::FromSubmissions { multiplier } => multiplier,
+    let (multiplier, resolution) = match package.limits.time {
+        TimeLimit::FromSubmissions { multiplier, resolution } => (multiplier, resolution),
         TimeLimit::Fixed(limit) => return Some(limit),
     };
     let slowest = slowest_accepted(table, package, rows)?;
-    Some(rounded_up(slowest.cpu_ms / 1e3 * multiplier, package.verification.margins))
+    Some(rounded_up(slowest.cpu_ms / 1e3 * multiplier, resolution))
 }
 
 /// The limit of a package that has none and no submission to derive it from.
@@ -83,8 +83,8 @@ pub(super) fn assumed(package: &Package) -> (Duration, String) {
     (UNSET_TIME_LIMIT, message)
 }
 
-fn rounded_up(seconds: f64, margins: TimeMargins) -> Duration {
-    let step = margins.resolution.max(Duration::from_millis(1)).as_secs_f64();
+fn rounded_up(seconds: f64, resolution: Duration) -> Duration {
+    let step = resolution.max(Duration::from_millis(1)).as_secs_f64();
     // A hair above a multiple is the multiple: times are not that exact, and neither are their products.
     let steps = (seconds / step - 1e-9).ceil().max(1.0);
     Duration::try_from_secs_f64(steps * step).unwrap_or(LONGEST).min(LONGEST)
@@ -101,8 +101,9 @@ pub(super) fn timing(
     let accepted = slowest_accepted(table, package, rows);
     let rejected = fastest_rejected(table, package, limit, rows);
     let derived = time_limit(package).is_none();
-    let suggested =
-        accepted.as_ref().map(|slowest| rounded_up(slowest.cpu_ms / 1e3 * margins.accepted, margins));
+    let suggested = accepted
+        .as_ref()
+        .map(|slowest| rounded_up(slowest.cpu_ms / 1e3 * margins.accepted, margins.resolution));
     let mut findings = Vec::new();
     let limit_ms = milliseconds(limit);
     if let Some(slowest) = accepted.as_ref().filter(|slowest| slowest.cpu_ms * margins.accepted > limit_ms)
@@ -247,13 +248,12 @@ mod tests {
 
     #[test]
     fn limits_are_multiples_of_the_resolution_and_at_least_one() {
-        let margins = |resolution| TimeMargins { resolution, ..TimeMargins::default() };
-        let whole = margins(Duration::from_secs(1));
+        let whole = Duration::from_secs(1);
         assert_eq!(rounded_up(0.0, whole), Duration::from_secs(1));
         assert_eq!(rounded_up(1.0, whole), Duration::from_secs(1));
         assert_eq!(rounded_up(1.01, whole), Duration::from_secs(2));
         assert_eq!(rounded_up(1e12, whole), LONGEST);
-        let tenths = margins(Duration::from_millis(100));
+        let tenths = Duration::from_millis(100);
         assert_eq!(rounded_up(0.3, tenths), Duration::from_millis(300));
         assert_eq!(rounded_up(0.31, tenths), Duration::from_millis(400));
     }

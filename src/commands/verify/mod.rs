@@ -50,7 +50,7 @@ use super::{CommandError, exit};
 use crate::cli::{Global, Verify as Arguments, VerifyFormat, VerifyPart};
 use crate::package::{self, Package};
 use crate::report::Report;
-use crate::verdict::Verdict;
+use crate::verdict::{Reason, Verdict};
 
 /// One package with everything that came of it.
 #[derive(Debug)]
@@ -165,7 +165,7 @@ fn summarize(examined: &[Examined]) -> Summary {
         for row in &one.rows {
             summary.submissions += 1;
             summary.as_expected += usize::from(row.ok);
-            summary.judging_errors += usize::from(matches!(row.verdict, Some(Verdict::JE | Verdict::CX)));
+            summary.judging_errors += usize::from(is_judging_error(row));
             summary.not_judged += usize::from(row.verdict.is_none());
         }
         for finding in one.inspections.iter().flat_map(|inspection| &inspection.findings) {
@@ -179,6 +179,16 @@ fn summarize(examined: &[Examined]) -> Summary {
         }
     }
     summary
+}
+
+/// Whether gavel or the host failed: a checker that crashes is the package's fault.
+fn is_judging_error(row: &Row) -> bool {
+    let of_package = |report: &Report| matches!(report.reason, Some(Reason::Package | Reason::Checker));
+    match row.verdict {
+        Some(Verdict::CX) => true,
+        Some(Verdict::JE) => !row.report.as_ref().is_some_and(of_package),
+        _ => false,
+    }
 }
 
 /// A failure of gavel's or the host's says that nothing else can be trusted; then come packages and programs that could not

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::answers::{self, Answered};
-use super::finding::{Finding, Inspection, Severity};
+use super::finding::{Finding, Inspection};
 use super::fuzz::{self, Patience, Shown};
 use super::pool::{self, Work};
 use super::submission::Bench;
@@ -132,7 +132,7 @@ impl<'a> Case<'a> {
             }
         }
         if self.selection.has(VerifyPart::Validators) {
-            for place in self.usable_validators() {
+            for place in 0..self.package.verification.input_validators.len() {
                 work.push(Work::new(move || {
                     let _ = jury.prepare_validator(place);
                     Vec::new()
@@ -202,14 +202,6 @@ impl<'a> Case<'a> {
         let _ = self.limited.set(package);
     }
 
-    fn usable_validators(&self) -> Vec<usize> {
-        let validators = self.package.verification.input_validators.iter().enumerate();
-        validators
-            .filter(|(_, validator)| validators::unsupported(validator).is_none())
-            .map(|(place, _)| place)
-            .collect()
-    }
-
     fn inspections(&self) -> Vec<Work<'_>> {
         let mut work: Vec<Work<'_>> = Vec::new();
         if self.selection.has(VerifyPart::Tests) {
@@ -242,35 +234,27 @@ impl<'a> Case<'a> {
     fn validations<'b>(&'b self, jury: &'b Jury<'a>, work: &mut Vec<Work<'b>>) {
         let package = self.package;
         let verification = &package.verification;
-        for (place, validator) in verification.input_validators.iter().enumerate() {
-            if let Some(reason) = validators::unsupported(validator) {
-                let mut found = Inspection::skipped(VerifyPart::Validators, &validator.program.name, &reason);
-                found.find(Severity::Warning, "", format!("not run: {reason}"));
-                push(&self.inspections, (10_000 + place, found));
-                continue;
-            }
+        if let Some(found) = validators::absence(package) {
+            push(&self.inspections, (10_000, found));
+        }
+        for place in 0..verification.input_validators.len() {
             for tests in package.tests.chunks(PORTION) {
                 work.push(self.inspection(10_000 + place, move || {
                     Some(validators::on_tests(jury, package, place, tests))
                 }));
             }
         }
-        let usable = self.usable_validators();
-        if usable.is_empty() {
+        if verification.input_validators.is_empty() {
             return;
         }
         let order = 10_000 + verification.input_validators.len();
         for (place, invalid) in verification.invalid_inputs.iter().enumerate() {
-            let usable = usable.clone();
-            work.push(self.inspection(order + place, move || {
-                Some(validators::on_invalid(jury, package, &usable, invalid))
-            }));
+            work.push(
+                self.inspection(order + place, move || Some(validators::on_invalid(jury, package, invalid))),
+            );
         }
-        // Where one cannot be run, nobody knows what it would refuse.
-        if usable.len() == verification.input_validators.len() {
-            let order = order + verification.invalid_inputs.len();
-            work.push(self.inspection(order, move || Some(validators::on_spoilt(jury, package, &usable))));
-        }
+        let order = order + verification.invalid_inputs.len();
+        work.push(self.inspection(order, move || Some(validators::on_spoilt(jury, package))));
     }
 
     fn checks<'b>(&'b self, jury: &'b Jury<'a>, work: &mut Vec<Work<'b>>) {

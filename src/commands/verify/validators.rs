@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::finding::{Finding, Inspection, Severity};
 use crate::cli::VerifyPart;
 use crate::judge::{Exhibit, Jury, JuryFault};
-use crate::package::{InputValidator, InvalidInput, Package, Test, ValidatorArguments};
+use crate::package::{Format, InputValidator, InvalidInput, Package, Test, ValidatorArguments};
 
 /// Spoilt tests are made of tests up to this size.
 const SPOILT: u64 = 1 << 20;
@@ -16,16 +16,14 @@ const SPOILT_TESTS: usize = 3;
 /// Different arguments for which nonsense is shown to validators.
 const ARGUMENT_SETS: usize = 4;
 
-/// Why a validator cannot be run here at all, whatever this host has.
-pub(super) fn unsupported(validator: &InputValidator) -> Option<String> {
-    let ending = |file: &str| file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-    let ending = validator
-        .program
-        .files
-        .iter()
-        .find_map(|file| ending(&file.name).filter(|ending| matches!(ending.as_str(), "viva" | "ctd")))?;
-    let tool = if ending == "viva" { "VIVA" } else { "checktestdata" };
-    Some(format!("it is a script for {tool}, which gavel does not have; write it as a program"))
+/// What there is to say of a package without validators; a bare folder has none.
+pub(super) fn absence(package: &Package) -> Option<Inspection> {
+    if !package.verification.input_validators.is_empty() || package.format == Format::Folder {
+        return None;
+    }
+    let mut found = Inspection::new(VerifyPart::Validators, "input validators");
+    found.find(Severity::Warning, "", "there is none to run: nothing shows that the tests are valid");
+    Some(found)
 }
 
 /// The arguments of one validator on one input.
@@ -74,18 +72,16 @@ pub(super) fn on_tests(jury: &Jury<'_>, package: &Package, place: usize, tests: 
 fn is_refused(
     jury: &Jury<'_>,
     package: &Package,
-    usable: &[usize],
     input: Exhibit<'_>,
     of_test: &ValidatorArguments,
 ) -> Result<bool, JuryFault> {
     let mut fault = None;
-    for place in usable {
-        let Some(validator) = package.verification.input_validators.get(*place) else { continue };
+    for (place, validator) in package.verification.input_validators.iter().enumerate() {
         // Said once, with the tests.
-        if jury.prepare_validator(*place).is_err() {
+        if jury.prepare_validator(place).is_err() {
             return Ok(true);
         }
-        match jury.validate(*place, input, arguments(of_test, validator)) {
+        match jury.validate(place, input, arguments(of_test, validator)) {
             Ok(said) if said.accepted => {}
             Ok(_) => return Ok(true),
             // One that crashes has not refused; another may.
@@ -96,15 +92,10 @@ fn is_refused(
 }
 
 /// An input that the package says is invalid.
-pub(super) fn on_invalid(
-    jury: &Jury<'_>,
-    package: &Package,
-    usable: &[usize],
-    invalid: &InvalidInput,
-) -> Inspection {
+pub(super) fn on_invalid(jury: &Jury<'_>, package: &Package, invalid: &InvalidInput) -> Inspection {
     let began = Instant::now();
     let mut found = Inspection::new(VerifyPart::Validators, "invalid inputs");
-    match is_refused(jury, package, usable, Exhibit::File(&invalid.input), &invalid.arguments) {
+    match is_refused(jury, package, Exhibit::File(&invalid.input), &invalid.arguments) {
         Ok(true) => {}
         Ok(false) => {
             let message = "no input validator refuses it, and the package says it is invalid";
@@ -118,7 +109,7 @@ pub(super) fn on_invalid(
 }
 
 /// Nonsense, and tests with something wrong: a validator that takes them looks at too little.
-pub(super) fn on_spoilt(jury: &Jury<'_>, package: &Package, usable: &[usize]) -> Inspection {
+pub(super) fn on_spoilt(jury: &Jury<'_>, package: &Package) -> Inspection {
     let began = Instant::now();
     let mut found = Inspection::new(VerifyPart::Validators, "spoilt inputs");
     let nonsense: [(&str, Vec<u8>); 4] = [
@@ -137,7 +128,7 @@ pub(super) fn on_spoilt(jury: &Jury<'_>, package: &Package, usable: &[usize]) ->
         for (name, bytes) in &nonsense {
             found.looked_at += 1;
             let exhibit = Exhibit::Bytes(bytes);
-            match is_refused(jury, package, usable, exhibit, &test.validator_arguments) {
+            match is_refused(jury, package, exhibit, &test.validator_arguments) {
                 Ok(true) => {}
                 Ok(false) => {
                     let message =
@@ -155,7 +146,7 @@ pub(super) fn on_spoilt(jury: &Jury<'_>, package: &Package, usable: &[usize]) ->
             let Some(spoilt) = spoiling.of(text) else { continue };
             found.looked_at += 1;
             let exhibit = Exhibit::Bytes(&spoilt);
-            match is_refused(jury, package, usable, exhibit, &test.validator_arguments) {
+            match is_refused(jury, package, exhibit, &test.validator_arguments) {
                 Ok(true) => {
                     accepted = None;
                     break;
