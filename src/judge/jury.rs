@@ -114,7 +114,7 @@ impl Judge {
             judge: self,
             package,
             cancel,
-            inputs: Inputs::of(&self.sandbox, &package.directory).map_err(Fault::from)?,
+            inputs: Inputs::of(&self.sandbox, package).map_err(Fault::from)?,
             checkers: none(package.checkers.len()),
             validators: none(package.verification.input_validators.len()),
             generators: none(package.verification.generators.len()),

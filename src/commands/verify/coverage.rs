@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::finding::{Inspection, Severity, some_of};
 use super::{Row, expected};
 use crate::cli::VerifyPart;
-use crate::package::{Format, Package};
+use crate::package::{Format, Objective, Package};
 use crate::verdict::Verdict;
 
 /// Looks at all rows of a package.
@@ -42,7 +42,38 @@ pub(super) fn inspect(package: &Package, rows: &[(usize, Row)]) -> Option<Inspec
         found.find(Severity::Note, "", "no submission gets TLE: nothing shows that slow programs are found");
     }
     idle_tests(package, rows, &mut found);
+    scores(package, rows, &mut found);
     Some(found)
+}
+
+/// Submissions whose score or samples are not what their folder lets one expect (problemtools warns of the same).
+fn scores(package: &Package, rows: &[(usize, Row)], found: &mut Inspection) {
+    for (place, row) in rows.iter().filter(|(_, row)| row.ok && row.verdict == Some(Verdict::AC)) {
+        let Some(report) = &row.report else { continue };
+        let jury = package.submissions.get(*place);
+        let is_partial = row.name.starts_with("partially_accepted/");
+        let must_be_accepted =
+            !is_partial && jury.is_some_and(|jury| expected::must_be_accepted(&jury.expectation));
+        let best = package.scoring.as_ref().and_then(|scoring| match scoring.objective {
+            Objective::Maximise => report.range?.max,
+            Objective::Minimise => report.range?.min,
+        });
+        if let (Some(best), Some(score)) = (best, report.score) {
+            let is_best = (score - best).abs() <= f64::EPSILON * best.abs().max(1.0);
+            if is_partial && is_best {
+                found.find(Severity::Warning, &row.name, format!("it gets the full score of {best}"));
+            } else if must_be_accepted && !is_best {
+                let message = format!("it gets {score} of {best}: is it only partially accepted?");
+                found.find(Severity::Warning, &row.name, message);
+            }
+        }
+        let is_sample = |name: &str| package.tests.iter().any(|test| test.sample && test.name == name);
+        let failed = report.tests.iter().find(|test| test.verdict.is_rejection() && is_sample(&test.name));
+        if let Some(test) = failed.filter(|_| must_be_accepted) {
+            let message = format!("it is accepted and gets {} on {}", test.verdict, test.name);
+            found.find(Severity::Warning, &row.name, message);
+        }
+    }
 }
 
 /// Tests that nothing failed, where every rejected submission has run on all tests.

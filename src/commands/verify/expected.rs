@@ -2,17 +2,12 @@
 
 use globset::GlobBuilder;
 
-use super::groups::GroupResult;
 use crate::package::{Expectation, PartialExpectation, ScoreRange};
 use crate::report::{Report, TestReport};
 use crate::verdict::Verdict;
 
 /// What is wrong with a report, if anything; one line.
-pub(super) fn deviation(
-    expectation: &Expectation,
-    report: &Report,
-    groups: &[GroupResult],
-) -> Option<String> {
+pub(super) fn deviation(expectation: &Expectation, report: &Report) -> Option<String> {
     if matches!(report.verdict, Verdict::JE | Verdict::CX) {
         return Some(report.error.clone().unwrap_or_else(|| "cancelled".to_owned()));
     }
@@ -34,7 +29,7 @@ pub(super) fn deviation(
     {
         return Some(problem);
     }
-    expectation.parts.iter().find_map(|part| part_deviation(part, report, groups))
+    expectation.parts.iter().find_map(|part| part_deviation(part, report))
 }
 
 /// Demands on some tests.
@@ -71,7 +66,7 @@ impl Demands<'_> {
     }
 }
 
-fn part_deviation(part: &PartialExpectation, report: &Report, groups: &[GroupResult]) -> Option<String> {
+fn part_deviation(part: &PartialExpectation, report: &Report) -> Option<String> {
     // A star does not reach over a slash, as the model says.
     let pattern = match GlobBuilder::new(&part.pattern).literal_separator(true).build() {
         Ok(pattern) => pattern.compile_matcher(),
@@ -98,7 +93,8 @@ fn part_deviation(part: &PartialExpectation, report: &Report, groups: &[GroupRes
         return Some(problem);
     }
     let range = part.score?;
-    groups
+    report
+        .groups
         .iter()
         .filter(|group| pattern.is_match(&group.name))
         .find_map(|group| outside(&format!("the score of {}", group.name), range, group.score))

@@ -1,56 +1,31 @@
 //! What a submission got group by group.
 
-use std::sync::{Mutex, PoisonError};
-
 use serde::Serialize;
 
 use crate::package::{Member, Package};
-use crate::report::{Event, EventKind, Report};
-use crate::verdict::Verdict;
+use crate::report::{GroupReport, Report};
 
-/// A group's result.
+/// A group's result, with the time its tests took.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct GroupResult {
-    /// Its name: `secret/group1`.
-    pub(super) name: String,
     /// What it got.
-    pub(super) verdict: Verdict,
-    /// Its score, where the problem has scores.
-    pub(super) score: Option<f64>,
+    #[serde(flatten)]
+    pub(super) report: GroupReport,
     /// Largest CPU time over its tests.
     pub(super) max_cpu_ms: f64,
 }
 
-/// Takes group results out of a judging's events.
-#[derive(Debug, Default)]
-pub(super) struct GroupWatch(Mutex<Vec<(String, Verdict, Option<f64>)>>);
-
-impl GroupWatch {
-    pub(super) fn see(&self, event: &Event) {
-        if let EventKind::Group { name, verdict, score } = &event.kind {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push((name.clone(), *verdict, *score));
-        }
-    }
-
-    /// What was seen, in the package's order.
-    pub(super) fn results(self, package: &Package, report: &Report) -> Vec<GroupResult> {
-        let seen = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        package
-            .groups
-            .iter()
-            .filter(|group| !group.name.is_empty())
-            .filter_map(|group| {
-                let (name, verdict, score) = seen.iter().rev().find(|(name, ..)| *name == group.name)?;
-                let tests = report.tests.iter().filter(|test| test.groups.contains(name));
-                Some(GroupResult {
-                    name: name.clone(),
-                    verdict: *verdict,
-                    score: *score,
-                    max_cpu_ms: tests.map(|test| test.cpu_ms).fold(0.0, f64::max),
-                })
-            })
-            .collect()
-    }
+/// All groups of a report, in the package's order.
+pub(super) fn results(report: &Report) -> Vec<GroupResult> {
+    report
+        .groups
+        .iter()
+        .map(|group| {
+            let tests = report.tests.iter().filter(|test| test.groups.contains(&group.name));
+            let max_cpu_ms = tests.map(|test| test.cpu_ms).fold(0.0, f64::max);
+            GroupResult { report: group.clone(), max_cpu_ms }
+        })
+        .collect()
 }
 
 /// The groups worth a column: the root's, and in place of one that has groups of its own, those.

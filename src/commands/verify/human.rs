@@ -98,7 +98,7 @@ fn cells(row: &Row, groups: &[&str], has_scores: bool) -> Vec<Cell> {
         cells.push(Cell::new(row.score.map_or_else(dash, |score| score.to_string())));
     }
     for name in groups {
-        let result = row.groups.iter().find(|group| group.name == *name);
+        let result = row.groups.iter().find(|group| group.report.name == *name);
         cells.push(Cell::new(result.map_or_else(dash, group_text)));
     }
     let worst =
@@ -123,8 +123,8 @@ fn cells(row: &Row, groups: &[&str], has_scores: bool) -> Vec<Cell> {
 
 /// `AC 30 12.1 ms`.
 fn group_text(group: &GroupResult) -> String {
-    let mut text = group.verdict.id().to_owned();
-    if let Some(score) = group.score {
+    let mut text = group.report.verdict.id().to_owned();
+    if let Some(score) = group.report.score {
         let _ = write!(text, " {score}");
     }
     if group.max_cpu_ms > 0.0 {

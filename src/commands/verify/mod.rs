@@ -48,7 +48,7 @@ use super::output;
 use super::start::{self, shown};
 use super::{CommandError, exit};
 use crate::cli::{Global, Verify as Arguments, VerifyFormat, VerifyPart};
-use crate::package::{self, Package};
+use crate::package::{Package, Stash};
 use crate::report::Report;
 use crate::verdict::{Reason, Verdict};
 
@@ -110,7 +110,8 @@ struct Summary {
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let table = start::languages(global)?;
     let selection = Selection::new(arguments)?;
-    let mut examined = load_all(&arguments.packages);
+    let packages = start::packages(global)?;
+    let mut examined = load_all(&packages, &arguments.packages);
     let interrupts = Interrupts::watch()?;
     if examined.iter().any(|one| one.package.is_ok()) {
         let judge = start::judge(global)?;
@@ -134,17 +135,17 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
 }
 
 /// Loads every package below the paths, in order.
-fn load_all(paths: &[PathBuf]) -> Vec<Examined> {
+fn load_all(packages: &Stash, paths: &[PathBuf]) -> Vec<Examined> {
     let mut examined = Vec::new();
     for path in paths {
-        match package::discover(path) {
+        match packages.discover(path) {
             Ok(found) if found.is_empty() => examined.push(Examined::new(
                 path.clone(),
                 Err(format!("{}: no package in it; give a package or a folder of them", shown(path))),
             )),
             Ok(found) => examined.extend(found.into_iter().map(|path| {
-                let package = package::load(&path).map_err(|error| error.to_string());
-                Examined::new(path, package)
+                let package = packages.load(&path).map_err(|error| error.to_string());
+                Examined::new(packages.shown(&path), package)
             })),
             Err(error) => examined.push(Examined::new(path.clone(), Err(error.to_string()))),
         }

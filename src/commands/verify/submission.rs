@@ -1,8 +1,6 @@
 //! Judges one submission of a jury's and says whether it got what it must.
 
-use super::Row;
-use super::expected;
-use super::groups::GroupWatch;
+use super::{Row, expected, groups};
 use crate::commands::sources::{self, Encoding};
 use crate::judge::Judge;
 use crate::language::Table;
@@ -44,12 +42,11 @@ impl Bench<'_> {
             }
         };
         row.language.clone_from(&submission.language);
-        let watch = GroupWatch::default();
         let report = self.judge.judge_in_overtime(
             &submission,
             package,
             package.verification.margins.rejected,
-            &|event| watch.see(&event),
+            &|_| {},
             self.cancel,
         );
         if report.verdict == Verdict::JE && report.reason == Some(Reason::Language) {
@@ -57,8 +54,8 @@ impl Bench<'_> {
             row.problem = Some(report.error.unwrap_or_else(|| "its language cannot be used".to_owned()));
             return row;
         }
-        row.groups = watch.results(package, &report);
-        row.problem = expected::deviation(&jury.expectation, &report, &row.groups);
+        row.groups = groups::results(&report);
+        row.problem = expected::deviation(&jury.expectation, &report);
         if row.problem.is_some() && self.is_fine_with_more_time(package, jury, &submission, &report) {
             row.remark = Some(format!(
                 "{}, and what it must get only with {} times the time limit",
@@ -93,10 +90,8 @@ impl Bench<'_> {
         let mut patient = submission.clone();
         patient.limits.cpu =
             Some(Time(limit.mul_f64(package.verification.margins.rejected.clamp(1.0, 100.0))));
-        let watch = GroupWatch::default();
-        let report = self.judge.judge(&patient, package, &|event| watch.see(&event), self.cancel);
-        let groups = watch.results(package, &report);
-        expected::deviation(expectation, &report, &groups).is_none()
+        let report = self.judge.judge(&patient, package, &|_| {}, self.cancel);
+        expected::deviation(expectation, &report).is_none()
     }
 
     fn submission(&self, package: &Package, jury: &JurySubmission) -> Result<Submission, String> {
