@@ -15,7 +15,7 @@
 //! and `prepare` before it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks
 //! one test (in a `work_directory`, with `check` where a program decides; `answers` are only checked), `pipeline` runs
 //! them all, `score` makes verdicts and scores of groups, `progress` tells. `slots` and `boxes` say how much runs at once and
-//! where.
+//! where. `jury` runs the jury's programs outside any judging.
 
 mod answers;
 mod artifacts;
@@ -26,6 +26,7 @@ mod fault;
 mod files;
 mod host_memory;
 mod included;
+mod jury;
 mod limits;
 mod pipeline;
 mod prepare;
@@ -42,6 +43,7 @@ mod tool;
 mod toolchain;
 mod work_directory;
 
+pub use jury::{Exhibit, Jury, JuryFault, Regenerated, Validation};
 pub use limits::UNSET_TIME_LIMIT;
 pub use progress::EventSink;
 pub use request::{MAX_FILES, RequestError};
@@ -194,10 +196,23 @@ impl Judge {
         events: &EventSink<'_>,
         cancel: &CancelToken,
     ) -> Report {
+        self.judge_in_overtime(submission, package, 1.0, events, cancel)
+    }
+
+    /// As [`Judge::judge`], and with the same verdicts; but a program is let run to `overtime` times its CPU limit, so that
+    /// its report says by how much it is too slow.
+    pub fn judge_in_overtime(
+        &self,
+        submission: &Submission,
+        package: &Package,
+        overtime: f64,
+        events: &EventSink<'_>,
+        cancel: &CancelToken,
+    ) -> Report {
         let events = EventSender::new(submission, &self.host.worker, events);
         let mut report = self.blank_report(submission);
         let judged = catch_unwind(AssertUnwindSafe(|| {
-            self.judge_into(&mut report, submission, package, &events, cancel)
+            self.judge_into(&mut report, submission, package, overtime, &events, cancel)
         }))
         .unwrap_or_else(|panic| Err(Fault::Panic(panic_message(&*panic))));
         match judged {
@@ -281,6 +296,7 @@ impl Judge {
         report: &mut Report,
         submission: &Submission,
         package: &Package,
+        overtime: f64,
         events: &EventSender<'_>,
         cancel: &CancelToken,
     ) -> Result<(), Fault> {
@@ -308,8 +324,8 @@ impl Judge {
         report.phases_ms.fetch = milliseconds(started.elapsed());
 
         let inputs = files::Inputs::of(&self.sandbox, package)?;
-        let trial =
-            Trial { judge: self, package, inputs: &inputs, stop: submission.policy.stop, cancel, events };
+        let stop = submission.policy.stop;
+        let trial = Trial { judge: self, package, inputs: &inputs, stop, overtime, cancel, events };
         match request.language {
             Some(language) => self.judge_program(report, submission, &request, language, &trial),
             None => self.judge_answers(report, submission, &request, &trial),
@@ -348,7 +364,8 @@ impl Judge {
         };
 
         let control = self.sandbox.resource_control();
-        let limits = limits::of_run(submission, package, language, self.may_raise_limits, control);
+        let limits = limits::of_run(submission, package, language, self.may_raise_limits, control)
+            .with_overtime(trial.overtime);
         let output_limit = limits.limits.output.unwrap_or(package.limits.output);
         let checkers = Checkers::make(self, package, &request.tests, output_limit, cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());

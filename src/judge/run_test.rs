@@ -315,6 +315,10 @@ fn judge_outcome(
 fn limits_hit(outcome: &Outcome, limits: &RunLimits) -> Vec<(Verdict, String)> {
     let has = |stopped| outcome.stopped.contains(&stopped);
     let mut hit = Vec::new();
+    if limits.has_overtime() && outcome.cpu > limits.cpu {
+        // Whatever else it ran into, it was after the moment at which it would have been stopped.
+        return vec![(Verdict::TLE, format!("more CPU time than {}", seconds(limits.cpu)))];
+    }
     if has(Stopped::Memory) || outcome.memory > limits.memory {
         hit.push((Verdict::MLE, format!("more memory than {}", whole_mib(limits.memory))));
     }

@@ -19,7 +19,7 @@ use super::error::{PackageError, one_line};
 use super::icpc_problem_yaml::{IcpcProblemYaml, parse_icpc_problem_yaml};
 use super::icpc_scoring;
 use super::icpc_tests::Walk;
-use super::jury::Verification;
+use super::jury::{TimeMargins, Verification};
 use super::kattis::{data_folder, short_name};
 use super::model::{Format, Package, PackageLimits, TimeLimit};
 use super::program::JuryProgram;
@@ -62,6 +62,11 @@ pub(super) fn load(
     let validation_limits = problem.validation_limits;
     let mut verification = Verification {
         input_validators: validators::inputs(tree, entries, validation_limits, &mut warnings),
+        margins: TimeMargins {
+            accepted: problem.ac_to_time_limit,
+            rejected: problem.time_limit_to_tle,
+            resolution: problem.time_resolution,
+        },
         ..Verification::default()
     };
     let includes = match Tree::find(entries, "include") {

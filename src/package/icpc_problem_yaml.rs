@@ -56,6 +56,8 @@ pub struct IcpcProblemYaml {
     pub time_limit: Option<Duration>,
     /// `limits.time_multipliers.ac_to_time_limit`.
     pub ac_to_time_limit: f64,
+    /// `limits.time_multipliers.time_limit_to_tle`.
+    pub time_limit_to_tle: f64,
     /// `limits.time_resolution`.
     pub time_resolution: Duration,
     /// `limits.memory`.
@@ -91,6 +93,7 @@ impl Default for IcpcProblemYaml {
             type_line: 0,
             time_limit: None,
             ac_to_time_limit: 2.0,
+            time_limit_to_tle: 1.5,
             time_resolution: Duration::from_secs(1),
             memory: Bytes::mib(2048),
             output: Bytes::mib(8),
@@ -400,6 +403,8 @@ impl Reader {
                     }
                     if key == "ac_to_time_limit" {
                         self.problem.ac_to_time_limit = factor;
+                    } else {
+                        self.problem.time_limit_to_tle = factor;
                     }
                 }
                 _ if self.is_strict => {

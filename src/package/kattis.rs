@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::cases;
 use super::checking::{Check, CheckerProgram, Interaction, Interactor, MultiPass};
 use super::error::{PackageError, one_line, shown};
-use super::jury::{ValidatorArguments, Verification};
+use super::jury::{TimeMargins, ValidatorArguments, Verification};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 use super::program::JuryProgram;
@@ -47,6 +47,11 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     let limits = problem.validation_limits;
     let mut verification = Verification {
         input_validators: validators::inputs(tree, entries, limits, &mut warnings),
+        margins: TimeMargins {
+            accepted: problem.time_multiplier,
+            rejected: problem.time_safety_margin,
+            ..TimeMargins::default()
+        },
         ..Verification::default()
     };
     let submissions = match Tree::find(entries, "submissions") {

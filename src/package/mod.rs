@@ -67,7 +67,7 @@ pub use icpc_settings::{
 };
 pub use jury::{
     Expectation, GeneratorRun, InputValidator, InvalidInput, JurySubmission, OutputCase, PartialExpectation,
-    ValidatorArguments, Verification,
+    TimeMargins, ValidatorArguments, Verification,
 };
 pub use load::{discover, load};
 pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
