@@ -2,12 +2,13 @@
 //!
 //! Where the specification and Kattis' own problemtools differ, problemtools is followed: packages are tested
 //! with it. That concerns the order of tests (files and folders of one folder together, by file name), the
-//! inheritance of `testdata.yaml`, and the flags of `problem.yaml` coming before those of a folder.
+//! inheritance of `testdata.yaml`, the flags of `problem.yaml` coming before those of a folder, and grading (`grading`).
 
 use std::path::Path;
 
 use super::checking::{Check, CheckerProgram};
 use super::error::{PackageError, one_line, shown};
+use super::grading::{self, Folder};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 use super::testdata::parse_testdata_yaml;
@@ -15,7 +16,7 @@ use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
 use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
 use super::{included, programs, submissions};
-use crate::checker::{Comparator, CustomScore, FlagError, Protocol};
+use crate::checker::{Comparator, FlagError, Protocol};
 
 /// Where custom output validators are.
 const FOLDER: &str = "output_validators";
@@ -53,10 +54,17 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         );
     }
     let mut tests = Vec::new();
+    let mut folders = Vec::new();
     {
         let validator = checkers.first().map(|checker| checker.program.name.as_str());
-        let mut walk =
-            Walk { tree, problem: &problem, validator, tests: &mut tests, warnings: &mut warnings };
+        let mut walk = Walk {
+            tree,
+            problem: &problem,
+            validator,
+            tests: &mut tests,
+            folders: &mut folders,
+            warnings: &mut warnings,
+        };
         walk.data(data_folder(root, entries)?)?;
     }
     let includes = match Tree::find(entries, "include") {
@@ -85,6 +93,11 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         ..Package::new(name, root.to_owned(), Format::KattisLegacy, limits)
     };
     package.group_by_folders();
+    let graders = match Tree::find(entries, "graders").filter(|entry| entry.kind == Kind::Directory) {
+        Some(folder) => programs::find(tree, folder)?,
+        None => Vec::new(),
+    };
+    grading::apply(&mut package, &problem.grading, &folders, graders)?;
     Ok(package)
 }
 
@@ -127,13 +140,9 @@ fn refuse_unsupported_folders(
         return Err(PackageError::unsupported(0, "", found, supported).in_file(&entry.path));
     }
     let is_custom = problem.validation == Validation::Custom;
-    for name in ["output_validators", "graders"] {
-        if is_custom && name == "output_validators" {
-            continue;
-        }
-        if Tree::find(entries, name).is_some_and(|entry| entry.kind == Kind::Directory) {
-            warnings.push(format!("{name}: not used, because nothing asks for it"));
-        }
+    let name = "output_validators";
+    if !is_custom && Tree::find(entries, name).is_some_and(|entry| entry.kind == Kind::Directory) {
+        warnings.push(format!("{name}: not used, because nothing asks for it"));
     }
     Ok(())
 }
@@ -169,7 +178,7 @@ fn checkers(
         protocol: Protocol::Kattis,
         call: None,
         limits: problem.validation_limits,
-        scores: CustomScore::Refused,
+        scores: problem.grading.custom_score,
     }])
 }
 
@@ -209,6 +218,8 @@ struct Walk<'a> {
     /// Name of the custom validator.
     validator: Option<&'a str>,
     tests: &'a mut Vec<Test>,
+    /// What the folders say of grading.
+    folders: &'a mut Vec<Folder>,
     warnings: &'a mut Vec<String>,
 }
 
@@ -229,7 +240,7 @@ impl Walk<'_> {
             wrong_flags(self.problem.validator_flags_line, "validator_flags", problem)
                 .in_file(&self.tree.root().join("problem.yaml"))
         })?;
-        let check = self.check(&entries, &default)?;
+        let check = self.check("", &entries, &default)?;
         let mut loose = false;
         for entry in &entries {
             match (entry.kind, entry.text()) {
@@ -272,13 +283,15 @@ impl Walk<'_> {
     }
 
     /// What checks the outputs of a folder: as in the folder above unless its `testdata.yaml` has flags of its own.
-    fn check(&mut self, entries: &[Entry], inherited: &Check) -> Result<Check, PackageError> {
+    fn check(&mut self, group: &str, entries: &[Entry], inherited: &Check) -> Result<Check, PackageError> {
         let Some(entry) = Tree::find(entries, "testdata.yaml") else { return Ok(inherited.clone()) };
         let mut settings =
             parse_testdata_yaml(&read_text(entry)?).map_err(|error| error.in_file(&entry.path))?;
         let place = below(self.tree.root(), &entry.path);
         let place = place.strip_suffix("testdata.yaml").unwrap_or_default();
         self.warnings.extend(settings.warnings.drain(..).map(|warning| format!("{place}{warning}")));
+        let grading = std::mem::take(&mut settings.grading);
+        self.folders.push(Folder { group: group.to_owned(), file: entry.path.clone(), grading });
         let Some((own, line)) = settings.output_validator_flags else { return Ok(inherited.clone()) };
         if let Some(name) = settings.output_validator
             && !self.validator.is_some_and(|used| is_called(used, &name))
@@ -297,7 +310,8 @@ impl Walk<'_> {
 
     fn group(&mut self, above: &Group<'_>) -> Result<(), PackageError> {
         let entries = self.tree.entries(above.directory, above.depth)?;
-        let check = self.check(&entries, &above.check)?;
+        let name = above.names.last().map_or("", String::as_str);
+        let check = self.check(name, &entries, &above.check)?;
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
             // Whatever it was meant to be, tests could be missing without a word.
             entry.usable()?;

@@ -9,7 +9,7 @@
 //! | `model` | nothing: the model itself, with `program`, `checking`, `groups`, `submitting`, `jury` |
 //! | `load` | which format a directory is in, and which packages lie below one |
 //! | `folder` | a bare folder of tests |
-//! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
+//! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `grading`, `time_limit_files`, `title`, `flags` |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
 //! | `included` | `include/`, what is put beside submissions |
@@ -20,6 +20,7 @@ mod digest;
 mod error;
 mod expectation;
 mod folder;
+mod grading;
 mod groups;
 mod included;
 mod jury;
@@ -42,6 +43,7 @@ pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, I
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
+pub use grading::{Grading, ProblemGrading, Said};
 pub use groups::{Aggregation, Group, GroupVerdict, Member, Objective, OnReject, ScoreRange, Scoring};
 pub use jury::{
     Expectation, GeneratorRun, InputValidator, InvalidInput, JurySubmission, OutputCase, PartialExpectation,

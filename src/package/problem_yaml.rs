@@ -8,8 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::{PackageError, one_line};
+use super::grading::ProblemGrading;
+use super::groups::Objective;
 use super::program::ProgramLimits;
 use super::yaml::{self, Node, Value};
+use crate::checker::CustomScore;
 use crate::units::Bytes;
 
 const FILE: &str = "problem.yaml";
@@ -60,6 +63,8 @@ pub struct ProblemYaml {
     pub validator_flags: String,
     /// Line of `validator_flags`, for errors.
     pub validator_flags_line: u64,
+    /// Whether there are scores, and what is said of them.
+    pub grading: ProblemGrading,
     /// What its author should know.
     pub warnings: Vec<String>,
 }
@@ -91,6 +96,7 @@ impl Default for ProblemYaml {
             validation_limits: ProgramLimits::default(),
             validator_flags: String::new(),
             validator_flags_line: 0,
+            grading: ProblemGrading::default(),
             warnings: Vec::new(),
         }
     }
@@ -110,10 +116,10 @@ fn read(text: &str) -> Result<ProblemYaml, PackageError> {
     for (key, node) in root.map("")? {
         match key.as_str() {
             "problem_format_version" => check_version(node)?,
-            "type" => check_type(node)?,
+            "type" => read_type(node, &mut problem)?,
             "name" => problem.name = title(node)?,
             "validation" => {
-                problem.validation = read_validation(node)?;
+                problem.validation = read_validation(node, &mut problem.grading.custom_score)?;
                 problem.validation_line = node.line;
             }
             "validator_flags" => {
@@ -121,7 +127,7 @@ fn read(text: &str) -> Result<ProblemYaml, PackageError> {
                 problem.validator_flags_line = node.line;
             }
             "limits" => read_limits(node, &mut problem)?,
-            "grading" => check_grading(node, &mut problem)?,
+            "grading" => read_grading(node, &mut problem)?,
             "languages" => check_languages(node, &mut problem)?,
             "libraries" if node.texts(key)?.iter().all(|text| text.trim().is_empty()) => {}
             known if INFORMATION.contains(&known) => {}
@@ -130,6 +136,15 @@ fn read(text: &str) -> Result<ProblemYaml, PackageError> {
                 node.line,
                 one_line(key)
             )),
+        }
+    }
+    if !problem.grading.is_scoring
+        && let Some((_, node)) = root.map("")?.iter().find(|(key, _)| key == "grading")
+    {
+        // Older pass-fail packages carry it all the same.
+        for (key, value) in node.map("grading")? {
+            let key = one_line(key);
+            problem.warnings.push(format!("{FILE}:{}: grading.{key} has no effect here", value.line));
         }
     }
     Ok(problem)
@@ -148,16 +163,17 @@ fn check_version(node: &Node) -> Result<(), PackageError> {
     }
 }
 
-fn check_type(node: &Node) -> Result<(), PackageError> {
+fn read_type(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageError> {
     for word in node.texts("type")? {
         match word.trim() {
             "pass-fail" | "" => {}
-            other @ ("scoring" | "interactive" | "multi-pass" | "submit-answer") => {
+            "scoring" => problem.grading.is_scoring = true,
+            other @ ("interactive" | "multi-pass" | "submit-answer") => {
                 return Err(PackageError::unsupported(
                     node.line,
                     "type",
                     format!("'{other}'"),
-                    "supported today: pass-fail",
+                    "supported today: pass-fail and scoring",
                 ));
             }
             other => {
@@ -165,7 +181,7 @@ fn check_type(node: &Node) -> Result<(), PackageError> {
                     node.line,
                     "type",
                     format!("'{}' is not a type", one_line(other)),
-                    "use pass-fail",
+                    "use pass-fail or scoring",
                 ));
             }
         }
@@ -173,7 +189,7 @@ fn check_type(node: &Node) -> Result<(), PackageError> {
     Ok(())
 }
 
-fn read_validation(node: &Node) -> Result<Validation, PackageError> {
+fn read_validation(node: &Node, custom_score: &mut CustomScore) -> Result<Validation, PackageError> {
     const KEY: &str = "validation";
     let text = node.text(KEY)?.unwrap_or_default();
     let mut words = text.split_whitespace();
@@ -182,11 +198,15 @@ fn read_validation(node: &Node) -> Result<Validation, PackageError> {
         Some("default") if words.next().is_none() => Ok(Validation::Default),
         Some("custom") => match words.next() {
             None => Ok(Validation::Custom),
+            Some("score") if words.next().is_none() => {
+                *custom_score = CustomScore::Required;
+                Ok(Validation::Custom)
+            }
             Some(_) => Err(PackageError::unsupported(
                 node.line,
                 KEY,
                 format!("'{}'", one_line(text.trim())),
-                "supported today: default, and custom without interactive and score",
+                "supported today: default, and custom without interactive",
             )),
         },
         Some(_) => Err(PackageError::value(
@@ -210,16 +230,45 @@ fn title(node: &Node) -> Result<Option<String>, PackageError> {
     Ok(name.map(|name| one_line(name.trim())).filter(|name| !name.is_empty()))
 }
 
-/// `grading` belongs to scoring problems; older pass-fail packages carry it all the same.
-fn check_grading(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageError> {
+/// Keys that came before `testdata.yaml`, and what is not a folder's.
+fn read_grading(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageError> {
     for (key, value) in node.map("grading")? {
-        let key = format!("grading.{key}");
-        if key == "grading.custom_scoring" && matches!(value.value, Value::Bool(true)) {
-            return Err(PackageError::unsupported(value.line, &key, "'true'", "supported today: pass-fail"));
+        let path = format!("grading.{}", one_line(key));
+        match key.as_str() {
+            "objective" => problem.grading.objective = objective(value, &path)?,
+            "show_test_data_groups" => {}
+            // The validator may give scores; `validation: custom score` makes it.
+            "custom_scoring" => {
+                if matches!(value.value, Value::Bool(true))
+                    && problem.grading.custom_score == CustomScore::Refused
+                {
+                    problem.grading.custom_score = CustomScore::Allowed;
+                }
+            }
+            // How problems are graded, in the newest format's sense, is no key here.
+            "grading" | "grader_flags" => problem.warnings.push(unknown(value, &path)),
+            key if problem.grading.everywhere.read(key, value, "grading.")? => {}
+            _ => problem.warnings.push(unknown(value, &path)),
         }
-        problem.warnings.push(format!("{FILE}:{}: {} has no effect here", value.line, one_line(&key)));
     }
     Ok(())
+}
+
+fn unknown(node: &Node, path: &str) -> String {
+    format!("{FILE}:{}: unknown key '{path}' is ignored", node.line)
+}
+
+fn objective(node: &Node, key: &str) -> Result<Objective, PackageError> {
+    match node.text(key)?.as_deref() {
+        None | Some("" | "max") => Ok(Objective::Maximise),
+        Some("min") => Ok(Objective::Minimise),
+        Some(other) => Err(PackageError::value(
+            node.line,
+            key,
+            format!("'{}' is not an objective", one_line(other)),
+            "use max or min",
+        )),
+    }
 }
 
 /// Kattis' language codes name families (`cpp`), not entries of a language table, so a list here cannot be
@@ -390,7 +439,8 @@ mod tests {
             ("a: [", "problem.yaml"),
             ("a: 1\na: 2\n", "problem.yaml:2"),
             ("name: x\n---\nname: y\n", "problem.yaml"),
-            ("type: scoring", "type: 'scoring' is not supported"),
+            ("type: scoring\ngrading: {objective: fast}", "grading.objective: 'fast' is not an objective"),
+            ("grading: {range: 1}", "grading.range: '1' is not two numbers"),
             ("type: [pass-fail, interactive]", "'interactive' is not supported"),
             ("type: exam", "'exam' is not a type"),
             ("validation: custom interactive", "'custom interactive' is not supported"),
