@@ -188,9 +188,12 @@ fn run(
 fn show_files(checked: &Checked<'_>, sandbox_box: &mut BoxHandle) -> Result<[String; 2], Fault> {
     let test = checked.test;
     let files = [("input", &test.input), ("answer", &test.answer)];
-    let shown = files.map(|(_, path)| checked.inputs.readable_by_all(path));
-    if shown.iter().any(Option::is_some) {
-        sandbox_box.attach(PACKAGE, checked.inputs.directory())?;
+    let directory =
+        checked.inputs.directory_of(&test.answer).or_else(|| checked.inputs.directory_of(&test.input));
+    let shown =
+        files.map(|(_, path)| directory.and_then(|directory| Inputs::readable_by_all(directory, path)));
+    if let (Some(directory), true) = (directory, shown.iter().any(Option::is_some)) {
+        sandbox_box.attach(PACKAGE, directory)?;
     } else {
         // Another package's checker may have used this box.
         sandbox_box.detach(PACKAGE)?;

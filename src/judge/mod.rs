@@ -308,7 +308,7 @@ impl Judge {
         }
         report.phases_ms.fetch = milliseconds(started.elapsed());
 
-        let inputs = files::Inputs::of(&self.sandbox, &package.directory)?;
+        let inputs = files::Inputs::of(&self.sandbox, package)?;
         let trial =
             Trial { judge: self, package, inputs: &inputs, stop: submission.policy.stop, cancel, events };
         match request.language {

@@ -3,10 +3,13 @@
 //! Inheritance is key by key, as in problemtools; the published specification replaces whole files. What is said of
 //! grading is `grading`'s.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::{PackageError, one_line};
 use super::grading::Grading;
+use super::jury::ValidatorArguments;
+use super::settings;
 use super::yaml::{self, Node, Value};
 
 const FILE: &str = "testdata.yaml";
@@ -18,6 +21,8 @@ pub struct GroupSettings {
     pub output_validator_flags: Option<(String, u64)>,
     /// The validator they name, where they name one that is not the default.
     pub output_validator: Option<String>,
+    /// `input_validator_flags`: for all input validators, or for those named (BAPCtools).
+    pub input_validator_flags: Option<ValidatorArguments>,
     /// How results of the folder become its own.
     pub grading: Grading,
     /// What its author should know.
@@ -41,7 +46,9 @@ fn read(text: &str) -> Result<GroupSettings, PackageError> {
                 settings.output_validator_flags = Some((flags, node.line));
                 settings.output_validator = validator;
             }
-            "input_validator_flags" => {}
+            "input_validator_flags" => {
+                settings.input_validator_flags = Some(input_validator_flags(node, key)?);
+            }
             key if settings.grading.read(key, node, "")? => {}
             _ => settings.warnings.push(format!(
                 "{FILE}:{}: unknown key '{}' is ignored",
@@ -51,6 +58,19 @@ fn read(text: &str) -> Result<GroupSettings, PackageError> {
         }
     }
     Ok(settings)
+}
+
+/// Text, or a map from a validator's name to text.
+fn input_validator_flags(node: &Node, key: &str) -> Result<ValidatorArguments, PackageError> {
+    let Value::Map(entries) = &node.value else {
+        return Ok(ValidatorArguments::All(settings::words(&node.texts(key)?.join(" "))));
+    };
+    let mut named = BTreeMap::new();
+    for (name, value) in entries {
+        let path = format!("{key}.{}", one_line(name));
+        named.insert(name.clone(), settings::words(&value.texts(&path)?.join(" ")));
+    }
+    Ok(ValidatorArguments::Named(named))
 }
 
 /// Text, or a map that names the validator the flags are for.
