@@ -211,8 +211,8 @@ impl State<'_> {
             // It was moot and told as skipped while it was being stopped.
             return;
         }
-        if !matches!(result.report.verdict, Verdict::AC | Verdict::CX) {
-            self.standing.know_rejected(index);
+        if result.report.verdict != Verdict::CX {
+            self.standing.know(index, outcome_of(&result));
         }
         self.results[index] = Some(result);
         self.stop_moot();
