@@ -14,14 +14,15 @@
 //! One file a step: `request` checks, `included` adds the package's files, `compile` makes the program (with `toolchain`
 //! and `prepare` before it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks
 //! one test (in a `work_directory`, with `check` where a program decides; `answers` are only checked), `pipeline` runs
-//! them all, `score` makes verdicts and scores of groups, `progress` tells. `slots` and `boxes` say how much runs at once and
-//! where. `jury` runs the jury's programs outside any judging.
+//! them all (`equal_tests` once), `score` makes verdicts and scores of groups, `progress` tells. `slots` and `boxes` say
+//! how much runs at once and where. `jury` runs the jury's programs outside any judging.
 
 mod answers;
 mod artifacts;
 mod boxes;
 mod check;
 mod compile;
+mod equal_tests;
 mod fault;
 mod files;
 mod host_memory;

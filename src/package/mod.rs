@@ -10,7 +10,7 @@
 //! | `load` | which format a directory is in, and which packages lie below one |
 //! | `folder` | a bare folder of tests |
 //! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
-//! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
+//! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `grading`, `time_limit_files`, `title`, `flags` |
 //! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring`, `icpc_constants` |
 //! | `validators`, `cases` | folders that both ICPC formats have |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
@@ -27,6 +27,7 @@ mod dmoj;
 mod error;
 mod expectation;
 mod folder;
+mod grading;
 mod groups;
 mod icpc;
 mod icpc_constants;
@@ -60,6 +61,7 @@ pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, I
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
+pub use grading::{Grading, ProblemGrading, Said};
 pub use groups::{Aggregation, Group, GroupVerdict, Member, Objective, OnReject, ScoreRange, Scoring};
 pub use icpc_problem_yaml::{IcpcProblemYaml, parse_icpc_problem_yaml};
 pub use icpc_settings::{
