@@ -13,7 +13,7 @@
 //!
 //! One file a step: `request` checks, `compile` makes the program (with `toolchain` and `prepare` before
 //! it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks one test
-//! (with `check` where a program decides), `pipeline` runs them all, `progress` tells. `slots` and `boxes` say how much runs at once and where.
+//! (with `check` where a program decides, and `interact` where one talks with it or it runs in several passes), `pipeline` runs them all, `progress` tells. `slots` and `boxes` say how much runs at once and where.
 
 mod artifacts;
 mod boxes;
@@ -22,6 +22,7 @@ mod compile;
 mod fault;
 mod files;
 mod host_memory;
+mod interact;
 mod limits;
 mod pipeline;
 mod prepare;
@@ -60,6 +61,7 @@ use crate::verdict::{Reason, Verdict};
 use check::Checkers;
 use fault::Fault;
 use host_memory::HostMemory;
+use interact::Counterpart;
 use pipeline::TestRun;
 use progress::EventSender;
 use request::Request;
@@ -111,6 +113,7 @@ pub struct Judge {
     toolchains: toolchain::Toolchains,
     /// Files read into the page cache already.
     preloaded: Mutex<HashSet<FileState>>,
+    transcripts: Option<PathBuf>,
     may_raise_limits: bool,
     host_memory: HostMemory,
 }
@@ -139,6 +142,7 @@ impl Judge {
             host,
             toolchains: toolchain::Toolchains::default(),
             preloaded: Mutex::new(HashSet::new()),
+            transcripts: settings.transcripts,
             may_raise_limits: settings.may_raise_limits,
             host_memory: HostMemory::watch(control),
         })
@@ -321,6 +325,7 @@ impl Judge {
         let limits = limits::of_run(submission, package, request.language, self.may_raise_limits, control);
         let output_limit = limits.limits.output.unwrap_or(package.limits.output);
         let checkers = Checkers::make(self, package, &request.tests, output_limit, cancel)?;
+        let counterpart = Counterpart::make(self, package, output_limit, cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());
 
         let started = Instant::now();
@@ -331,6 +336,8 @@ impl Judge {
             language: request.language,
             program: &program,
             checkers: &checkers,
+            counterpart: &counterpart,
+            passes: package.passes,
             limits: &limits,
             stop: submission.policy.stop,
             cancel,
@@ -371,27 +378,43 @@ impl Judge {
         cancel: &[&CancelToken],
         mut work: impl FnMut(&mut BoxHandle) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        self.in_boxes(&[shape], cancel, |boxes| match boxes {
+            [only] => work(only),
+            _ => Err(Fault::Panic("one box was asked for".to_owned())),
+        })
+    }
+
+    /// As [`Judge::in_box`], in several boxes of one slot: all on its core, and nobody ever waits for a second slot
+    /// while holding one.
+    fn in_boxes<T>(
+        &self,
+        shapes: &[&Shape],
+        cancel: &[&CancelToken],
+        mut work: impl FnMut(&mut [BoxHandle]) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let is_cancelled = || cancel.iter().any(|token| token.is_cancelled());
-        let slot = self.slots.acquire(shape, &is_cancelled).ok_or(Fault::Cancelled)?;
-        let mut boxes = slot.boxes();
+        let first = shapes.first().ok_or_else(|| Fault::Panic("no box was asked for".to_owned()))?;
+        let slot = self.slots.acquire(first, &is_cancelled).ok_or(Fault::Cancelled)?;
+        let mut pool = slot.boxes();
         let mut is_second = false;
         loop {
-            // Out of the pool while it works: a panic or a fault on the way destroys the box with whatever runs or
-            // lies in it.
-            let mut sandbox_box = boxes.take(&self.sandbox, shape)?;
-            let error = match work(&mut sandbox_box) {
+            // Out of the pool while it works: a panic or a fault on the way destroys the boxes with whatever runs or
+            // lies in them.
+            let mut boxes =
+                shapes.iter().map(|shape| pool.take(&self.sandbox, shape)).collect::<Result<Vec<_>, _>>()?;
+            let error = match work(&mut boxes) {
                 Err(Fault::Sandbox(error)) => error,
                 Err(fault @ Fault::Cancelled) => {
-                    boxes.put(sandbox_box);
+                    boxes.into_iter().for_each(|sandbox_box| pool.put(sandbox_box));
                     return Err(fault);
                 }
                 Err(fault) => return Err(fault),
                 done => {
-                    boxes.put(sandbox_box);
+                    boxes.into_iter().for_each(|sandbox_box| pool.put(sandbox_box));
                     return done;
                 }
             };
-            drop(sandbox_box);
+            drop(boxes);
             if is_second || matches!(error, SandboxError::KeeperGone) || is_cancelled() {
                 return Err(error.into());
             }

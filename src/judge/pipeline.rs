@@ -13,13 +13,14 @@ use super::check::Checkers;
 use super::compile::Program;
 use super::fault::Fault;
 use super::files::Inputs;
+use super::interact::Counterpart;
 use super::limits::RunLimits;
 use super::progress::EventSender;
 use super::run_test::{TestResult, run_argv, run_shape, run_test};
 use super::slots::lock;
 use super::{Judge, panic_message};
 use crate::language::Language;
-use crate::package::Test;
+use crate::package::{MultiPass, Test};
 use crate::report::{EventKind, Report};
 use crate::sandbox::{CancelToken, Shape};
 use crate::submission::Stop;
@@ -31,11 +32,20 @@ pub(super) struct TestRun<'a> {
     pub(super) language: &'a Language,
     pub(super) program: &'a Program,
     pub(super) checkers: &'a Checkers<'a>,
+    pub(super) counterpart: &'a Counterpart<'a>,
+    pub(super) passes: Option<MultiPass>,
     pub(super) limits: &'a RunLimits,
     pub(super) stop: Stop,
     pub(super) cancel: &'a CancelToken,
     pub(super) events: &'a EventSender<'a>,
     pub(super) inputs: &'a Inputs,
+}
+
+impl TestRun<'_> {
+    /// Whether a test takes more than one program at a time, or more than one pass.
+    pub(super) fn is_staged(&self) -> bool {
+        self.passes.is_some() || !matches!(self.counterpart, Counterpart::None)
+    }
 }
 
 /// Runs all tests and fills the report's verdict, tests and figures.

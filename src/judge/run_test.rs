@@ -3,6 +3,7 @@
 //! The verdict comes from what the sandbox did and counted, never from the signal a program died of: a
 //! program can raise any signal at itself.
 
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use super::check::{self, Checked};
 use super::compile::Program;
 use super::fault::Fault;
 use super::files::open_regular;
+use super::interact;
 use super::limits::RunLimits;
 use super::pipeline::TestRun;
 use super::{EXECUTABLE, STDERR_LIMIT, environment};
@@ -23,7 +25,7 @@ use crate::language::{Language, Placeholders, expand};
 use crate::package::{Check, Test};
 use crate::report::TestReport;
 use crate::sandbox::{
-    CancelToken, Capture, Command, Exit, Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE,
+    BoxHandle, CancelToken, Capture, Command, Exit, Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE,
 };
 use crate::units::{Bytes, milliseconds};
 use crate::verdict::{Reason, Verdict, decide};
@@ -111,42 +113,15 @@ pub(super) fn run_test(
     test: &Test,
     cancel: &[&CancelToken],
 ) -> Result<TestResult, Fault> {
-    let judge = run.judge;
-    judge.preload(&test.input);
-    let env = environment(run.language);
-    let (outcome, mut stdout) = judge.in_box(shape, cancel, |sandbox_box| {
-        let mut stdout = Capture::whole(&judge.spill);
-        let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-        sandbox_box.attach(PROGRAM, &run.program.directory)?;
-        let input = run.inputs.open(&test.input)?;
-        let command = Command {
-            argv,
-            env: &env,
-            directory: WORKSPACE,
-            stdin: input.as_fd(),
-            stdout: Stream::Capture(&mut stdout),
-            stderr: Stream::Capture(&mut stderr),
-            limits: run.limits.limits.clone(),
-        };
-        let began = Instant::now();
-        let outcome = sandbox_box.run(command, cancel)?;
-        // Also a program that only tells of a child's death.
-        if outcome.exit != Exit::Code(0) && outcome.stopped.is_empty() {
-            judge.host_memory.has_spared_what_began(began)?;
-        }
-        if outcome.exit != Exit::Code(0) && tracing::enabled!(tracing::Level::DEBUG) {
-            let text = stderr.head(4096).unwrap_or_default();
-            tracing::debug!(test = %test.name, stderr = %text.escape_debug(), "the program failed");
-        }
-        Ok((outcome, stdout))
-    })?;
-    if outcome.stopped.contains(&Stopped::Cancelled) {
-        return Err(Fault::Cancelled);
+    if run.is_staged() {
+        return interact::run_test(run, argv, shape, test, cancel);
     }
+    run.judge.preload(&test.input);
+    let Ran { outcome, mut stdout } = run.judge.in_box(shape, cancel, |sandbox_box| {
+        run_program(run, argv, test, &run.inputs.open(&test.input)?, sandbox_box, cancel)
+    })?;
     instruments::tested(&run.language.id, outcome.wall);
-    let mut result = TestResult { report: figures(test, &outcome), applied: Vec::new(), score: None };
-    let program = own_file(argv, &run.program.directory);
-    judge_outcome(&mut result, &outcome, run.limits, argv, program)?;
+    let mut result = judge_program(run, argv, test, &outcome)?;
     if result.applied.is_empty() {
         check(run, &mut result, test, &mut stdout, cancel)?;
     }
@@ -154,7 +129,71 @@ pub(super) fn run_test(
     Ok(result)
 }
 
-fn figures(test: &Test, outcome: &Outcome) -> TestReport {
+/// What a run of the program left.
+pub(super) struct Ran {
+    pub(super) outcome: Outcome,
+    pub(super) stdout: Capture,
+}
+
+/// Runs the program in a box of its shape.
+///
+/// # Errors
+/// Whatever is not the program's doing.
+pub(super) fn run_program(
+    run: &TestRun<'_>,
+    argv: &[String],
+    test: &Test,
+    input: &File,
+    sandbox_box: &mut BoxHandle,
+    cancel: &[&CancelToken],
+) -> Result<Ran, Fault> {
+    let judge = run.judge;
+    let env = environment(run.language);
+    let mut stdout = Capture::whole(&judge.spill);
+    let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
+    sandbox_box.attach(PROGRAM, &run.program.directory)?;
+    let command = Command {
+        argv,
+        env: &env,
+        directory: WORKSPACE,
+        stdin: input.as_fd(),
+        stdout: Stream::Capture(&mut stdout),
+        stderr: Stream::Capture(&mut stderr),
+        limits: run.limits.limits.clone(),
+    };
+    let began = Instant::now();
+    let outcome = sandbox_box.run(command, cancel)?;
+    // Also a program that only tells of a child's death.
+    if outcome.exit != Exit::Code(0) && outcome.stopped.is_empty() {
+        judge.host_memory.has_spared_what_began(began)?;
+    }
+    if outcome.exit != Exit::Code(0) && tracing::enabled!(tracing::Level::DEBUG) {
+        let text = stderr.head(4096).unwrap_or_default();
+        tracing::debug!(test = %test.name, stderr = %text.escape_debug(), "the program failed");
+    }
+    if outcome.stopped.contains(&Stopped::Cancelled) {
+        return Err(Fault::Cancelled);
+    }
+    Ok(Ran { outcome, stdout })
+}
+
+/// What the program got before its output is looked at: nothing, where it ended well.
+///
+/// # Errors
+/// When it was never born, and that is not its fault.
+pub(super) fn judge_program(
+    run: &TestRun<'_>,
+    argv: &[String],
+    test: &Test,
+    outcome: &Outcome,
+) -> Result<TestResult, Fault> {
+    let mut result = TestResult { report: figures(test, outcome), applied: Vec::new(), score: None };
+    let program = own_file(argv, &run.program.directory);
+    judge_outcome(&mut result, outcome, run.limits, argv, program)?;
+    Ok(result)
+}
+
+pub(super) fn figures(test: &Test, outcome: &Outcome) -> TestReport {
     let mut report = blank(test, Verdict::AC);
     report.cpu_ms = milliseconds(outcome.cpu);
     report.wall_ms = milliseconds(outcome.wall);
@@ -256,7 +295,7 @@ fn not_started(step: &str, errno: i32, argv: &[String], own_file: bool) -> Resul
 }
 
 /// Has the output checked, by a comparison or by a program.
-fn check(
+pub(super) fn check(
     run: &TestRun<'_>,
     result: &mut TestResult,
     test: &Test,
@@ -277,7 +316,7 @@ fn check(
 }
 
 /// What a checker said, as a result. An output that is right in part is a wrong answer: only scores know parts.
-fn take_in(result: &mut TestResult, opinion: Opinion) {
+pub(super) fn take_in(result: &mut TestResult, opinion: Opinion) {
     result.applied.push(match opinion.grade {
         Grade::Accepted => Verdict::AC,
         Grade::Partial | Grade::Wrong => Verdict::WA,
