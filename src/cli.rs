@@ -4,19 +4,21 @@
 //! they make sense on this machine is for `commands/` to find out.
 
 mod client;
+mod host;
+mod worker;
 
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, Submit, SubmitFormat};
+pub use host::{Doctor, Probe, ProbeAction, ProfileName, Run, RunReport};
+pub use worker::{ConfigFormat, FetchFlags, Replay, Worker};
 
 use crate::queue::Document;
-use crate::sandbox::{Profile, ResourceControl};
-use crate::settings::{AccessFlags, SettingFlags};
+use crate::sandbox::ResourceControl;
 use crate::submission::{LimitOverrides, Stop};
 use crate::units::{Bytes, Time};
-use crate::workspace::{AllowedUrl, FetchSettings};
 
 /// Judges programming-contest submissions: compiles them, runs them in a sandbox, checks their output.
 #[derive(Debug, Parser)]
@@ -112,9 +114,12 @@ pub struct Judge {
     /// Problem package: a folder of tests, or an ICPC/Kattis package
     #[arg(value_name = "PACKAGE")]
     pub package: PathBuf,
-    /// Source files, the entry point first; or one folder of them
+    /// Source files, the entry point first, or one folder of them; where a problem asks for answers, those or a zip of them
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<PathBuf>,
+    /// The source that the program starts with [default: the first; in a folder, the one called main]
+    #[arg(short, long, value_name = "NAME")]
+    pub entry_point: Option<String>,
     /// Language id [default: by the files' endings; 'gavel languages' lists them]
     #[arg(short, long, value_name = "ID")]
     pub language: Option<String>,
@@ -195,131 +200,6 @@ fn possibly_empty() -> impl TypedValueParser<Value = PathBuf> {
     OsStringValueParser::new().map(PathBuf::from)
 }
 
-/// `gavel worker`.
-#[derive(Debug, Args)]
-pub struct Worker {
-    /// File of settings [env: GAVEL_CONFIG; empty: none] [default: /etc/gavel/worker.toml if it is there]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Print every setting with where it is from, and end: as a table, or as a file that says the same
-    #[arg(long, value_enum, value_name = "FORMAT", num_args = 0..=1, require_equals = true, default_missing_value = "human")]
-    pub print_config: Option<ConfigFormat>,
-    /// Everything a file can say too.
-    #[command(flatten)]
-    pub settings: SettingFlags,
-}
-
-/// What a worker may fetch.
-#[derive(Debug, Clone, Args)]
-pub struct FetchFlags {
-    /// URL below which files and packages may be fetched, like `https://files.example/problems/`; may be
-    /// repeated; without it nothing is fetched
-    #[arg(long, value_name = "URL")]
-    pub allow_url: Vec<AllowedUrl>,
-    /// Certificates (PEM) of the authorities to trust when fetching, instead of Mozilla's
-    #[arg(long, value_name = "FILE")]
-    pub fetch_ca: Option<PathBuf>,
-    /// Address of the S3-compatible store that s3:// URLs lead to [default: Amazon's]
-    #[arg(long, value_name = "URL", env = "GAVEL_FETCH_S3_ENDPOINT")]
-    pub s3_endpoint: Option<String>,
-    /// Region of that store [default: us-east-1]
-    #[arg(long, value_name = "REGION", env = "GAVEL_FETCH_S3_REGION")]
-    pub s3_region: Option<String>,
-}
-
-impl FetchFlags {
-    /// The settings of fetching with these in them.
-    pub fn settings(&self) -> FetchSettings {
-        let mut settings = FetchSettings {
-            allow: self.allow_url.clone(),
-            ca_file: self.fetch_ca.clone(),
-            ..FetchSettings::default()
-        };
-        settings.s3.endpoint.clone_from(&self.s3_endpoint);
-        if let Some(region) = &self.s3_region {
-            settings.s3.region.clone_from(region);
-        }
-        settings
-    }
-}
-
-/// `gavel replay`.
-#[derive(Debug, Args)]
-pub struct Replay {
-    /// Folder of recorded submissions, one JSON file each
-    #[arg(value_name = "DIR")]
-    pub directory: PathBuf,
-    /// Folder of packages that submissions name; may be repeated, the first that has a name wins
-    #[arg(long, value_name = "DIR")]
-    pub package_root: Vec<PathBuf>,
-    /// Submissions in all, going round [default: each once]
-    #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
-    pub count: Option<u64>,
-    /// Submissions a second [default: as fast as they are judged]
-    #[arg(short, long, value_name = "RATE", value_parser = parse_rate)]
-    pub rate: Option<f64>,
-    /// Let submissions raise limits above their package's
-    #[arg(long)]
-    pub raise_limits: bool,
-    /// What to print
-    #[arg(short, long, value_enum, default_value_t = TableFormat::Human, value_name = "FORMAT")]
-    pub format: TableFormat,
-    /// What may be fetched.
-    #[command(flatten)]
-    pub fetch: FetchFlags,
-    /// Through the workers of this broker instead of this process; without URL, the one of GAVEL_QUEUE
-    #[arg(long, value_name = "URL", num_args = 0..=1, conflicts_with_all = ["package_root", "raise_limits"])]
-    pub queue: Option<Option<String>>,
-    /// How to get into that broker.
-    #[command(flatten)]
-    pub access: AccessFlags,
-    /// With --queue: submissions that are sent and not yet answered, at most
-    #[arg(long, value_name = "COUNT", default_value_t = 1000, requires = "queue",
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub window: u32,
-    /// With --queue: how long no verdict may come before the rest counts as missing
-    #[arg(long, value_name = "TIME", default_value = "5min", requires = "queue", value_parser = parse_time)]
-    pub patience: Time,
-}
-
-/// `gavel run`.
-#[derive(Debug, Args)]
-pub struct Run {
-    /// Command and its arguments, as seen inside the box
-    #[arg(value_name = "COMMAND", required = true, last = true)]
-    pub command: Vec<String>,
-    /// Folder shown as `/` instead of the host's system directories
-    #[arg(long, value_name = "DIR")]
-    pub rootfs: Option<PathBuf>,
-    /// Host name seen inside
-    #[arg(long, value_name = "NAME", default_value = "box", value_parser = parse_hostname)]
-    pub hostname: String,
-    /// Host folder or file shown read-only at the same path; may be repeated
-    #[arg(long, value_name = "PATH")]
-    pub mount: Vec<PathBuf>,
-    /// System calls allowed
-    #[arg(long, value_enum, default_value_t = ProfileName::Managed, value_name = "PROFILE")]
-    pub profile: ProfileName,
-    /// Show /proc inside
-    #[arg(long)]
-    pub proc: bool,
-    /// CPU time limit, like 1.5s
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
-    pub cpu: Option<Time>,
-    /// Wall time limit, like 5s
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = parse_time)]
-    pub wall: Option<Time>,
-    /// Memory limit, like 256MiB
-    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = parse_memory)]
-    pub memory: Option<Bytes>,
-    /// Processes and threads at once
-    #[arg(long, value_name = "COUNT", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub processes: Option<u32>,
-    /// Print what was measured on standard error when it is over
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub report: Option<RunReport>,
-}
-
 /// `gavel languages`.
 #[derive(Debug, Args)]
 pub struct Languages {
@@ -329,55 +209,6 @@ pub struct Languages {
     /// What to print
     #[arg(short, long, value_enum, default_value_t = TableFormat::Human, value_name = "FORMAT")]
     pub format: TableFormat,
-}
-
-/// `gavel doctor`.
-#[derive(Debug, Args)]
-pub struct Doctor {
-    /// What to print
-    #[arg(short, long, value_enum, default_value_t = TableFormat::Human, value_name = "FORMAT")]
-    pub format: TableFormat,
-    /// Also measure what a box costs a run: a program that does nothing, in a box and bare, in turns
-    #[arg(long)]
-    pub bench: bool,
-}
-
-/// `gavel probe`.
-#[derive(Debug, Args)]
-pub struct Probe {
-    /// What to do
-    #[arg(value_enum, value_name = "ACTION")]
-    pub action: ProbeAction,
-    /// How much of it: iterations, MiB, milliseconds, threads or a port
-    #[arg(value_name = "AMOUNT", default_value_t = 0)]
-    pub amount: u64,
-}
-
-/// What `probe` can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProbeAction {
-    /// Loop so many times
-    Spin,
-    /// Use so many milliseconds of CPU time
-    Work,
-    /// The same in two children
-    WorkInChildren,
-    /// Fill so many MiB
-    Memory,
-    /// Fill so many MiB in each of four children at once
-    MemoryInChildren,
-    /// Start so many threads
-    Threads,
-    /// Wait so many milliseconds
-    Wait,
-    /// Leave a process behind that waits so many milliseconds
-    Linger,
-    /// Write without end
-    Flood,
-    /// Connect to this port of the loopback interface
-    Connect,
-    /// Look at files, limits and namespaces
-    Look,
 }
 
 /// `gavel schema`.
@@ -445,27 +276,11 @@ pub enum VerifyFormat {
     Junit,
 }
 
-/// What `worker --print-config` prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ConfigFormat {
-    /// A table
-    Human,
-    /// A TOML file with comments
-    Toml,
-}
-
 /// What `languages` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum TableFormat {
     /// A table
     Human,
-    /// One JSON object
-    Json,
-}
-
-/// What `run` prints when it is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RunReport {
     /// One JSON object
     Json,
 }
@@ -509,27 +324,6 @@ impl Cgroups {
     }
 }
 
-/// System-call allow-lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ProfileName {
-    /// Compiled programs and simple interpreters
-    Native,
-    /// Runtimes with threads and compilers of their own
-    Managed,
-    /// Compilers and linkers
-    Compile,
-}
-
-impl From<ProfileName> for Profile {
-    fn from(name: ProfileName) -> Self {
-        match name {
-            ProfileName::Native => Self::Native,
-            ProfileName::Managed => Self::Managed,
-            ProfileName::Compile => Self::Compile,
-        }
-    }
-}
-
 /// The longest time any limit may be: a day.
 const LONGEST: std::time::Duration = std::time::Duration::from_secs(24 * 3600);
 /// The most memory or output any limit may be.
@@ -566,22 +360,6 @@ fn parse_slots(text: &str) -> Result<usize, String> {
         Ok(count @ 1..=1024) => Ok(count),
         _ => Err(format!("'{text}' is not a number of slots: give 1 to 1024")),
     }
-}
-
-fn parse_rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if (0.001..=1_000_000.0).contains(&rate) => Ok(rate),
-        _ => Err(format!("'{text}' is not a rate: give submissions a second, 0.001 to 1000000")),
-    }
-}
-
-/// The kernel takes 64 bytes; what is shown in a prompt should be plain.
-fn parse_hostname(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
-    if text.is_empty() || text.len() > 63 || !text.chars().all(plain) {
-        return Err(format!("'{text}' is not a host name: give 1 to 63 letters, digits, '-' and '.'"));
-    }
-    Ok(text.to_owned())
 }
 
 #[cfg(test)]

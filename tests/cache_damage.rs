@@ -1,6 +1,9 @@
 //! What a cache does about damaged entries, foreign files, bad roots and bad disks.
 #![allow(clippy::unwrap_used)]
 
+#[path = "common/small_disk.rs"]
+mod small_disk;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -250,15 +253,5 @@ fn on_a_small_disk() {
 
 #[test]
 fn a_full_disk_and_a_read_only_one_are_errors_with_a_remedy() {
-    let directory = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs -o size=256k,mode=0700 none \"$1\" && shift && exec \"$@\"";
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "--", "sh", "-c", script, "sh"])
-        .arg(directory.path())
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "on_a_small_disk", "--nocapture"])
-        .env(SMALL_DISK, directory.path())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    small_disk::run("on_a_small_disk", SMALL_DISK, "256k");
 }

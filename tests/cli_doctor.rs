@@ -4,31 +4,8 @@
 
 mod common;
 
-use common::{SUM, Said, Scene, said, text};
+use common::{SUM, Said, Scene, TABLE, said, text};
 use serde_json::Value;
-
-/// One language that is everywhere and one that is nowhere.
-const TABLE: &str = r#"
-[[language]]
-id = "shell"
-name = "Shell"
-sources = { default = "main.sh", extensions = ["sh"] }
-artifact = "sources"
-run = ["bash", "{source}"]
-version = ["bash", "--version"]
-profile = "native"
-hello = "read a b; echo $((a + b))"
-
-[[language]]
-id = "absent"
-name = "Absent"
-sources = { default = "main.absent", extensions = ["absent"] }
-artifact = "sources"
-run = ["no-such-interpreter", "{source}"]
-version = ["no-such-interpreter", "--version"]
-profile = "native"
-hello = "x"
-"#;
 
 const CONTROLS: [&str; 4] = ["v2", "hybrid", "v1", "none"];
 

@@ -4,29 +4,7 @@
 
 mod common;
 
-use common::{Scene, text};
-
-const TABLE: &str = r#"
-[[language]]
-id = "shell"
-name = "Shell"
-sources = { default = "main.sh", extensions = ["sh"] }
-artifact = "sources"
-run = ["bash", "{source}"]
-version = ["bash", "--version"]
-profile = "native"
-hello = "read a b; echo $((a + b))"
-
-[[language]]
-id = "absent"
-name = "Absent"
-sources = { default = "main.absent", extensions = ["absent"] }
-artifact = "sources"
-run = ["no-such-interpreter", "{source}"]
-version = ["no-such-interpreter", "--version"]
-profile = "native"
-hello = "x"
-"#;
+use common::{Scene, TABLE, text};
 
 #[test]
 fn a_missing_interpreter_is_reported_and_fails_nothing() {

@@ -4,6 +4,8 @@
 
 #[path = "common/server.rs"]
 mod server;
+#[path = "common/small_disk.rs"]
+mod small_disk;
 
 use std::io::Read;
 use std::path::Path;
@@ -390,17 +392,7 @@ fn on_a_small_disk() {
 
 #[test]
 fn a_full_disk_is_ours_and_leaves_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs -o size=512k,mode=0700 none \"$1\" && shift && exec \"$@\"";
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "--", "sh", "-c", script, "sh"])
-        .arg(directory.path())
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", "on_a_small_disk", "--nocapture"])
-        .env(SMALL_DISK, directory.path())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    small_disk::run("on_a_small_disk", SMALL_DISK, "512k");
 }
 
 #[test]

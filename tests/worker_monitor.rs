@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, Stdio};
 
+use common::lines::Lines;
 use common::{SUM, Scene, text};
 use http::{address_in, get, send, wait_for};
 use nix::sys::signal::{Signal, kill};
@@ -23,8 +24,7 @@ use serde_json::{Value, json};
 struct Worker {
     child: Child,
     address: SocketAddr,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    lines: Lines,
 }
 
 impl Worker {
@@ -42,24 +42,8 @@ impl Worker {
         said.read_line(&mut line).unwrap();
         // Read to its end, or the worker would wait for a reader.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::stderr()));
-        let (input, output) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
-        Self { child, address: address_in(&line), input, output }
-    }
-
-    fn send(&mut self, line: &str) {
-        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    /// The next event of this type.
-    fn next(&mut self, kind: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the worker ended before {kind}");
-            let event: Value = serde_json::from_str(&line).unwrap();
-            if event["type"] == kind {
-                return event;
-            }
-        }
+        let lines = Lines::of(&mut child);
+        Self { child, address: address_in(&line), lines }
     }
 
     fn signal(&self) {
@@ -68,9 +52,8 @@ impl Worker {
 
     /// Waits for its end.
     fn end(mut self) -> i32 {
-        drop(self.input.take());
-        let mut rest = String::new();
-        self.output.read_to_string(&mut rest).unwrap();
+        self.lines.end_input();
+        self.lines.rest();
         self.child.wait().unwrap().code().unwrap()
     }
 
@@ -135,13 +118,13 @@ fn metrics_count_what_was_judged() {
     let scene = Scene::new();
     let mut worker = Worker::start(&scene, &[]);
     for (id, program) in [("a", SUM), ("b", SUM), ("c", "echo 3\n"), ("d", "if\n")] {
-        worker.send(&bash(id, program, &inline()));
-        worker.next("done");
+        worker.lines.send(&bash(id, program, &inline()));
+        worker.lines.next("done");
     }
-    worker.send(&bash("e", SUM, &json!({"ref": "nowhere"})));
-    worker.next("done");
-    worker.send("not json");
-    worker.next("error");
+    worker.lines.send(&bash("e", SUM, &json!({"ref": "nowhere"})));
+    worker.lines.next("done");
+    worker.lines.send("not json");
+    worker.lines.next("error");
     let metrics = worker.metrics();
     for (verdict, count) in [("AC", 2.0), ("WA", 1.0), ("CE", 1.0), ("JE", 1.0), ("TLE", 0.0), ("SK", 0.0)] {
         assert_eq!(metrics.value("gavel_verdicts_total", Some(("verdict", verdict))), count, "{verdict}");
@@ -182,8 +165,8 @@ fn metrics_count_what_was_judged() {
 fn metrics_are_named_and_shaped_as_prometheus_wants_them() {
     let scene = Scene::new();
     let mut worker = Worker::start(&scene, &[]);
-    worker.send(&bash("a", SUM, &inline()));
-    worker.next("done");
+    worker.lines.send(&bash("a", SUM, &inline()));
+    worker.lines.next("done");
     let metrics = worker.metrics();
     let mut kinds = BTreeMap::new();
     let mut helped = BTreeSet::new();
@@ -288,8 +271,8 @@ fn those_who_connect_and_say_nothing_keep_nobody_out() {
     assert_eq!(get(worker.address, "/livez").status, 200);
     let descriptors = std::fs::read_dir(format!("/proc/{}/fd", worker.child.id())).unwrap().count();
     assert!(descriptors < 100, "{descriptors} descriptors are open");
-    worker.send(&bash("a", SUM, &inline()));
-    assert_eq!(worker.next("done")["verdict"], "AC");
+    worker.lines.send(&bash("a", SUM, &inline()));
+    assert_eq!(worker.lines.next("done")["verdict"], "AC");
     drop(silent);
     assert_eq!(worker.end(), 0);
 }
@@ -300,14 +283,14 @@ fn a_worker_that_stops_is_alive_and_not_ready() {
     let mut worker = Worker::start(&scene, &[]);
     wait_for(worker.address, "/readyz", 200);
     let gate = "read a b\nif [ $a = 20 ]; then sleep 5; fi\necho $((a + b))\n";
-    worker.send(&bash("slow", gate, &inline()));
-    worker.next("test");
+    worker.lines.send(&bash("slow", gate, &inline()));
+    worker.lines.next("test");
     worker.signal();
     let unready = wait_for(worker.address, "/readyz", 503);
     assert_eq!(unready.body, "worker: stopping: what runs is finished\n");
     assert_eq!(get(worker.address, "/livez").status, 200);
     assert_eq!(worker.metrics().value("gavel_ready", None), 0.0);
-    assert_eq!(worker.next("done")["verdict"], "AC");
+    assert_eq!(worker.lines.next("done")["verdict"], "AC");
     assert_eq!(worker.end(), 0);
 }
 
@@ -393,8 +376,8 @@ fn alerts_look_at_what_is_there() {
     let mut worker = Worker::start(&scene, &[]);
     let mut submission: Value = serde_json::from_str(&bash("a", SUM, &inline())).unwrap();
     submission["priority"] = "contest".into();
-    worker.send(&submission.to_string());
-    worker.next("done");
+    worker.lines.send(&submission.to_string());
+    worker.lines.next("done");
     let metrics = worker.metrics().text;
     let rules = std::fs::read_to_string("deploy/prometheus/alerts.yml").unwrap();
     let rules: Rules = serde_saphyr::from_str(&rules).unwrap();

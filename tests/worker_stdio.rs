@@ -4,9 +4,9 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, Stdio};
 
+use common::lines::Lines;
 use common::{SUM, Scene, text};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -15,8 +15,7 @@ use serde_json::{Value, json};
 /// A worker and its two streams.
 struct Worker {
     child: Child,
-    input: Option<ChildStdin>,
-    output: BufReader<ChildStdout>,
+    lines: Lines,
 }
 
 impl Worker {
@@ -26,39 +25,22 @@ impl Worker {
         let arguments = [&["worker", "--quiet", "--package-root", text(&root)], more].concat();
         let mut command = scene.gavel(&arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let (input, output) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
-        Self { child, input, output }
+        let lines = Lines::of(&mut child);
+        Self { child, lines }
     }
 
     fn send(&mut self, message: &Value) {
-        self.send_line(&message.to_string());
-    }
-
-    fn send_line(&mut self, line: &str) {
-        writeln!(self.input.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    /// The next event of this type.
-    fn next(&mut self, kind: &str) -> Value {
-        loop {
-            let mut line = String::new();
-            assert_ne!(self.output.read_line(&mut line).unwrap(), 0, "the worker ended before {kind}");
-            let event: Value = serde_json::from_str(&line).unwrap();
-            if event["type"] == kind {
-                return event;
-            }
-        }
+        self.lines.send(&message.to_string());
     }
 
     /// Ends the input; the exit code and the remaining lines.
     fn end(mut self) -> (i32, Vec<Value>) {
-        drop(self.input.take());
+        self.lines.end_input();
         self.finish()
     }
 
     fn finish(mut self) -> (i32, Vec<Value>) {
-        let rest = self.output.by_ref().lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
-        let rest = rest.collect();
+        let rest = self.lines.rest();
         (self.child.wait().unwrap().code().unwrap(), rest)
     }
 
@@ -130,18 +112,18 @@ fn inline_tests_are_judged() {
 fn what_cannot_be_read_is_answered_with_the_reason_and_the_worker_lives_on() {
     let scene = Scene::new();
     let mut worker = Worker::start(&scene, &[]);
-    worker.send_line("not json");
-    assert!(worker.next("error")["message"].as_str().unwrap().contains("line 1: not a JSON object"));
+    worker.lines.send("not json");
+    assert!(worker.lines.next("error")["message"].as_str().unwrap().contains("line 1: not a JSON object"));
     let mut newer = inline("newer", SUM);
     newer["schema"] = 2.into();
     worker.send(&newer);
-    let refused = worker.next("error");
+    let refused = worker.lines.next("error");
     assert_eq!(refused["id"], "newer");
     assert!(refused["message"].as_str().unwrap().contains("this gavel reads schema 1"), "{refused}");
     let mut with_more = inline("more", SUM);
     with_more["a field of tomorrow"] = json!({"x": [1, 2]});
     worker.send(&with_more);
-    assert_eq!(worker.next("done")["verdict"], "AC");
+    assert_eq!(worker.lines.next("done")["verdict"], "AC");
     assert_eq!(worker.end().0, 0);
 }
 
@@ -153,7 +135,7 @@ fn a_problem_outside_the_package_roots_is_a_judging_error_that_names_it() {
     let absolute = scene.path("sum");
     for name in ["../sum", text(&absolute), "nowhere"] {
         worker.send(&bash("s", SUM, json!({"ref": name})));
-        let done = worker.next("done");
+        let done = worker.lines.next("done");
         assert_eq!((&done["verdict"], &done["reason"]), (&"JE".into(), &"package".into()));
         assert!(done["error"].as_str().unwrap().contains(name), "{done}");
     }
@@ -165,7 +147,7 @@ fn a_line_sent_twice_is_judged_once_and_answered_twice() {
     let scene = Scene::new();
     let mut worker = Worker::start(&scene, &["--slots", "1"]);
     worker.send(&inline("first", "read a b\nif [ $a = 20 ]; then sleep 1; fi\necho $((a + b))\n"));
-    worker.next("test");
+    worker.lines.next("test");
     worker.send(&inline("again", SUM));
     worker.send(&inline("again", SUM));
     let (code, events) = worker.end();
@@ -180,7 +162,7 @@ fn an_answer_may_be_answered_with_the_same_submission() {
     let mut worker = Worker::start(&scene, &[]);
     for _ in 0..200 {
         worker.send(&bash("s", SUM, json!({"ref": "nowhere"})));
-        assert_eq!(worker.next("done")["verdict"], "JE");
+        assert_eq!(worker.lines.next("done")["verdict"], "JE");
     }
     assert_eq!(worker.end().0, 0);
 }
@@ -191,10 +173,10 @@ fn a_package_that_changed_is_loaded_again() {
     let package = scene.kattis_package("packages/sum");
     let mut worker = Worker::start(&scene, &[]);
     worker.send(&bash("before", SUM, json!({"ref": "sum"})));
-    let before = worker.next("done");
+    let before = worker.lines.next("done");
     std::fs::write(package.join("data/secret/2.ans"), "7\n").unwrap();
     worker.send(&bash("after", SUM, json!({"ref": "sum"})));
-    let after = worker.next("done");
+    let after = worker.lines.next("done");
     assert_eq!((&before["verdict"], &after["verdict"]), (&"AC".into(), &"WA".into()));
     assert_ne!(before["provenance"]["package"], after["provenance"]["package"]);
     assert_eq!(worker.end().0, 0);
@@ -207,7 +189,7 @@ fn a_cancel_stops_what_runs_and_what_waits() {
     let mut slow = inline("slow", "read a b\nif [ $a = 20 ]; then sleep 3600; fi\necho $((a + b))\n");
     slow["judging"] = "first".into();
     worker.send(&slow);
-    worker.next("test");
+    worker.lines.next("test");
     worker.send(&inline("waiting", SUM));
     worker.send(&json!({"schema": 1, "type": "cancel", "id": "waiting", "judging": "1"}));
     worker.send(&json!({"schema": 1, "type": "cancel", "id": "slow", "judging": "another"}));
@@ -222,11 +204,11 @@ fn a_signal_lets_what_runs_finish_and_answers_what_was_read() {
     let mut worker = Worker::start(&scene, &["--slots", "1"]);
     let gate = "read a b\nif [ $a = 20 ]; then sleep 1; fi\necho $((a + b))\n";
     worker.send(&inline("runs", gate));
-    worker.next("test");
+    worker.lines.next("test");
     worker.send(&inline("waits", SUM));
     // Its answer says that everything before it was read.
-    worker.send_line("nonsense");
-    worker.next("error");
+    worker.lines.send("nonsense");
+    worker.lines.next("error");
     worker.signal();
     let (code, events) = worker.finish();
     assert_eq!((code, dones(&events)), (0, vec![("runs", "AC"), ("waits", "CX")]));
@@ -239,7 +221,7 @@ fn the_deadline_cuts_short_what_does_not_finish() {
     let mut endless = inline("endless", "read a b\nif [ $a = 20 ]; then sleep 3600; fi\necho $((a + b))\n");
     endless["limits"] = json!({"wall": "1h"});
     worker.send(&endless);
-    worker.next("test");
+    worker.lines.next("test");
     worker.signal();
     let (code, events) = worker.finish();
     assert_eq!((code, dones(&events)), (0, vec![("endless", "CX")]));
@@ -250,12 +232,11 @@ fn a_reader_that_goes_away_is_said_and_is_a_failure() {
     let scene = Scene::new();
     let mut worker = Worker::start(&scene, &[]);
     worker.send(&inline("first", SUM));
-    worker.next("done");
-    let Worker { mut child, mut input, output } = worker;
-    drop(output);
-    writeln!(input.as_mut().unwrap(), "{}", inline("second", SUM)).unwrap();
-    drop(input);
-    assert_eq!(child.wait().unwrap().code(), Some(3));
+    worker.lines.next("done");
+    worker.lines.stop_reading();
+    worker.send(&inline("second", SUM));
+    worker.lines.end_input();
+    assert_eq!(worker.child.wait().unwrap().code(), Some(3));
 }
 
 #[test]
@@ -265,9 +246,9 @@ fn a_log_that_nobody_reads_ends_nothing() {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     drop(child.stderr.take());
-    let (input, output) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
-    let mut worker = Worker { child, input, output };
+    let lines = Lines::of(&mut child);
+    let mut worker = Worker { child, lines };
     worker.send(&inline("s", SUM));
-    assert_eq!(worker.next("done")["verdict"], "AC");
+    assert_eq!(worker.lines.next("done")["verdict"], "AC");
     assert_eq!(worker.end().0, 0);
 }

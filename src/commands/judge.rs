@@ -12,7 +12,7 @@ use super::{CommandError, exit};
 use crate::cli::{Global, Judge as Arguments, JudgeFormat};
 use crate::judge::UNSET_TIME_LIMIT;
 use crate::language::Table;
-use crate::package::{self, TimeLimit};
+use crate::package::{Package, SubmissionKind, TimeLimit};
 use crate::report::{Event, EventKind, Report, TestReport};
 use crate::submission::{Policy, Priority, ProblemRef, SCHEMA, Submission};
 use crate::units::format_duration;
@@ -24,8 +24,9 @@ use crate::verdict::Verdict;
 /// Whatever keeps the submission from being judged.
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let table = start::languages(global)?;
-    let package = package::load(&arguments.package).map_err(CommandError::usage)?;
-    let submission = submission(arguments, &table)?;
+    let packages = start::packages(global)?;
+    let package = packages.load(&arguments.package).map_err(CommandError::usage)?;
+    let submission = submission(arguments, &package, &table)?;
     for warning in &package.warnings {
         output::remark(&format!("{}: {warning}", shown(&package.directory)));
     }
@@ -80,21 +81,30 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
 }
 
 /// A submission from the command line.
-fn submission(arguments: &Arguments, table: &Table) -> Result<Submission, CommandError> {
-    let paths = sources::expand(&arguments.sources)?;
-    // Read before the language is guessed: a missing file deserves its own message.
-    let mut files = sources::read(&paths, Encoding::Utf8)?;
-    let language = match &arguments.language {
-        Some(id) => table.get(id).ok_or_else(|| unknown_language(id, table))?,
-        None => table.guess(&paths).ok_or_else(|| unknown_source(&paths, table))?,
+fn submission(arguments: &Arguments, package: &Package, table: &Table) -> Result<Submission, CommandError> {
+    let mut paths = sources::expand(&arguments.sources)?;
+    if let Some(name) = &arguments.entry_point {
+        sources::put_first(&mut paths, name)?;
+    }
+    let (language, files) = match package.submission_kind {
+        SubmissionKind::Program => {
+            // Read before the language is guessed: a missing file deserves its own message.
+            let mut files = sources::read(&paths, Encoding::Utf8)?;
+            let language = match &arguments.language {
+                Some(id) => table.get(id).ok_or_else(|| unknown_language(id, table))?,
+                None => table.guess(&paths).ok_or_else(|| unknown_source(&paths, table))?,
+            };
+            sources::name_nameless(&mut files, language);
+            (language.id.clone(), files)
+        }
+        SubmissionKind::Answers => (String::new(), sources::read_answers(&paths)?),
     };
-    sources::name_nameless(&mut files, language);
     let id = arguments.package.file_name().unwrap_or(arguments.package.as_os_str());
     Ok(Submission {
         schema: SCHEMA,
         id: format!("{}-{}", id.to_string_lossy(), std::process::id()),
         judging: "1".to_owned(),
-        language: language.id.clone(),
+        language,
         files,
         problem: ProblemRef::reference(&arguments.package),
         limits: arguments.limits.overrides(),
@@ -157,7 +167,11 @@ fn human(report: &Report, table: &Table) -> String {
 }
 
 pub(super) fn summary(report: &Report, table: &Table) -> String {
-    let language = table.get(&report.provenance.language).map_or("", |language| language.name.as_str());
+    let language = match table.get(&report.provenance.language) {
+        Some(language) => language.name.as_str(),
+        None if report.provenance.language.is_empty() => "answers",
+        None => "",
+    };
     let mut line = report.verdict.id().to_owned();
     if let Some(reason) = report.reason {
         line.push_str(&format!(" ({})", reason.id()));

@@ -83,6 +83,51 @@ pub(crate) fn leads_inside(link: &Path, folder: &Path) -> bool {
     matches!((link.canonicalize(), folder.canonicalize()), (Ok(target), Ok(folder)) if target.starts_with(&folder))
 }
 
+/// Moves the file of that name, with or without its ending, to the place of the entry point.
+///
+/// # Errors
+/// When there is none, or more than one.
+pub(crate) fn put_first(paths: &mut Vec<PathBuf>, name: &str) -> Result<(), CommandError> {
+    let is_called = |path: &&PathBuf| path.file_name().is_some_and(|own| own == name);
+    let has_stem = |path: &&PathBuf| path.file_stem().is_some_and(|own| own == name);
+    let fitting: Vec<&PathBuf> = match paths.iter().find(is_called) {
+        Some(path) => vec![path],
+        None => paths.iter().filter(has_stem).collect(),
+    };
+    let [only] = fitting.as_slice() else {
+        return Err(CommandError::Usage(format!(
+            "--entry-point '{}' is the name of {} of the sources; give the name of one of them",
+            output::one_line(name),
+            if fitting.is_empty() { "none" } else { "several" }
+        )));
+    };
+    let entry = (*only).clone();
+    paths.retain(|path| *path != entry);
+    paths.insert(0, entry);
+    Ok(())
+}
+
+/// Reads files of answers, which keep their names and may hold anything, nothing too.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_answers(paths: &[PathBuf]) -> Result<Vec<SourceFile>, CommandError> {
+    paths
+        .iter()
+        .map(|path| {
+            let fail = |problem: String| CommandError::Usage(format!("answer '{}': {problem}", shown(path)));
+            let bytes = read_bytes(path).map_err(fail)?;
+            let name = path.file_name().and_then(|name| name.to_str());
+            let name = name.ok_or_else(|| fail("its name is not UTF-8; rename the file".to_owned()))?;
+            let content = match String::from_utf8(bytes) {
+                Ok(text) => Content::Text(text),
+                Err(error) => Content::Base64(STANDARD.encode(error.into_bytes())),
+            };
+            Ok(SourceFile { name: name.to_owned(), content })
+        })
+        .collect()
+}
+
 /// Reads the files; a single source without an ending gets an empty name, for [`name_nameless`].
 ///
 /// # Errors

@@ -127,7 +127,7 @@ pub(super) fn ask_in_box(
     if said.outcome.exit == Exit::Signal(libc::SIGKILL) && said.outcome.stopped.is_empty() {
         checked.judge.host_memory.has_spared_what_began(began)?;
     }
-    let code = exit_code(tool, &said.outcome, &said.stderr)?;
+    let code = exit_code(tool, &said)?;
     let feedback = read_feedback(sandbox_box.workspace())
         .map_err(|problem| Fault::Checker(format!("{}: {problem}", tool.name)))?;
     let finished = Finished { code, stdout: &said.stdout, stderr: &said.stderr, feedback: &feedback };
@@ -138,11 +138,11 @@ pub(super) fn ask_in_box(
     Ok((opinion, feedback.next_pass))
 }
 
-/// What a run of a checker left.
-struct Said {
-    outcome: Outcome,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+/// What a run of a tool left.
+pub(super) struct Said {
+    pub(super) outcome: Outcome,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
 }
 
 fn run(
@@ -211,9 +211,11 @@ pub(super) fn show_files(
     sandbox_box: &mut BoxHandle,
 ) -> Result<[String; 2], Fault> {
     let files = [("input", &test.input), ("answer", &test.answer)];
-    let shown = files.map(|(_, path)| inputs.readable_by_all(path));
-    if shown.iter().any(Option::is_some) {
-        sandbox_box.attach(PACKAGE, inputs.directory())?;
+    let directory = inputs.directory_of(&test.answer).or_else(|| inputs.directory_of(&test.input));
+    let shown =
+        files.map(|(_, path)| directory.and_then(|directory| Inputs::readable_by_all(directory, path)));
+    if let (Some(directory), true) = (directory, shown.iter().any(Option::is_some)) {
+        sandbox_box.attach(PACKAGE, directory)?;
     } else {
         // Another package's checker may have used this box.
         sandbox_box.detach(PACKAGE)?;
@@ -234,8 +236,12 @@ pub(super) fn show_files(
     Ok(paths)
 }
 
-/// The exit code of a checker that ended by itself, within its limits.
-pub(super) fn exit_code(tool: &Tool, outcome: &Outcome, stderr: &[u8]) -> Result<i32, Fault> {
+/// The exit code of a tool that ended by itself, within its limits.
+///
+/// # Errors
+/// [`Fault::Checker`] when it did not, with what it said last.
+pub(super) fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
+    let Said { outcome, stderr, .. } = said;
     if outcome.stopped.contains(&Stopped::Cancelled) {
         return Err(Fault::Cancelled);
     }

@@ -54,7 +54,7 @@ pub(super) fn of_run(
     let wall = choose(wanted.wall.map(|time| time.0), wall, may_raise);
     let problem_memory = choose(wanted.memory, of_package.memory, may_raise);
     let memory = Bytes(problem_memory.0.saturating_add(allowance.memory_extra.0));
-    let output = choose(wanted.output, of_package.output, may_raise);
+    let output = output(submission, package, may_raise);
     // Where the kernel counts time and memory over the tree, a program may have children; without cgroups only
     // those that need them do. A runtime needs its own threads whatever a package says.
     let usual = if control == ResourceControl::None { allowance.processes } else { DEFAULT_PROCESSES };
@@ -66,7 +66,8 @@ pub(super) fn of_run(
             wall: Some(wall),
             memory: Some(memory),
             output: Some(output),
-            file_size: Some(output.max(Bytes::mib(64))),
+            // A file of one byte more than the output may have tells that there was more.
+            file_size: Some(Bytes(output.0.saturating_add(1)).max(Bytes::mib(64))),
             processes: Some(processes),
             ..Limits::default()
         },
@@ -74,6 +75,11 @@ pub(super) fn of_run(
         memory,
         memory_mib: problem_memory.as_mib(),
     }
+}
+
+/// What an output may have.
+pub(super) fn output(submission: &Submission, package: &Package, may_raise: bool) -> Bytes {
+    choose(submission.limits.output, package.limits.output, may_raise)
 }
 
 fn choose<T: Ord>(wanted: Option<T>, own: T, may_raise: bool) -> T {

@@ -11,10 +11,14 @@
 //!   decided and told in the package's order.
 //! - When a judging is over nothing of it runs, also when it was cancelled.
 //!
-//! One file a step: `request` checks, `compile` makes the program (with `toolchain` and `prepare` before
-//! it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks one test
-//! (with `check` where a program decides, and `interact` where one talks with it or it runs in several passes), `pipeline` runs them all, `progress` tells. `slots` and `boxes` say how much runs at once and where.
+//! One file a step: `request` checks, `included` adds the package's files, `compile` makes the program (with `toolchain`
+//! and `prepare` before it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks
+//! one test (in a `work_directory`, with `check` where a program decides and `interact` where one talks with it or it runs in
+//! several passes; `answers` are only checked), `pipeline` runs
+//! them all, `score` makes verdicts and scores of groups, `progress` tells. `slots` and `boxes` say how much runs at once and
+//! where.
 
+mod answers;
 mod artifacts;
 mod boxes;
 mod check;
@@ -22,6 +26,7 @@ mod compile;
 mod fault;
 mod files;
 mod host_memory;
+mod included;
 mod interact;
 mod limits;
 mod pipeline;
@@ -30,12 +35,14 @@ mod progress;
 mod provenance;
 mod request;
 mod run_test;
+mod score;
 mod scripts;
 mod settings;
 mod slots;
 mod supported;
 mod tool;
 mod toolchain;
+mod work_directory;
 
 pub use limits::UNSET_TIME_LIMIT;
 pub use progress::EventSink;
@@ -58,14 +65,17 @@ use crate::sandbox::{BoxHandle, CancelToken, Limits, Sandbox, SandboxError, Shap
 use crate::submission::{SCHEMA, Submission};
 use crate::units::milliseconds;
 use crate::verdict::{Reason, Verdict};
+use answers::Answers;
 use check::Checkers;
 use fault::Fault;
 use host_memory::HostMemory;
 use interact::Counterpart;
-use pipeline::TestRun;
+use pipeline::{Entrant, TestRun, Trial};
 use progress::EventSender;
 use request::Request;
+use run_test::Runner;
 use slots::Slots;
+use work_directory::WorkDirectory;
 
 /// Where a compiler works, as seen inside its box.
 const SOURCE_DIRECTORY: &str = "/w/src";
@@ -302,17 +312,38 @@ impl Judge {
         }
         report.phases_ms.fetch = milliseconds(started.elapsed());
 
+        let inputs = files::Inputs::of(&self.sandbox, package)?;
+        let trial =
+            Trial { judge: self, package, inputs: &inputs, stop: submission.policy.stop, cancel, events };
+        match request.language {
+            Some(language) => self.judge_program(report, submission, &request, language, &trial),
+            None => self.judge_answers(report, submission, &request, &trial),
+        }
+    }
+
+    /// Compiles a program and runs it on every test.
+    fn judge_program(
+        &self,
+        report: &mut Report,
+        submission: &Submission,
+        request: &Request<'_>,
+        language: &Language,
+        trial: &Trial<'_>,
+    ) -> Result<(), Fault> {
+        let (package, cancel, events) = (trial.package, trial.cancel, trial.events);
         let started = Instant::now();
+        let joined = included::join(package, &self.table, language, &request.sources)?;
         let recipe = compile::Recipe {
-            language: request.language,
-            sources: &request.sources,
-            flags: &[],
-            limits: compile::package_limits(request.language, package),
+            language,
+            sources: &joined.sources,
+            flags: &joined.flags,
+            limits: compile::package_limits(language, package),
         };
         let compilation = compile::compile(self, &recipe, &|| events.send(EventKind::Compiling), cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());
         report.provenance.toolchain = compilation.toolchain;
         report.compile = compilation.report;
+        report.compile.log = joined.for_contestants(&report.compile.log);
         events.send(EventKind::Compiled { compile: report.compile.clone() });
         let Some(program) = compilation.program else {
             report.verdict = Verdict::CE;
@@ -322,28 +353,42 @@ impl Judge {
         };
 
         let control = self.sandbox.resource_control();
-        let limits = limits::of_run(submission, package, request.language, self.may_raise_limits, control);
+        let limits = limits::of_run(submission, package, language, self.may_raise_limits, control);
         let output_limit = limits.limits.output.unwrap_or(package.limits.output);
         let checkers = Checkers::make(self, package, &request.tests, output_limit, cancel)?;
         let counterpart = Counterpart::make(self, package, output_limit, cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());
 
         let started = Instant::now();
-        let inputs = files::Inputs::of(&self.sandbox, &package.directory)?;
-        let run = TestRun {
-            judge: self,
-            inputs: &inputs,
-            language: request.language,
-            program: &program,
-            checkers: &checkers,
-            counterpart: &counterpart,
-            passes: package.passes,
-            limits: &limits,
-            stop: submission.policy.stop,
-            cancel,
-            events,
+        let directory = WorkDirectory::new(package, joined.data(language))?;
+        let runner = Runner::new(language, &program, &limits, counterpart, directory, &request.tests)?;
+        let run = TestRun::new(trial, Entrant::Program(&runner), &checkers);
+        pipeline::run_all(&run, &request.tests, report)?;
+        report.phases_ms.tests = milliseconds(started.elapsed());
+        Ok(())
+    }
+
+    /// Checks answers that were handed in.
+    fn judge_answers(
+        &self,
+        report: &mut Report,
+        submission: &Submission,
+        request: &Request<'_>,
+        trial: &Trial<'_>,
+    ) -> Result<(), Fault> {
+        let answers = match Answers::new(trial.package, &request.sources) {
+            Ok(answers) => answers,
+            Err(error) => return reject_compile(report, Reason::Output, error.to_string()),
         };
-        pipeline::run_all(&run, &request.tests, report);
+        report.compile = CompileReport { ok: true, ..CompileReport::default() };
+        let limit = limits::output(submission, trial.package, self.may_raise_limits);
+        let started = Instant::now();
+        let checkers = Checkers::make(self, trial.package, &request.tests, limit, trial.cancel)?;
+        report.phases_ms.compile = milliseconds(started.elapsed());
+
+        let started = Instant::now();
+        let run = TestRun::new(trial, Entrant::Answers { answers: &answers, limit }, &checkers);
+        pipeline::run_all(&run, &request.tests, report)?;
         report.phases_ms.tests = milliseconds(started.elapsed());
         Ok(())
     }
@@ -358,8 +403,10 @@ impl Judge {
             reason: None,
             flags: Vec::new(),
             score: None,
+            range: None,
             compile: CompileReport::default(),
             tests: Vec::new(),
+            groups: Vec::new(),
             first_failure: None,
             max_cpu_ms: 0.0,
             max_memory_kib: 0,

@@ -3,12 +3,14 @@
 //! The same checks guard the command line (exit code 2) and a message from a queue (JE), so that both
 //! refuse the same things in the same words.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use crate::language::{Language, Table};
-use crate::package::{Package, Test};
+use crate::package::{Package, SubmissionKind, Test};
 use crate::submission::{Content, SCHEMA, Submission};
 use crate::units::Bytes;
 use crate::verdict::Reason;
@@ -44,8 +46,13 @@ pub enum RequestError {
     #[error("the submission has no source file")]
     NoFiles,
     /// Too many of them.
-    #[error("the submission has {0} source files; at most {MAX_FILES} are taken")]
-    TooManyFiles(usize),
+    #[error("the submission has {count} source files; at most {most} are taken")]
+    TooManyFiles {
+        /// As sent.
+        count: usize,
+        /// As many as are taken.
+        most: usize,
+    },
     /// A name that is no plain file name.
     #[error("source file name '{name}' cannot be used: {problem}; rename the file")]
     FileName {
@@ -131,7 +138,8 @@ pub(super) struct Source {
 /// A submission, checked against the table and the package.
 #[derive(Debug)]
 pub(super) struct Request<'a> {
-    pub(super) language: &'a Language,
+    /// `None` where the submission is no program.
+    pub(super) language: Option<&'a Language>,
     /// The entry point first.
     pub(super) sources: Vec<Source>,
     /// The tests asked for, in the package's order.
@@ -148,7 +156,10 @@ impl<'a> Request<'a> {
         if submission.schema != SCHEMA {
             return Err(RequestError::Schema(submission.schema));
         }
-        let language = find_language(&submission.language, package, table)?;
+        let language = match package.submission_kind {
+            SubmissionKind::Program => Some(find_language(&submission.language, package, table)?),
+            SubmissionKind::Answers => None,
+        };
         check_limits(submission)?;
         let sources = decode_sources(submission, package)?;
         let tests = choose_tests(&submission.tests, package)?;
@@ -162,7 +173,7 @@ fn find_language<'a>(id: &str, package: &Package, table: &'a Table) -> Result<&'
         known: table.languages.iter().map(|language| language.id.as_str()).collect::<Vec<_>>().join(", "),
     })?;
     match &package.languages {
-        Some(allowed) if !allowed.iter().any(|allowed| allowed == id) => {
+        Some(allowed) if !allowed.iter().any(|allowed| allows(allowed, id)) => {
             Err(RequestError::ForbiddenLanguage {
                 problem: package.name.clone(),
                 id: id.to_owned(),
@@ -171,6 +182,13 @@ fn find_language<'a>(id: &str, package: &Package, table: &'a Table) -> Result<&'
         }
         _ => Ok(language),
     }
+}
+
+/// Whether an id is the one allowed, or of the family that a code without a version names: `cpp` allows `cpp23`, and
+/// Kattis' `python3` any Python 3.
+fn allows(allowed: &str, id: &str) -> bool {
+    let family = id.split(|character: char| character.is_ascii_digit()).next().unwrap_or(id);
+    allowed == id || allowed == family || (allowed == "python3" && id == "pypy3")
 }
 
 fn check_limits(submission: &Submission) -> Result<(), RequestError> {
@@ -198,14 +216,16 @@ fn decode_sources(submission: &Submission, package: &Package) -> Result<Vec<Sour
     if submission.files.is_empty() {
         return Err(RequestError::NoFiles);
     }
-    if submission.files.len() > MAX_FILES {
-        return Err(RequestError::TooManyFiles(submission.files.len()));
+    if submission.files.len() > most_files(package) {
+        let (count, most) = (submission.files.len(), most_files(package));
+        return Err(RequestError::TooManyFiles { count, most });
     }
     let mut sources: Vec<Source> = Vec::with_capacity(submission.files.len());
+    let mut names = HashSet::with_capacity(submission.files.len());
     let mut size = 0u64;
     for file in &submission.files {
         check_name(&file.name)?;
-        if sources.iter().any(|source| source.name == file.name) {
+        if !names.insert(file.name.as_str()) {
             return Err(RequestError::DuplicateName(file.name.clone()));
         }
         let bytes = match &file.content {
@@ -219,7 +239,8 @@ fn decode_sources(submission: &Submission, package: &Package) -> Result<Vec<Sour
         size += bytes.len() as u64;
         sources.push(Source { name: file.name.clone(), bytes });
     }
-    if size > package.limits.code.0 {
+    // Answers have the limit of outputs, each of its own.
+    if package.submission_kind == SubmissionKind::Program && size > package.limits.code.0 {
         return Err(RequestError::TooLarge {
             problem: package.name.clone(),
             size,
@@ -227,6 +248,14 @@ fn decode_sources(submission: &Submission, package: &Package) -> Result<Vec<Sour
         });
     }
     Ok(sources)
+}
+
+/// Answers are files of ours alone, as many as there are tests.
+fn most_files(package: &Package) -> usize {
+    match package.submission_kind {
+        SubmissionKind::Program => MAX_FILES,
+        SubmissionKind::Answers => MAX_FILES.max(package.tests.len()),
+    }
 }
 
 /// A name is one path component that a terminal and a log can show. A leading dash or a space is harmless:

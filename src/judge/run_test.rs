@@ -11,18 +11,20 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::sys::signal::Signal;
 
+use super::answers::{Answer, Answers};
 use super::check::{self, Checked};
 use super::compile::Program;
 use super::fault::Fault;
 use super::files::open_regular;
-use super::interact;
+use super::interact::{self, Counterpart};
 use super::limits::RunLimits;
-use super::pipeline::TestRun;
+use super::pipeline::{Entrant, TestRun};
+use super::work_directory::{Output, WorkDirectory};
 use super::{EXECUTABLE, STDERR_LIMIT, environment};
 use crate::checker::{Comparator, Comparison, Grade, Opinion, Score, compare};
 use crate::instruments;
 use crate::language::{Language, Placeholders, expand};
-use crate::package::{Check, Test};
+use crate::package::{Check, Package, Test};
 use crate::report::TestReport;
 use crate::sandbox::{
     BoxHandle, CancelToken, Capture, Command, Exit, Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE,
@@ -52,6 +54,15 @@ impl TestResult {
         report.reason = Some(fault.reason());
         report.message = fault.to_string();
         Self { report, applied: vec![Verdict::JE], score: None }
+    }
+
+    /// Notes something that applies as well; its message is told where it is the most decisive.
+    fn reject(&mut self, verdict: Verdict, message: String) {
+        if self.applied.iter().all(|other| verdict.precedence() < other.precedence()) {
+            self.report.reason = None;
+            self.report.message = message;
+        }
+        self.applied.push(verdict);
     }
 }
 
@@ -102,26 +113,76 @@ pub(super) fn run_argv(language: &Language, program: &Program, memory_mib: u64) 
     )
 }
 
-/// Runs and checks one test.
+/// A program ready to be run on tests.
+pub(super) struct Runner<'a> {
+    pub(super) language: &'a Language,
+    pub(super) program: &'a Program,
+    pub(super) limits: &'a RunLimits,
+    pub(super) counterpart: Counterpart<'a>,
+    directory: WorkDirectory<'a>,
+    argv: Vec<String>,
+    pub(super) env: Vec<String>,
+    pub(super) shape: Shape,
+}
+
+impl<'a> Runner<'a> {
+    /// # Errors
+    /// When something that belongs into its work directory cannot be read.
+    pub(super) fn new(
+        language: &'a Language,
+        program: &'a Program,
+        limits: &'a RunLimits,
+        counterpart: Counterpart<'a>,
+        directory: WorkDirectory<'a>,
+        tests: &[&Test],
+    ) -> Result<Self, Fault> {
+        let mut shape = run_shape(language);
+        directory.make_room(&mut shape, tests, limits.limits.file_size.unwrap_or_default())?;
+        Ok(Self {
+            language,
+            program,
+            limits,
+            counterpart,
+            directory,
+            argv: run_argv(language, program, limits.memory_mib),
+            env: environment(language),
+            shape,
+        })
+    }
+
+    /// Whether a test takes more than one program at a time, or more than one pass.
+    fn is_staged(&self, package: &Package) -> bool {
+        package.passes.is_some() || !matches!(self.counterpart, Counterpart::None)
+    }
+}
+
+/// Tests what was handed in on one test.
 ///
 /// # Errors
-/// Whatever is not the program's doing.
-pub(super) fn run_test(
+/// Whatever is not the contestant's doing.
+pub(super) fn run_test(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) -> Result<TestResult, Fault> {
+    match &run.entrant {
+        Entrant::Program(runner) if runner.is_staged(run.package) => {
+            interact::run_test(run, runner, test, cancel)
+        }
+        Entrant::Program(runner) => run_program(run, runner, test, cancel),
+        Entrant::Answers { answers, limit } => check_answer(run, answers, *limit, test, cancel),
+    }
+}
+
+/// Runs a program and has checked what it wrote.
+fn run_program(
     run: &TestRun<'_>,
-    argv: &[String],
-    shape: &Shape,
+    runner: &Runner<'_>,
     test: &Test,
     cancel: &[&CancelToken],
 ) -> Result<TestResult, Fault> {
-    if run.is_staged() {
-        return interact::run_test(run, argv, shape, test, cancel);
-    }
     run.judge.preload(&test.input);
-    let Ran { outcome, mut stdout } = run.judge.in_box(shape, cancel, |sandbox_box| {
-        run_program(run, argv, test, &run.inputs.open(&test.input)?, sandbox_box, cancel)
+    let ran = run.judge.in_box(&runner.shape, cancel, |sandbox_box| {
+        runner.run_in_box(run, test, run.inputs.open(&test.input)?, sandbox_box, cancel)
     })?;
-    instruments::tested(&run.language.id, outcome.wall);
-    let mut result = judge_program(run, argv, test, &outcome)?;
+    instruments::tested(&runner.language.id, ran.outcome.wall);
+    let (mut result, mut stdout) = runner.judge_ran(test, ran)?;
     if result.applied.is_empty() {
         check(run, &mut result, test, &mut stdout, cancel)?;
     }
@@ -131,66 +192,143 @@ pub(super) fn run_test(
 
 /// What a run of the program left.
 pub(super) struct Ran {
-    pub(super) outcome: Outcome,
-    pub(super) stdout: Capture,
+    outcome: Outcome,
+    stdout: Capture,
+    /// The output file, where the problem has one.
+    file: Option<Output>,
 }
 
-/// Runs the program in a box of its shape.
-///
-/// # Errors
-/// Whatever is not the program's doing.
-pub(super) fn run_program(
+impl Runner<'_> {
+    /// argv on that test.
+    pub(super) fn argv_on(&self, test: &Test) -> Vec<String> {
+        self.argv.iter().chain(&test.arguments).cloned().collect()
+    }
+
+    /// Makes a box ready for the program.
+    pub(super) fn prepare(
+        &self,
+        run: &TestRun<'_>,
+        test: &Test,
+        sandbox_box: &mut BoxHandle,
+    ) -> Result<(), Fault> {
+        sandbox_box.attach(PROGRAM, &self.program.directory)?;
+        self.directory.fill(sandbox_box, run.inputs, test)
+    }
+
+    /// Runs the program in a box of its shape; `input` is its standard input where it reads that.
+    ///
+    /// # Errors
+    /// Whatever is not the program's doing.
+    pub(super) fn run_in_box(
+        &self,
+        run: &TestRun<'_>,
+        test: &Test,
+        input: File,
+        sandbox_box: &mut BoxHandle,
+        cancel: &[&CancelToken],
+    ) -> Result<Ran, Fault> {
+        let judge = run.judge;
+        let argv = self.argv_on(test);
+        let output_limit = self.limits.limits.output.unwrap_or_default();
+        let mut stdout = if self.directory.takes_output_file() {
+            Capture::at_most(0, &judge.spill)
+        } else {
+            Capture::whole(&judge.spill)
+        };
+        let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
+        self.prepare(run, test, sandbox_box)?;
+        let input = if self.directory.feeds_standard_input() { input } else { open_null()? };
+        let command = Command {
+            argv: &argv,
+            env: &self.env,
+            directory: WORKSPACE,
+            stdin: input.as_fd(),
+            stdout: Stream::Capture(&mut stdout),
+            stderr: Stream::Capture(&mut stderr),
+            limits: self.limits.limits.clone(),
+        };
+        let began = Instant::now();
+        let outcome = sandbox_box.run(command, cancel)?;
+        // Also a program that only tells of a child's death.
+        if outcome.exit != Exit::Code(0) && outcome.stopped.is_empty() {
+            judge.host_memory.has_spared_what_began(began)?;
+        }
+        if outcome.exit != Exit::Code(0) && tracing::enabled!(tracing::Level::DEBUG) {
+            let text = stderr.head(4096).unwrap_or_default();
+            tracing::debug!(test = %test.name, stderr = %text.escape_debug(), "the program failed");
+        }
+        if outcome.stopped.contains(&Stopped::Cancelled) {
+            return Err(Fault::Cancelled);
+        }
+        let file = self.directory.take_output(sandbox_box.workspace(), output_limit, &judge.spill)?;
+        Ok(Ran { outcome, stdout, file })
+    }
+
+    /// What a run got before what it wrote is looked at, nothing where it ended well; and what it wrote.
+    ///
+    /// # Errors
+    /// When it was never born, and that is not its fault.
+    pub(super) fn judge_ran(&self, test: &Test, ran: Ran) -> Result<(TestResult, Capture), Fault> {
+        let Ran { outcome, mut stdout, file } = ran;
+        let mut result = self.judge_outcome(test, &outcome)?;
+        match file {
+            None => {}
+            Some(Output::Written(content)) => {
+                result.report.output_bytes = content.total();
+                stdout = content;
+            }
+            Some(Output::TooLarge) => {
+                let limit = self.limits.limits.output.unwrap_or_default();
+                result.reject(Verdict::OLE, too_much_output(limit));
+            }
+            Some(Output::Missing(why)) if result.applied.is_empty() => result.reject(Verdict::WA, why),
+            Some(Output::Missing(_)) => {}
+        }
+        Ok((result, stdout))
+    }
+
+    /// What a program got for how it ended, nothing where it ended well.
+    ///
+    /// # Errors
+    /// When it was never born, and that is not its fault.
+    pub(super) fn judge_outcome(&self, test: &Test, outcome: &Outcome) -> Result<TestResult, Fault> {
+        let mut result = TestResult { report: figures(test, outcome), applied: Vec::new(), score: None };
+        let argv = self.argv_on(test);
+        let program = own_file(&argv, &self.program.directory);
+        judge_outcome(&mut result, outcome, self.limits, &argv, program)?;
+        Ok(result)
+    }
+}
+
+/// Has checked what was handed in for a test.
+fn check_answer(
     run: &TestRun<'_>,
-    argv: &[String],
+    answers: &Answers<'_>,
+    limit: Bytes,
     test: &Test,
-    input: &File,
-    sandbox_box: &mut BoxHandle,
     cancel: &[&CancelToken],
-) -> Result<Ran, Fault> {
-    let judge = run.judge;
-    let env = environment(run.language);
-    let mut stdout = Capture::whole(&judge.spill);
-    let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-    sandbox_box.attach(PROGRAM, &run.program.directory)?;
-    let command = Command {
-        argv,
-        env: &env,
-        directory: WORKSPACE,
-        stdin: input.as_fd(),
-        stdout: Stream::Capture(&mut stdout),
-        stderr: Stream::Capture(&mut stderr),
-        limits: run.limits.limits.clone(),
-    };
-    let began = Instant::now();
-    let outcome = sandbox_box.run(command, cancel)?;
-    // Also a program that only tells of a child's death.
-    if outcome.exit != Exit::Code(0) && outcome.stopped.is_empty() {
-        judge.host_memory.has_spared_what_began(began)?;
+) -> Result<TestResult, Fault> {
+    let mut result = TestResult { report: blank(test, Verdict::AC), applied: Vec::new(), score: None };
+    match answers.of(test, limit, &run.judge.spill)? {
+        Answer::Given(mut content) => {
+            result.report.output_bytes = content.total();
+            check(run, &mut result, test, &mut content, cancel)?;
+        }
+        Answer::TooLarge => result.reject(Verdict::OLE, too_much_output(limit)),
+        Answer::Missing => result.reject(Verdict::WA, "no answer was handed in for this test".to_owned()),
+        Answer::Broken(why) => result.reject(Verdict::WA, format!("its file cannot be unpacked: {why}")),
     }
-    if outcome.exit != Exit::Code(0) && tracing::enabled!(tracing::Level::DEBUG) {
-        let text = stderr.head(4096).unwrap_or_default();
-        tracing::debug!(test = %test.name, stderr = %text.escape_debug(), "the program failed");
-    }
-    if outcome.stopped.contains(&Stopped::Cancelled) {
-        return Err(Fault::Cancelled);
-    }
-    Ok(Ran { outcome, stdout })
+    result.report.verdict = decide(&result.applied);
+    Ok(result)
 }
 
-/// What the program got before its output is looked at: nothing, where it ended well.
-///
-/// # Errors
-/// When it was never born, and that is not its fault.
-pub(super) fn judge_program(
-    run: &TestRun<'_>,
-    argv: &[String],
-    test: &Test,
-    outcome: &Outcome,
-) -> Result<TestResult, Fault> {
-    let mut result = TestResult { report: figures(test, outcome), applied: Vec::new(), score: None };
-    let program = own_file(argv, &run.program.directory);
-    judge_outcome(&mut result, outcome, run.limits, argv, program)?;
-    Ok(result)
+fn too_much_output(limit: Bytes) -> String {
+    format!("more output than {limit}")
+}
+
+pub(super) fn open_null() -> Result<File, Fault> {
+    let path = Path::new("/dev/null");
+    File::open(path).map_err(|error| Fault::file("open", path, error))
 }
 
 pub(super) fn figures(test: &Test, outcome: &Outcome) -> TestReport {
@@ -252,7 +390,7 @@ fn limits_hit(outcome: &Outcome, limits: &RunLimits) -> Vec<(Verdict, String)> {
     }
     if has(Stopped::Output) {
         let limit = limits.limits.output.unwrap_or_default();
-        hit.push((Verdict::OLE, format!("more output than {limit}")));
+        hit.push((Verdict::OLE, too_much_output(limit)));
     }
     if has(Stopped::Cpu) || outcome.cpu > limits.cpu {
         hit.push((Verdict::TLE, format!("more CPU time than {}", seconds(limits.cpu))));

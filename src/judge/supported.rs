@@ -4,25 +4,20 @@
 //! teaches the pipeline something takes its line out here.
 
 use super::fault::Fault;
-use crate::package::{Group, GroupVerdict, Package, SubmissionKind};
+use crate::package::{Interaction, Package, SubmissionKind};
 
 /// # Errors
 /// [`Fault::Package`] naming the first thing that would be judged wrongly.
 pub(super) fn check(package: &Package) -> Result<(), Fault> {
-    let graded = |group: &Group| {
-        group.verdict != GroupVerdict::FirstError || !group.counts || !group.dependencies.is_empty()
-    };
     let wants = [
-        (package.scoring.is_some() || package.grader.is_some(), "scores"),
-        (package.groups.iter().any(graded), "groups with rules of their own"),
-        (package.submission_kind != SubmissionKind::Program, "answers instead of a program"),
-        (!package.includes.is_empty(), "files compiled with submissions"),
         (
-            package.streams.input_file.is_some() || package.streams.output_file.is_some(),
-            "input or output files",
+            package.submission_kind == SubmissionKind::Answers && package.interaction != Interaction::None,
+            "answers and interaction at once",
         ),
-        (package.tests.iter().any(|test| !test.arguments.is_empty()), "arguments for the program"),
-        (package.tests.iter().any(|test| !test.files.is_empty()), "files beside the program"),
+        (
+            package.submission_kind == SubmissionKind::Answers && package.passes.is_some(),
+            "answers in several passes",
+        ),
     ];
     match wants.into_iter().find(|(wanted, _)| *wanted) {
         Some((_, what)) => Err(Fault::Package(format!(

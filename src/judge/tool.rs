@@ -185,9 +185,18 @@ fn read_sources(name: &str, program: &JuryProgram) -> Result<Vec<Source>, Fault>
 
 /// The entry of the table that a package means; where it names one that is not there, what the files' endings say.
 fn find_language<'a>(table: &'a Table, hint: &LanguageHint, program: &JuryProgram) -> Option<&'a Language> {
-    let named = match hint {
+    if let LanguageHint::Id(id) = hint {
+        return table.get(id);
+    }
+    let paths: Vec<_> = program.files.iter().map(|file| file.path.clone()).collect();
+    language_named(table, hint).or_else(|| table.guess(&paths))
+}
+
+/// The entry of the table that a hint names by itself.
+pub(super) fn language_named<'a>(table: &'a Table, hint: &LanguageHint) -> Option<&'a Language> {
+    match hint {
         LanguageHint::Files => None,
-        LanguageHint::Id(id) => return table.get(id),
+        LanguageHint::Id(id) => table.get(id),
         LanguageHint::Kattis(code) => table.named(code),
         LanguageHint::Polygon(code) => polygon_id(code).and_then(|id| table.named(&id)),
         LanguageHint::Dmoj(code) => {
@@ -199,9 +208,7 @@ fn find_language<'a>(table: &'a Table, hint: &LanguageHint, program: &JuryProgra
             })
         }
         LanguageHint::Ending(ending) => table.guess(&[format!("x.{ending}").into()]),
-    };
-    let paths: Vec<_> = program.files.iter().map(|file| file.path.clone()).collect();
-    named.or_else(|| table.guess(&paths))
+    }
 }
 
 /// The languages of the same family with smaller numbers, the largest first: `cpp17` of `cpp20`.

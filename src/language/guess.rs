@@ -72,7 +72,8 @@ impl Table {
     }
 }
 
-fn is_header(file: &Path) -> bool {
+/// Whether a file belongs to a program without saying in which language it is.
+pub(super) fn is_header(file: &Path) -> bool {
     file.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| HEADERS.contains(&ending))
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::guess::is_header;
 use crate::sandbox::Profile;
 use crate::units::Bytes;
 
@@ -32,6 +33,8 @@ pub struct Language {
     pub compile: Option<Vec<String>>,
     /// What of the compile box becomes the program.
     pub artifact: Artifact,
+    /// How several files become one program.
+    pub joins: Joining,
     /// argv template of a run.
     pub run: Vec<String>,
     /// argv whose first line of output names the toolchain and its version.
@@ -72,6 +75,28 @@ impl Artifact {
             Self::Executable => "executable",
             Self::Directory => "directory",
             Self::Sources => "sources",
+        }
+    }
+}
+
+/// How several files become one program: what a package can put beside a submission depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Joining {
+    /// The compiler is handed all of them (`{sources}`).
+    Listed,
+    /// The compiler or the interpreter is handed the entry point, and finds the others beside it by their names.
+    Found,
+    /// Not at all: the program is made of the entry point alone.
+    Never,
+}
+
+impl Joining {
+    /// The word in the table.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Listed => "listed",
+            Self::Found => "found",
+            Self::Never => "never",
         }
     }
 }
@@ -148,6 +173,12 @@ impl Language {
         let ours: Vec<String> =
             files.iter().filter(|file| self.has_ending_of(Path::new(file))).cloned().collect();
         if ours.is_empty() { files.to_vec() } else { ours }
+    }
+
+    /// Whether a file is neither handed to the compiler nor a header: data, that the program may want to read.
+    pub fn is_data(&self, file: &str) -> bool {
+        let file = Path::new(file);
+        !self.has_ending_of(file) && !is_header(file)
     }
 
     /// Whether a file's ending is one of this language's.

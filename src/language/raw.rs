@@ -30,6 +30,7 @@ pub(super) struct RawLanguage {
     pub(super) line_mark: Option<Text>,
     pub(super) compile: Option<List>,
     pub(super) artifact: Option<Text>,
+    pub(super) joins: Option<Text>,
     pub(super) run: List,
     pub(super) version: List,
     pub(super) profile: Text,

@@ -8,7 +8,7 @@ use toml::Spanned;
 use super::place::Document;
 use super::raw::{List, RawLanguage, RawPrepare, RawSources, Text};
 use super::template::{Piece, Placeholder, pieces};
-use super::{Artifact, Language, LanguageError, Prepare};
+use super::{Artifact, Joining, Language, LanguageError, Prepare};
 use crate::sandbox::Profile;
 
 /// Directories of a box that gavel fills itself.
@@ -67,6 +67,7 @@ impl Rules<'_> {
             line_mark: raw.line_mark.as_ref().map(|mark| self.line_mark(mark)).transpose()?,
             compile: raw.compile.as_ref().map(|argv| self.compile(argv, artifact)).transpose()?,
             artifact,
+            joins: self.joins(raw)?,
             run: self.run(&raw.run, artifact)?,
             version: self
                 .template(&raw.version, &Use { key: "version", accepted: &[], demanded: &[], reason: "" })?,
@@ -185,6 +186,24 @@ impl Rules<'_> {
             return Err(self.broken(&written.span(), "artifact", problem));
         }
         Ok(artifact)
+    }
+
+    /// As written; else by whether the compiler, or for want of one the interpreter, is handed all sources.
+    fn joins(&self, raw: &RawLanguage) -> Result<Joining, LanguageError> {
+        let known = [Joining::Listed, Joining::Found, Joining::Never];
+        let Some(written) = &raw.joins else {
+            let argv = raw.compile.as_ref().unwrap_or(&raw.run);
+            let is_listed =
+                argv.get_ref().iter().any(|argument| argument.get_ref() == Placeholder::Sources.written());
+            return Ok(if is_listed { Joining::Listed } else { Joining::Found });
+        };
+        known.into_iter().find(|joining| joining.id() == written.get_ref()).ok_or_else(|| {
+            let problem = format!(
+                "'{}' is unknown; accepted: \"listed\", \"found\", \"never\"",
+                written.get_ref().escape_debug()
+            );
+            self.broken(&written.span(), "joins", problem)
+        })
     }
 
     fn compile(&self, argv: &List, artifact: Artifact) -> Result<Vec<String>, LanguageError> {

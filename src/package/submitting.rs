@@ -23,8 +23,12 @@ pub struct Include {
     /// The file the program starts with, where it is not the submission's.
     pub entry_point: Option<String>,
     /// The name the submission's own file gets, where the included ones ask for it by name (CMS: the task's short
-    /// name; DMOJ: the header's).
+    /// name; DMOJ: the header's). Without an ending it gets that of the language.
     pub submission_name: Option<String>,
+    /// What is put before the first line of the submission's own file (DMOJ: `#include` of the header, `#define main`).
+    pub submission_prefix: String,
+    /// Further arguments of the compiler (DMOJ: `-DSIGNATURE_GRADER`).
+    pub flags: Vec<String>,
 }
 
 /// Where a program finds its input and leaves its output.

@@ -3,10 +3,9 @@
 
 use std::fs::Permissions;
 use std::io::Write;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,6 +23,7 @@ use serde_json::Value;
 
 use crate::common::guardian;
 pub(crate) use crate::common::mapper::Mapper;
+use crate::common::rabbitmq::{free_port, script};
 
 /// Far longer than anything takes; reached only by what hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
@@ -41,19 +41,6 @@ pub(crate) struct Node {
 }
 
 static SHARED: LazyLock<Node> = LazyLock::new(Node::start);
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// A script of the server's own; those in `/usr/sbin` change the user.
-fn script(name: &str) -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/rabbitmq/lib")
-        .expect("RabbitMQ is not installed: run deploy/setup.sh --with-broker");
-    let found =
-        versions.map(|entry| entry.unwrap().path().join("sbin").join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("no {name} below /usr/lib/rabbitmq/lib"))
-}
 
 impl Node {
     pub(crate) fn start() -> Self {
@@ -170,7 +157,6 @@ impl Node {
     }
 }
 
-#[allow(dead_code)] // For tests/deploy/.
 impl Node {
     /// Its address for another user.
     pub(crate) fn address_of(&self, user: &str, password: &str, vhost: &str) -> String {

@@ -1,6 +1,5 @@
 //! A RabbitMQ node with users, virtual hosts and TLS, shared by the tests that run at the moment.
 
-use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,6 +16,7 @@ use serde_json::{Value, json};
 use crate::authority::{Authority, Ends, replace};
 use crate::common::guardian;
 use crate::common::mapper::Mapper;
+use crate::common::rabbitmq::{free_port, script};
 
 /// Far longer than anything takes; reached only by what hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
@@ -41,19 +41,6 @@ pub(crate) fn shared() -> Arc<Broker> {
         *node = Arc::downgrade(&started);
         started
     })
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// A script of the server's own; those in `/usr/sbin` change the user.
-fn script(name: &str) -> PathBuf {
-    let versions = std::fs::read_dir("/usr/lib/rabbitmq/lib")
-        .expect("RabbitMQ is not installed: run deploy/setup.sh --with-broker");
-    let found =
-        versions.map(|entry| entry.unwrap().path().join("sbin").join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("no {name} below /usr/lib/rabbitmq/lib"))
 }
 
 fn configuration(directory: &Path, port: u16, tls_port: u16) -> String {

@@ -5,7 +5,10 @@
 #![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
 pub(crate) mod guardian;
+pub(crate) mod lines;
 pub(crate) mod mapper;
+pub(crate) mod rabbitmq;
+pub(crate) mod small_disk;
 
 use std::path::{Path, PathBuf};
 use std::process::Output;
@@ -14,6 +17,29 @@ use serde_json::Value;
 
 /// Reads two integers and prints their sum.
 pub(crate) const SUM: &str = "read a b\necho $((a + b))\n";
+
+/// One language that is everywhere and one that is nowhere.
+pub(crate) const TABLE: &str = r#"
+[[language]]
+id = "shell"
+name = "Shell"
+sources = { default = "main.sh", extensions = ["sh"] }
+artifact = "sources"
+run = ["bash", "{source}"]
+version = ["bash", "--version"]
+profile = "native"
+hello = "read a b; echo $((a + b))"
+
+[[language]]
+id = "absent"
+name = "Absent"
+sources = { default = "main.absent", extensions = ["absent"] }
+artifact = "sources"
+run = ["no-such-interpreter", "{source}"]
+version = ["no-such-interpreter", "--version"]
+profile = "native"
+hello = "x"
+"#;
 
 /// A directory with everything one test needs.
 pub(crate) struct Scene {

@@ -2,7 +2,7 @@
 //!
 //! A package that leaves its time limit to its accepted submissions gets them judged first, under a
 //! generous limit; their slowest run then gives the limit the others are held against, as the Kattis tools
-//! do: its time × the multiplier, rounded up to whole seconds, at least one.
+//! do: its time × the multiplier, rounded up to a multiple of the resolution, at least one.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -13,7 +13,7 @@ use crate::commands::output::{self, Progress};
 use crate::commands::sources::{self, Encoding};
 use crate::judge::{Judge, UNSET_TIME_LIMIT};
 use crate::language::Table;
-use crate::package::{Digest, JurySubmission, Package, TimeLimit};
+use crate::package::{Digest, JurySubmission, Package, SubmissionKind, TimeLimit};
 use crate::report::Report;
 use crate::sandbox::CancelToken;
 use crate::submission::{LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, Stop, Submission};
@@ -98,7 +98,7 @@ fn loaded(examined: &[Examined]) -> Vec<Option<Package>> {
 fn derive_limits(table: &Table, examined: &mut [Examined], rows: &[(Job, Row)]) {
     for (place, one) in examined.iter_mut().enumerate() {
         let Ok(package) = &mut one.package else { continue };
-        let TimeLimit::FromSubmissions { multiplier } = package.limits.time else { continue };
+        let TimeLimit::FromSubmissions { multiplier, resolution } = package.limits.time else { continue };
         let slowest = rows
             .iter()
             .filter(|(job, row)| job.package == place && row.verdict == Some(Verdict::AC))
@@ -107,7 +107,10 @@ fn derive_limits(table: &Table, examined: &mut [Examined], rows: &[(Job, Row)]) 
             .map(|report| problem_seconds(report, table))
             .fold(None, |slowest: Option<f64>, time| Some(slowest.map_or(time, |other| other.max(time))));
         let limit = match slowest {
-            Some(seconds) => Duration::from_secs_f64((seconds * multiplier).ceil().clamp(1.0, 3600.0)),
+            Some(seconds) => {
+                let step = resolution.as_secs_f64();
+                Duration::from_secs_f64(((seconds * multiplier / step).ceil().max(1.0) * step).min(3600.0))
+            }
             None => {
                 output::remark(&format!(
                     "problem '{}' has no time limit and no accepted submission to derive one from: {} \
@@ -208,22 +211,34 @@ impl Round<'_> {
     }
 
     fn submission(&self, package: &Package, jury: &JurySubmission) -> Result<Submission, String> {
-        let language = match &jury.language {
-            Some(code) => self.table.named(code).ok_or_else(|| format!("unknown language '{code}'"))?,
-            None => self
-                .table
-                .guess(&jury.files)
-                .ok_or_else(|| "its language cannot be told from its files".to_owned())?,
+        let (language, files) = match package.submission_kind {
+            SubmissionKind::Answers => {
+                let files = sources::read_answers(&jury.files).map_err(|error| error.to_string())?;
+                (String::new(), files)
+            }
+            SubmissionKind::Program => {
+                let language = match &jury.language {
+                    Some(code) => {
+                        self.table.named(code).ok_or_else(|| format!("unknown language '{code}'"))?
+                    }
+                    None => self
+                        .table
+                        .guess(&jury.files)
+                        .ok_or_else(|| "its language cannot be told from its files".to_owned())?,
+                };
+                let mut files =
+                    sources::read(&jury.files, Encoding::Any).map_err(|error| error.to_string())?;
+                sources::name_nameless(&mut files, language);
+                (language.id.clone(), files)
+            }
         };
-        let mut files = sources::read(&jury.files, Encoding::Any).map_err(|error| error.to_string())?;
-        sources::name_nameless(&mut files, language);
         let needs_all = !jury.expectation.required.is_empty();
         let stop = self.policy.unwrap_or(if needs_all { Stop::Full } else { Stop::FirstFailure });
         Ok(Submission {
             schema: SCHEMA,
             id: format!("{}/{}", package.name, jury.name),
             judging: "1".to_owned(),
-            language: language.id.clone(),
+            language,
             files,
             problem: ProblemRef::reference(&package.directory),
             limits: LimitOverrides::default(),

@@ -21,13 +21,13 @@ use std::time::{Duration, Instant};
 use nix::sys::stat::Mode;
 use nix::unistd::{mkfifo, symlinkat};
 
-use crate::checker::{Feedback, Finished, Opinion, Protocol};
-use crate::judge::check::{self, SAID_LIMIT};
+use crate::checker::{CustomScore, Feedback, Finished, Opinion, Protocol};
+use crate::judge::STDERR_LIMIT;
+use crate::judge::check::{self, SAID_LIMIT, Said};
 use crate::judge::fault::Fault;
 use crate::judge::pipeline::TestRun;
-use crate::judge::run_test::{TestResult, judge_program, take_in};
+use crate::judge::run_test::{Runner, TestResult, take_in};
 use crate::judge::tool::Tool;
-use crate::judge::{STDERR_LIMIT, environment};
 use crate::package::{Channel, Communication, Test};
 use crate::sandbox::{
     BoxHandle, CHANNELS, CancelToken, Capture, Command, Conversation, Ending, Exit, Member, Outcome, PROGRAM,
@@ -46,16 +46,14 @@ const MOST: u32 = 64;
 /// Has a shell open the pipes, one after the other and waiting for the other side, as CMS's sandbox does.
 const WITH_STREAMS: &str = r#"in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out""#;
 
-/// Runs and checks one test. `program` is its argv and the shape of its boxes.
+/// Runs and checks one test.
 pub(super) fn run_test(
     run: &TestRun<'_>,
-    program: (&[String], &Shape),
+    runner: &Runner<'_>,
     test: &Test,
-    manager: (&Tool, &Communication),
+    (tool, communication): (&Tool, &Communication),
     cancel: &[&CancelToken],
 ) -> Result<TestResult, Fault> {
-    let (argv, shape) = program;
-    let (tool, communication) = manager;
     if !(1..=MOST).contains(&communication.processes) {
         return Err(Fault::Package(format!(
             "num_processes is {}, and must be 1 to {MOST}",
@@ -64,10 +62,10 @@ pub(super) fn run_test(
     }
     run.judge.preload(&test.input);
     let count = communication.processes as usize;
-    let shapes: Vec<&Shape> = std::iter::repeat_n(shape, count).chain([&tool.shape]).collect();
+    let shapes: Vec<&Shape> = std::iter::repeat_n(&runner.shape, count).chain([&tool.shape]).collect();
     run.judge.in_boxes(&shapes, cancel, |boxes| {
         let pipes = Pipes::make(&run.judge.spill, count)?;
-        let talk = Talk { run, argv, test, tool, communication, pipes: &pipes };
+        let talk = Talk { run, runner, test, tool, communication, pipes: &pipes };
         let (endings, said) = talk.hold(boxes, cancel)?;
         for sandbox_box in boxes {
             sandbox_box.detach(CHANNELS)?;
@@ -130,7 +128,7 @@ impl Pipes {
 /// Everything one run is about.
 struct Talk<'a> {
     run: &'a TestRun<'a>,
-    argv: &'a [String],
+    runner: &'a Runner<'a>,
     test: &'a Test,
     tool: &'a Tool,
     communication: &'a Communication,
@@ -153,7 +151,7 @@ impl Talk<'_> {
         manager_box.attach(PROGRAM, self.tool.directory())?;
         manager_box.attach(CHANNELS, self.pipes.directory.path())?;
         for (number, process_box) in process_boxes.iter_mut().enumerate() {
-            process_box.attach(PROGRAM, &self.run.program.directory)?;
+            self.runner.prepare(self.run, self.test, process_box)?;
             process_box.attach(CHANNELS, &self.pipes.of(number))?;
         }
         let null = Path::new("/dev/null");
@@ -162,7 +160,6 @@ impl Talk<'_> {
             .write(true)
             .open(null)
             .map_err(|error| Fault::file("open", null, error))?;
-        let env = environment(self.run.language);
         let argvs: Vec<_> = (0..process_boxes.len()).map(|number| self.process_argv(number)).collect();
         let manager_argv = self.manager_argv();
         let stdin = self.run.inputs.open(&self.test.input)?;
@@ -182,12 +179,12 @@ impl Talk<'_> {
         for (process_box, argv) in process_boxes.iter_mut().zip(&argvs) {
             let command = Command {
                 argv,
-                env: &env,
+                env: &self.runner.env,
                 directory: WORKSPACE,
                 stdin: null.as_fd(),
                 stdout: Stream::Inherit(null.as_fd()),
                 stderr: Stream::Inherit(null.as_fd()),
-                limits: self.run.limits.limits.clone(),
+                limits: self.runner.limits.limits.clone(),
             };
             members.push(Member { sandbox_box: process_box, command, serves: false });
         }
@@ -223,15 +220,16 @@ impl Talk<'_> {
         let said = endings
             .last()
             .ok_or_else(|| Fault::Panic("a manager has an ending".to_owned()))
-            .and_then(|manager| self.interpret(&manager.outcome, &stdout, &stderr));
+            .and_then(|manager| self.interpret(Said { outcome: manager.outcome.clone(), stdout, stderr }));
         Ok((endings, said))
     }
 
-    fn interpret(&self, manager: &Outcome, stdout: &[u8], stderr: &[u8]) -> Result<Opinion, Fault> {
-        let code = check::exit_code(self.tool, manager, stderr)?;
-        let finished = Finished { code, stdout, stderr, feedback: &Feedback::default() };
+    fn interpret(&self, said: Said) -> Result<Opinion, Fault> {
+        let code = check::exit_code(self.tool, &said)?;
+        let feedback = Feedback::default();
+        let finished = Finished { code, stdout: &said.stdout, stderr: &said.stderr, feedback: &feedback };
         Protocol::Cms
-            .interpret(&finished, crate::checker::CustomScore::Required)
+            .interpret(&finished, CustomScore::Required)
             .map_err(|broken| Fault::Checker(format!("{}: {broken}", self.tool.name)))
     }
 
@@ -244,7 +242,7 @@ impl Talk<'_> {
     fn process_argv(&self, number: usize) -> Vec<String> {
         let pipes = [FROM_MANAGER, TO_MANAGER].map(|name| format!("{CHANNELS}/{name}"));
         let index = (self.pipes.count > 1).then(|| number.to_string());
-        let own = self.argv.iter().cloned();
+        let own = self.runner.argv_on(self.test).into_iter();
         match self.communication.channel {
             Channel::Fifos => own.chain(pipes).chain(index).collect(),
             Channel::StandardStreams => ["/bin/sh", "-c", WITH_STREAMS, "sh"]
@@ -264,7 +262,7 @@ impl Talk<'_> {
         let is_cut_off =
             manager.outcome.exit == Exit::Signal(libc::SIGPIPE) && manager.outcome.stopped.is_empty();
         let outcome = together(processes);
-        let mut result = judge_program(self.run, self.argv, self.test, &outcome)?;
+        let mut result = self.runner.judge_outcome(self.test, &outcome)?;
         let is_certain = outcome.stopped.first().is_some_and(|stopped| *stopped != Stopped::Cancelled)
             && !outcome.stopped.contains(&Stopped::Wall);
         let has_failed = !result.applied.is_empty();

@@ -1,20 +1,18 @@
 //! One dialogue: the contestant's program in one box, the interactor in another.
 
-use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::Path;
 use std::time::Instant;
 
 use super::decision::{Decision, decide};
 use super::transcript::Transcript;
 use crate::checker::{CheckerPaths, Finished, Opinion, Protocol};
+use crate::judge::STDERR_LIMIT;
 use crate::judge::artifacts;
-use crate::judge::check::{self, FEEDBACK, OUTPUT};
+use crate::judge::check::{self, FEEDBACK, OUTPUT, Said};
 use crate::judge::fault::Fault;
 use crate::judge::pipeline::TestRun;
-use crate::judge::run_test::{TestResult, figures, judge_program, take_in};
+use crate::judge::run_test::{Runner, TestResult, figures, open_null, take_in};
 use crate::judge::tool::Tool;
-use crate::judge::{STDERR_LIMIT, environment};
 use crate::package::{Check, Interactor, Test};
 use crate::sandbox::{
     BoxHandle, CancelToken, Capture, Command, Conversation, Ending, Exit, Limits, Member, Outcome, PROGRAM,
@@ -32,7 +30,7 @@ const PROGRAM_PLACE: usize = 0;
 /// Everything a dialogue is about.
 pub(super) struct Dialogue<'a> {
     pub run: &'a TestRun<'a>,
-    pub argv: &'a [String],
+    pub runner: &'a Runner<'a>,
     pub test: &'a Test,
     pub tool: &'a Tool,
     pub interactor: &'a Interactor,
@@ -62,25 +60,21 @@ impl Dialogue<'_> {
         let [program_box, interactor_box] = boxes else {
             return Err(Fault::Panic("a dialogue has two boxes".to_owned()));
         };
-        program_box.attach(PROGRAM, &self.run.program.directory)?;
+        self.runner.prepare(self.run, self.test, program_box)?;
         interactor_box.attach(PROGRAM, self.tool.directory())?;
-        let null = Path::new("/dev/null");
-        let null = File::options()
-            .read(true)
-            .write(true)
-            .open(null)
-            .map_err(|error| Fault::file("open", null, error))?;
-        let env = environment(self.run.language);
+        // Replaced by the channels between the two.
+        let null = open_null()?;
+        let program_argv = self.runner.argv_on(self.test);
         let mut program_says = Capture::at_most(STDERR_LIMIT, &judge.spill);
         let mut interactor_says = Capture::at_most(STDERR_LIMIT, &judge.spill);
         let program = Command {
-            argv: self.argv,
-            env: &env,
+            argv: &program_argv,
+            env: &self.runner.env,
             directory: WORKSPACE,
             stdin: null.as_fd(),
             stdout: Stream::Inherit(null.as_fd()),
             stderr: Stream::Capture(&mut program_says),
-            limits: self.run.limits.limits.clone(),
+            limits: self.runner.limits.limits.clone(),
         };
         let argv = self.interactor_argv();
         let limits = Limits { output: Some(self.speech()), ..self.tool.limits.clone() };
@@ -173,7 +167,8 @@ impl Dialogue<'_> {
         if ending.outcome.stopped.first() == Some(&Stopped::Output) {
             return Err(Fault::Checker(format!("{name}: it wrote more than {}", self.speech())));
         }
-        let code = check::exit_code(self.tool, &ending.outcome, stderr)?;
+        let said = Said { outcome: ending.outcome.clone(), stdout: Vec::new(), stderr: stderr.to_vec() };
+        let code = check::exit_code(self.tool, &said)?;
         let feedback = check::read_feedback(interactor_box.workspace())
             .map_err(|problem| Fault::Checker(format!("{name}: {problem}")))?;
         // What it wrote to its standard output was for the program.
@@ -195,7 +190,7 @@ impl Dialogue<'_> {
         let next_pass = said.as_ref().is_ok_and(|(_, next_pass)| *next_pass);
         match decide(program, interactor, said.map(|(opinion, _)| opinion))? {
             Decision::Program(opinion) => {
-                let mut result = judge_program(self.run, self.argv, self.test, program)?;
+                let mut result = self.runner.judge_outcome(self.test, program)?;
                 result.report.judge_message = opinion.and_then(message_for_the_jury);
                 Ok(Held { result, next_pass: false })
             }
@@ -210,7 +205,7 @@ impl Dialogue<'_> {
                 Ok(Held { result, next_pass: false })
             }
             Decision::Both(opinion) => {
-                let mut result = judge_program(self.run, self.argv, self.test, program)?;
+                let mut result = self.runner.judge_outcome(self.test, program)?;
                 if result.applied.is_empty() {
                     take_in(&mut result, opinion);
                 } else {

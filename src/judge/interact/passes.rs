@@ -22,9 +22,9 @@ use crate::judge::artifacts;
 use crate::judge::check::{self, Checked, FEEDBACK, OUTPUT};
 use crate::judge::fault::Fault;
 use crate::judge::pipeline::TestRun;
-use crate::judge::run_test::{self, TestResult, take_in};
+use crate::judge::run_test::{self, Runner, TestResult, take_in};
 use crate::package::{Check, Interactor, Test};
-use crate::sandbox::{BoxHandle, CancelToken, Capture, Shape, WORKSPACE};
+use crate::sandbox::{BoxHandle, CancelToken, Capture, WORKSPACE};
 use crate::verdict::{Verdict, decide};
 
 /// What a checker writes the next pass's input into.
@@ -49,12 +49,12 @@ struct Next<'a> {
 /// Whatever is not the contestant's doing.
 pub(in crate::judge) fn run_test(
     run: &TestRun<'_>,
-    argv: &[String],
-    shape: &Shape,
+    runner: &Runner<'_>,
     test: &Test,
     cancel: &[&CancelToken],
 ) -> Result<TestResult, Fault> {
-    let mut result = match run.counterpart {
+    let shape = &runner.shape;
+    let mut result = match &runner.counterpart {
         Counterpart::Interactor(tool, interactor) => {
             let (mut result, written) = run.judge.in_boxes(&[shape, &tool.shape], cancel, |boxes| {
                 let mut transcript = run.judge.transcripts.as_ref().map(|_| Transcript::default());
@@ -67,7 +67,7 @@ pub(in crate::judge) fn run_test(
                             transcript.iter_mut().for_each(Transcript::next_pass);
                         }
                     }
-                    let dialogue = Dialogue { run, argv, test, tool, interactor, files: &files };
+                    let dialogue = Dialogue { run, runner, test, tool, interactor, files: &files };
                     let held = dialogue.hold(boxes, transcript.as_mut(), cancel)?;
                     Ok(Pass { result: held.result, next_pass: held.next_pass })
                 });
@@ -86,7 +86,7 @@ pub(in crate::judge) fn run_test(
             result
         }
         Counterpart::Manager(tool, communication) => {
-            communication::run_test(run, (argv, shape), test, (tool, communication), cancel)?
+            communication::run_test(run, runner, test, (tool, communication), cancel)?
         }
         Counterpart::None => {
             let Check::Program { checker, arguments } = &test.check else {
@@ -105,9 +105,8 @@ pub(in crate::judge) fn run_test(
                         None => run.inputs.open(&test.input)?,
                         Some(Next { input, .. }) => input.open().map_err(|error| unreadable(test, error))?,
                     };
-                    let ran = run_test::run_program(run, argv, test, &input, program_box, cancel)?;
-                    let mut stdout = ran.stdout;
-                    let mut result = run_test::judge_program(run, argv, test, &ran.outcome)?;
+                    let ran = runner.run_in_box(run, test, input, program_box, cancel)?;
+                    let (mut result, mut stdout) = runner.judge_ran(test, ran)?;
                     if !result.applied.is_empty() {
                         return Ok(Pass { result, next_pass: false });
                     }
@@ -125,7 +124,7 @@ pub(in crate::judge) fn run_test(
             })?
         }
     };
-    instruments::tested(&run.language.id, std::time::Duration::from_secs_f64(result.report.wall_ms / 1e3));
+    instruments::tested(&runner.language.id, std::time::Duration::from_secs_f64(result.report.wall_ms / 1e3));
     result.report.verdict = decide(&result.applied);
     Ok(result)
 }
@@ -138,7 +137,7 @@ fn in_passes(
     mut pass: impl FnMut(&mut [BoxHandle], Option<Next<'_>>) -> Result<Pass, Fault>,
 ) -> Result<TestResult, Fault> {
     let Pass { mut result, mut next_pass } = pass(boxes, None)?;
-    let Some(passes) = run.passes else { return Ok(result) };
+    let Some(passes) = run.package.passes else { return Ok(result) };
     let mut number = 1;
     while next_pass && decide(&result.applied) == Verdict::AC {
         if number >= passes.limit {

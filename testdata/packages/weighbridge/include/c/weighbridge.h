@@ -1,0 +1,1 @@
+long heaviest(int count, const long *weights);

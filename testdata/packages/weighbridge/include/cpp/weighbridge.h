@@ -1,0 +1,3 @@
+#include <vector>
+
+long heaviest(const std::vector<long>& weights);

@@ -1,0 +1,3 @@
+#include "weighbridge.h"
+
+double heaviest(int count) { return count; }
