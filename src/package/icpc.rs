@@ -179,7 +179,8 @@ fn use_validator(
 ) {
     let (protocol, limits) = (Protocol::Kattis, problem.validation_limits);
     if problem.interactive {
-        package.interaction = Interaction::Interactive(Interactor { program, protocol, limits, scores });
+        package.interaction =
+            Interaction::Interactive(Interactor { program, protocol, call: None, limits, scores });
     } else {
         package.checkers.push(CheckerProgram { program, protocol, call: None, limits, scores });
     }

@@ -90,7 +90,8 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         let (protocol, limits) = (Protocol::Kattis, problem.validation_limits);
         let scores = problem.grading.custom_score;
         if problem.interactive {
-            interaction = Interaction::Interactive(Interactor { program, protocol, limits, scores });
+            interaction =
+                Interaction::Interactive(Interactor { program, protocol, call: None, limits, scores });
         } else {
             checkers.push(CheckerProgram { program, protocol, call: None, limits, scores });
         }
