@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::error::PackageError;
 use super::model::Package;
 use super::tree::{Entry, Kind, Tree, read_text};
-use super::{folder, icpc, kattis, yaml};
+use super::{folder, icpc, kattis, polygon, yaml};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
@@ -28,6 +28,9 @@ pub fn load(path: &Path) -> Result<Package, PackageError> {
             Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version),
             _ => kattis::load(&tree, &entries),
         };
+    }
+    if let Some(entry) = Tree::find(&entries, polygon::FILE) {
+        return polygon::load(&tree, entry);
     }
     for (name, format) in OTHERS {
         if let Some(entry) = Tree::find(&entries, name) {
