@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::error::PackageError;
 use super::model::Package;
+use super::stash::Stash;
 use super::tree::{Entry, Kind, Tree, read_text};
-use super::{folder, icpc, kattis, polygon, yaml};
+use super::trouble::Trouble;
+use super::{dmoj, folder, icpc, kattis, polygon, yaml};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
-
-/// Files of formats whose tests would load as a bare folder, without their checkers and points.
-const OTHERS: [(&str, &str); 2] = [("problem.xml", "a Polygon package"), ("init.yml", "a DMOJ package")];
 
 /// Packages lie at most this many folders below the directory that is searched.
 const DISCOVERY_DEPTH: usize = 4;
@@ -21,8 +20,27 @@ const DISCOVERY_DEPTH: usize = 4;
 /// # Errors
 /// When there is no package, it is broken, or it asks for what is not supported.
 pub fn load(path: &Path) -> Result<Package, PackageError> {
+    load_with(path, None)
+}
+
+/// As [`load`], with a place for what the package holds in another form.
+pub(super) fn load_with(path: &Path, stash: Option<&Stash>) -> Result<Package, PackageError> {
+    let mut trouble = Trouble::default();
+    let mut package = read(path, stash, &mut trouble)?;
+    if let Some(first) = trouble.take_errors().into_iter().next() {
+        return Err(first);
+    }
+    package.warnings.append(&mut trouble.warnings);
+    Ok(package)
+}
+
+/// Reads a package; what is wrong without keeping the rest from being read goes into `trouble`.
+fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Package, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
+    if Tree::find(&entries, dmoj::FILE).is_some() {
+        return dmoj::load(&tree, &entries, stash, trouble);
+    }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return match version(&entries)? {
             Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version),
@@ -31,12 +49,6 @@ pub fn load(path: &Path) -> Result<Package, PackageError> {
     }
     if let Some(entry) = Tree::find(&entries, polygon::FILE) {
         return polygon::load(&tree, entry);
-    }
-    for (name, format) in OTHERS {
-        if let Some(entry) = Tree::find(&entries, name) {
-            let supported = "supported today: legacy ICPC/Kattis packages and bare folders of tests";
-            return Err(PackageError::unsupported(0, "", format, supported).in_file(&entry.path));
-        }
     }
     if holds_tests(&entries) || !has_data(&tree, &entries)? {
         return folder::load(&tree, entries);
@@ -122,7 +134,7 @@ fn search(
 }
 
 fn is_marked(entries: &[Entry]) -> bool {
-    let names = KATTIS.iter().chain(OTHERS.iter().map(|(name, _)| name)).chain(&["submissions"]);
+    let names = KATTIS.iter().chain(&["submissions", dmoj::FILE, polygon::FILE]);
     names.into_iter().any(|name| Tree::find(entries, name).is_some())
 }
 

@@ -9,6 +9,7 @@
 //! | `model` | nothing: the model itself, with `program`, `checking`, `groups`, `submitting`, `jury` |
 //! | `load` | which format a directory is in, and which packages lie below one |
 //! | `folder` | a bare folder of tests |
+//! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
 //! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring` |
 //! | `validators`, `cases` | folders that both ICPC formats have |
@@ -16,12 +17,14 @@
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
+//! | `stash` | archives of packages, and what a package holds in another form |
 //! | `included` | `include/`, what is put beside submissions |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
 mod cases;
 mod checking;
 mod digest;
+mod dmoj;
 mod error;
 mod expectation;
 mod folder;
@@ -40,7 +43,9 @@ mod polygon;
 mod problem_yaml;
 mod program;
 mod programs;
+mod scope;
 mod settings;
+mod stash;
 mod submissions;
 mod submissions_yaml;
 mod submitting;
@@ -48,6 +53,7 @@ mod testdata;
 mod time_limit_files;
 mod title;
 mod tree;
+mod trouble;
 mod validators;
 mod yaml;
 
@@ -69,6 +75,7 @@ pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
 pub use polygon::parse_problem_xml;
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
+pub use stash::{Held, Stash};
 pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, parse_submissions_yaml};
 pub use submitting::{Include, Streams, SubmissionKind};
 pub use testdata::{GroupSettings, parse_testdata_yaml};

@@ -13,6 +13,7 @@ use super::digest::Digest;
 use super::groups::{Group, Scoring, of_folders};
 use super::jury::{GeneratorRun, JurySubmission, ValidatorArguments, Verification};
 use super::program::{JuryProgram, ProgramFile};
+use super::stash::Held;
 use super::submitting::{Include, Streams, SubmissionKind};
 use crate::checker::{Comparator, TokenOptions};
 use crate::units::Bytes;
@@ -58,6 +59,8 @@ pub struct Package {
     pub languages: Option<Vec<String>>,
     /// Things in the package that do not stop judging but its author should know.
     pub warnings: Vec<String>,
+    /// Directories beside the package's own that its files are in: they stay while this lives.
+    pub held: Vec<Held>,
     /// Filled by [`Package::digest`] when first asked for.
     pub digest: Digest,
 }
@@ -73,6 +76,8 @@ pub enum Format {
     Icpc,
     /// Polygon.
     Polygon,
+    /// DMOJ: `init.yml`.
+    Dmoj,
 }
 
 /// One test.
@@ -161,6 +166,7 @@ impl Package {
             submissions: Vec::new(),
             languages: None,
             warnings: Vec::new(),
+            held: Vec::new(),
             digest: Digest::default(),
         }
     }
