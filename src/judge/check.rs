@@ -105,7 +105,11 @@ pub(super) fn ask(
             judge.host_memory.has_spared_what_began(began)?;
         }
         let code = exit_code(tool, &said)?;
-        let feedback = read_feedback(sandbox_box.workspace())
+        if code != 0 && !checker.protocol.has_codes_of_its_own() {
+            refuse_crash(tool, code, &said.stderr)?;
+        }
+        let most = tool.limits.output.unwrap_or(Bytes(u64::MAX));
+        let feedback = read_feedback(sandbox_box.workspace(), most)
             .map_err(|problem| Fault::Checker(format!("{}: {problem}", tool.name)))?;
         let finished = Finished { code, stdout: &said.stdout, stderr: &said.stderr, feedback: &feedback };
         checker
@@ -247,10 +251,25 @@ fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
     Err(Fault::Checker(format!("{}: {what}{last}", tool.name)))
 }
 
+/// Refuses the exit code of a runtime whose program died: under some protocols it is one that rejects.
+///
+/// # Errors
+/// When the checker's last words are its runtime's.
+pub(super) fn refuse_crash(tool: &Tool, code: i32, stderr: &[u8]) -> Result<(), Fault> {
+    let text = String::from_utf8_lossy(stderr);
+    match tool.last_words(&text) {
+        None => Ok(()),
+        Some(words) => {
+            let words: String = words.trim().chars().take(200).flat_map(char::escape_debug).collect();
+            Err(Fault::Checker(format!("{}: it crashed (exit code {code}): {words}", tool.name)))
+        }
+    }
+}
+
 /// The files of the feedback directory that mean something. What lies there was made by a program from outside: nothing
 /// is followed or waited for.
-fn read_feedback(workspace: BorrowedFd<'_>) -> Result<Feedback, String> {
-    let read = |name: &str| read_feedback_file(workspace, name);
+fn read_feedback(workspace: BorrowedFd<'_>, most: Bytes) -> Result<Feedback, String> {
+    let read = |name: &str| read_feedback_file(workspace, name, most);
     Ok(Feedback {
         judge_message: read("judgemessage.txt")?,
         team_message: read("teammessage.txt")?,
@@ -260,7 +279,7 @@ fn read_feedback(workspace: BorrowedFd<'_>) -> Result<Feedback, String> {
     })
 }
 
-fn read_feedback_file(workspace: BorrowedFd<'_>, name: &str) -> Result<Option<Vec<u8>>, String> {
+fn read_feedback_file(workspace: BorrowedFd<'_>, name: &str, most: Bytes) -> Result<Option<Vec<u8>>, String> {
     let how = OpenHow::new()
         .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY)
         .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
@@ -271,8 +290,12 @@ fn read_feedback_file(workspace: BorrowedFd<'_>, name: &str) -> Result<Option<Ve
         Err(Errno::ENOENT) => return Ok(None),
         Err(errno) => return Err(wrong(&format!("which cannot be opened: {}", errno.desc()))),
     };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+    let metadata = file.metadata().map_err(|error| wrong(&format!("which cannot be read: {error}")))?;
+    if !metadata.is_file() {
         return Err(wrong("which is not a regular file"));
+    }
+    if metadata.len() > most.0 {
+        return Err(wrong(&format!("which has more than {most}")));
     }
     let mut bytes = Vec::new();
     file.take(SAID_LIMIT)
@@ -293,7 +316,7 @@ mod tests {
     fn feedback_is_read_from_plain_files_alone() {
         let directory = tempfile::tempdir().unwrap();
         let workspace = File::open(directory.path()).unwrap();
-        let read = |name| read_feedback_file(workspace.as_fd(), name);
+        let read = |name| read_feedback_file(workspace.as_fd(), name, Bytes::mib(1));
         assert_eq!(read("score.txt"), Ok(None));
         let feedback = directory.path().join(FEEDBACK);
         std::fs::create_dir(&feedback).unwrap();
@@ -316,5 +339,8 @@ mod tests {
         std::fs::create_dir(&feedback).unwrap();
         std::fs::rename(directory.path().join("large"), feedback.join("large")).unwrap();
         assert_eq!(read("large").unwrap().unwrap().len() as u64, SAID_LIMIT);
+        let larger = File::options().write(true).open(feedback.join("large")).unwrap();
+        larger.set_len((1 << 20) + 1).unwrap();
+        assert!(read("large").unwrap_err().ends_with("which has more than 1MiB"));
     }
 }
