@@ -39,12 +39,13 @@
 //! | [`package`] | problem packages on disk, one file a format, one model | programs, sandboxes |
 //! | [`language`] | the language table and its templates | how a command is run |
 //! | [`checker`] | whether an output is right | where it came from |
+//! | [`archive`] | zip and tar files, unpacked with limits | what is in them |
 //! | [`cache`] | directories named by what they were made from | what is in them |
 //! | [`sandbox`] | boxes: commands with limits in, facts out | verdicts, languages, packages |
 //! | [`settings`] | what a worker is told, and where | connecting, listening, fetching |
 //! | [`submission`], [`verdict`], [`report`], [`units`], [`instruments`] | plain data and its text forms; what is measured | all input and output |
 //!
-//! Imports go one way: `commands → monitor → queue → settings → workspace → judge → package, language, checker, cache → sandbox`;
+//! Imports go one way: `commands → monitor → queue → settings → workspace → judge → package, language, checker, archive, cache → sandbox`;
 //! the plain-data modules are for everyone. A test reads the `use crate::` lines and fails on a wrong
 //! arrow.
 //!
@@ -83,6 +84,7 @@
 //! - A report does not depend on which test finished first, nor on how many slots there were.
 //! - `unsafe` code is in `sandbox/syscalls.rs` and `sandbox/child.rs` and nowhere else.
 
+pub mod archive;
 pub mod cache;
 pub mod checker;
 pub mod cli;
@@ -91,6 +93,7 @@ pub mod instruments;
 pub mod judge;
 pub mod language;
 pub mod monitor;
+mod nearest;
 pub mod package;
 pub mod queue;
 pub mod report;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 ///
 /// `package` reads comparators' options into its model, so `checker` lies below it.
 const LAYERS: &[&[&str]] = &[
-    &["units", "submission", "verdict", "report", "instruments"],
+    &["units", "submission", "verdict", "report", "instruments", "nearest"],
     &["sandbox"],
-    &["cache"],
+    &["archive", "cache"],
     &["checker"],
     &["language", "package"],
     &["judge"],

@@ -12,7 +12,7 @@ use super::{CommandError, exit};
 use crate::cli::{Global, Judge as Arguments, JudgeFormat};
 use crate::judge::UNSET_TIME_LIMIT;
 use crate::language::Table;
-use crate::package::{self, Package, SubmissionKind, TimeLimit};
+use crate::package::{Package, SubmissionKind, TimeLimit};
 use crate::report::{Event, EventKind, Report, TestReport};
 use crate::submission::{Policy, Priority, ProblemRef, SCHEMA, Submission};
 use crate::units::format_duration;
@@ -24,7 +24,8 @@ use crate::verdict::Verdict;
 /// Whatever keeps the submission from being judged.
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let table = start::languages(global)?;
-    let package = package::load(&arguments.package).map_err(CommandError::usage)?;
+    let packages = start::packages(global)?;
+    let package = packages.load(&arguments.package).map_err(CommandError::usage)?;
     let submission = submission(arguments, &package, &table)?;
     for warning in &package.warnings {
         output::remark(&format!("{}: {warning}", shown(&package.directory)));

@@ -6,7 +6,8 @@ use super::{CommandError, output};
 use crate::cli::Global;
 use crate::judge::{Judge, JudgeSettings, StartError};
 use crate::language::Table;
-use crate::sandbox::{self, ResourceControl};
+use crate::package::Stash;
+use crate::sandbox::{self, CancelToken, ResourceControl};
 use crate::settings::Settings;
 
 /// The language table the options name, or the built-in one.
@@ -111,6 +112,15 @@ fn default_cache() -> Option<PathBuf> {
     directory("XDG_CACHE_HOME")
         .or_else(|| directory("HOME").map(|home| home.join(".cache")))
         .map(|cache| cache.join("gavel"))
+}
+
+/// The way to packages, also archives of them and those that hold their tests in one.
+///
+/// # Errors
+/// When there is no place for the cache, or it cannot be used.
+pub(crate) fn packages(global: &Global) -> Result<Stash, CommandError> {
+    let cancel = CancelToken::new().map_err(CommandError::judging)?;
+    Stash::open(&cache_directory(global)?, cancel).map_err(CommandError::judging)
 }
 
 /// What a path is called in messages and tables.

@@ -119,11 +119,11 @@ pub(super) fn ask(
     })
 }
 
-/// What a run of a checker left.
-struct Said {
-    outcome: Outcome,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+/// What a run of a tool left.
+pub(super) struct Said {
+    pub(super) outcome: Outcome,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
 }
 
 fn run(
@@ -192,9 +192,12 @@ fn run(
 fn show_files(checked: &Checked<'_>, sandbox_box: &mut BoxHandle) -> Result<[String; 2], Fault> {
     let test = checked.test;
     let files = [("input", &test.input), ("answer", &test.answer)];
-    let shown = files.map(|(_, path)| checked.inputs.readable_by_all(path));
-    if shown.iter().any(Option::is_some) {
-        sandbox_box.attach(PACKAGE, checked.inputs.directory())?;
+    let directory =
+        checked.inputs.directory_of(&test.answer).or_else(|| checked.inputs.directory_of(&test.input));
+    let shown =
+        files.map(|(_, path)| directory.and_then(|directory| Inputs::readable_by_all(directory, path)));
+    if let (Some(directory), true) = (directory, shown.iter().any(Option::is_some)) {
+        sandbox_box.attach(PACKAGE, directory)?;
     } else {
         // Another package's checker may have used this box.
         sandbox_box.detach(PACKAGE)?;
@@ -215,8 +218,11 @@ fn show_files(checked: &Checked<'_>, sandbox_box: &mut BoxHandle) -> Result<[Str
     Ok(paths)
 }
 
-/// The exit code of a checker that ended by itself, within its limits.
-fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
+/// The exit code of a tool that ended by itself, within its limits.
+///
+/// # Errors
+/// [`Fault::Checker`] when it did not, with what it said last.
+pub(super) fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
     let Said { outcome, stderr, .. } = said;
     if outcome.stopped.contains(&Stopped::Cancelled) {
         return Err(Fault::Cancelled);

@@ -13,42 +13,54 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use super::fault::Fault;
+use crate::package::{Held, Package};
 use crate::sandbox::{Sandbox, SandboxError};
 
-/// A read-only view of a package's directory.
+/// Read-only views of the directories a package's files are in.
 #[derive(Debug)]
 pub(super) struct Inputs {
-    directory: PathBuf,
-    view: OwnedFd,
+    /// The package's own first; absolute and without links.
+    views: Vec<(PathBuf, OwnedFd)>,
 }
 
 impl Inputs {
-    /// A view of `directory`; it lasts as long as this.
-    pub(super) fn of(sandbox: &Sandbox, directory: &Path) -> Result<Self, SandboxError> {
-        let directory = directory.canonicalize().map_err(|source| SandboxError::System {
-            operation: "find",
-            subject: directory.display().to_string(),
-            source,
-        })?;
-        let view = sandbox.view(&directory)?;
-        Ok(Self { directory, view })
+    /// Views of a package's own directory and those it holds beside it; they last as long as this.
+    pub(super) fn of(sandbox: &Sandbox, package: &Package) -> Result<Self, SandboxError> {
+        let held = package.held.iter().map(Held::directory);
+        let mut views: Vec<(PathBuf, OwnedFd)> = Vec::new();
+        for directory in std::iter::once(package.directory.as_path()).chain(held) {
+            let directory = directory.canonicalize().map_err(|source| SandboxError::System {
+                operation: "find",
+                subject: directory.display().to_string(),
+                source,
+            })?;
+            if !views.iter().any(|(seen, _)| directory.starts_with(seen)) {
+                let view = sandbox.view(&directory)?;
+                views.push((directory, view));
+            }
+        }
+        Ok(Self { views })
     }
 
-    /// The directory itself, absolute and without links.
-    pub(super) fn directory(&self) -> &Path {
-        &self.directory
+    /// The directory that a file lies in: the package's own, or one it holds beside it.
+    pub(super) fn directory_of(&self, path: &Path) -> Option<&Path> {
+        let resolved = path.canonicalize().ok()?;
+        self.views
+            .iter()
+            .map(|(directory, _)| directory.as_path())
+            .find(|directory| resolved.starts_with(directory))
     }
 
-    /// The path of a file below the directory, where everyone may read it there; `None` where somebody may not, or the
+    /// The path of a file below `directory`, where everyone may read it there; `None` where somebody may not, or the
     /// name is not text.
-    pub(super) fn readable_by_all(&self, path: &Path) -> Option<String> {
+    pub(super) fn readable_by_all(directory: &Path, path: &Path) -> Option<String> {
         const READ: u32 = 0o4;
         const SEARCH: u32 = 0o1;
         let allows = |path: &Path, right: u32| {
             path.symlink_metadata().is_ok_and(|metadata| metadata.mode() & right != 0)
         };
         let resolved = path.canonicalize().ok()?;
-        let below = resolved.strip_prefix(&self.directory).ok()?;
+        let below = resolved.strip_prefix(directory).ok()?;
         let folders = resolved.ancestors().skip(1).take(below.components().count());
         let open = allows(&resolved, READ) && folders.into_iter().all(|folder| allows(folder, SEARCH));
         open.then(|| below.to_str().map(str::to_owned)).flatten()
@@ -60,13 +72,17 @@ impl Inputs {
             |error: io::Error| Fault::Package(format!("cannot read the input {}: {error}", path.display()));
         // Links are followed on the host, where the package's reader has checked that they stay inside.
         let resolved = path.canonicalize().map_err(broken)?;
-        let below = resolved.strip_prefix(&self.directory).map_err(|_| {
-            broken(io::Error::new(io::ErrorKind::InvalidInput, "it lies outside the package"))
-        })?;
+        let (view, below) = self
+            .views
+            .iter()
+            .find_map(|(directory, view)| Some((view, resolved.strip_prefix(directory).ok()?)))
+            .ok_or_else(|| {
+                broken(io::Error::new(io::ErrorKind::InvalidInput, "it lies outside the package"))
+            })?;
         let how = OpenHow::new()
             .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
             .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
-        let opened = openat2(self.view.as_fd(), below, how).map_err(|errno| broken(errno.into()))?;
+        let opened = openat2(view.as_fd(), below, how).map_err(|errno| broken(errno.into()))?;
         regular(opened.into()).map_err(broken)
     }
 }

@@ -1,10 +1,13 @@
 //! What can be wrong with a problem package.
 //!
-//! Every variant but [`PackageError::Io`] is the package author's fault and names the file, the key and what
-//! to do about it, in one line. `Io` is the machine's: the same package may load elsewhere.
+//! Every variant but [`PackageError::Io`] and [`PackageError::Cache`] is the package author's fault and names the file, the key and what
+//! to do about it, in one line. These are the machine's: the same package may load elsewhere.
 
 use std::io;
 use std::path::{Path, PathBuf};
+
+use crate::archive::ArchiveError;
+use crate::cache::CacheError;
 
 /// Why a package could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +70,12 @@ pub enum PackageError {
         /// What to do.
         remedy: &'static str,
     },
+    /// An archive that cannot be unpacked.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// What a package holds in another form cannot be kept.
+    #[error("what the package unpacks to cannot be kept: {0}")]
+    Cache(#[from] CacheError),
     /// The system refused: permissions, a failing disk, a file that went away.
     #[error("{}: cannot {operation}: {source}; check its permissions and the disk", shown(path))]
     Io {
@@ -89,9 +98,28 @@ impl PackageError {
         self
     }
 
+    /// The same error with other words for the paths it names.
+    #[must_use]
+    pub(super) fn with_paths(mut self, name: impl Fn(&Path) -> PathBuf) -> Self {
+        match &mut self {
+            Self::NotAPackage { path, .. } | Self::Unsafe { path, .. } | Self::Io { path, .. } => {
+                *path = name(path)
+            }
+            Self::Invalid { file, .. } | Self::Unsupported { file, .. } | Self::Unpaired { file, .. } => {
+                *file = name(file);
+            }
+            Self::Archive(_) | Self::Cache(_) => {}
+        }
+        self
+    }
+
     /// Whether the machine is to blame and not the package.
     pub fn is_ours(&self) -> bool {
-        matches!(self, Self::Io { .. })
+        match self {
+            Self::Io { .. } | Self::Cache(_) => true,
+            Self::Archive(error) => error.is_ours(),
+            _ => false,
+        }
     }
 
     /// A wrong value at `key`; the file is filled in by [`PackageError::in_file`].

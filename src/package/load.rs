@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 
 use super::error::PackageError;
 use super::model::Package;
-use super::tree::{Entry, Kind, Tree};
-use super::{folder, kattis};
+use super::stash::Stash;
+use super::tree::{Entry, Kind, Tree, read_text};
+use super::trouble::Trouble;
+use super::{dmoj, folder, icpc, kattis, yaml};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
 
 /// Files of formats whose tests would load as a bare folder, without their checkers and points.
-const OTHERS: [(&str, &str); 2] = [("problem.xml", "a Polygon package"), ("init.yml", "a DMOJ package")];
+const OTHERS: [(&str, &str); 1] = [("problem.xml", "a Polygon package")];
 
 /// Packages lie at most this many folders below the directory that is searched.
 const DISCOVERY_DEPTH: usize = 4;
@@ -21,10 +23,32 @@ const DISCOVERY_DEPTH: usize = 4;
 /// # Errors
 /// When there is no package, it is broken, or it asks for what is not supported.
 pub fn load(path: &Path) -> Result<Package, PackageError> {
+    load_with(path, None)
+}
+
+/// As [`load`], with a place for what the package holds in another form.
+pub(super) fn load_with(path: &Path, stash: Option<&Stash>) -> Result<Package, PackageError> {
+    let mut trouble = Trouble::default();
+    let mut package = read(path, stash, &mut trouble)?;
+    if let Some(first) = trouble.take_errors().into_iter().next() {
+        return Err(first);
+    }
+    package.warnings.append(&mut trouble.warnings);
+    Ok(package)
+}
+
+/// Reads a package; what is wrong without keeping the rest from being read goes into `trouble`.
+fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Package, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
+    if Tree::find(&entries, dmoj::FILE).is_some() {
+        return dmoj::load(&tree, &entries, stash, trouble);
+    }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
-        return kattis::load(&tree, &entries);
+        return match version(&entries)? {
+            Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version),
+            _ => kattis::load(&tree, &entries),
+        };
     }
     for (name, format) in OTHERS {
         if let Some(entry) = Tree::find(&entries, name) {
@@ -36,6 +60,18 @@ pub fn load(path: &Path) -> Result<Package, PackageError> {
         return folder::load(&tree, entries);
     }
     kattis::load(&tree, &entries)
+}
+
+/// `problem_format_version` of `problem.yaml`, where there is one.
+fn version(entries: &[Entry]) -> Result<Option<String>, PackageError> {
+    const KEY: &str = "problem_format_version";
+    let Some(entry) = Tree::find(entries, "problem.yaml") else { return Ok(None) };
+    let version = || {
+        let root = yaml::parse(&read_text(entry)?)?;
+        let found = root.map("")?.iter().find(|(key, _)| key == KEY);
+        found.map(|(_, node)| node.text(KEY)).transpose()
+    };
+    Ok(version().map_err(|error| error.in_file(&entry.path))?.flatten())
 }
 
 /// The packages at or below a directory, in order of names.
@@ -104,7 +140,7 @@ fn search(
 }
 
 fn is_marked(entries: &[Entry]) -> bool {
-    let names = KATTIS.iter().chain(OTHERS.iter().map(|(name, _)| name)).chain(&["submissions"]);
+    let names = KATTIS.iter().chain(OTHERS.iter().map(|(name, _)| name)).chain(&["submissions", dmoj::FILE]);
     names.into_iter().any(|name| Tree::find(entries, name).is_some())
 }
 

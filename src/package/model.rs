@@ -13,6 +13,7 @@ use super::digest::Digest;
 use super::groups::{Group, Scoring, of_folders};
 use super::jury::{GeneratorRun, JurySubmission, ValidatorArguments, Verification};
 use super::program::{JuryProgram, ProgramFile};
+use super::stash::Held;
 use super::submitting::{Include, Streams, SubmissionKind};
 use crate::checker::{Comparator, TokenOptions};
 use crate::units::Bytes;
@@ -54,10 +55,12 @@ pub struct Package {
     pub verification: Verification,
     /// Submissions of the jury with what each must get.
     pub submissions: Vec<JurySubmission>,
-    /// Language ids the problem allows; `None` is all.
+    /// Languages the problem allows, as ids or as codes of families (`cpp`); `None` is all.
     pub languages: Option<Vec<String>>,
     /// Things in the package that do not stop judging but its author should know.
     pub warnings: Vec<String>,
+    /// Directories beside the package's own that its files are in: they stay while this lives.
+    pub held: Vec<Held>,
     /// Filled by [`Package::digest`] when first asked for.
     pub digest: Digest,
 }
@@ -69,6 +72,10 @@ pub enum Format {
     Folder,
     /// ICPC/Kattis, legacy.
     KattisLegacy,
+    /// ICPC 2025-09, or one of its drafts.
+    Icpc,
+    /// DMOJ: `init.yml`.
+    Dmoj,
 }
 
 /// One test.
@@ -123,11 +130,13 @@ pub struct PackageLimits {
 pub enum TimeLimit {
     /// The package says it.
     Fixed(Duration),
-    /// From the slowest jury submission with [`JurySubmission::sets_time_limit`]: its time × `multiplier`, at least one second, rounded up
-    /// to whole seconds.
+    /// From the slowest jury submission with [`JurySubmission::sets_time_limit`]: its time × `multiplier`, at least one `resolution`, rounded up
+    /// to a multiple of `resolution`.
     FromSubmissions {
-        /// Kattis' `time_multiplier`.
+        /// Kattis' `time_multiplier`, 2025-09's `time_multipliers.ac_to_time_limit`.
         multiplier: f64,
+        /// 2025-09's `time_resolution`; a second elsewhere.
+        resolution: Duration,
     },
 }
 
@@ -155,6 +164,7 @@ impl Package {
             submissions: Vec::new(),
             languages: None,
             warnings: Vec::new(),
+            held: Vec::new(),
             digest: Digest::default(),
         }
     }

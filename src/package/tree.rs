@@ -180,6 +180,53 @@ impl Tree {
         Ok(entries)
     }
 
+    /// What lies at a path below the package's directory, with `/`; `None` where there is nothing.
+    ///
+    /// # Errors
+    /// In words for the author, when the path leads out of the package.
+    pub(super) fn at(&self, name: &str) -> Result<Option<Entry>, String> {
+        let shown = one_line(name);
+        let plain = |part: &str| !part.is_empty() && part != "..";
+        let name = name.strip_prefix("./").unwrap_or(name);
+        if name.len() > 4096 || name.contains('\0') || !name.split('/').all(plain) {
+            return Err(format!("'{shown}' is not a path below the package"));
+        }
+        let path = self.root.join(name);
+        let Ok(target) = path.canonicalize() else { return Ok(None) };
+        if !target.starts_with(&self.root) {
+            return Err(format!("'{shown}' is a symbolic link out of the package"));
+        }
+        let Ok(metadata) = target.metadata() else { return Ok(None) };
+        let own = path.file_name().map(OsString::from).unwrap_or_default();
+        Ok(Some(Entry { name: own, kind: kind_of(metadata.file_type()), path: target }))
+    }
+
+    /// The paths of all files below, with `/`, in order.
+    ///
+    /// # Errors
+    /// As [`Tree::entries`], and when a name is not UTF-8.
+    pub(super) fn files(&self, names: &mut Vec<String>) -> Result<(), PackageError> {
+        self.files_below(&self.root, "", 0, names)
+    }
+
+    fn files_below(
+        &self,
+        directory: &Path,
+        above: &str,
+        depth: usize,
+        names: &mut Vec<String>,
+    ) -> Result<(), PackageError> {
+        for entry in self.entries(directory, depth)? {
+            let name = format!("{above}{}", entry.reportable()?);
+            match entry.kind {
+                Kind::Directory => self.files_below(&entry.path, &format!("{name}/"), depth + 1, names)?,
+                Kind::File => names.push(name),
+                Kind::Unusable(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     fn resolve(&self, directory: &Path, name: OsString, path: PathBuf) -> Entry {
         let unusable = |problem| (path.clone(), Kind::Unusable(problem));
         let (path, kind) = match path.canonicalize() {

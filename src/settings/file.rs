@@ -11,8 +11,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::SettingsError;
 use super::keys::{KEYS, Key, Places};
-use super::nearest::nearest;
 use super::value::Value;
+use crate::nearest::nearest;
 
 /// No configuration of people is larger; a wrong path may be.
 const SIZE_LIMIT: u64 = 1 << 20;

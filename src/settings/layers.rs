@@ -8,8 +8,8 @@ use super::error::SettingsError;
 use super::file;
 use super::flags::{AccessFlags, SettingFlags};
 use super::keys::{Fallback, KEYS, Key};
-use super::nearest::nearest;
 use super::value::Value;
+use crate::nearest::nearest;
 
 /// The file that is read when nobody names one, if it is there.
 pub const DEFAULT_FILE: &str = "/etc/gavel/worker.toml";

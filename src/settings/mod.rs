@@ -18,7 +18,6 @@ mod file;
 mod flags;
 mod keys;
 mod layers;
-mod nearest;
 mod print;
 mod secret;
 mod typed;

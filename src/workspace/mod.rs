@@ -9,13 +9,12 @@
 //!
 //! It refuses to know where submissions come from and how they are judged.
 
-mod archive;
 mod fetch;
 mod inline;
 mod packages;
 mod remote;
 
-pub use archive::ArchiveError;
+pub use crate::archive::ArchiveError;
 pub use fetch::{AddressError, AllowedUrl, FetchError, FetchSettings, RATIO_FREE, S3Settings};
 
 use std::borrow::Cow;
@@ -24,7 +23,7 @@ use std::sync::Arc;
 
 use crate::cache::{CacheError, Entry};
 use crate::checker::FlagError;
-use crate::package::{Package, PackageError};
+use crate::package::{Package, PackageError, Stash};
 use crate::sandbox::CancelToken;
 use crate::submission::{ProblemSource, Remote, RemoteKind, Submission};
 
@@ -105,6 +104,9 @@ pub enum WorkspaceError {
     /// Somebody asked to stop.
     #[error("cancelled")]
     Cancelled,
+    /// The process has no descriptors left.
+    #[error("{0}")]
+    Descriptors(String),
     /// The package does not load.
     #[error(transparent)]
     Package(#[from] PackageError),
@@ -132,7 +134,7 @@ impl WorkspaceError {
         match self {
             Self::Package(error) => error.is_ours(),
             Self::Fetch(error) => error.is_ours(),
-            Self::Cache(_) | Self::Write { .. } => true,
+            Self::Cache(_) | Self::Write { .. } | Self::Descriptors(_) => true,
             Self::Root { .. }
             | Self::Name(_)
             | Self::Unknown { .. }
@@ -173,10 +175,12 @@ impl Workspace {
         cache: &Path,
         fetch: FetchSettings,
     ) -> Result<Self, WorkspaceError> {
+        let cancel = CancelToken::new().map_err(|error| WorkspaceError::Descriptors(error.to_string()))?;
+        let stash = Arc::new(Stash::open(cache, cancel)?);
         Ok(Self {
-            packages: packages::Packages::open(roots)?,
+            packages: packages::Packages::open(roots, Arc::clone(&stash))?,
             inline: inline::InlineTests::open(cache)?,
-            remotes: remote::Remotes::open(cache, fetch)?,
+            remotes: remote::Remotes::open(cache, fetch, stash)?,
         })
     }
 

@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::WorkspaceError;
-use crate::package::{self, Package, TimeLimit};
+use crate::package::{Package, Stash, TimeLimit};
 
 /// Packages kept in memory; beyond it, those not in use are forgotten.
 const MAX_KEPT: usize = 256;
@@ -19,6 +19,7 @@ const MAX_DEPTH: usize = 32;
 /// Packages by their directory.
 #[derive(Debug)]
 pub(super) struct Packages {
+    stash: Arc<Stash>,
     /// As the kernel sees them: absolute, links resolved.
     roots: Vec<PathBuf>,
     kept: Mutex<HashMap<PathBuf, Place>>,
@@ -36,14 +37,14 @@ struct Loaded {
 
 impl Packages {
     /// Checks the roots.
-    pub(super) fn open(roots: &[PathBuf]) -> Result<Self, WorkspaceError> {
+    pub(super) fn open(roots: &[PathBuf], stash: Arc<Stash>) -> Result<Self, WorkspaceError> {
         let check = |path: &PathBuf| {
             let fail = |problem: String| WorkspaceError::Root { path: path.clone(), problem };
             let root = path.canonicalize().map_err(|error| fail(error.to_string()))?;
             if root.is_dir() { Ok(root) } else { Err(fail("it is not a directory".to_owned())) }
         };
         let roots = roots.iter().map(check).collect::<Result<_, _>>()?;
-        Ok(Self { roots, kept: Mutex::default() })
+        Ok(Self { stash, roots, kept: Mutex::default() })
     }
 
     /// The package of that name, as it is on disk now.
@@ -59,7 +60,7 @@ impl Packages {
             return Ok(Arc::clone(&loaded.package));
         }
         *loaded = None;
-        let package = Arc::new(package::load(&directory)?);
+        let package = Arc::new(self.stash.load(&directory)?);
         tell_warnings(&package);
         if let Ok(state) = state {
             *loaded = Some(Loaded { package: Arc::clone(&package), state });
@@ -145,6 +146,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sandbox::CancelToken;
+
+    fn stash(directory: &Path) -> Arc<Stash> {
+        Arc::new(Stash::open(&directory.join("cache"), CancelToken::new().unwrap()).unwrap())
+    }
 
     fn root() -> (tempfile::TempDir, Packages) {
         let directory = tempfile::tempdir().unwrap();
@@ -152,7 +158,7 @@ mod tests {
         std::fs::create_dir_all(&package).unwrap();
         std::fs::write(package.join("1.in"), "1 2\n").unwrap();
         std::fs::write(package.join("1.ans"), "3\n").unwrap();
-        let packages = Packages::open(&[directory.path().join("root")]).unwrap();
+        let packages = Packages::open(&[directory.path().join("root")], stash(directory.path())).unwrap();
         (directory, packages)
     }
 
@@ -196,7 +202,9 @@ mod tests {
     #[test]
     fn a_root_that_is_no_directory_is_refused() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = Packages::open(&[file.path().to_owned()]).unwrap_err().to_string();
+        let directory = tempfile::tempdir().unwrap();
+        let error =
+            Packages::open(&[file.path().to_owned()], stash(directory.path())).unwrap_err().to_string();
         assert!(error.contains("not a directory"), "{error}");
     }
 }

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::fetch::{FetchError, FetchSettings, Fetcher, Urgency, Wanted};
 use crate::cache::Entry;
 use crate::judge::MAX_FILES;
-use crate::package::{self, Package};
+use crate::package::{Package, Stash};
 use crate::sandbox::CancelToken;
 use crate::submission::{Content, Remote, RemoteKind, Submission};
 
@@ -22,6 +22,7 @@ const MAX_KEPT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Remotes {
     fetcher: Fetcher,
+    stash: Arc<Stash>,
     /// Loaded packages, the most recently used last.
     kept: Mutex<VecDeque<Arc<Fetched>>>,
 }
@@ -35,8 +36,8 @@ pub(super) struct Fetched {
 }
 
 impl Remotes {
-    pub(super) fn open(cache: &Path, settings: FetchSettings) -> Result<Self, FetchError> {
-        Ok(Self { fetcher: Fetcher::open(cache, settings)?, kept: Mutex::default() })
+    pub(super) fn open(cache: &Path, settings: FetchSettings, stash: Arc<Stash>) -> Result<Self, FetchError> {
+        Ok(Self { fetcher: Fetcher::open(cache, settings)?, stash, kept: Mutex::default() })
     }
 
     /// The package in an archive.
@@ -108,7 +109,7 @@ impl Remotes {
 
     fn load(&self, wanted: &Wanted, urgency: Urgency, cancel: &CancelToken) -> Result<Fetched, FetchError> {
         let unpacked = self.fetcher.package(wanted, urgency, cancel)?;
-        let mut package = package::load(&unpacked.directory).map_err(|error| {
+        let mut package = self.stash.load(&unpacked.directory).map_err(|error| {
             // Where the cache is means nothing to the package's author.
             let place = format!("{}/", unpacked.directory.display());
             let problem = error.to_string().replace(&place, "");

@@ -19,7 +19,7 @@ use super::output;
 use super::start::{self, shown};
 use super::{CommandError, exit};
 use crate::cli::{Global, Verify as Arguments, VerifyFormat};
-use crate::package::{self, Package};
+use crate::package::{Package, Stash};
 use crate::report::Report;
 use crate::verdict::Verdict;
 
@@ -67,7 +67,8 @@ struct Summary {
 /// loaded is not an error of the command's but a line of its result.
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let table = start::languages(global)?;
-    let mut examined = load_all(&arguments.packages);
+    let packages = start::packages(global)?;
+    let mut examined = load_all(&packages, &arguments.packages);
     let interrupts = Interrupts::watch()?;
     if examined.iter().any(|one| one.package.is_ok()) {
         let judge = start::judge(global)?;
@@ -89,10 +90,10 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
 }
 
 /// Loads every package below the paths, in order.
-fn load_all(paths: &[PathBuf]) -> Vec<Examined> {
+fn load_all(packages: &Stash, paths: &[PathBuf]) -> Vec<Examined> {
     let mut examined = Vec::new();
     for path in paths {
-        match package::discover(path) {
+        match packages.discover(path) {
             Ok(found) if found.is_empty() => examined.push(Examined {
                 path: path.clone(),
                 package: Err(format!(
@@ -102,8 +103,8 @@ fn load_all(paths: &[PathBuf]) -> Vec<Examined> {
                 rows: Vec::new(),
             }),
             Ok(found) => examined.extend(found.into_iter().map(|path| Examined {
-                package: package::load(&path).map_err(|error| error.to_string()),
-                path,
+                package: packages.load(&path).map_err(|error| error.to_string()),
+                path: packages.shown(&path),
                 rows: Vec::new(),
             })),
             Err(error) => examined.push(Examined {

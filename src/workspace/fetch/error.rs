@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::super::archive::ArchiveError;
 use super::address::AddressError;
+use crate::archive::ArchiveError;
 use crate::cache::CacheError;
 use crate::units::Bytes;
 

@@ -23,7 +23,7 @@ pub use settings::{FetchSettings, RATIO_FREE, S3Settings};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::archive;
+use crate::archive;
 use crate::cache::{Digest, Draft, Entry, KeyBuilder, Lookup, Store};
 use crate::sandbox::CancelToken;
 use crate::submission::Remote;
@@ -181,7 +181,7 @@ impl Fetcher {
             std::fs::remove_file(&packed).map_err(disk("remove", &packed))
         })?;
         let root = entry.path().join(CONTENT);
-        let inner = only_folder(&root).map_err(|source| FetchError::Disk {
+        let inner = archive::only_folder(&root).map_err(|source| FetchError::Disk {
             operation: "list",
             path: root.clone(),
             source,
@@ -255,22 +255,4 @@ impl Fetcher {
             problem: format!("{address}: this gavel was built without S3; build it with '--features s3'"),
         })
     }
-}
-
-/// The only folder in a directory that holds nothing else. What archiving tools of macOS add beside a folder
-/// does not count; a folder `data` is a package's own.
-fn only_folder(directory: &Path) -> std::io::Result<Option<String>> {
-    let mut found = None;
-    for item in directory.read_dir()? {
-        let item = item?;
-        let name = item.file_name().to_string_lossy().into_owned();
-        if name == "__MACOSX" || name == ".DS_Store" {
-            continue;
-        }
-        if found.is_some() || name == "data" || !item.file_type()?.is_dir() {
-            return Ok(None);
-        }
-        found = Some(name);
-    }
-    Ok(found)
 }

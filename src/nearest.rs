@@ -1,7 +1,7 @@
 //! What somebody probably meant.
 
 /// The candidate that differs least from a misspelt word; none when nothing is like it.
-pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let longest = word.chars().count().max(3);
     candidates
         .map(|candidate| (distance(word, candidate), candidate))

@@ -28,15 +28,20 @@ use target::Target;
 
 /// What unpacking may cost.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     /// All files together.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Files and folders.
-    pub(super) entries: u64,
+    pub(crate) entries: u64,
     /// Bytes for each byte of the archive, beyond `free`.
-    pub(super) ratio: u64,
+    pub(crate) ratio: u64,
     /// Bytes allowed whatever the archive's size.
-    pub(super) free: u64,
+    pub(crate) free: u64,
+}
+
+impl Limits {
+    /// For archives that come without limits of their own: on the command line, and in packages.
+    pub(crate) const DEFAULT: Self = Self { bytes: 4 << 30, entries: 200_000, ratio: 200, free: 64 << 20 };
 }
 
 /// Unpacks the archive at `path` into `directory`, which is there and empty.
@@ -45,7 +50,7 @@ pub(super) struct Limits {
 ///
 /// # Errors
 /// [`ArchiveError`] naming the archive as `shown` and the entry; what was unpacked so far remains.
-pub(super) fn unpack(
+pub(crate) fn unpack(
     path: &Path,
     shown: &str,
     directory: &Path,
@@ -101,6 +106,24 @@ impl Kind {
             _ => unsupported("it is no archive known here"),
         }
     }
+}
+
+/// The only folder in a directory that holds nothing else. What archiving tools of macOS add beside a folder
+/// does not count; a folder `data` is a package's own.
+pub(crate) fn only_folder(directory: &Path) -> io::Result<Option<String>> {
+    let mut found = None;
+    for item in directory.read_dir()? {
+        let item = item?;
+        let name = item.file_name().to_string_lossy().into_owned();
+        if name == "__MACOSX" || name == ".DS_Store" {
+            continue;
+        }
+        if found.is_some() || name == "data" || !item.file_type()?.is_dir() {
+            return Ok(None);
+        }
+        found = Some(name);
+    }
+    Ok(found)
 }
 
 /// A decoder whose errors are the archive's: its own, not the system's.

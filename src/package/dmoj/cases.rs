@@ -1,0 +1,330 @@
+//! Test cases and batches, as tests and groups.
+//!
+//! The root adds the points of what stands in it. A batch is worth its points or, with partial scores, the smallest part
+//! that any of its cases got. Cases of no points that stand alone are each a group, so that what follows can depend on
+//! them; what follows one stands in groups as well.
+
+use super::KEYS;
+use super::case_names;
+use super::checker;
+use super::data::ProblemData;
+use super::suite;
+use crate::package::checking::{Check, Interaction};
+use crate::package::error::PackageError;
+use crate::package::groups::{Aggregation, Group, Member, OnReject};
+use crate::package::model::{Package, Test};
+use crate::package::scope::Scope;
+use crate::package::tree::Tree;
+use crate::package::trouble::Trouble;
+use crate::package::yaml::{Node, Value};
+
+/// Points beyond which something else than points is meant.
+const MOST_POINTS: f64 = 1e9;
+
+/// Fills tests, groups and checkers.
+pub(super) fn read(
+    scope: &Scope<'_>,
+    tree: &Tree,
+    data: &mut ProblemData<'_>,
+    package: &mut Package,
+    trouble: &mut Trouble,
+) -> Result<(), PackageError> {
+    let mut reader = Reader {
+        tree,
+        data,
+        trouble,
+        package,
+        checkers: checker::Checkers,
+        gate: Vec::new(),
+        loose: None,
+        batches: Vec::new(),
+    };
+    for (key, is_pretest) in [("pretest_test_cases", true), ("test_cases", false)] {
+        match scope.own_get(key) {
+            Some(node) if matches!(node.value, Value::List(_)) => {
+                reader.list(scope, node, key, is_pretest)?;
+            }
+            None if is_pretest => {}
+            node => {
+                let cases = case_names::read(scope, key, node, reader.data)?;
+                reader.matched(scope, key, &cases, is_pretest)?;
+            }
+        }
+    }
+    if reader.package.tests.is_empty() && !reader.trouble.is_broken() {
+        return Err(scope.wrong("test_cases", "there are no test cases", "name at least one"));
+    }
+    Ok(())
+}
+
+struct Reader<'a, 'b> {
+    tree: &'a Tree,
+    data: &'a mut ProblemData<'b>,
+    trouble: &'a mut Trouble,
+    package: &'a mut Package,
+    checkers: checker::Checkers,
+    /// Groups of no points: everything after them depends on them.
+    gate: Vec<String>,
+    /// The group that cases without a batch go into; the root until there is a gate.
+    loose: Option<usize>,
+    /// Names of the batches, by their number less one.
+    batches: Vec<String>,
+}
+
+impl Reader<'_, '_> {
+    fn list(
+        &mut self,
+        scope: &Scope<'_>,
+        node: &Node,
+        key: &str,
+        is_pretest: bool,
+    ) -> Result<(), PackageError> {
+        let Value::List(items) = &node.value else { return Ok(()) };
+        for (place, item) in items.iter().enumerate() {
+            let place = format!("{key}[{place}]");
+            let Some(case) = self.trouble.keep(scope.inside(item, &place)) else { continue };
+            self.trouble.unknown_keys(super::FILE, &place, case.own(), KEYS);
+            if let Some(batch) = case.own_get("batched") {
+                self.batch(&case, batch, is_pretest)?;
+            } else {
+                self.alone(&case, is_pretest)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cases that were found by their files' names.
+    fn matched(
+        &mut self,
+        scope: &Scope<'_>,
+        key: &str,
+        cases: &[case_names::Matched],
+        is_pretest: bool,
+    ) -> Result<(), PackageError> {
+        for case in cases {
+            let points = if is_pretest { 0.0 } else { case.points };
+            if case.is_batch {
+                let group = self.open_batch(points, Vec::new());
+                for (input, output) in &case.files {
+                    let test = self.test(scope, key, input.as_deref(), output.as_deref(), group)?;
+                    self.add(test, group, None);
+                }
+                self.close(group, points);
+            } else if let Some((input, output)) = case.files.first() {
+                let group = self.place_alone(points);
+                let test = self.test(scope, key, input.as_deref(), output.as_deref(), group)?;
+                self.add(test, group, Some(points));
+                self.close_alone(group, points);
+            }
+        }
+        Ok(())
+    }
+
+    fn points(&mut self, scope: &Scope<'_>, is_pretest: bool) -> f64 {
+        let points = scope.number("points", 0.0..=MOST_POINTS);
+        let points = self.trouble.keep(points).flatten().unwrap_or(1.0);
+        if is_pretest { 0.0 } else { points }
+    }
+
+    fn batch(&mut self, scope: &Scope<'_>, node: &Node, is_pretest: bool) -> Result<(), PackageError> {
+        let points = self.points(scope, is_pretest);
+        let Value::List(items) = &node.value else {
+            let error = scope.wrong_at(node, "batched", "it is no list", "give a list of cases");
+            self.trouble.error(error);
+            return Ok(());
+        };
+        if items.is_empty() {
+            self.trouble.error(scope.wrong_at(
+                node,
+                "batched",
+                "there are no cases in it",
+                "name at least one",
+            ));
+            return Ok(());
+        }
+        let dependencies = self.dependencies(scope);
+        let group = self.open_batch(points, dependencies);
+        for (place, item) in items.iter().enumerate() {
+            let place = format!("batched[{place}]");
+            let Some(case) = self.trouble.keep(scope.inside(item, &place)) else { continue };
+            self.trouble.unknown_keys(super::FILE, &scope.key(&place), case.own(), KEYS);
+            if case.own_get("batched").is_some() {
+                let error =
+                    case.wrong("batched", "a batch within a batch", "put its cases into the outer one");
+                self.trouble.error(error);
+                continue;
+            }
+            self.case(&case, group, None)?;
+        }
+        self.close(group, points);
+        Ok(())
+    }
+
+    /// A case that stands in no batch.
+    fn alone(&mut self, scope: &Scope<'_>, is_pretest: bool) -> Result<(), PackageError> {
+        let points = self.points(scope, is_pretest);
+        let group = self.place_alone(points);
+        self.case(scope, group, Some(points))?;
+        self.close_alone(group, points);
+        Ok(())
+    }
+
+    fn case(&mut self, scope: &Scope<'_>, group: usize, points: Option<f64>) -> Result<(), PackageError> {
+        for key in ["time_limit", "memory_limit"] {
+            if let Some(node) = scope.get(key)
+                && scope.is_below_root(key)
+            {
+                let supported = "supported today: the same limits for all cases, at the top level";
+                self.trouble.error(scope.unsupported(node, key, "a limit of a single case", supported));
+            }
+        }
+        if let Some(node) = scope.get("generator")
+            && (scope.text("in").ok().flatten().is_none() || scope.text("out").ok().flatten().is_none())
+        {
+            let supported =
+                "supported today: cases with in and out files; run the generator and keep what it makes";
+            self.trouble.error(scope.unsupported(node, "generator", "a case made by a generator", supported));
+            return Ok(());
+        }
+        let names = scope.text("in").and_then(|input| Ok((input, scope.text("out")?)));
+        let Some((input, output)) = self.trouble.keep(names) else { return Ok(()) };
+        let test = self.test(scope, "", input.as_deref(), output.as_deref(), group)?;
+        self.add(test, group, points);
+        Ok(())
+    }
+
+    fn test(
+        &mut self,
+        scope: &Scope<'_>,
+        key: &str,
+        input: Option<&str>,
+        output: Option<&str>,
+        group: usize,
+    ) -> Result<Option<Test>, PackageError> {
+        let binary = scope.flag("binary_data");
+        let mut files = [("in", input), ("out", output)].into_iter().map(|(own, name)| {
+            let key = if key.is_empty() { own } else { key };
+            match name {
+                None => Ok(self.data.text(String::new())),
+                Some(name) => {
+                    let path = self.data.find(scope, key, name)?;
+                    self.data.content(path, binary)
+                }
+            }
+        });
+        let (input, answer) = (files.next().transpose(), files.next().transpose());
+        drop(files);
+        let (input, answer) = (self.trouble.keep(input).flatten(), self.trouble.keep(answer).flatten());
+        let (Some(input), Some(answer)) = (input, answer) else { return Ok(None) };
+        let check = match self.package.interaction {
+            Interaction::None => {
+                let check = self.checkers.read(scope, self.tree, self.data, self.package);
+                let Some(check) = self.trouble.keep(check) else { return Ok(None) };
+                check
+            }
+            _ => Check::Interaction { arguments: Vec::new() },
+        };
+        let groups = if group == 0 {
+            Vec::new()
+        } else {
+            self.package.groups.get(group).map(|group| group.name.clone()).into_iter().collect()
+        };
+        let name = suite::test_name(self.package.tests.len());
+        Ok(Some(Test { groups, check, ..Test::new(name, input, answer) }))
+    }
+
+    fn add(&mut self, test: Option<Test>, group: usize, points: Option<f64>) {
+        let Some(test) = test else { return };
+        let place = self.package.tests.len();
+        self.package.tests.push(test);
+        if let Some(group) = self.package.groups.get_mut(group) {
+            group.members.push(Member::Test { test: place, points });
+        }
+    }
+
+    fn open_batch(&mut self, points: f64, mut dependencies: Vec<String>) -> usize {
+        let name = format!("batch{}", self.batches.len() + 1);
+        self.batches.push(name.clone());
+        dependencies.extend(self.gate.iter().cloned());
+        dependencies.dedup();
+        self.loose = None;
+        self.open(Group {
+            aggregation: Aggregation::Min,
+            weight: points,
+            on_reject: OnReject::Break,
+            dependencies,
+            ..Group::new(name)
+        })
+    }
+
+    fn open(&mut self, group: Group) -> usize {
+        let place = self.package.groups.len();
+        self.package.groups.push(group);
+        if let Some(root) = self.package.groups.first_mut() {
+            root.on_reject = OnReject::Continue;
+            root.members.push(Member::Group(place));
+        }
+        place
+    }
+
+    /// A batch is complete.
+    fn close(&mut self, group: usize, points: f64) {
+        if points == 0.0
+            && let Some(group) = self.package.groups.get(group)
+        {
+            self.gate.push(group.name.clone());
+        }
+    }
+
+    /// Where a case without a batch goes.
+    fn place_alone(&mut self, points: f64) -> usize {
+        let open = |name: String, gate: &[String]| Group {
+            on_reject: OnReject::Continue,
+            dependencies: gate.to_vec(),
+            ..Group::new(name)
+        };
+        if points == 0.0 {
+            let group = open(format!("pretest{}", self.gate.len() + 1), &self.gate);
+            self.loose = None;
+            return self.open(group);
+        }
+        if self.gate.is_empty() {
+            if let Some(root) = self.package.groups.first_mut() {
+                root.on_reject = OnReject::Continue;
+            }
+            return 0;
+        }
+        if let Some(group) = self.loose {
+            return group;
+        }
+        let group = open(format!("cases{}", self.package.groups.len()), &self.gate);
+        let place = self.open(group);
+        self.loose = Some(place);
+        place
+    }
+
+    fn close_alone(&mut self, group: usize, points: f64) {
+        if group != 0 {
+            self.close(group, points);
+        }
+    }
+
+    /// Numbers of earlier batches, as names of their groups.
+    fn dependencies(&mut self, scope: &Scope<'_>) -> Vec<String> {
+        let Some(node) = scope.get("dependencies") else { return Vec::new() };
+        let Some(texts) = self.trouble.keep(scope.texts(node, "dependencies")) else { return Vec::new() };
+        let mut names = Vec::new();
+        for text in texts {
+            let number = text.parse::<usize>().ok().filter(|number| *number > 0);
+            match number.and_then(|number| self.batches.get(number - 1)) {
+                Some(name) => names.push(name.clone()),
+                None => {
+                    let problem = format!("'{text}' is not the number of an earlier batch");
+                    let remedy = format!("give numbers from 1 to {}", self.batches.len());
+                    self.trouble.error(scope.wrong_at(node, "dependencies", problem, remedy));
+                }
+            }
+        }
+        names
+    }
+}

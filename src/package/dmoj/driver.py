@@ -1,0 +1,134 @@
+"""Calls a checker written for DMOJ's judge, and says what it said as CMS's checkers do: the part of the points on
+standard output, a message on standard error. Whatever goes wrong ends this program with a code other than 0."""
+
+import importlib.util
+import json
+import os
+import sys
+import types
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class CheckerResult:
+    def __init__(self, passed, points, feedback=None, extended_feedback=None):
+        if not isinstance(passed, bool):
+            raise TypeError("passed must be a bool")
+        if not isinstance(points, (int, float)):
+            raise TypeError("points must be a number")
+        self.passed = passed
+        self.points = points
+        self.feedback = feedback
+        self.extended_feedback = extended_feedback
+
+
+class Result:
+    AC, WA, RTE, TLE, MLE, IR, SC, OLE, IE = 0, 1, 2, 4, 8, 16, 32, 64, 1 << 30
+
+    def __init__(self, proc_output):
+        self.result_flag = 0
+        self.proc_output = proc_output
+        self.execution_time = 0.0
+        self.max_memory = 0
+        self.feedback = ""
+        self.extended_feedback = ""
+        self.points = 0
+
+
+class InternalError(Exception):
+    pass
+
+
+def utf8bytes(text):
+    return text.encode("utf-8") if isinstance(text, str) else text
+
+
+def utf8text(data, errors="strict"):
+    return data.decode("utf-8", errors) if isinstance(data, bytes) else data
+
+
+def standard(judge_output, process_output):
+    def lines(data):
+        return [line.split() for line in utf8bytes(data).splitlines() if line.split()]
+
+    return lines(judge_output) == lines(process_output)
+
+
+def module(name, **names):
+    made = types.ModuleType(name)
+    made.__path__ = []
+    made.__dict__.update(names)
+    sys.modules[name] = made
+    parent, _, own = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], own, made)
+
+
+def check_standard(process_output, judge_output, **_):
+    return standard(judge_output, process_output)
+
+
+def provide():
+    module("dmoj")
+    module("dmoj.result", CheckerResult=CheckerResult, Result=Result)
+    module("dmoj.error", InternalError=InternalError)
+    module("dmoj.utils")
+    module("dmoj.utils.unicode", utf8bytes=utf8bytes, utf8text=utf8text)
+    module("dmoj.checkers")
+    module("dmoj.checkers._checker", standard=standard)
+    module("dmoj.checkers.standard", check=check_standard)
+
+
+def load(name):
+    sys.path.insert(0, HERE)
+    spec = importlib.util.spec_from_file_location(name.rpartition(".")[0], os.path.join(HERE, name))
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def main():
+    judge_input, judge_output, process_output = map(read, sys.argv[1:4])
+    context = json.loads(sys.argv[4])
+    arguments = context.pop("arguments")
+    name = context.pop("module")
+    # What the checker prints is not its answer.
+    answer, sys.stdout = sys.stdout, open(os.devnull, "w")
+    provide()
+    said = load(name).check(
+        process_output=process_output,
+        judge_output=judge_output,
+        judge_input=judge_input,
+        submission_source=b"",
+        submission_language="",
+        execution_time=0.0,
+        result=Result(process_output),
+        **{**context, **arguments},
+    )
+    worth = context["point_value"]
+    feedback = ""
+    if isinstance(said, CheckerResult):
+        part = said.points / worth if worth else float(said.passed)
+        # What did not pass is not accepted, whatever it is worth.
+        part = min(max(part, 0.0), 1.0 if said.passed else 0.999999)
+        feedback = said.feedback or ""
+    else:
+        part = 1.0 if said else 0.0
+    sys.stderr.flush()
+    print(repr(float(part)), file=answer)
+    print(" ".join(str(feedback).split()) or ("Output is correct" if part == 1 else "Output isn't correct"),
+          file=sys.stderr)
+    answer.flush()
+
+
+try:
+    main()
+except UnicodeDecodeError:
+    # The judge blames the output for these.
+    print("0.0", file=sys.__stdout__)
+    print("invalid unicode", file=sys.stderr)

@@ -1,0 +1,207 @@
+//! DMOJ's format: a directory with `init.yml`.
+//!
+//! Read as the judge itself does (`dmoj/problem.py`, `dmoj/config.py`, 4.1), which is more than
+//! <https://docs.dmoj.ca/#/problem_format/problem_format> says:
+//! - a key that a case does not have is looked for in its batch and then at the top level, whatever key it is;
+//! - a file is looked for in the directory first, and then in the archive;
+//! - in texts, line ends become `\n`, and a last line gets one, unless `binary_data` is set;
+//! - cases without `in` have an empty input, cases without `out` an empty answer;
+//! - a batch is over at its first failure, and nothing is run after a failed case or batch of no points;
+//! - `tests/NAME/test.yml`, what the judge's own test suite reads, says what submissions must get, case by case.
+//!
+//! Limits are not in the format: the site has them. Those at the top level (`time_limit` in seconds, `memory_limit` in
+//! KiB) are taken, else the largest of the test suite's (`time`, `memory`), else two seconds and 256 MiB.
+//!
+//! Refused by name: `custom_judge` (Python code inside the judge), keys computed by Python code (`test_cases++`), limits of
+//! single cases, `linematches`.
+
+mod case_names;
+mod cases;
+mod checker;
+
+mod data;
+mod interaction;
+mod suite;
+
+use std::time::Duration;
+
+use super::error::PackageError;
+use super::kattis::short_name;
+use super::model::{Format, Package, PackageLimits, TimeLimit};
+use super::problem_yaml::ProblemYaml;
+use super::scope::Scope;
+use super::stash::Stash;
+use super::submitting::Streams;
+use super::tree::{Entry, Tree, read_text};
+use super::trouble::Trouble;
+use super::yaml;
+use crate::package::groups::Scoring;
+use crate::units::Bytes;
+use data::ProblemData;
+
+/// The file that makes a directory one of these.
+pub(super) const FILE: &str = "init.yml";
+
+/// CPU limit of a problem whose limits only a site knows.
+const TIME: Duration = Duration::from_secs(2);
+/// Its memory limit.
+const MEMORY: Bytes = Bytes::mib(256);
+/// `output_limit_length`, where it is not given (`ProblemConfig`).
+const OUTPUT: f64 = 25_165_824.0;
+/// `wall_time_factor`, where it is not given.
+const WALL_FACTOR: f64 = 3.0;
+/// Seconds beyond which a limit is a mistake.
+const LONGEST: f64 = 3600.0;
+
+/// Keys of the top level, of batches and of cases: each is inherited, so that each may stand anywhere.
+const KEYS: &[&str] = &[
+    "archive",
+    "batched",
+    "binary_data",
+    "checker",
+    "custom_judge",
+    "dependencies",
+    "file_io",
+    "generator",
+    "generator_args",
+    "hints",
+    "in",
+    "interactive",
+    "memory_limit",
+    "meta",
+    "out",
+    "output_limit_length",
+    "output_prefix_length",
+    "points",
+    "pretest_test_cases",
+    "short_circuit",
+    "signature_grader",
+    "symlinks",
+    "test_cases",
+    "time_limit",
+    "unbuffered",
+    "wall_time_factor",
+];
+
+/// Loads the package at `tree`, whose own directory holds `entries`.
+pub(super) fn load(
+    tree: &Tree,
+    entries: &[Entry],
+    stash: Option<&Stash>,
+    trouble: &mut Trouble,
+) -> Result<Package, PackageError> {
+    let file = Tree::find(entries, FILE).ok_or_else(|| not_here(tree))?;
+    let root = yaml::parse(&read_text(file)?).map_err(|error| error.in_file(&file.path))?;
+    let map = root.map("").map_err(|error| error.in_file(&file.path))?;
+    if map.is_empty() {
+        return Err(PackageError::value(
+            0,
+            "test_cases",
+            "there is nothing in the file",
+            "name the test cases",
+        )
+        .in_file(&file.path));
+    }
+    let scope = Scope::root(&file.path, map);
+    scope.refuse_code()?;
+    trouble.unknown_keys(FILE, "", map, KEYS);
+    if let Some(node) = scope.get("custom_judge") {
+        let supported = "supported today: checker, interactive with an interactor of files, signature_grader";
+        trouble.error(scope.unsupported(
+            node,
+            "custom_judge",
+            "a grader in Python inside the judge",
+            supported,
+        ));
+    }
+    if let Some(node) = scope.get("symlinks").filter(|node| node.map("").is_ok_and(|map| !map.is_empty())) {
+        trouble.warn(format!(
+            "{FILE}:{}: symlinks: ignored: there are no links in the work directory",
+            node.line
+        ));
+    }
+    let mut data = ProblemData::open(tree, &scope, stash)?;
+    let suite = suite::read(tree, entries, trouble)?;
+    let limits = limits(&scope, &suite, trouble)?;
+
+    let name = short_name(tree.root());
+    let mut package = Package::new(name, tree.root().to_owned(), Format::Dmoj, limits);
+    package.scoring = Some(Scoring { objective: Default::default(), precision: None });
+    if let Some(interaction) = trouble.keep(interaction::read(&scope, tree, &package.limits)) {
+        package.interaction = interaction;
+    }
+    if let Some(streams) = trouble.keep(streams(&scope)) {
+        package.streams = streams;
+    }
+    if let Some(includes) = trouble.keep(interaction::signature(&scope, &data)) {
+        package.includes = includes;
+    }
+    cases::read(&scope, tree, &mut data, &mut package, trouble)?;
+    data.place(&mut package)?;
+    package.submissions = suite.submissions(&package, trouble);
+    Ok(package)
+}
+
+fn limits(
+    scope: &Scope<'_>,
+    suite: &suite::Suite,
+    trouble: &mut Trouble,
+) -> Result<PackageLimits, PackageError> {
+    let time = match scope.number("time_limit", 0.0..=LONGEST)? {
+        Some(seconds) => Some(Duration::from_secs_f64(seconds)),
+        None => suite.time,
+    };
+    const LARGEST: f64 = (1u64 << 30) as f64;
+    let memory = match scope.number("memory_limit", 1.0..=LARGEST)? {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+        Some(kib) => Some(Bytes::kib(kib as u64)),
+        None => suite.memory,
+    };
+    if time.is_none() {
+        trouble.warn(format!(
+            "{FILE}: time_limit: there is none, as the site keeps it: {} s assumed; give one, in seconds",
+            TIME.as_secs()
+        ));
+    }
+    let time = time.unwrap_or(TIME).max(Duration::from_millis(1));
+    let factor = scope.number("wall_time_factor", 1.0..=1000.0)?.unwrap_or(WALL_FACTOR);
+    let output = scope.number("output_limit_length", 0.0..=1e12)?.unwrap_or(OUTPUT);
+    let defaults = ProblemYaml::default();
+    Ok(PackageLimits {
+        time: TimeLimit::Fixed(time),
+        wall: Some(time.mul_f64(factor)),
+        memory: memory.unwrap_or(MEMORY),
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+        output: Bytes(output as u64),
+        code: defaults.code,
+        processes: None,
+        compilation_time: None,
+        compilation_memory: None,
+    })
+}
+
+/// `file_io: {input: NAME, output: NAME}`.
+fn streams(scope: &Scope<'_>) -> Result<Streams, PackageError> {
+    let Some(node) = scope.get("file_io") else { return Ok(Streams::default()) };
+    let inner = scope.inside(node, "file_io")?;
+    let name = |key: &str| -> Result<Option<String>, PackageError> {
+        let Some(name) = inner.own_text(key)? else { return Ok(None) };
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+            return Err(inner.wrong(
+                key,
+                format!("'{name}' is no plain file name"),
+                "name a file, without folders",
+            ));
+        }
+        Ok(Some(name))
+    };
+    Ok(Streams { input_file: name("input")?, output_file: name("output")? })
+}
+
+fn not_here(tree: &Tree) -> PackageError {
+    PackageError::NotAPackage {
+        path: tree.root().to_owned(),
+        problem: format!("there is no {FILE} in it"),
+        remedy: "name the directory of a DMOJ problem",
+    }
+}

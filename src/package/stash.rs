@@ -1,0 +1,183 @@
+//! Where packages are looked for that come as archives, and where goes what a package holds only in another form:
+//! archives of tests within it, tests that stand in a configuration file.
+//!
+//! Everything is an entry of the cache, named by its content and never written into the package. What always holds: an
+//! entry lives as long as a package that uses it, also after `kill -9` nothing half-made is ever used, and what is not
+//! used any more is evicted.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::error::{PackageError, one_line, shown};
+use super::load;
+use super::model::Package;
+use super::tree::open_regular;
+use crate::archive;
+use crate::cache::{Digest, Entry, KeyBuilder, Lookup, Store};
+use crate::sandbox::CancelToken;
+use crate::units::Bytes;
+
+/// What all entries together may take on disk.
+const CAPACITY: Bytes = Bytes::gib(8);
+/// Directory of what an entry holds.
+const CONTENT: &str = "content";
+/// Counted up whenever the layout of entries changes.
+const LAYOUT: &str = "1";
+
+/// A place for what packages unpack to.
+#[derive(Debug)]
+pub struct Stash {
+    store: Store,
+    cancel: CancelToken,
+    /// Unpacked archives, by the directory they were unpacked to: kept while this lives, so that a package found in one
+    /// can be loaded.
+    opened: Mutex<HashMap<PathBuf, Opened>>,
+}
+
+/// An archive that was named as a package.
+#[derive(Debug)]
+struct Opened {
+    /// The path as given.
+    path: PathBuf,
+    held: Held,
+}
+
+/// A directory that stays while this lives.
+#[derive(Debug, Clone)]
+pub struct Held {
+    directory: PathBuf,
+    _entry: Arc<Entry>,
+}
+
+impl Held {
+    /// Its place: absolute, without links, and read-only.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+}
+
+impl Stash {
+    /// Keeps everything below `cache`.
+    ///
+    /// # Errors
+    /// When that cannot be used.
+    pub fn open(cache: &Path, cancel: CancelToken) -> Result<Self, PackageError> {
+        let store = Store::open(&cache.join("packages"), CAPACITY)?;
+        Ok(Self { store, cancel, opened: Mutex::default() })
+    }
+
+    /// The packages at or below a path, which may be an archive; see [`super::discover`]. Those in an archive are named by
+    /// directories of the cache, which [`Stash::load`] takes.
+    ///
+    /// # Errors
+    /// When it cannot be read, or there is nothing like a package in it.
+    pub fn discover(&self, path: &Path) -> Result<Vec<PathBuf>, PackageError> {
+        if !path.is_file() {
+            return load::discover(path);
+        }
+        let directory = self.open_archive(path)?;
+        load::discover(&directory).map_err(|error| self.in_author_s_words(error))
+    }
+
+    /// Loads a package: a directory, or an archive of one.
+    ///
+    /// # Errors
+    /// When there is no package, it is broken, or it asks for what is not supported.
+    pub fn load(&self, path: &Path) -> Result<Package, PackageError> {
+        let directory = if path.is_file() { self.open_archive(path)? } else { path.to_owned() };
+        let mut package =
+            load::load_with(&directory, Some(self)).map_err(|error| self.in_author_s_words(error))?;
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) =
+            opened.iter().find_map(|(root, opened)| directory.starts_with(root).then_some(opened))
+        {
+            package.held.push(opened.held.clone());
+            if opened.held.directory == directory {
+                let name = stem(&opened.path);
+                if package.title == package.name {
+                    package.title.clone_from(&name);
+                }
+                package.name = name;
+            }
+        }
+        Ok(package)
+    }
+
+    /// What to call a directory that [`Stash::discover`] found: below the archive it came from.
+    pub fn shown(&self, path: &Path) -> PathBuf {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened
+            .iter()
+            .find_map(|(root, opened)| Some(opened.path.join(path.strip_prefix(root).ok()?)))
+            .map_or_else(|| path.to_owned(), |path| path.components().collect())
+    }
+
+    /// The directory an archive unpacks to, or the only folder in that.
+    fn open_archive(&self, path: &Path) -> Result<PathBuf, PackageError> {
+        let mut held = self.unpack(path)?;
+        let reading = PackageError::io("list", &held.directory);
+        if let Some(folder) = archive::only_folder(&held.directory).map_err(reading)? {
+            held.directory.push(folder);
+        }
+        let directory = held.directory.clone();
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.insert(directory.clone(), Opened { path: path.to_owned(), held });
+        Ok(directory)
+    }
+
+    /// Unpacks an archive, or finds it unpacked.
+    ///
+    /// # Errors
+    /// When it is none, or breaks a limit.
+    pub(super) fn unpack(&self, path: &Path) -> Result<Held, PackageError> {
+        let file = open_regular(path)?;
+        let digest = Digest::of_reader(file).map_err(PackageError::io("read", path))?;
+        let key = KeyBuilder::default().field("kind", "archive").field("sha256", digest.to_string());
+        self.make(key, |directory| {
+            archive::unpack(path, &shown(path), directory, archive::Limits::DEFAULT, &self.cancel)?;
+            Ok(())
+        })
+    }
+
+    /// A directory of that key, filled by `fill` where it is not there.
+    ///
+    /// # Errors
+    /// Whatever `fill` fails with, and when the cache cannot be used.
+    pub(super) fn make(
+        &self,
+        key: KeyBuilder,
+        fill: impl FnOnce(&Path) -> Result<(), PackageError>,
+    ) -> Result<Held, PackageError> {
+        let entry = match self.store.get_or_lock(&key.field("layout", LAYOUT).finish())? {
+            Lookup::Hit(entry) => entry,
+            Lookup::Miss(draft) => {
+                let directory = draft.path().join(CONTENT);
+                std::fs::create_dir(&directory).map_err(PackageError::io("make", &directory))?;
+                fill(&directory)?;
+                self.store.commit(draft)?
+            }
+        };
+        let directory = entry.path().join(CONTENT);
+        let directory = directory.canonicalize().map_err(PackageError::io("find", &directory))?;
+        Ok(Held { directory, _entry: Arc::new(entry) })
+    }
+
+    /// Errors without the places of the cache, which mean nothing to the package's author.
+    fn in_author_s_words(&self, error: PackageError) -> PackageError {
+        error.with_paths(|path| self.shown(path))
+    }
+}
+
+/// The name of an archive without its endings.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    const ENDINGS: &[&str] = &[".zip", ".kpp", ".tgz", ".tzst", ".gz", ".zst", ".tar"];
+    let mut stem = name.as_str();
+    while let Some(shorter) =
+        ENDINGS.iter().find_map(|ending| stem.strip_suffix(ending)).filter(|rest| !rest.is_empty())
+    {
+        stem = shorter;
+    }
+    one_line(stem)
+}

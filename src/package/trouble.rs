@@ -1,0 +1,67 @@
+//! What is wrong with a package, all of it, and not only the first thing.
+//!
+//! A reader goes on after an error that leaves something to look at, so that an author who mends one thing does not
+//! learn of the next only then. Whoever loads gets the first error; `gavel package check` gets all.
+
+use super::error::{PackageError, one_line};
+use super::yaml::Node;
+use crate::nearest::nearest;
+
+/// The most errors that are kept: after so many the file is another one than meant.
+const MOST: usize = 100;
+
+/// Errors and warnings in the order in which they were found.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    errors: Vec<PackageError>,
+    /// Things that do not stop judging but the author should know.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Trouble {
+    /// The value, or nothing and the error kept.
+    pub(super) fn keep<T>(&mut self, result: Result<T, PackageError>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.error(error);
+                None
+            }
+        }
+    }
+
+    /// Keeps an error.
+    pub(super) fn error(&mut self, error: PackageError) {
+        // What many tests inherit is wrong once.
+        let text = error.to_string();
+        if self.errors.len() < MOST && self.errors.iter().all(|known| known.to_string() != text) {
+            self.errors.push(error);
+        }
+    }
+
+    /// Keeps a warning.
+    pub(super) fn warn(&mut self, warning: impl Into<String>) {
+        self.warnings.push(warning.into());
+    }
+
+    /// Keeps warnings of the keys of `map` that the format does not have: tools pass them over without a word.
+    pub(super) fn unknown_keys(&mut self, file: &str, above: &str, map: &[(String, Node)], known: &[&str]) {
+        for (key, node) in map.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
+            let meant = nearest(key, known.iter().copied());
+            let meant = meant.map_or_else(String::new, |meant| format!(": did you mean '{meant}'?"));
+            let place = if node.line > 0 { format!(":{}", node.line) } else { String::new() };
+            let dotted = if above.is_empty() { String::new() } else { format!("{above}.") };
+            self.warn(format!("{file}{place}: {dotted}{}: an unknown key is ignored{meant}", one_line(key)));
+        }
+    }
+
+    /// Whether there is any error.
+    pub(super) fn is_broken(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
+    /// All errors, taken out.
+    pub(super) fn take_errors(&mut self) -> Vec<PackageError> {
+        std::mem::take(&mut self.errors)
+    }
+}
