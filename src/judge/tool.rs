@@ -309,8 +309,8 @@ mod tests {
         let table = Table::built_in().unwrap();
         let older =
             |id| older_standards(&table, id).iter().map(|language| language.id.as_str()).collect::<Vec<_>>();
-        assert_eq!(older("cpp23"), ["cpp20", "cpp17"]);
-        assert_eq!(older("cpp17"), Vec::<&str>::new());
+        assert_eq!(older("cpp23"), ["cpp20", "cpp17", "cpp14", "cpp11"]);
+        assert_eq!(older("cpp11"), Vec::<&str>::new());
         assert_eq!(older("go"), Vec::<&str>::new());
         assert_eq!(older("cpp20-clang"), Vec::<&str>::new());
     }
