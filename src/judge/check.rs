@@ -128,7 +128,11 @@ pub(super) fn ask_in_box(
         checked.judge.host_memory.has_spared_what_began(began)?;
     }
     let code = exit_code(tool, &said)?;
-    let feedback = read_feedback(sandbox_box.workspace())
+    if code != 0 && !checker.protocol.has_codes_of_its_own() {
+        refuse_crash(tool, code, &said.stderr)?;
+    }
+    let most = tool.limits.output.unwrap_or(Bytes(u64::MAX));
+    let feedback = read_feedback(sandbox_box.workspace(), most)
         .map_err(|problem| Fault::Checker(format!("{}: {problem}", tool.name)))?;
     let finished = Finished { code, stdout: &said.stdout, stderr: &said.stderr, feedback: &feedback };
     let opinion = checker
@@ -275,10 +279,25 @@ pub(super) fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
     Err(Fault::Checker(format!("{}: {what}{last}", tool.name)))
 }
 
+/// Refuses the exit code of a runtime whose program died: under some protocols it is one that rejects.
+///
+/// # Errors
+/// When the checker's last words are its runtime's.
+pub(super) fn refuse_crash(tool: &Tool, code: i32, stderr: &[u8]) -> Result<(), Fault> {
+    let text = String::from_utf8_lossy(stderr);
+    match tool.last_words(&text) {
+        None => Ok(()),
+        Some(words) => {
+            let words: String = words.trim().chars().take(200).flat_map(char::escape_debug).collect();
+            Err(Fault::Checker(format!("{}: it crashed (exit code {code}): {words}", tool.name)))
+        }
+    }
+}
+
 /// The files of the feedback directory that mean something. What lies there was made by a program from outside: nothing
 /// is followed or waited for.
-pub(super) fn read_feedback(workspace: BorrowedFd<'_>) -> Result<Feedback, String> {
-    let read = |name: &str| read_feedback_file(workspace, name);
+pub(super) fn read_feedback(workspace: BorrowedFd<'_>, most: Bytes) -> Result<Feedback, String> {
+    let read = |name: &str| read_feedback_file(workspace, name, most);
     Ok(Feedback {
         judge_message: read("judgemessage.txt")?,
         team_message: read("teammessage.txt")?,
@@ -288,13 +307,18 @@ pub(super) fn read_feedback(workspace: BorrowedFd<'_>) -> Result<Feedback, Strin
     })
 }
 
-fn read_feedback_file(workspace: BorrowedFd<'_>, name: &str) -> Result<Option<Vec<u8>>, String> {
+fn read_feedback_file(workspace: BorrowedFd<'_>, name: &str, most: Bytes) -> Result<Option<Vec<u8>>, String> {
     let below = format!("{FEEDBACK}/{name}");
     let Some(file) = open_left(workspace, &below)? else { return Ok(None) };
+    let wrong = |problem: &str| format!("it left {below}, {problem}");
+    let metadata = file.metadata().map_err(|error| wrong(&format!("which cannot be read: {error}")))?;
+    if metadata.len() > most.0 {
+        return Err(wrong(&format!("which has more than {most}")));
+    }
     let mut bytes = Vec::new();
     file.take(SAID_LIMIT)
         .read_to_end(&mut bytes)
-        .map_err(|error| format!("it left {below}, which cannot be read: {error}"))?;
+        .map_err(|error| wrong(&format!("which cannot be read: {error}")))?;
     Ok(Some(bytes))
 }
 
@@ -310,7 +334,8 @@ pub(super) fn open_left(workspace: BorrowedFd<'_>, name: &str) -> Result<Option<
         Err(Errno::ENOENT) => return Ok(None),
         Err(errno) => return Err(wrong(&format!("which cannot be opened: {}", errno.desc()))),
     };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+    let metadata = file.metadata().map_err(|error| wrong(&format!("which cannot be read: {error}")))?;
+    if !metadata.is_file() {
         return Err(wrong("which is not a regular file"));
     }
     Ok(Some(file))
@@ -328,7 +353,7 @@ mod tests {
     fn feedback_is_read_from_plain_files_alone() {
         let directory = tempfile::tempdir().unwrap();
         let workspace = File::open(directory.path()).unwrap();
-        let read = |name| read_feedback_file(workspace.as_fd(), name);
+        let read = |name| read_feedback_file(workspace.as_fd(), name, Bytes::mib(1));
         assert_eq!(read("score.txt"), Ok(None));
         let feedback = directory.path().join(FEEDBACK);
         std::fs::create_dir(&feedback).unwrap();
@@ -351,5 +376,8 @@ mod tests {
         std::fs::create_dir(&feedback).unwrap();
         std::fs::rename(directory.path().join("large"), feedback.join("large")).unwrap();
         assert_eq!(read("large").unwrap().unwrap().len() as u64, SAID_LIMIT);
+        let larger = File::options().write(true).open(feedback.join("large")).unwrap();
+        larger.set_len((1 << 20) + 1).unwrap();
+        assert!(read("large").unwrap_err().ends_with("which has more than 1MiB"));
     }
 }

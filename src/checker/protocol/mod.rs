@@ -139,6 +139,11 @@ impl Protocol {
         self == Self::Kattis
     }
 
+    /// Whether its exit codes are none that runtimes end with when a program of theirs dies.
+    pub fn has_codes_of_its_own(self) -> bool {
+        self == Self::Kattis
+    }
+
     /// The arguments that come before a package's own.
     pub fn arguments(self, paths: &CheckerPaths<'_>) -> Vec<String> {
         let CheckerPaths { input, output, answer, feedback } = *paths;
