@@ -7,7 +7,7 @@ use super::model::Package;
 use super::stash::Stash;
 use super::tree::{Entry, Kind, Tree};
 use super::trouble::Trouble;
-use super::{dmoj, folder, kattis};
+use super::{cms, dmoj, folder, kattis};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
@@ -43,6 +43,9 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
     let entries = tree.entries(tree.root(), 0)?;
     if Tree::find(&entries, dmoj::FILE).is_some() {
         return dmoj::load(&tree, &entries, stash, trouble);
+    }
+    if cms::is_one(&entries) {
+        return cms::load(&tree, &entries, trouble);
     }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return kattis::load(&tree, &entries);
@@ -125,7 +128,11 @@ fn search(
 }
 
 fn is_marked(entries: &[Entry]) -> bool {
-    let names = KATTIS.iter().chain(OTHERS.iter().map(|(name, _)| name)).chain(&["submissions", dmoj::FILE]);
+    let names = KATTIS.iter().chain(OTHERS.iter().map(|(name, _)| name)).chain(&[
+        "submissions",
+        dmoj::FILE,
+        cms::FILE,
+    ]);
     names.into_iter().any(|name| Tree::find(entries, name).is_some())
 }
 

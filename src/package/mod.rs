@@ -9,6 +9,7 @@
 //! | `model` | nothing: the model itself, with `program`, `checking`, `groups`, `submitting`, `jury` |
 //! | `load` | which format a directory is in, and which packages lie below one |
 //! | `folder` | a bare folder of tests |
+//! | `cms` | CMS's Italian format |
 //! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
@@ -18,6 +19,7 @@
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
 mod checking;
+mod cms;
 mod digest;
 mod dmoj;
 mod error;
@@ -45,6 +47,7 @@ mod trouble;
 mod yaml;
 
 pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
+pub use cms::{GenFile, GenSubtask, GenTest, parse_gen_file};
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;

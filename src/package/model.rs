@@ -74,6 +74,8 @@ pub enum Format {
     KattisLegacy,
     /// DMOJ: `init.yml`.
     Dmoj,
+    /// CMS, the Italian format: `task.yaml`.
+    Cms,
 }
 
 /// One test.
