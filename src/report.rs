@@ -30,12 +30,19 @@ pub struct Report {
     pub reason: Option<Reason>,
     /// Every verdict any test got, AC left out unless alone, in order of first appearance.
     pub flags: Vec<Verdict>,
-    /// Score, where the problem has scores.
+    /// Score, where the problem has scores; none with CE, JE and CX.
     pub score: Option<f64>,
+    /// Smallest and largest possible score, where the problem says them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<RangeReport>,
     /// How compiling went.
     pub compile: CompileReport,
     /// Every test, in the package's order.
     pub tests: Vec<TestReport>,
+    /// Every group of tests, in the package's order, each after the one it stands in; empty where there are none, and
+    /// where nothing was run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupReport>,
     /// Name of the first test, in order, that was not accepted.
     pub first_failure: Option<String>,
     /// Largest CPU time over the tests.
@@ -102,6 +109,29 @@ pub struct TestReport {
     /// What the checker tells the jury alone: several lines, at most 4096 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judge_message: Option<String>,
+}
+
+/// One group of tests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GroupReport {
+    /// Its name: path below the package's `data/`, or what its format calls it.
+    pub name: String,
+    /// What it got; SK where nothing in it was run.
+    pub verdict: Verdict,
+    /// Its score, where the problem has scores and the group was reached.
+    pub score: Option<f64>,
+    /// Smallest and largest possible score, where the package says them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<RangeReport>,
+}
+
+/// Both ends of the possible scores; none where there is no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RangeReport {
+    /// Smallest.
+    pub min: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
 }
 
 /// Milliseconds spent in each phase.
@@ -223,9 +253,9 @@ pub enum EventKind {
         /// How it went.
         compile: CompileReport,
     },
-    /// A test is decided; in the package's order.
+    /// A test is decided; in judging order, which is the package's unless groups hold tests in another.
     Test {
-        /// Its place, from 0.
+        /// Its place in the report, from 0.
         index: usize,
         /// Its result.
         test: Box<TestReport>,
@@ -238,6 +268,9 @@ pub enum EventKind {
         verdict: Verdict,
         /// Its score, where the problem has scores.
         score: Option<f64>,
+        /// Smallest and largest possible score, where the package says them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        range: Option<RangeReport>,
     },
     /// Cancelled before it was done.
     Cancelled,

@@ -51,7 +51,10 @@ fn a_plain_package_loads_with_the_published_defaults() {
     assert_eq!((package.title.as_str(), package.format), ("Sums", Format::KattisLegacy));
     assert_eq!(names(&package), ["sample/1", "secret/1"]);
     assert!(package.tests[0].sample && !package.tests[1].sample);
-    assert_eq!(package.limits.time, TimeLimit::FromSubmissions { multiplier: 5.0 });
+    assert_eq!(
+        package.limits.time,
+        TimeLimit::FromSubmissions { multiplier: 5.0, resolution: Duration::from_secs(1) }
+    );
     assert_eq!((package.limits.memory, package.limits.output), (Bytes::mib(2048), Bytes::mib(8)));
     assert_eq!(package.tests[0].check, tokens(TokenOptions::default()));
     assert_eq!(package.submissions[0].name, "accepted/a.py");
@@ -144,7 +147,7 @@ fn what_other_judges_add_is_a_warning_at_most() {
         ("problem_statement/problem.en.tex", "\\problemname{Sums}"),
         ("input_validators/validate.py", ""),
         ("output_validators/compare.py", ""),
-        ("data/invalid_input/x.in", ""),
+        ("data/extra/x.in", ""),
         ("data/secret/testdata.yaml", "accept_score: 1\ncolour: red\n"),
         ("generators/gen.py", ""),
         ("attachments/x.zip", ""),
@@ -155,7 +158,7 @@ fn what_other_judges_add_is_a_warning_at_most() {
     for part in [
         "problem.yaml:5: unknown key 'fancy'",
         "output_validators",
-        "data/invalid_input: not judged",
+        "data/extra: not judged",
         "data/secret/testdata.yaml:1: accept_score",
         "data/secret/testdata.yaml:2: unknown key 'colour'",
     ] {

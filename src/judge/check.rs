@@ -115,11 +115,11 @@ pub(super) fn ask(
     })
 }
 
-/// What a run of a checker left.
-struct Said {
-    outcome: Outcome,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+/// What a run of a tool left.
+pub(super) struct Said {
+    pub(super) outcome: Outcome,
+    pub(super) stdout: Vec<u8>,
+    pub(super) stderr: Vec<u8>,
 }
 
 fn run(
@@ -214,8 +214,11 @@ fn show_files(checked: &Checked<'_>, sandbox_box: &mut BoxHandle) -> Result<[Str
     Ok(paths)
 }
 
-/// The exit code of a checker that ended by itself, within its limits.
-fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
+/// The exit code of a tool that ended by itself, within its limits.
+///
+/// # Errors
+/// [`Fault::Checker`] when it did not, with what it said last.
+pub(super) fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
     let Said { outcome, stderr, .. } = said;
     if outcome.stopped.contains(&Stopped::Cancelled) {
         return Err(Fault::Cancelled);

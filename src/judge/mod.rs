@@ -13,7 +13,9 @@
 //!
 //! One file a step: `request` checks, `included` adds the package's files, `compile` makes the program (with `toolchain`
 //! and `prepare` before it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks
-//! one test (in a `work_directory`, with `check` where a program decides; `answers` are only checked), `pipeline` runs them all, `progress` tells. `slots` and `boxes` say how much runs at once and where.
+//! one test (in a `work_directory`, with `check` where a program decides; `answers` are only checked), `pipeline` runs
+//! them all, `score` makes verdicts and scores of groups, `progress` tells. `slots` and `boxes` say how much runs at once and
+//! where.
 
 mod answers;
 mod artifacts;
@@ -31,6 +33,7 @@ mod progress;
 mod provenance;
 mod request;
 mod run_test;
+mod score;
 mod scripts;
 mod settings;
 mod slots;
@@ -354,7 +357,7 @@ impl Judge {
         let directory = WorkDirectory::new(package, joined.data(language))?;
         let runner = Runner::new(language, &program, &limits, directory, &request.tests)?;
         let run = TestRun::new(trial, Entrant::Program(&runner), &checkers);
-        pipeline::run_all(&run, &request.tests, report);
+        pipeline::run_all(&run, &request.tests, report)?;
         report.phases_ms.tests = milliseconds(started.elapsed());
         Ok(())
     }
@@ -379,7 +382,7 @@ impl Judge {
 
         let started = Instant::now();
         let run = TestRun::new(trial, Entrant::Answers { answers: &answers, limit }, &checkers);
-        pipeline::run_all(&run, &request.tests, report);
+        pipeline::run_all(&run, &request.tests, report)?;
         report.phases_ms.tests = milliseconds(started.elapsed());
         Ok(())
     }
@@ -394,8 +397,10 @@ impl Judge {
             reason: None,
             flags: Vec::new(),
             score: None,
+            range: None,
             compile: CompileReport::default(),
             tests: Vec::new(),
+            groups: Vec::new(),
             first_failure: None,
             max_cpu_ms: 0.0,
             max_memory_kib: 0,

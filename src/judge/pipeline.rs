@@ -1,9 +1,9 @@
-//! Runs a submission's tests over the slots and decides them in the package's order.
+//! Runs a submission's tests over the slots and decides them in judging order.
 //!
-//! Workers take tests in order, one slot each. A failure at one place makes everything after it (in the
-//! whole package, or in its group) moot: what runs there is cancelled and what has not begun is skipped.
-//! Since a test is decided only when all before it are, and moot results are dropped even when they came
-//! in early, the same verdicts come out whatever ran faster.
+//! Workers take tests in that order, one slot each. What groups are decided by a result makes other tests moot: what
+//! runs of them is cancelled and what has not begun is skipped. Since a test is decided only when all before it are,
+//! and moot results are dropped even when they came in early, the same verdicts and scores come out whatever ran
+//! faster. What matters, and what comes of it, is [`super::score`]'s.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,14 +15,15 @@ use super::fault::Fault;
 use super::files::Inputs;
 use super::progress::EventSender;
 use super::run_test::{Runner, TestResult, run_test};
+use super::score::{Grader, Outcome, Standing, Trouble, Value, View};
 use super::slots::lock;
 use super::{Judge, panic_message};
-use crate::package::{Package, Test};
-use crate::report::{EventKind, Report};
+use crate::package::{Package, ScoreRange, Scoring, Test};
+use crate::report::{EventKind, GroupReport, RangeReport, Report};
 use crate::sandbox::CancelToken;
 use crate::submission::Stop;
 use crate::units::Bytes;
-use crate::verdict::Verdict;
+use crate::verdict::{Reason, Verdict};
 
 /// What is judged, and for whom.
 pub(super) struct Trial<'a> {
@@ -45,6 +46,7 @@ pub(super) enum Entrant<'a> {
 /// Everything the runs of one submission have in common.
 pub(super) struct TestRun<'a> {
     pub(super) judge: &'a Judge,
+    pub(super) package: &'a Package,
     pub(super) entrant: Entrant<'a>,
     pub(super) checkers: &'a Checkers<'a>,
     pub(super) stop: Stop,
@@ -55,14 +57,32 @@ pub(super) struct TestRun<'a> {
 
 impl<'a> TestRun<'a> {
     pub(super) fn new(trial: &Trial<'a>, entrant: Entrant<'a>, checkers: &'a Checkers<'a>) -> Self {
-        let Trial { judge, inputs, stop, cancel, events, .. } = *trial;
-        Self { judge, entrant, checkers, stop, cancel, events, inputs }
+        let Trial { judge, package, inputs, stop, cancel, events } = *trial;
+        Self { judge, package, entrant, checkers, stop, cancel, events, inputs }
     }
 }
 
-/// Runs all tests and fills the report's verdict, tests and figures.
-pub(super) fn run_all(run: &TestRun<'_>, tests: &[&Test], report: &mut Report) {
-    let pipeline = Pipeline { run, tests, state: Mutex::new(State::new(tests, run.stop)) };
+/// Runs all tests and fills the report's verdict, score, tests, groups and figures.
+///
+/// # Errors
+/// When the package's groups or its grader are broken.
+pub(super) fn run_all(run: &TestRun<'_>, tests: &[&Test], report: &mut Report) -> Result<(), Fault> {
+    let grader = Grader::of(run.judge, run.package, run.cancel)?;
+    let standing = Standing::new(run.package, tests, run.stop)?;
+    let pipeline = Pipeline {
+        run,
+        tests,
+        order: standing.order().to_vec(),
+        state: Mutex::new(State {
+            tests,
+            standing,
+            grader,
+            next: 0,
+            results: vec![None; tests.len()],
+            told: 0,
+            running: HashMap::new(),
+        }),
+    };
     let workers = run.judge.slots().min(tests.len());
     std::thread::scope(|scope| {
         for _ in 1..workers {
@@ -75,31 +95,32 @@ pub(super) fn run_all(run: &TestRun<'_>, tests: &[&Test], report: &mut Report) {
         }
         pipeline.work();
     });
-    lock(&pipeline.state).flush(run);
+    lock(&pipeline.state).flush(run, &pipeline.order);
     let state = pipeline.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    conclude(report, state, run.cancel.is_cancelled());
+    conclude(report, state, run.package.scoring, run.cancel.is_cancelled());
+    Ok(())
 }
 
 struct Pipeline<'a> {
     run: &'a TestRun<'a>,
     tests: &'a [&'a Test],
+    /// Tests in judging order.
+    order: Vec<usize>,
     state: Mutex<State<'a>>,
 }
 
 struct State<'a> {
     tests: &'a [&'a Test],
-    stop: Stop,
-    /// The next test nobody has taken.
+    standing: Standing<'a>,
+    grader: Option<Grader<'a>>,
+    /// The next turn nobody has taken.
     next: usize,
+    /// By test.
     results: Vec<Option<TestResult>>,
-    /// Tests before this are decided and told.
+    /// Turns before this are decided and told.
     told: usize,
-    /// Per scope of the policy, the first failing test known so far: everything after it is moot.
-    failed: HashMap<String, usize>,
     /// Tokens of running tests.
     running: HashMap<usize, CancelToken>,
-    /// How many tests of each group are still undecided.
-    group_left: HashMap<String, usize>,
 }
 
 impl Pipeline<'_> {
@@ -121,16 +142,18 @@ impl Pipeline<'_> {
                     TestResult::judging_error(test, &fault)
                 }
             };
-            lock(&self.state).finish(index, result, self.run);
+            lock(&self.state).finish(index, result, self.run, &self.order);
         }
     }
 
     fn take(&self) -> Option<(usize, CancelToken)> {
         let mut state = lock(&self.state);
-        while state.next < self.tests.len() && !self.run.cancel.is_cancelled() {
-            let index = state.next;
+        while let Some(&index) = self.order.get(state.next) {
+            if self.run.cancel.is_cancelled() {
+                break;
+            }
             state.next += 1;
-            if state.is_moot(index) {
+            if !state.standing.is_needed(index, View::Known) {
                 continue;
             }
             match CancelToken::new() {
@@ -140,7 +163,7 @@ impl Pipeline<'_> {
                 }
                 Err(error) => {
                     let result = TestResult::judging_error(self.tests[index], &error.into());
-                    state.finish(index, result, self.run);
+                    state.finish(index, result, self.run, &self.order);
                 }
             }
         }
@@ -148,99 +171,108 @@ impl Pipeline<'_> {
     }
 }
 
-impl<'a> State<'a> {
-    fn new(tests: &'a [&'a Test], stop: Stop) -> Self {
-        let mut group_left = HashMap::new();
-        for group in tests.iter().flat_map(|test| &test.groups) {
-            *group_left.entry(group.clone()).or_insert(0) += 1;
-        }
-        Self {
-            tests,
-            stop,
-            next: 0,
-            results: vec![None; tests.len()],
-            told: 0,
-            failed: HashMap::new(),
-            running: HashMap::new(),
-            group_left,
-        }
-    }
-
-    /// What a failure of this test ends; `None` is nothing.
-    fn scope(&self, index: usize) -> Option<&str> {
-        match self.stop {
-            Stop::FirstFailure => Some(""),
-            Stop::Group => Some(self.tests[index].groups.last().map_or("", String::as_str)),
-            Stop::Full => None,
-        }
-    }
-
-    /// Whether a test before this one has decided its scope.
-    fn is_moot(&self, index: usize) -> bool {
-        self.scope(index).and_then(|scope| self.failed.get(scope)).is_some_and(|failed| *failed < index)
-    }
-
+impl State<'_> {
     /// Takes in a result, stops what it made moot, and tells what is decided now.
-    fn finish(&mut self, index: usize, result: TestResult, run: &TestRun<'_>) {
+    fn finish(&mut self, index: usize, result: TestResult, run: &TestRun<'_>, order: &[usize]) {
         self.running.remove(&index);
-        if index < self.told {
+        if self.standing.turn(index) < self.told {
             // It was moot and told as skipped while it was being stopped.
             return;
         }
-        let failed = !matches!(result.report.verdict, Verdict::AC | Verdict::CX);
-        self.results[index] = Some(result);
-        if failed && let Some(scope) = self.scope(index).map(str::to_owned) {
-            let first = self.failed.entry(scope).or_insert(index);
-            *first = index.min(*first);
+        if !matches!(result.report.verdict, Verdict::AC | Verdict::CX) {
+            self.standing.know_rejected(index);
         }
+        self.results[index] = Some(result);
+        self.stop_moot();
+        if !run.cancel.is_cancelled() {
+            self.flush(run, order);
+            self.stop_moot();
+        }
+    }
+
+    fn stop_moot(&self) {
         for (running, token) in &self.running {
-            if self.is_moot(*running) {
+            if !self.standing.is_needed(*running, View::Known) {
                 token.cancel();
             }
-        }
-        if !run.cancel.is_cancelled() {
-            self.flush(run);
         }
     }
 
     /// Tells every test whose predecessors are all told.
-    fn flush(&mut self, run: &TestRun<'_>) {
-        while self.told < self.tests.len() {
-            let index = self.told;
+    fn flush(&mut self, run: &TestRun<'_>, order: &[usize]) {
+        while let Some(&index) = order.get(self.told) {
             let test = self.tests[index];
-            if self.is_moot(index) {
+            let mut outcome = None;
+            if !self.standing.is_needed(index, View::Told) {
                 self.results[index] = Some(TestResult::without_run(test, Verdict::SK));
-            } else if self.results[index].is_none() {
-                if !run.cancel.is_cancelled() {
-                    return;
+            } else {
+                match &mut self.results[index] {
+                    None if !run.cancel.is_cancelled() => return,
+                    None => self.results[index] = Some(TestResult::without_run(test, Verdict::CX)),
+                    Some(result) if result.report.verdict == Verdict::CX => {
+                        if !run.cancel.is_cancelled() {
+                            let bug = "a test was stopped that its groups needed".to_owned();
+                            *result = TestResult::judging_error(test, &Fault::Panic(bug));
+                            outcome = Some(outcome_of(result));
+                        }
+                    }
+                    Some(result) => {
+                        let found = outcome_of(result);
+                        result.report.score = self.standing.score(index, found);
+                        outcome = Some(found);
+                    }
                 }
-                self.results[index] = Some(TestResult::without_run(test, Verdict::CX));
             }
             self.told += 1;
             if let Some(result) = &self.results[index] {
                 run.events.send(EventKind::Test { index, test: Box::new(result.report.clone()) });
             }
-            self.tell_groups(test, run);
-        }
-    }
-
-    /// Tells the groups whose last test this was, the innermost first.
-    fn tell_groups(&mut self, test: &Test, run: &TestRun<'_>) {
-        for group in test.groups.iter().rev() {
-            let Some(left) = self.group_left.get_mut(group) else { continue };
-            *left -= 1;
-            if *left == 0 {
-                let members = self
-                    .tests
-                    .iter()
-                    .zip(&self.results)
-                    .filter(|(member, _)| member.groups.contains(group))
-                    .filter_map(|(_, result)| result.as_ref());
-                let verdict = verdict_of(members);
-                run.events.send(EventKind::Group { name: group.clone(), verdict, score: None });
+            let complete =
+                self.standing.tell(index, outcome, &mut |_, arguments, results| match &self.grader {
+                    Some(grader) => grader.grade(arguments, results),
+                    None => Err(Trouble {
+                        reason: Reason::Package,
+                        message: "a group has a grader of its own, and the package has none".to_owned(),
+                    }),
+                });
+            for group in complete.into_iter().filter(|group| *group > 0) {
+                let GroupReport { name, verdict, score, range } = self.group(group);
+                run.events.send(EventKind::Group { name, verdict, score, range });
             }
         }
     }
+
+    /// What there is to say of a group.
+    fn group(&self, place: usize) -> GroupReport {
+        let group = self.standing.group(place);
+        let value = self.standing.value(place);
+        let verdict =
+            match value {
+                Some(value) => value.verdict,
+                // Not reached: its tests ran because others wanted them, or not at all.
+                None => verdict_of(self.results.iter().enumerate().filter_map(|(test, result)| {
+                    result.as_ref().filter(|_| self.standing.holds(place, test))
+                })),
+            };
+        let is_scored = self.standing.is_scoring() && verdict != Verdict::JE;
+        GroupReport {
+            name: group.name.clone(),
+            verdict,
+            score: value.filter(|_| is_scored).map(|value| value.score),
+            range: if self.standing.is_scoring() { range_report(group.range) } else { None },
+        }
+    }
+}
+
+fn outcome_of(result: &TestResult) -> Outcome {
+    Outcome { verdict: result.report.verdict, score: result.score }
+}
+
+/// Both ends where they are known; `None` where neither is.
+fn range_report(range: ScoreRange) -> Option<RangeReport> {
+    let finite = |end: f64| end.is_finite().then_some(end);
+    let report = RangeReport { min: finite(range.min), max: finite(range.max) };
+    (report.min.is_some() || report.max.is_some()).then_some(report)
 }
 
 /// The first verdict that is not AC or SK; SK when nothing ran, else AC.
@@ -257,20 +289,26 @@ fn verdict_of<'a>(results: impl Iterator<Item = &'a TestResult>) -> Verdict {
 }
 
 /// Fills the report from the decided tests.
-fn conclude(report: &mut Report, state: State<'_>, cancelled: bool) {
+fn conclude(report: &mut Report, state: State<'_>, scoring: Option<Scoring>, is_cancelled: bool) {
+    report.groups = state.standing.told_groups().map(|(place, _)| state.group(place)).collect();
+    let whole = state.standing.value(0).cloned();
+    let range = state.standing.group(0).range;
     let results: Vec<TestResult> = state.results.into_iter().flatten().collect();
     let first = results.iter().find(|result| !matches!(result.report.verdict, Verdict::AC | Verdict::SK));
     report.first_failure = first.map(|result| result.report.name.clone());
-    report.verdict = first.map_or(Verdict::AC, |result| result.report.verdict);
-    report.reason = first.and_then(|result| result.report.reason);
-    if report.verdict == Verdict::JE {
-        report.error = first.map(|result| format!("test {}: {}", result.report.name, result.report.message));
+    decide(report, whole, &results);
+    if let (Some(scoring), false) = (scoring, report.verdict == Verdict::JE) {
+        report.score = report.score.map(|score| to_places(score, scoring.precision));
+        report.range = range_report(range);
+    } else {
+        report.score = None;
     }
-    if cancelled && results.iter().any(|result| result.report.verdict == Verdict::CX) {
+    if is_cancelled && results.iter().any(|result| result.report.verdict == Verdict::CX) {
         report.verdict = Verdict::CX;
         report.reason = None;
         report.error = None;
         report.first_failure = None;
+        report.score = None;
     }
     for verdict in results.iter().flat_map(|result| &result.applied) {
         if !matches!(verdict, Verdict::AC | Verdict::SK) && !report.flags.contains(verdict) {
@@ -283,4 +321,35 @@ fn conclude(report: &mut Report, state: State<'_>, cancelled: bool) {
     report.max_cpu_ms = results.iter().map(|result| result.report.cpu_ms).fold(0.0, f64::max);
     report.max_memory_kib = results.iter().map(|result| result.report.memory_kib).max().unwrap_or(0);
     report.tests = results.into_iter().map(|result| result.report).collect();
+}
+
+/// The verdict and the score of all tests.
+fn decide(report: &mut Report, whole: Option<Value>, results: &[TestResult]) {
+    let Some(whole) = whole else {
+        // Only a cancelled judging ends before its last group is decided.
+        report.verdict = Verdict::JE;
+        report.reason = Some(Reason::Sandbox);
+        report.error = Some("internal error: the groups were not decided".to_owned());
+        return;
+    };
+    let cause = whole.cause.and_then(|test| results.get(test));
+    // Everything depends on something that did not pass.
+    report.verdict = if whole.verdict == Verdict::SK { whole.failing() } else { whole.verdict };
+    report.reason = cause.and_then(|result| result.report.reason);
+    report.score = Some(whole.score);
+    if report.verdict == Verdict::JE {
+        report.error = cause.map(|result| format!("test {}: {}", result.report.name, result.report.message));
+        if let Some(trouble) = whole.trouble {
+            report.reason = Some(trouble.reason);
+            report.error = Some(trouble.message);
+        }
+    }
+}
+
+/// Rounded to decimal places, half away from zero.
+fn to_places(score: f64, places: Option<u32>) -> f64 {
+    let Some(places) = places else { return score };
+    let scale = 10f64.powi(i32::try_from(places).unwrap_or(i32::MAX));
+    let rounded = (score * scale).round() / scale;
+    if rounded.is_finite() { rounded } else { score }
 }

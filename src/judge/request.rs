@@ -173,7 +173,7 @@ fn find_language<'a>(id: &str, package: &Package, table: &'a Table) -> Result<&'
         known: table.languages.iter().map(|language| language.id.as_str()).collect::<Vec<_>>().join(", "),
     })?;
     match &package.languages {
-        Some(allowed) if !allowed.iter().any(|allowed| allowed == id) => {
+        Some(allowed) if !allowed.iter().any(|allowed| allows(allowed, id)) => {
             Err(RequestError::ForbiddenLanguage {
                 problem: package.name.clone(),
                 id: id.to_owned(),
@@ -182,6 +182,13 @@ fn find_language<'a>(id: &str, package: &Package, table: &'a Table) -> Result<&'
         }
         _ => Ok(language),
     }
+}
+
+/// Whether an id is the one allowed, or of the family that a code without a version names: `cpp` allows `cpp23`, and
+/// Kattis' `python3` any Python 3.
+fn allows(allowed: &str, id: &str) -> bool {
+    let family = id.split(|character: char| character.is_ascii_digit()).next().unwrap_or(id);
+    allowed == id || allowed == family || (allowed == "python3" && id == "pypy3")
 }
 
 fn check_limits(submission: &Submission) -> Result<(), RequestError> {

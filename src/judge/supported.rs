@@ -4,18 +4,13 @@
 //! teaches the pipeline something takes its line out here.
 
 use super::fault::Fault;
-use crate::package::{Check, Group, GroupVerdict, Interaction, Package, SubmissionKind, Test};
+use crate::package::{Check, Interaction, Package, SubmissionKind, Test};
 
 /// # Errors
 /// [`Fault::Package`] naming the first thing that would be judged wrongly.
 pub(super) fn check(package: &Package) -> Result<(), Fault> {
     let interacts = |test: &Test| matches!(test.check, Check::Interaction { .. });
-    let graded = |group: &Group| {
-        group.verdict != GroupVerdict::FirstError || !group.counts || !group.dependencies.is_empty()
-    };
     let wants = [
-        (package.scoring.is_some() || package.grader.is_some(), "scores"),
-        (package.groups.iter().any(graded), "groups with rules of their own"),
         (package.interaction != Interaction::None || package.tests.iter().any(interacts), "interaction"),
         (package.passes.is_some(), "several passes"),
         (

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::checking::{CheckerProgram, Communication, Interaction, Interactor};
 use super::error::PackageError;
 use super::model::{Package, Test, TimeLimit};
-use super::program::JuryProgram;
+use super::program::{JuryProgram, ProgramFile};
 use super::submitting::Include;
 use super::tree::open_regular;
 
@@ -88,8 +88,8 @@ impl Package {
         text
     }
 
-    /// Every file that judging reads, with what it is for.
-    pub fn judged_files(&self) -> impl Iterator<Item = (String, &Path)> {
+    /// Files of the programs that judging runs or compiles with submissions.
+    pub(super) fn judged_programs(&self) -> impl Iterator<Item = &ProgramFile> {
         let interaction = match &self.interaction {
             Interaction::None => None,
             Interaction::Interactive(interactor) => Some(&interactor.program),
@@ -98,7 +98,12 @@ impl Package {
         let checkers = self.checkers.iter().map(|checker| &checker.program);
         let programs = checkers.chain(interaction).chain(&self.grader).flat_map(|program| &program.files);
         let added = self.includes.iter().flat_map(|include| &include.files);
-        let rest = programs.chain(added).map(|file| (file.name.clone(), file.path.as_path()));
+        programs.chain(added)
+    }
+
+    /// Every file that judging reads, with what it is for.
+    pub fn judged_files(&self) -> impl Iterator<Item = (String, &Path)> {
+        let rest = self.judged_programs().map(|file| (file.name.clone(), file.path.as_path()));
         self.tests.iter().flat_map(files_of_test).chain(rest)
     }
 }
@@ -109,8 +114,8 @@ fn compute(package: &Package) -> Result<String, PackageError> {
     let limits = &package.limits;
     match limits.time {
         TimeLimit::Fixed(time) => duration(&mut hash, b"fixed", Some(time)),
-        TimeLimit::FromSubmissions { multiplier } => {
-            field(&mut hash, b"from submissions");
+        TimeLimit::FromSubmissions { multiplier, resolution } => {
+            duration(&mut hash, b"from submissions", Some(resolution));
             number(&mut hash, Some(multiplier.to_bits()));
         }
     }

@@ -14,7 +14,7 @@ use super::error::PackageError;
 use super::kattis::{short_name, stem, unpaired};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::ProblemYaml;
-use super::submissions;
+use super::submissions::{self, Demands};
 use super::tree::{Entry, Kind, Tree, below};
 use crate::checker::{Comparator, TokenOptions};
 
@@ -26,7 +26,7 @@ pub(super) fn load(tree: &Tree, entries: Vec<Entry>) -> Result<Package, PackageE
     let root = tree.root();
     let mut warnings = Vec::new();
     let submissions = match Tree::find(&entries, "submissions") {
-        Some(entry) => submissions::read(tree, entry, &mut warnings)?,
+        Some(entry) => submissions::read(tree, entry, Demands::OfWhole, &mut warnings)?,
         None => Vec::new(),
     };
     let mut walk = Walk { tree, tests: Vec::new(), warnings: &mut warnings };

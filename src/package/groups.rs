@@ -9,7 +9,11 @@
 //!    for a partly right output, else `reject_score`.
 //! 2. [`Aggregation`] makes one number of the scores of the members that count.
 //! 3. That number × `weight` is the score, which must lie within `range`.
-//! 4. When a dependency did not pass, the score is the smallest of the range, or 0, and the tests are not run.
+//! 4. When a dependency did not pass, the score is the smallest of the range, or 0, and the tests are not run; the
+//!    group counts as not accepted in those around it, with the verdict of what did not pass.
+//!
+//! Members are judged in their order, and what stands after the end of a group that breaks enters neither its verdict nor
+//! its score.
 
 /// A node of the tree.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,8 +40,9 @@ pub struct Group {
     /// Names of groups that must have passed: every test in them accepted (2025-09: `require_pass`; DMOJ and Polygon:
     /// `dependencies`).
     pub dependencies: Vec<String>,
-    /// Whether its result enters its parent's; samples often do not (Kattis legacy: `ignore_sample`; 2025-09,
-    /// "Samples for judging team submissions").
+    /// Whether its result enters its parent's, where that of another member does; samples often do not (Kattis legacy:
+    /// `ignore_sample`; 2025-09, "Samples for judging team submissions"). A judging error counts all the same, and so
+    /// does what `on_reject` of the parent makes of a rejection.
     pub counts: bool,
 }
 
@@ -87,8 +92,10 @@ pub enum GroupVerdict {
     WorstError,
     /// AC whatever happened: only the score tells.
     AlwaysAccept,
-    /// AC when one member was accepted, else the first failure (`accept_if_any_accepted`).
+    /// AC when one member was accepted, else the first failure (`first_error accept_if_any_accepted`).
     AnyAccepted,
+    /// AC when one member was accepted, else the worst (`accept_if_any_accepted`).
+    AnyAcceptedElseWorst,
 }
 
 /// What a failure means for what comes after it in the group.

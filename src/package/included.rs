@@ -2,8 +2,8 @@
 //!
 //! Legacy, "Included Code", and 2025-09, "Included files". A file called `main` is the entry point, as in problemtools,
 //! which starts it whatever a submission is called. Of packages without one, problemtools starts the source whose name
-//! comes first in the alphabet, which may be an included one; here it is the submission's own. `default` is for the
-//! languages that have no folder of their own.
+//! comes first in the alphabet, which may be an included one; here it is the submission's own. `default` is for every
+//! language, as in problemtools; a file of a language's own folder stands in for one of the same name there.
 
 use super::error::PackageError;
 use super::program::{LanguageHint, ProgramFile};
@@ -28,7 +28,12 @@ pub(super) fn read(
         warnings.push("include is a file, not a folder: nothing is put beside submissions".to_owned());
         return Ok(includes);
     }
-    for entry in tree.entries(&folder.path, 1)?.iter().filter(|entry| !entry.is_hidden()) {
+    let entries = tree.entries(&folder.path, 1)?;
+    let common = match Tree::find(&entries, DEFAULT).filter(|entry| entry.kind == Kind::Directory) {
+        Some(entry) => programs::files(tree, entry)?,
+        None => Vec::new(),
+    };
+    for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
         entry.usable()?;
         let name = entry.reportable()?;
         if entry.kind != Kind::Directory {
@@ -36,9 +41,13 @@ pub(super) fn read(
                 .push(format!("include/{name}: not used: put it into include/LANGUAGE or include/default"));
             continue;
         }
-        let files = programs::files(tree, entry)?;
+        let mut files = programs::files(tree, entry)?;
         if files.is_empty() {
             continue;
+        }
+        if name != DEFAULT {
+            let own: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
+            files.extend(common.iter().filter(|file| !own.contains(&file.name)).cloned());
         }
         let language = (name != DEFAULT).then(|| LanguageHint::Kattis(name.to_owned()));
         includes.push(Include {

@@ -5,20 +5,26 @@
 //! inheritance of `testdata.yaml`, and the flags of `problem.yaml` coming before those of a folder.
 
 use std::path::Path;
+use std::time::Duration;
 
-use super::checking::{Check, CheckerProgram};
+use super::cases;
+use super::checking::{Check, CheckerProgram, Interaction, Interactor, MultiPass};
 use super::error::{PackageError, one_line, shown};
+use super::jury::{ValidatorArguments, Verification};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
+use super::program::JuryProgram;
+use super::settings::words;
+use super::submissions::{self, Demands};
 use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
 use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
-use super::{included, programs, submissions};
+use super::{included, validators};
 use crate::checker::{Comparator, CustomScore, FlagError, Protocol};
 
-/// Where custom output validators are.
-const FOLDER: &str = "output_validators";
+/// Where custom output validators are; the second is the newer formats' name, which DOMjudge reads as well.
+const FOLDERS: [&str; 2] = ["output_validators", "output_validator"];
 
 /// Loads the package at `tree`, whose own directory holds `entries`.
 pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageError> {
@@ -36,10 +42,15 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     if Tree::find(entries, "problem.yaml").is_none() {
         warnings.push("problem.yaml: it is missing; the format's defaults hold".to_owned());
     }
-    refuse_unsupported_folders(tree, entries, &problem, &mut warnings)?;
-    let checkers = checkers(tree, entries, &problem, &mut warnings)?;
+    mention_unused_folders(entries, &problem, &mut warnings);
+    let validator = output_validator(tree, entries, &problem, &mut warnings)?;
+    let limits = problem.validation_limits;
+    let mut verification = Verification {
+        input_validators: validators::inputs(tree, entries, limits, &mut warnings)?,
+        ..Verification::default()
+    };
     let submissions = match Tree::find(entries, "submissions") {
-        Some(entry) => submissions::read(tree, entry, &mut warnings)?,
+        Some(entry) => submissions::read(tree, entry, Demands::OfWhole, &mut warnings)?,
         None => Vec::new(),
     };
     let time = time_limit(entries, &problem, &ini, &mut warnings)?;
@@ -54,10 +65,27 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     }
     let mut tests = Vec::new();
     {
-        let validator = checkers.first().map(|checker| checker.program.name.as_str());
-        let mut walk =
-            Walk { tree, problem: &problem, validator, tests: &mut tests, warnings: &mut warnings };
+        let validator = validator.as_ref().map(|program| program.name.as_str());
+        let mut walk = Walk {
+            tree,
+            problem: &problem,
+            validator,
+            tests: &mut tests,
+            verification: &mut verification,
+            warnings: &mut warnings,
+        };
         walk.data(data_folder(root, entries)?)?;
+    }
+    let mut checkers = Vec::new();
+    let mut interaction = Interaction::None;
+    if let Some(program) = validator {
+        let (protocol, limits) = (Protocol::Kattis, problem.validation_limits);
+        let scores = CustomScore::Refused;
+        if problem.interactive {
+            interaction = Interaction::Interactive(Interactor { program, protocol, limits, scores });
+        } else {
+            checkers.push(CheckerProgram { program, protocol, call: None, limits, scores });
+        }
     }
     let includes = match Tree::find(entries, "include") {
         Some(entry) => included::read(tree, entry, &mut warnings)?,
@@ -79,7 +107,10 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         title: title.unwrap_or_else(|| name.clone()),
         tests,
         checkers,
+        interaction,
+        passes: problem.passes.map(|limit| MultiPass { limit }),
         includes,
+        verification,
         submissions,
         warnings,
         ..Package::new(name, root.to_owned(), Format::KattisLegacy, limits)
@@ -93,7 +124,7 @@ pub(super) fn short_name(root: &Path) -> String {
     root.file_name().map_or_else(|| "/".to_owned(), |name| one_line(&name.to_string_lossy()))
 }
 
-fn data_folder<'a>(root: &Path, entries: &'a [Entry]) -> Result<&'a Entry, PackageError> {
+pub(super) fn data_folder<'a>(root: &Path, entries: &'a [Entry]) -> Result<&'a Entry, PackageError> {
     match Tree::find(entries, "data") {
         Some(entry) if entry.kind == Kind::Directory => Ok(entry),
         other => Err(PackageError::NotAPackage {
@@ -108,69 +139,39 @@ fn data_folder<'a>(root: &Path, entries: &'a [Entry]) -> Result<&'a Entry, Packa
     }
 }
 
-/// Refuses what would change verdicts and mentions what has no effect.
-fn refuse_unsupported_folders(
-    tree: &Tree,
-    entries: &[Entry],
-    problem: &ProblemYaml,
-    warnings: &mut Vec<String>,
-) -> Result<(), PackageError> {
-    for (name, found, supported) in [(
-        "output_validator",
-        "the newer format's output validator",
-        "put it into output_validators and let problem.yaml say 'validation: custom'",
-    )] {
-        let Some(entry) = Tree::find(entries, name) else { continue };
-        if entry.kind != Kind::Directory || tree.entries(&entry.path, 1)?.iter().all(Entry::is_hidden) {
-            continue;
-        }
-        return Err(PackageError::unsupported(0, "", found, supported).in_file(&entry.path));
-    }
+/// Mentions programs that have no effect.
+fn mention_unused_folders(entries: &[Entry], problem: &ProblemYaml, warnings: &mut Vec<String>) {
     let is_custom = problem.validation == Validation::Custom;
-    for name in ["output_validators", "graders"] {
-        if is_custom && name == "output_validators" {
-            continue;
-        }
+    for name in FOLDERS.iter().filter(|_| !is_custom).chain(&["graders"]) {
         if Tree::find(entries, name).is_some_and(|entry| entry.kind == Kind::Directory) {
             warnings.push(format!("{name}: not used, because nothing asks for it"));
         }
     }
-    Ok(())
 }
 
 /// The custom output validator, where the problem has one: the first of several, as in problemtools.
-fn checkers(
+fn output_validator(
     tree: &Tree,
     entries: &[Entry],
     problem: &ProblemYaml,
     warnings: &mut Vec<String>,
-) -> Result<Vec<CheckerProgram>, PackageError> {
+) -> Result<Option<JuryProgram>, PackageError> {
     if problem.validation == Validation::Default {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    let folder = Tree::find(entries, FOLDER).filter(|entry| entry.kind == Kind::Directory);
-    let mut programs = match folder {
-        Some(folder) => programs::find(tree, folder)?.into_iter(),
-        None => Vec::new().into_iter(),
-    };
-    let Some(program) = programs.next() else {
+    let program = validators::output(tree, entries, &FOLDERS, warnings)?;
+    if program.is_none() {
         let file = tree.root().join("problem.yaml");
-        let missing = format!("'custom' asks for a program in {FOLDER}, and there is none");
-        let remedy = "add it, or use default";
-        return Err(
-            PackageError::value(problem.validation_line, "validation", missing, remedy).in_file(&file)
-        );
-    };
-    for other in programs {
-        warnings.push(format!("{}: not used, because {} comes first", other.name, program.name));
+        let missing = "'custom' asks for a program in output_validators, and there is none";
+        return Err(PackageError::value(
+            problem.validation_line,
+            "validation",
+            missing,
+            "add it, or use default",
+        )
+        .in_file(&file));
     }
-    Ok(vec![CheckerProgram {
-        program,
-        protocol: Protocol::Kattis,
-        call: None,
-        limits: problem.validation_limits,
-        scores: CustomScore::Refused,
-    }])
+    Ok(program)
 }
 
 /// `problem.yaml`, then `domjudge-problem.ini`, then `.timelimit`, then the accepted submissions.
@@ -191,7 +192,10 @@ fn time_limit(
     ];
     let mut given = found.into_iter().filter_map(|(name, limit)| Some((name, limit?)));
     let Some((first, limit)) = given.next() else {
-        return Ok(TimeLimit::FromSubmissions { multiplier: problem.time_multiplier });
+        return Ok(TimeLimit::FromSubmissions {
+            multiplier: problem.time_multiplier,
+            resolution: Duration::from_secs(1),
+        });
     };
     for (other, differing) in given.filter(|(_, other)| *other != limit) {
         warnings.push(format!(
@@ -209,7 +213,15 @@ struct Walk<'a> {
     /// Name of the custom validator.
     validator: Option<&'a str>,
     tests: &'a mut Vec<Test>,
+    verification: &'a mut Verification,
     warnings: &'a mut Vec<String>,
+}
+
+/// What the folders of tests inherit.
+#[derive(Debug, Clone)]
+struct Settings {
+    check: Check,
+    validator_arguments: ValidatorArguments,
 }
 
 /// A folder of tests while it is walked.
@@ -219,7 +231,7 @@ struct Group<'a> {
     /// Its name and those of the folders above it, the outermost first.
     names: Vec<String>,
     sample: bool,
-    check: Check,
+    settings: Settings,
 }
 
 impl Walk<'_> {
@@ -229,7 +241,8 @@ impl Walk<'_> {
             wrong_flags(self.problem.validator_flags_line, "validator_flags", problem)
                 .in_file(&self.tree.root().join("problem.yaml"))
         })?;
-        let check = self.check(&entries, &default)?;
+        let default = Settings { check: default, validator_arguments: ValidatorArguments::default() };
+        let settings = self.settings(&entries, &default)?;
         let mut loose = false;
         for entry in &entries {
             match (entry.kind, entry.text()) {
@@ -238,8 +251,20 @@ impl Walk<'_> {
                     depth: 2,
                     names: vec![name.to_owned()],
                     sample: name == "sample",
-                    check: check.clone(),
+                    settings: settings.clone(),
                 })?,
+                (Kind::Directory, Some(name)) if let Some(kind) = cases::Kind::of_folder(name) => {
+                    let settings = self.settings(&self.tree.entries(&entry.path, 2)?, &settings)?;
+                    let arguments = match &settings.check {
+                        Check::BuiltIn(_) => Vec::new(),
+                        Check::Program { arguments, .. } | Check::Interaction { arguments } => {
+                            arguments.clone()
+                        }
+                    };
+                    let inherited =
+                        cases::Arguments { input: settings.validator_arguments, output: arguments };
+                    cases::read(self.tree, entry, kind, &inherited, false, self.verification, self.warnings)?;
+                }
                 (Kind::Unusable(_), Some("sample" | "secret")) => entry.usable()?,
                 (Kind::Directory, _) if !entry.is_hidden() => self.warnings.push(format!(
                     "{}: not judged: only data/sample and data/secret are",
@@ -267,19 +292,27 @@ impl Walk<'_> {
         if self.validator.is_none() {
             return Comparator::from_validator_flags(&flags).map(Check::BuiltIn);
         }
-        let arguments = flags.split_whitespace().map(str::to_owned).collect();
-        Ok(Check::Program { checker: 0, arguments })
+        let arguments = words(&flags);
+        Ok(if self.problem.interactive {
+            Check::Interaction { arguments }
+        } else {
+            Check::Program { checker: 0, arguments }
+        })
     }
 
-    /// What checks the outputs of a folder: as in the folder above unless its `testdata.yaml` has flags of its own.
-    fn check(&mut self, entries: &[Entry], inherited: &Check) -> Result<Check, PackageError> {
-        let Some(entry) = Tree::find(entries, "testdata.yaml") else { return Ok(inherited.clone()) };
+    /// What holds in a folder: as in the folder above but for what its `testdata.yaml` says.
+    fn settings(&mut self, entries: &[Entry], inherited: &Settings) -> Result<Settings, PackageError> {
+        let mut held = inherited.clone();
+        let Some(entry) = Tree::find(entries, "testdata.yaml") else { return Ok(held) };
         let mut settings =
             parse_testdata_yaml(&read_text(entry)?).map_err(|error| error.in_file(&entry.path))?;
+        if let Some(arguments) = settings.input_validator_flags.take() {
+            held.validator_arguments = arguments;
+        }
         let place = below(self.tree.root(), &entry.path);
         let place = place.strip_suffix("testdata.yaml").unwrap_or_default();
         self.warnings.extend(settings.warnings.drain(..).map(|warning| format!("{place}{warning}")));
-        let Some((own, line)) = settings.output_validator_flags else { return Ok(inherited.clone()) };
+        let Some((own, line)) = settings.output_validator_flags else { return Ok(held) };
         if let Some(name) = settings.output_validator
             && !self.validator.is_some_and(|used| is_called(used, &name))
         {
@@ -291,13 +324,15 @@ impl Walk<'_> {
             )
             .in_file(&entry.path));
         }
-        self.with_flags(&own)
-            .map_err(|problem| wrong_flags(line, "output_validator_flags", problem).in_file(&entry.path))
+        held.check = self
+            .with_flags(&own)
+            .map_err(|problem| wrong_flags(line, "output_validator_flags", problem).in_file(&entry.path))?;
+        Ok(held)
     }
 
     fn group(&mut self, above: &Group<'_>) -> Result<(), PackageError> {
         let entries = self.tree.entries(above.directory, above.depth)?;
-        let check = self.check(&entries, &above.check)?;
+        let settings = self.settings(&entries, &above.settings)?;
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
             // Whatever it was meant to be, tests could be missing without a word.
             entry.usable()?;
@@ -306,7 +341,8 @@ impl Walk<'_> {
                     format!("{}/{}", above.names.last().map_or("", String::as_str), entry.reportable()?);
                 let names = above.names.iter().cloned().chain([name]).collect();
                 let (depth, sample) = (above.depth + 1, above.sample);
-                self.group(&Group { directory: &entry.path, depth, names, sample, check: check.clone() })?;
+                let settings = settings.clone();
+                self.group(&Group { directory: &entry.path, depth, names, sample, settings })?;
             } else if entry.ends_with(".in") {
                 let stem = stem(entry, ".in")?;
                 if Tree::find(&entries, &format!("{stem}.ans")).is_none() {
@@ -321,7 +357,8 @@ impl Walk<'_> {
                 self.tests.push(Test {
                     groups: above.names.clone(),
                     sample: above.sample,
-                    check: check.clone(),
+                    check: settings.check.clone(),
+                    validator_arguments: settings.validator_arguments.clone(),
                     ..Test::new(name, input.file()?.to_owned(), entry.file()?.to_owned())
                 });
             }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use super::error::PackageError;
 use super::model::Package;
 use super::stash::Stash;
-use super::tree::{Entry, Kind, Tree};
+use super::tree::{Entry, Kind, Tree, read_text};
 use super::trouble::Trouble;
-use super::{cms, dmoj, folder, kattis};
+use super::{cms, dmoj, folder, icpc, kattis, yaml};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
@@ -37,6 +37,18 @@ pub(super) fn load_with(path: &Path, stash: Option<&Stash>) -> Result<Package, P
     Ok(package)
 }
 
+/// Everything that is wrong with a package, and the package where there is one all the same.
+pub(super) fn check(path: &Path, stash: Option<&Stash>) -> (Option<Package>, Vec<PackageError>, Vec<String>) {
+    let mut trouble = Trouble::default();
+    let read = read(path, stash, &mut trouble);
+    let mut warnings = std::mem::take(&mut trouble.warnings);
+    let package = trouble.keep(read).map(|mut package| {
+        warnings.append(&mut package.warnings);
+        package
+    });
+    (package, trouble.take_errors(), warnings)
+}
+
 /// Reads a package; what is wrong without keeping the rest from being read goes into `trouble`.
 fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Package, PackageError> {
     let tree = Tree::open(path)?;
@@ -48,7 +60,10 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
         return cms::load(&tree, &entries, trouble);
     }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
-        return kattis::load(&tree, &entries);
+        return match version(&entries)? {
+            Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version),
+            _ => kattis::load(&tree, &entries),
+        };
     }
     for (name, format) in OTHERS {
         if let Some(entry) = Tree::find(&entries, name) {
@@ -60,6 +75,18 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
         return folder::load(&tree, entries);
     }
     kattis::load(&tree, &entries)
+}
+
+/// `problem_format_version` of `problem.yaml`, where there is one.
+fn version(entries: &[Entry]) -> Result<Option<String>, PackageError> {
+    const KEY: &str = "problem_format_version";
+    let Some(entry) = Tree::find(entries, "problem.yaml") else { return Ok(None) };
+    let version = || {
+        let root = yaml::parse(&read_text(entry)?)?;
+        let found = root.map("")?.iter().find(|(key, _)| key == KEY);
+        found.map(|(_, node)| node.text(KEY)).transpose()
+    };
+    Ok(version().map_err(|error| error.in_file(&entry.path))?.flatten())
 }
 
 /// The packages at or below a directory, in order of names.

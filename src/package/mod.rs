@@ -12,12 +12,16 @@
 //! | `cms` | CMS's Italian format |
 //! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
+//! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring` |
+//! | `validators`, `cases` | folders that both ICPC formats have |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
+//! | `settings` | numbers, sizes and arguments in YAML, with bounds |
 //! | `stash` | archives of packages, and what a package holds in another form |
 //! | `included` | `include/`, what is put beside submissions |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
+mod cases;
 mod checking;
 mod cms;
 mod digest;
@@ -26,6 +30,11 @@ mod error;
 mod expectation;
 mod folder;
 mod groups;
+mod icpc;
+mod icpc_problem_yaml;
+mod icpc_scoring;
+mod icpc_settings;
+mod icpc_tests;
 mod included;
 mod jury;
 mod kattis;
@@ -35,6 +44,7 @@ mod problem_yaml;
 mod program;
 mod programs;
 mod scope;
+mod settings;
 mod stash;
 mod submissions;
 mod submissions_yaml;
@@ -44,6 +54,7 @@ mod time_limit_files;
 mod title;
 mod tree;
 mod trouble;
+mod validators;
 mod yaml;
 
 pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
@@ -52,6 +63,10 @@ pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
 pub use groups::{Aggregation, Group, GroupVerdict, Member, Objective, OnReject, ScoreRange, Scoring};
+pub use icpc_problem_yaml::{IcpcProblemYaml, parse_icpc_problem_yaml};
+pub use icpc_settings::{
+    CaseSettings, GroupScoring, MaxScore, ScoreAggregation, SettingsFile, parse_test_settings,
+};
 pub use jury::{
     Expectation, GeneratorRun, InputValidator, InvalidInput, JurySubmission, OutputCase, PartialExpectation,
     ValidatorArguments, Verification,
@@ -60,7 +75,7 @@ pub use load::{discover, load};
 pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
-pub use stash::{Held, Stash};
+pub use stash::{Checked, Held, Stash};
 pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, parse_submissions_yaml};
 pub use submitting::{Include, Streams, SubmissionKind};
 pub use testdata::{GroupSettings, parse_testdata_yaml};

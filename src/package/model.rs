@@ -55,7 +55,7 @@ pub struct Package {
     pub verification: Verification,
     /// Submissions of the jury with what each must get.
     pub submissions: Vec<JurySubmission>,
-    /// Language ids the problem allows; `None` is all.
+    /// Languages the problem allows, as ids or as codes of families (`cpp`); `None` is all.
     pub languages: Option<Vec<String>>,
     /// Things in the package that do not stop judging but its author should know.
     pub warnings: Vec<String>,
@@ -66,16 +66,25 @@ pub struct Package {
 }
 
 /// Where a package came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// A bare folder of `*.in` with `*.ans` or `*.out`.
     Folder,
     /// ICPC/Kattis, legacy.
     KattisLegacy,
+    /// ICPC 2025-09, or one of its drafts.
+    Icpc,
     /// DMOJ: `init.yml`.
     Dmoj,
     /// CMS, the Italian format: `task.yaml`.
     Cms,
+    /// HUSTOJ's exchange format: XML with the tests in it.
+    Hustoj,
+    /// QDUOJ: `problem.json` and `testcase/`.
+    Qduoj,
+    /// Library Checker: `info.toml`.
+    LibraryChecker,
 }
 
 /// One test.
@@ -130,11 +139,13 @@ pub struct PackageLimits {
 pub enum TimeLimit {
     /// The package says it.
     Fixed(Duration),
-    /// From the slowest jury submission with [`JurySubmission::sets_time_limit`]: its time × `multiplier`, at least one second, rounded up
-    /// to whole seconds.
+    /// From the slowest jury submission with [`JurySubmission::sets_time_limit`]: its time × `multiplier`, at least one `resolution`, rounded up
+    /// to a multiple of `resolution`.
     FromSubmissions {
-        /// Kattis' `time_multiplier`.
+        /// Kattis' `time_multiplier`, 2025-09's `time_multipliers.ac_to_time_limit`.
         multiplier: f64,
+        /// 2025-09's `time_resolution`; a second elsewhere.
+        resolution: Duration,
     },
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::error::{PackageError, one_line};
 use super::program::ProgramLimits;
+use super::settings::{kibibytes, mebibytes, passes, positive, seconds};
 use super::yaml::{self, Node, Value};
 use crate::units::Bytes;
 
@@ -17,7 +18,11 @@ const FILE: &str = "problem.yaml";
 /// Keys that are known and do not change judging.
 const INFORMATION: &[&str] = &[
     "author",
+    "comment",
     "credits",
+    "difficulty",
+    "events",
+    "keyword",
     "keywords",
     "license",
     "rights_owner",
@@ -26,6 +31,8 @@ const INFORMATION: &[&str] = &[
     "source",
     "source_url",
     "uuid",
+    "validator_args",
+    "verified",
     "version",
 ];
 
@@ -54,6 +61,11 @@ pub struct ProblemYaml {
     pub validation: Validation,
     /// Line of `validation`, for errors.
     pub validation_line: u64,
+    /// Whether the validator talks with the program (`validation: custom interactive`).
+    pub interactive: bool,
+    /// Set where the program runs several times (DOMjudge: `validation: custom multi-pass`): how often at most
+    /// (`limits.validation_passes`).
+    pub passes: Option<u32>,
     /// `limits.validation_time`, `limits.validation_memory` and `limits.validation_output`.
     pub validation_limits: ProgramLimits,
     /// `validator_flags`: they come before those of `testdata.yaml`.
@@ -88,6 +100,8 @@ impl Default for ProblemYaml {
             compilation_memory: None,
             validation: Validation::Default,
             validation_line: 0,
+            interactive: false,
+            passes: None,
             validation_limits: ProgramLimits::default(),
             validator_flags: String::new(),
             validator_flags_line: 0,
@@ -107,20 +121,21 @@ pub fn parse_problem_yaml(text: &str) -> Result<ProblemYaml, PackageError> {
 fn read(text: &str) -> Result<ProblemYaml, PackageError> {
     let mut problem = ProblemYaml::default();
     let root = yaml::parse(text)?;
+    let mut limit = Passes::default();
     for (key, node) in root.map("")? {
         match key.as_str() {
             "problem_format_version" => check_version(node)?,
-            "type" => check_type(node)?,
+            "type" => read_type(node, &mut problem, &mut limit)?,
             "name" => problem.name = title(node)?,
             "validation" => {
-                problem.validation = read_validation(node)?;
                 problem.validation_line = node.line;
+                read_validation(node, &mut problem, &mut limit)?;
             }
             "validator_flags" => {
                 problem.validator_flags = node.texts(key)?.join(" ");
                 problem.validator_flags_line = node.line;
             }
-            "limits" => read_limits(node, &mut problem)?,
+            "limits" => read_limits(node, &mut problem, &mut limit)?,
             "grading" => check_grading(node, &mut problem)?,
             "languages" => check_languages(node, &mut problem)?,
             "libraries" if node.texts(key)?.iter().all(|text| text.trim().is_empty()) => {}
@@ -132,7 +147,26 @@ fn read(text: &str) -> Result<ProblemYaml, PackageError> {
             )),
         }
     }
+    match limit {
+        Passes { wanted: true, limit } => problem.passes = Some(limit.map_or(2, |(passes, _)| passes)),
+        Passes { wanted: false, limit: Some((_, line)) } => problem.warnings.push(format!(
+            "{FILE}:{line}: limits.validation_passes has no effect, because the problem is not multi-pass"
+        )),
+        Passes { .. } => {}
+    }
+    if problem.validation == Validation::Default && (problem.interactive || problem.passes.is_some()) {
+        // DOMjudge's `type: interactive` stands for `validation: custom interactive`.
+        problem.validation = Validation::Custom;
+    }
     Ok(problem)
+}
+
+/// What the keys say about passes, in whichever order they come.
+#[derive(Debug, Default)]
+struct Passes {
+    wanted: bool,
+    /// `limits.validation_passes`, and its line.
+    limit: Option<(u32, u64)>,
 }
 
 fn check_version(node: &Node) -> Result<(), PackageError> {
@@ -143,21 +177,24 @@ fn check_version(node: &Node) -> Result<(), PackageError> {
             node.line,
             KEY,
             format!("format '{}'", one_line(other)),
-            "supported today: legacy",
+            "supported are legacy, 2025-09 and its drafts",
         )),
     }
 }
 
-fn check_type(node: &Node) -> Result<(), PackageError> {
-    for word in node.texts("type")? {
-        match word.trim() {
-            "pass-fail" | "" => {}
-            other @ ("scoring" | "interactive" | "multi-pass" | "submit-answer") => {
+/// Legacy problems are `pass-fail` or `scoring`; DOMjudge reads words of the later formats here as well.
+fn read_type(node: &Node, problem: &mut ProblemYaml, passes: &mut Passes) -> Result<(), PackageError> {
+    for word in node.texts("type")?.iter().flat_map(|text| text.split_whitespace()) {
+        match word {
+            "pass-fail" => {}
+            "interactive" => problem.interactive = true,
+            "multi-pass" => passes.wanted = true,
+            "scoring" | "submit-answer" => {
                 return Err(PackageError::unsupported(
                     node.line,
                     "type",
-                    format!("'{other}'"),
-                    "supported today: pass-fail",
+                    format!("'{word}'"),
+                    "supported today: pass-fail, interactive and multi-pass",
                 ));
             }
             other => {
@@ -173,29 +210,46 @@ fn check_type(node: &Node) -> Result<(), PackageError> {
     Ok(())
 }
 
-fn read_validation(node: &Node) -> Result<Validation, PackageError> {
+fn read_validation(node: &Node, problem: &mut ProblemYaml, passes: &mut Passes) -> Result<(), PackageError> {
     const KEY: &str = "validation";
     let text = node.text(KEY)?.unwrap_or_default();
-    let mut words = text.split_whitespace();
-    match words.next() {
-        None => Ok(Validation::Default),
-        Some("default") if words.next().is_none() => Ok(Validation::Default),
-        Some("custom") => match words.next() {
-            None => Ok(Validation::Custom),
-            Some(_) => Err(PackageError::unsupported(
-                node.line,
-                KEY,
-                format!("'{}'", one_line(text.trim())),
-                "supported today: default, and custom without interactive and score",
-            )),
-        },
-        Some(_) => Err(PackageError::value(
+    let wrong = |problem: String| {
+        Err(PackageError::value(
             node.line,
             KEY,
-            format!("'{}' is not a way to validate", one_line(&text)),
-            "use default or custom",
-        )),
+            problem,
+            "use default or custom, and after custom interactive, multi-pass or score",
+        ))
+    };
+    let mut words = text.split_whitespace();
+    match words.next() {
+        None => {}
+        Some("default") => {
+            if let Some(word) = words.next() {
+                return wrong(format!("'{}' belongs to custom validators only", one_line(word)));
+            }
+        }
+        Some("custom") => {
+            problem.validation = Validation::Custom;
+            for word in words {
+                match word {
+                    "interactive" => problem.interactive = true,
+                    "multi-pass" => passes.wanted = true,
+                    "score" => {
+                        return Err(PackageError::unsupported(
+                            node.line,
+                            KEY,
+                            format!("'{}'", one_line(text.trim())),
+                            "supported today: default, and custom without score",
+                        ));
+                    }
+                    other => return wrong(format!("'{}' is not a part of it", one_line(other))),
+                }
+            }
+        }
+        Some(_) => return wrong(format!("'{}' is not a way to validate", one_line(&text))),
     }
+    Ok(())
 }
 
 /// A text, or a map from language code to text.
@@ -232,7 +286,7 @@ fn check_languages(node: &Node, problem: &mut ProblemYaml) -> Result<(), Package
     Ok(())
 }
 
-fn read_limits(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageError> {
+fn read_limits(node: &Node, problem: &mut ProblemYaml, limit: &mut Passes) -> Result<(), PackageError> {
     for (key, value) in node.map("limits")? {
         let path = format!("limits.{}", one_line(key));
         let limits = &mut problem.validation_limits;
@@ -246,28 +300,23 @@ fn read_limits(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageErro
                 problem.time_safety_margin =
                     positive(value, &path, "a factor", 1e4)?.unwrap_or(problem.time_safety_margin);
             }
-            "memory" => problem.memory = size(value, &path, "MiB")?.unwrap_or(problem.memory),
-            "output" => problem.output = size(value, &path, "MiB")?.unwrap_or(problem.output),
-            "code" => problem.code = size(value, &path, "KiB")?.unwrap_or(problem.code),
+            "memory" => problem.memory = mebibytes(value, &path)?.unwrap_or(problem.memory),
+            "output" => problem.output = mebibytes(value, &path)?.unwrap_or(problem.output),
+            "code" => problem.code = kibibytes(value, &path)?.unwrap_or(problem.code),
             "compilation_time" => problem.compilation_time = seconds(value, &path)?,
-            "compilation_memory" => problem.compilation_memory = size(value, &path, "MiB")?,
+            "compilation_memory" => problem.compilation_memory = mebibytes(value, &path)?,
             "validation_time" => {
                 limits.time = seconds(value, &path)?.unwrap_or(limits.time);
             }
-            "validation_memory" => limits.memory = size(value, &path, "MiB")?.unwrap_or(limits.memory),
-            "validation_output" => limits.output = size(value, &path, "MiB")?.unwrap_or(limits.output),
+            "validation_memory" => limits.memory = mebibytes(value, &path)?.unwrap_or(limits.memory),
+            "validation_output" => limits.output = mebibytes(value, &path)?.unwrap_or(limits.output),
             "time_multipliers" => read_multipliers(value, problem)?,
             "time_resolution" => {
                 positive(value, &path, "seconds", 86_400.0)?;
                 problem.warnings.push(format!("{FILE}:{}: {path} has no effect here", value.line));
             }
             "validation_passes" => {
-                return Err(PackageError::unsupported(
-                    value.line,
-                    &path,
-                    "a multi-pass problem",
-                    "supported today: pass-fail in one pass",
-                ));
+                limit.limit = passes(value, &path)?.map(|passes| (passes, value.line));
             }
             _ => problem.warnings.push(format!("{FILE}:{}: unknown key '{path}' is ignored", value.line)),
         }
@@ -292,38 +341,6 @@ fn read_multipliers(node: &Node, problem: &mut ProblemYaml) -> Result<(), Packag
         }
     }
     Ok(())
-}
-
-/// A number above zero and at most `largest`.
-fn positive(node: &Node, key: &str, what: &str, largest: f64) -> Result<Option<f64>, PackageError> {
-    let Some(number) = node.number(key)? else { return Ok(None) };
-    if number > 0.0 && number <= largest {
-        return Ok(Some(number));
-    }
-    Err(PackageError::value(
-        node.line,
-        key,
-        format!("{} is out of range", yaml::plain(number)),
-        format!("give {what} above 0 and at most {largest}"),
-    ))
-}
-
-/// A time limit of more than a day is a unit mistaken.
-pub(super) const LONGEST: f64 = 86_400.0;
-
-fn seconds(node: &Node, key: &str) -> Result<Option<Duration>, PackageError> {
-    let Some(number) = positive(node, key, "seconds", LONGEST)? else { return Ok(None) };
-    // Below a nanosecond a positive number would become a limit of zero.
-    Ok(Some(Duration::from_secs_f64(number).max(Duration::from_millis(1))))
-}
-
-fn size(node: &Node, key: &str, unit: &str) -> Result<Option<Bytes>, PackageError> {
-    let scale = if unit == "MiB" { 1_048_576.0 } else { 1024.0 };
-    let largest = if unit == "MiB" { 1_048_576.0 } else { 1_048_576.0 * 1024.0 };
-    let Some(number) = positive(node, key, unit, largest)? else { return Ok(None) };
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 < number * scale <= 2^40")]
-    let bytes = (number * scale).ceil() as u64;
-    Ok(Some(Bytes(bytes)))
 }
 
 #[cfg(test)]
@@ -391,9 +408,10 @@ mod tests {
             ("a: 1\na: 2\n", "problem.yaml:2"),
             ("name: x\n---\nname: y\n", "problem.yaml"),
             ("type: scoring", "type: 'scoring' is not supported"),
-            ("type: [pass-fail, interactive]", "'interactive' is not supported"),
             ("type: exam", "'exam' is not a type"),
-            ("validation: custom interactive", "'custom interactive' is not supported"),
+            ("validation: custom noisy", "'noisy' is not a part of it"),
+            ("validation: default interactive", "'interactive' belongs to custom"),
+            ("limits: {validation_passes: 1}", "limits.validation_passes"),
             ("validation: magic", "validation: 'magic'"),
             ("problem_format_version: 2025-09", "format '2025-09' is not supported"),
         ] {

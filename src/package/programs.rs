@@ -1,7 +1,7 @@
 //! Finds the programs in a folder of them: `output_validators/`, `input_validators/` and the like.
 //!
 //! Each file that is no header and no note is a program, and so is each folder (Kattis problem package format,
-//! "Programs"). The headers beside a program of one file belong to it as well: tools that put all of `output_validators/`
+//! "Programs"). A folder with a `build` or `run` script in itself is one program. The headers beside a program of one file belong to it as well: tools that put all of `output_validators/`
 //! into one directory compile such packages.
 
 use super::error::PackageError;
@@ -18,6 +18,10 @@ const HEADERS: &[&str] = &[".h", ".hh", ".hpp", ".hxx", ".inc"];
 pub(super) fn find(tree: &Tree, folder: &Entry) -> Result<Vec<JuryProgram>, PackageError> {
     let folder_name = folder.reportable()?;
     let entries = tree.entries(&folder.path, 1)?;
+    if entries.iter().any(|entry| entry.kind == Kind::File && (entry.name == "build" || entry.name == "run"))
+    {
+        return Ok(whole(tree, folder)?.into_iter().collect());
+    }
     let mut headers = Vec::new();
     for entry in entries.iter().filter(|entry| is_header(entry) && entry.kind == Kind::File) {
         headers.push(ProgramFile { name: entry.reportable()?.to_owned(), path: entry.path.clone() });
@@ -36,6 +40,25 @@ pub(super) fn find(tree: &Tree, folder: &Entry) -> Result<Vec<JuryProgram>, Pack
         }
     }
     Ok(programs)
+}
+
+/// The program that a folder is as a whole; `None` for an empty one.
+///
+/// # Errors
+/// As [`find`].
+pub(super) fn whole(tree: &Tree, folder: &Entry) -> Result<Option<JuryProgram>, PackageError> {
+    of_folder(tree, folder, folder.reportable()?.to_owned())
+}
+
+/// Whether a folder holds sources itself, and not only folders of them.
+///
+/// # Errors
+/// As [`find`].
+pub(super) fn holds_sources(tree: &Tree, folder: &Entry) -> Result<bool, PackageError> {
+    let is_source = |entry: &Entry| {
+        entry.kind == Kind::File && !is_left_out(entry) && !is_header(entry) && !is_no_program(entry)
+    };
+    Ok(tree.entries(&folder.path, 1)?.iter().any(is_source))
 }
 
 /// The program that a folder is; `None` for an empty one.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{PackageError, one_line, shown};
-use super::expectation::{self, OFFICIAL};
+use super::expectation::{self, OFFICIAL, PerTest};
 use super::jury::{Expectation, JurySubmission};
 use super::submissions_yaml::{SubmissionRule, SubmissionsYaml, combine, parse_submissions_yaml};
 use super::tree::{Entry, Kind, Tree, read_at_most, read_text};
@@ -37,6 +37,15 @@ const NO_PROGRAMS: &[&str] = &[
 /// Where tags are looked for in a source; no code limit comes near it.
 const TAG_SEARCH: u64 = 4 << 20;
 
+/// What the name of a folder demands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Demands {
+    /// A final verdict (legacy, as problemtools checks it).
+    OfWhole,
+    /// Verdicts that tests may get, and one that some test must (2025-09, "Default directories").
+    OfTests,
+}
+
 /// Reads all submissions, folders and names in order.
 ///
 /// # Errors
@@ -44,6 +53,7 @@ const TAG_SEARCH: u64 = 4 << 20;
 pub(super) fn read(
     tree: &Tree,
     directory: &Entry,
+    demands: Demands,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<JurySubmission>, PackageError> {
     if directory.kind != Kind::Directory {
@@ -59,7 +69,8 @@ pub(super) fn read(
         None => SubmissionsYaml::default(),
     };
     warnings.extend(rules.warnings.iter().cloned());
-    let mut reader = Reader { tree, rules: &rules.rules, used: vec![false; rules.rules.len()], warnings };
+    let mut reader =
+        Reader { tree, demands, rules: &rules.rules, used: vec![false; rules.rules.len()], warnings };
     let mut submissions = Vec::new();
     for folder in entries.iter().filter(|entry| !entry.is_hidden()) {
         match folder.kind {
@@ -82,6 +93,7 @@ pub(super) fn read(
 
 struct Reader<'a> {
     tree: &'a Tree,
+    demands: Demands,
     rules: &'a [SubmissionRule],
     used: Vec<bool>,
     warnings: &'a mut Vec<String>,
@@ -193,7 +205,12 @@ impl Reader<'_> {
         if let Some(expectation) = combine(folder, rules).map_err(|error| error.in_file(&file))? {
             return Ok(Some(expectation));
         }
-        let by_folder = expectation::of_folder(folder);
+        let by_folder = match self.demands {
+            Demands::OfWhole => expectation::of_folder(folder),
+            Demands::OfTests => expectation::per_test(folder)
+                .map(PerTest::into_expectation)
+                .or_else(|| expectation::of_folder(folder)),
+        };
         let official = OFFICIAL.contains(&folder);
         for file in files {
             let Some((line, names)) = expectation::find_expected_results(&read_at_most(file, TAG_SEARCH)?)
@@ -211,7 +228,7 @@ impl Reader<'_> {
             verdicts.sort_by_key(|verdict| *verdict as u8);
             verdicts.dedup();
             if official {
-                let folder_allows = by_folder.as_ref().map(|expectation| &expectation.verdicts);
+                let folder_allows = expectation::of_folder(folder).map(|expectation| expectation.verdicts);
                 if folder_allows
                     .is_some_and(|allowed| verdicts.iter().any(|verdict| !allowed.contains(verdict)))
                 {

@@ -1,8 +1,8 @@
 //! `submissions/submissions.yaml` of the 2025-09 format, which legacy packages carry as well.
 //!
 //! Each top-level key is a glob over paths below `submissions/`; it matches a submission when it matches its
-//! path or a folder above it. Demands on single test groups, on scores and on messages are not checked: each
-//! is a warning, never a submission that passes for the wrong reason without a word.
+//! path or a folder above it. A key that holds a map is itself a glob, over tests and groups of tests, whose demands
+//! are on these alone.
 
 use std::path::Path;
 
@@ -10,7 +10,8 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use super::error::{PackageError, one_line};
 use super::expectation::{self, PerTest};
-use super::jury::Expectation;
+use super::groups::ScoreRange;
+use super::jury::{Expectation, PartialExpectation};
 use super::yaml::{self, Node, Value};
 use crate::verdict::Verdict;
 
@@ -45,6 +46,12 @@ pub struct SubmissionRule {
     pub required: Option<Vec<Verdict>>,
     /// Whether the submission takes part in deriving the time limit.
     pub sets_time_limit: Option<bool>,
+    /// The final score lies in this.
+    pub score: Option<ScoreRange>,
+    /// This text stands in what the checker tells the jury.
+    pub message: Option<String>,
+    /// Demands on some tests or groups only.
+    pub parts: Vec<PartialExpectation>,
 }
 
 impl SubmissionRule {
@@ -97,6 +104,9 @@ fn read_rule(pattern: &str, node: &Node, warnings: &mut Vec<String>) -> Result<S
         permitted: None,
         required: None,
         sets_time_limit: None,
+        score: None,
+        message: None,
+        parts: Vec::new(),
     };
     for (key, value) in node.map(&shown)? {
         let path = format!("{shown}.{}", one_line(key));
@@ -111,13 +121,9 @@ fn read_rule(pattern: &str, node: &Node, warnings: &mut Vec<String>) -> Result<S
             "required" => rule.required = verdicts(value, &path)?,
             "use_for_time_limit" => rule.sets_time_limit = time_limit_use(value, &path)?,
             "author" | "authors" | "model_solution" => {}
-            "score" | "message" => {
-                warnings.push(format!("{FILE}:{}: {path} is not checked", value.line));
-            }
-            _ if matches!(value.value, Value::Map(_)) => warnings.push(format!(
-                "{FILE}:{}: {path}: demands on single test groups are not checked",
-                value.line
-            )),
+            "score" => rule.score = score(value, &path)?,
+            "message" => rule.message = value.text(&path)?.filter(|text| !text.is_empty()),
+            _ if matches!(value.value, Value::Map(_)) => rule.parts.push(part(key, value, &path, warnings)?),
             _ => warnings.push(format!("{FILE}:{}: unknown key '{path}' is ignored", value.line)),
         }
     }
@@ -148,6 +154,62 @@ fn verdicts(node: &Node, key: &str) -> Result<Option<Vec<Verdict>>, PackageError
     Ok(Some(all))
 }
 
+/// Demands on the tests and groups that a glob matches.
+fn part(
+    pattern: &str,
+    node: &Node,
+    path: &str,
+    warnings: &mut Vec<String>,
+) -> Result<PartialExpectation, PackageError> {
+    let pattern = pattern.trim_end_matches('/');
+    if let Err(error) = GlobBuilder::new(pattern).literal_separator(true).build() {
+        return Err(PackageError::value(
+            node.line,
+            path,
+            format!("it is not a glob: {}", error.kind()),
+            "write it like 'secret/group1' or 'secret/*-easy'",
+        ));
+    }
+    let mut part = PartialExpectation { pattern: pattern.to_owned(), ..PartialExpectation::default() };
+    for (key, value) in node.map(path)? {
+        let path = format!("{path}.{}", one_line(key));
+        match key.as_str() {
+            "permitted" => part.permitted = verdicts(value, &path)?.unwrap_or_default(),
+            "required" => part.required = verdicts(value, &path)?.unwrap_or_default(),
+            "score" => part.score = score(value, &path)?,
+            "message" => part.message = value.text(&path)?.filter(|text| !text.is_empty()),
+            // The limit is derived from whole submissions.
+            "use_for_time_limit" => drop(time_limit_use(value, &path)?),
+            _ => warnings.push(format!("{FILE}:{}: unknown key '{path}' is ignored", value.line)),
+        }
+    }
+    Ok(part)
+}
+
+/// A number, or a list of the smallest and the largest.
+fn score(node: &Node, key: &str) -> Result<Option<ScoreRange>, PackageError> {
+    let wrong = |problem: String| {
+        Err(PackageError::value(node.line, key, problem, "give a number, or a list of two: [0, 40]"))
+    };
+    let range = match &node.value {
+        Value::List(ends) => match ends.as_slice() {
+            [min, max] => match (min.number(key)?, max.number(key)?) {
+                (Some(min), Some(max)) => ScoreRange { min, max },
+                _ => return wrong("an end of the range is empty".to_owned()),
+            },
+            _ => return wrong(format!("the list has {} entries", ends.len())),
+        },
+        _ => match node.number(key)? {
+            None => return Ok(None),
+            Some(score) => ScoreRange { min: score, max: score },
+        },
+    };
+    if range.min.is_nan() || range.max.is_nan() || range.min > range.max {
+        return wrong("no score lies in it".to_owned());
+    }
+    Ok(Some(range))
+}
+
 fn time_limit_use(node: &Node, key: &str) -> Result<Option<bool>, PackageError> {
     match node.text(key)?.as_deref() {
         None | Some("true") => Ok(None),
@@ -171,7 +233,12 @@ fn time_limit_use(node: &Node, key: &str) -> Result<Option<bool>, PackageError> 
 /// When two rules permit nothing in common.
 pub(super) fn combine(folder: &str, rules: &[&SubmissionRule]) -> Result<Option<Expectation>, PackageError> {
     let demands = |rule: &SubmissionRule| {
-        rule.expected.is_some() || rule.permitted.is_some() || rule.required.is_some()
+        rule.expected.is_some()
+            || rule.permitted.is_some()
+            || rule.required.is_some()
+            || rule.score.is_some()
+            || rule.message.is_some()
+            || !rule.parts.is_empty()
     };
     if !rules.iter().any(|rule| demands(rule)) {
         return Ok(None);
@@ -207,6 +274,9 @@ pub(super) fn combine(folder: &str, rules: &[&SubmissionRule]) -> Result<Option<
     }
     let mut expectation = demand.into_expectation();
     expectation.verdicts = expected.unwrap_or_default();
+    expectation.score = rules.iter().rev().find_map(|rule| rule.score);
+    expectation.message = rules.iter().rev().find_map(|rule| rule.message.clone());
+    expectation.parts = rules.iter().flat_map(|rule| rule.parts.iter().cloned()).collect();
     Ok(Some(expectation))
 }
 
@@ -251,6 +321,10 @@ mod tests {
             ("'a{b': {}", "it is not a glob"),
             ("a: {use_for_time_limit: maybe}", "'maybe' is not a use"),
             ("a: {entrypoint: [x]}", "a.entrypoint"),
+            ("a: {score: [1, 2, 3]}", "a.score: the list has 3"),
+            ("a: {score: [2, 1]}", "a.score: no score lies in it"),
+            ("a: {secret/g1: {permitted: [OK]}}", "a.secret/g1.permitted: 'OK'"),
+            ("a: {'secret/{g': {permitted: [AC]}}", "it is not a glob"),
         ] {
             let error = parse_submissions_yaml(text).unwrap_err().to_string();
             assert!(error.contains(expected) && error.starts_with(FILE), "{text}: {error}");
@@ -260,8 +334,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_checked_is_said() {
-        let file = parse_submissions_yaml("a: {message: x, secret/g1: {permitted: [AC]}, what: 1}").unwrap();
-        assert_eq!(file.warnings.len(), 3);
+    fn demands_on_groups_scores_and_messages_are_kept() {
+        let text =
+            "mixed/a.py: {message: x, score: [0, 40], secret/g1: {permitted: [AC], score: 10}, what: 1}";
+        let expectation = demands(text, "mixed/a.py");
+        assert_eq!(expectation.message.as_deref(), Some("x"));
+        assert_eq!(expectation.score, Some(ScoreRange { min: 0.0, max: 40.0 }));
+        let part = &expectation.parts[0];
+        assert_eq!((part.pattern.as_str(), part.permitted.as_slice()), ("secret/g1", &[AC][..]));
+        assert_eq!(part.score, Some(ScoreRange { min: 10.0, max: 10.0 }));
+        assert_eq!(parse_submissions_yaml(text).unwrap().warnings.len(), 1);
     }
 }

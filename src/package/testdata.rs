@@ -4,9 +4,12 @@
 //! grader's settings decide scores and, in a few modes, whether a failed test counts at all: those are
 //! refused, because a pass-fail verdict would come out wrong.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::{PackageError, one_line};
+use super::jury::ValidatorArguments;
+use super::settings;
 use super::yaml::{self, Node, Value};
 
 const FILE: &str = "testdata.yaml";
@@ -18,6 +21,8 @@ pub struct GroupSettings {
     pub output_validator_flags: Option<(String, u64)>,
     /// The validator they name, where they name one that is not the default.
     pub output_validator: Option<String>,
+    /// `input_validator_flags`: for all input validators, or for those named (BAPCtools).
+    pub input_validator_flags: Option<ValidatorArguments>,
     /// What its author should know.
     pub warnings: Vec<String>,
 }
@@ -42,7 +47,9 @@ fn read(text: &str) -> Result<GroupSettings, PackageError> {
             "grading" => check_grading(node)?,
             "grader_flags" => check_grader_flags(node)?,
             "on_reject" => check_on_reject(node, &mut settings.warnings)?,
-            "input_validator_flags" => {}
+            "input_validator_flags" => {
+                settings.input_validator_flags = Some(input_validator_flags(node, key)?);
+            }
             "accept_score" | "reject_score" | "range" => settings
                 .warnings
                 .push(format!("{FILE}:{}: {key} has no effect on a pass-fail problem", node.line)),
@@ -54,6 +61,19 @@ fn read(text: &str) -> Result<GroupSettings, PackageError> {
         }
     }
     Ok(settings)
+}
+
+/// Text, or a map from a validator's name to text.
+fn input_validator_flags(node: &Node, key: &str) -> Result<ValidatorArguments, PackageError> {
+    let Value::Map(entries) = &node.value else {
+        return Ok(ValidatorArguments::All(settings::words(&node.texts(key)?.join(" "))));
+    };
+    let mut named = BTreeMap::new();
+    for (name, value) in entries {
+        let path = format!("{key}.{}", one_line(name));
+        named.insert(name.clone(), settings::words(&value.texts(&path)?.join(" ")));
+    }
+    Ok(ValidatorArguments::Named(named))
 }
 
 /// Text, or a map that names the validator the flags are for.

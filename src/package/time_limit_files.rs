@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::{PackageError, one_line};
-use super::problem_yaml::LONGEST;
+use super::settings::LONGEST;
 
 const INI: &str = "domjudge-problem.ini";
 const TIMELIMIT: &str = ".timelimit";

@@ -2,7 +2,7 @@
 //!
 //! A package that leaves its time limit to its accepted submissions gets them judged first, under a
 //! generous limit; their slowest run then gives the limit the others are held against, as the Kattis tools
-//! do: its time × the multiplier, rounded up to whole seconds, at least one.
+//! do: its time × the multiplier, rounded up to a multiple of the resolution, at least one.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
@@ -98,7 +98,7 @@ fn loaded(examined: &[Examined]) -> Vec<Option<Package>> {
 fn derive_limits(table: &Table, examined: &mut [Examined], rows: &[(Job, Row)]) {
     for (place, one) in examined.iter_mut().enumerate() {
         let Ok(package) = &mut one.package else { continue };
-        let TimeLimit::FromSubmissions { multiplier } = package.limits.time else { continue };
+        let TimeLimit::FromSubmissions { multiplier, resolution } = package.limits.time else { continue };
         let slowest = rows
             .iter()
             .filter(|(job, row)| job.package == place && row.verdict == Some(Verdict::AC))
@@ -107,7 +107,10 @@ fn derive_limits(table: &Table, examined: &mut [Examined], rows: &[(Job, Row)]) 
             .map(|report| problem_seconds(report, table))
             .fold(None, |slowest: Option<f64>, time| Some(slowest.map_or(time, |other| other.max(time))));
         let limit = match slowest {
-            Some(seconds) => Duration::from_secs_f64((seconds * multiplier).ceil().clamp(1.0, 3600.0)),
+            Some(seconds) => {
+                let step = resolution.as_secs_f64();
+                Duration::from_secs_f64(((seconds * multiplier / step).ceil().max(1.0) * step).min(3600.0))
+            }
             None => {
                 output::remark(&format!(
                     "problem '{}' has no time limit and no accepted submission to derive one from: {} \

@@ -1,0 +1,267 @@
+//! The ICPC problem package format 2025-09, and its drafts:
+//! <https://www.kattis.com/problem-package-format/spec/2025-09.html>.
+//!
+//! Where tools and specification differ, tools are followed:
+//! - problemtools looks for programs in `output_validator/`, the specification takes the folder for the program: a
+//!   folder that holds sources is the program, else the folder in it is. Drafts may still say `output_validators/`.
+//! - BAPCtools and problemtools let `data/secret` of a pass-fail problem hold tests and folders: here it is a warning,
+//!   and refused only where scores would be ambiguous.
+//! - The time limit comes from submissions in `accepted` and those that say so, as in problemtools.
+//!
+//! Names that the format does not allow (with spaces, say) are as if they were not there, which is said in a warning.
+//! Submissions may always write into their work directory, which is theirs alone and gone after the run:
+//! `allow_file_writing: false` is not enforced.
+
+use std::path::{Path, PathBuf};
+
+use super::checking::{Check, CheckerProgram, Interaction, Interactor, MultiPass};
+use super::error::{PackageError, one_line};
+use super::icpc_problem_yaml::{IcpcProblemYaml, parse_icpc_problem_yaml};
+use super::icpc_scoring;
+use super::icpc_tests::Walk;
+use super::jury::Verification;
+use super::kattis::{data_folder, short_name};
+use super::model::{Format, Package, PackageLimits, TimeLimit};
+use super::program::JuryProgram;
+use super::submissions::{self, Demands};
+use super::submitting::SubmissionKind;
+use super::time_limit_files::{parse_domjudge_ini, parse_timelimit};
+use super::title;
+use super::tree::{Entry, Kind, Tree, read_at_most, read_text};
+use super::{included, validators};
+use crate::checker::{CustomScore, Protocol};
+
+/// Versions that are read: the stable one, and the drafts.
+const STABLE: &str = "2025-09";
+const DRAFTS: [&str; 4] = ["2023-07", "2023-07-draft", "2025-09-draft", "draft"];
+
+/// Whether this reader reads that `problem_format_version`.
+pub(super) fn reads(version: &str) -> bool {
+    version == STABLE || DRAFTS.contains(&version)
+}
+
+/// Loads the package at `tree`, whose own directory holds `entries`.
+pub(super) fn load(tree: &Tree, entries: &[Entry], version: &str) -> Result<Package, PackageError> {
+    let is_strict = version == STABLE;
+    let root = tree.root();
+    let file = root.join("problem.yaml");
+    let text = match Tree::find(entries, "problem.yaml") {
+        Some(entry) => read_text(entry)?,
+        None => String::new(),
+    };
+    let mut problem = parse_icpc_problem_yaml(&text, is_strict).map_err(|error| error.in_file(&file))?;
+    let mut warnings = std::mem::take(&mut problem.warnings);
+    refuse_static_validator(tree, entries)?;
+    let validator = output_validator(tree, entries, &problem, is_strict, &mut warnings)?;
+    let validation_limits = problem.validation_limits;
+    let mut verification = Verification {
+        input_validators: validators::inputs(tree, entries, validation_limits, &mut warnings)?,
+        ..Verification::default()
+    };
+    let includes = match Tree::find(entries, "include") {
+        Some(entry) => included::read(tree, entry, &mut warnings)?,
+        None => Vec::new(),
+    };
+    let submissions = match Tree::find(entries, "submissions") {
+        Some(entry) => submissions::read(tree, entry, Demands::OfTests, &mut warnings)?,
+        None => Vec::new(),
+    };
+    let mut walk = Walk {
+        tree,
+        problem: &problem,
+        is_strict,
+        has_validator: validator.is_some(),
+        tests: Vec::new(),
+        groups: Vec::new(),
+        verification: &mut verification,
+        warnings: &mut warnings,
+    };
+    walk.data(data_folder(root, entries)?)?;
+    let (tests, settings) = (walk.tests, walk.groups);
+    let time = time_limit(entries, &problem, is_strict, &mut warnings)?;
+    let limits = PackageLimits {
+        time,
+        wall: None,
+        memory: problem.memory,
+        output: problem.output,
+        code: problem.code,
+        processes: None,
+        compilation_time: problem.compilation_time,
+        compilation_memory: problem.compilation_memory,
+    };
+    let name = short_name(root);
+    let title = problem.name.clone().or_else(|| title::of_statement(tree, entries));
+    let mut package = Package {
+        title: title.unwrap_or_else(|| name.clone()),
+        tests,
+        passes: problem.passes.map(|limit| MultiPass { limit }),
+        submission_kind: if problem.submit_answer {
+            SubmissionKind::Answers
+        } else {
+            SubmissionKind::Program
+        },
+        includes,
+        verification,
+        submissions,
+        languages: problem.languages.clone(),
+        warnings,
+        ..Package::new(name, root.to_owned(), Format::Icpc, limits)
+    };
+    package.group_by_folders();
+    let scores = icpc_scoring::apply(&mut package, &settings, &problem)?;
+    if let Some(program) = validator {
+        use_validator(&mut package, program, &problem, scores);
+    }
+    refuse_constants(&package, &problem)?;
+    if matches!(package.limits.time, TimeLimit::FromSubmissions { .. })
+        && !package.submissions.iter().any(|submission| submission.sets_time_limit)
+    {
+        package.warnings.push(
+            "no time limit: there is none in problem.yaml, and no accepted submission to derive it from"
+                .to_owned(),
+        );
+    }
+    Ok(package)
+}
+
+fn refuse_static_validator(tree: &Tree, entries: &[Entry]) -> Result<(), PackageError> {
+    let Some(entry) = Tree::find(entries, "static_validator") else { return Ok(()) };
+    if entry.kind != Kind::Directory || tree.entries(&entry.path, 1)?.iter().all(Entry::is_hidden) {
+        return Ok(());
+    }
+    let found = "a static validator, which judges source code,";
+    Err(PackageError::unsupported(0, "", found, "supported are validators of outputs").in_file(&entry.path))
+}
+
+/// The program that validates outputs, where the problem has one.
+fn output_validator(
+    tree: &Tree,
+    entries: &[Entry],
+    problem: &IcpcProblemYaml,
+    is_strict: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Option<JuryProgram>, PackageError> {
+    let folders: &[&str] =
+        if is_strict { &["output_validator"] } else { &["output_validator", "output_validators"] };
+    if is_strict && Tree::find(entries, "output_validators").is_some() {
+        warnings.push("output_validators: not used: this format's folder is output_validator".to_owned());
+    }
+    let program = validators::output(tree, entries, folders, warnings)?;
+    if program.is_none() && (problem.interactive || problem.passes.is_some()) {
+        let word = if problem.interactive { "interactive" } else { "multi-pass" };
+        return Err(PackageError::value(
+            problem.type_line,
+            "type",
+            format!("'{word}' asks for a program in output_validator, and there is none"),
+            "add it, or change the type",
+        )
+        .in_file(&tree.root().join("problem.yaml")));
+    }
+    Ok(program)
+}
+
+fn use_validator(
+    package: &mut Package,
+    program: JuryProgram,
+    problem: &IcpcProblemYaml,
+    scores: CustomScore,
+) {
+    let (protocol, limits) = (Protocol::Kattis, problem.validation_limits);
+    if problem.interactive {
+        package.interaction = Interaction::Interactive(Interactor { program, protocol, limits, scores });
+    } else {
+        package.checkers.push(CheckerProgram { program, protocol, call: None, limits, scores });
+    }
+}
+
+/// The check of a test whose validator gets these arguments; `None` where it is the default validator.
+pub(super) fn custom_check(
+    problem: &IcpcProblemYaml,
+    has_validator: bool,
+    arguments: &[String],
+) -> Option<Check> {
+    let arguments = problem.validator_flags.iter().chain(arguments).cloned().collect();
+    match (has_validator, problem.interactive) {
+        (false, _) => None,
+        (true, true) => Some(Check::Interaction { arguments }),
+        (true, false) => Some(Check::Program { checker: 0, arguments }),
+    }
+}
+
+/// `limits.time_limit`; in drafts also the files of older tools.
+fn time_limit(
+    entries: &[Entry],
+    problem: &IcpcProblemYaml,
+    is_strict: bool,
+    warnings: &mut Vec<String>,
+) -> Result<TimeLimit, PackageError> {
+    let mut found = problem.time_limit;
+    for name in [".timelimit", "domjudge-problem.ini"] {
+        let Some(entry) = Tree::find(entries, name) else { continue };
+        if is_strict || found.is_some() {
+            if found.is_none() || name == ".timelimit" {
+                warnings.push(format!("{name}: ignored: limits.time_limit of problem.yaml is this format's"));
+            }
+            continue;
+        }
+        let text = read_text(entry)?;
+        found = if name == ".timelimit" {
+            Some(parse_timelimit(&text).map_err(|error| error.in_file(&entry.path))?)
+        } else {
+            parse_domjudge_ini(&text).map_err(|error| error.in_file(&entry.path))?.time_limit
+        };
+    }
+    Ok(match found {
+        Some(limit) => TimeLimit::Fixed(limit),
+        None => TimeLimit::FromSubmissions {
+            multiplier: problem.ac_to_time_limit,
+            resolution: problem.time_resolution,
+        },
+    })
+}
+
+/// Constants are not put into programs: a program that asks for one is refused rather than compiled without it.
+fn refuse_constants(package: &Package, problem: &IcpcProblemYaml) -> Result<(), PackageError> {
+    /// No source comes near it.
+    const SEARCHED: u64 = 4 << 20;
+    if problem.constants.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<_> =
+        problem.constants.iter().map(|(name, _)| (name, format!("{{{{{name}}}}}").into_bytes())).collect();
+    let validators =
+        package.verification.input_validators.iter().flat_map(|validator| &validator.program.files);
+    let beside = validators.map(|file| file.path.as_path());
+    let submitted = package.submissions.iter().flat_map(|submission| &submission.files);
+    let judged = package.judged_programs().map(|file| file.path.as_path());
+    for path in judged.chain(beside).chain(submitted.map(PathBuf::as_path)) {
+        let text = read_at_most(path, SEARCHED)?;
+        if let Some((name, _)) =
+            names.iter().find(|(_, wanted)| memchr::memmem::find(&text, wanted).is_some())
+        {
+            let found = format!("the constant '{name}' in a program");
+            return Err(
+                PackageError::unsupported(0, "", found, "write its value into the file").in_file(path)
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether the format allows the name of a file or folder; others are as if they were not there.
+pub(super) fn is_allowed_name(entry: &Entry) -> bool {
+    let name = entry.name.as_encoded_bytes();
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
+    name.first().is_some_and(|first| first.is_ascii_alphanumeric() || *first == b'_')
+        && name.iter().all(is_allowed)
+        && name.len() <= 255
+}
+
+/// What to say about a name that is not.
+pub(super) fn not_allowed(root: &Path, path: &Path) -> String {
+    let place = path.strip_prefix(root).unwrap_or(path);
+    format!(
+        "{}: not looked at: the format's names are letters, digits, '_', '.' and '-'",
+        one_line(&place.to_string_lossy())
+    )
+}

@@ -1,0 +1,82 @@
+//! Validators of the ICPC formats, of outputs and of inputs.
+//!
+//! The folders have had several names: problemtools reads `input_format_validators` and `input_validators`, DOMjudge
+//! also the singular of either kind, and `output_validator` is the newer formats' name. In a folder of the singular,
+//! the folder itself is the program where it holds sources (2025-09, "Output validator"); else, and in problemtools,
+//! each entry is one.
+
+use super::error::PackageError;
+use super::jury::InputValidator;
+use super::program::{JuryProgram, ProgramLimits};
+use super::programs;
+use super::tree::{Entry, Kind, Tree};
+
+const INPUT_FOLDERS: [&str; 3] = ["input_format_validators", "input_validators", "input_validator"];
+
+/// Exit code of a Kattis validator that accepts.
+const ACCEPTS: i32 = 42;
+
+/// The program that validates outputs: the first in these folders, tried in their order; `None` where there is none.
+///
+/// # Errors
+/// When something in the folders cannot be read.
+pub(super) fn output(
+    tree: &Tree,
+    entries: &[Entry],
+    folders: &[&str],
+    warnings: &mut Vec<String>,
+) -> Result<Option<JuryProgram>, PackageError> {
+    for name in folders {
+        let Some(folder) = Tree::find(entries, name) else { continue };
+        folder.usable()?;
+        if folder.kind != Kind::Directory {
+            warnings.push(format!("{name}: it is a file, not a folder: there is no validator in it"));
+            continue;
+        }
+        if !name.ends_with('s') && programs::holds_sources(tree, folder)? {
+            return programs::whole(tree, folder);
+        }
+        let mut programs = programs::find(tree, folder)?.into_iter();
+        let Some(program) = programs.next() else { continue };
+        for other in programs {
+            warnings.push(format!("{}: not used, because {} comes first", other.name, program.name));
+        }
+        return Ok(Some(program));
+    }
+    Ok(None)
+}
+
+/// The programs that validate inputs, in order of folders and names.
+///
+/// # Errors
+/// When something in the folders cannot be read.
+pub(super) fn inputs(
+    tree: &Tree,
+    entries: &[Entry],
+    limits: ProgramLimits,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<InputValidator>, PackageError> {
+    let mut validators = Vec::new();
+    for folder in INPUT_FOLDERS.iter().filter_map(|name| Tree::find(entries, name)) {
+        if folder.kind != Kind::Directory {
+            continue;
+        }
+        for program in programs::find(tree, folder)? {
+            let tool = match program.name.rsplit('.').next() {
+                Some("ctd") => "checktestdata",
+                Some("viva") => "VIVA",
+                _ => {
+                    validators.push(InputValidator {
+                        program,
+                        accepts: ACCEPTS,
+                        arguments: Vec::new(),
+                        limits,
+                    });
+                    continue;
+                }
+            };
+            warnings.push(format!("{}: not run: {tool} is not supported", program.name));
+        }
+    }
+    Ok(validators)
+}
