@@ -5,6 +5,7 @@
 
 mod client;
 mod host;
+mod package;
 mod worker;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, Submit, SubmitFormat};
 pub use host::{Doctor, Probe, ProbeAction, ProfileName, Run, RunReport};
+pub use package::{Package, PackageCommand, PackageConvert};
 pub use worker::{ConfigFormat, FetchFlags, Replay, Worker};
 
 use crate::queue::Document;
@@ -68,6 +70,8 @@ pub enum Command {
     Judge(Judge),
     /// Judge a package's own submissions against what each must get
     Verify(Verify),
+    /// Do something with packages, without judging on them
+    Package(Package),
     /// Judge what a queue holds until told to stop
     #[command(after_help = WORKER_HELP)]
     Worker(Worker),

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Command::Queue(arguments) => commands::queue::run(arguments),
         Command::Replay(arguments) => commands::replay::run(&cli.global, arguments),
         Command::Run(arguments) => commands::run::run(&cli.global, arguments),
+        Command::Package(arguments) => commands::package::run(&cli.global, arguments),
         Command::Languages(arguments) => commands::languages::run(&cli.global, arguments),
         Command::Doctor(arguments) => commands::doctor::run(&cli.global, arguments),
         Command::Probe(arguments) => commands::doctor::probe(arguments),

@@ -16,6 +16,7 @@
 //! | `polygon` | Polygon's packages |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
+//! | `convert` | nothing: it writes a package in the format ICPC 2025-09 |
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
 //! | `stash` | archives of packages, and what a package holds in another form |
 //! | `included` | `include/`, what is put beside submissions |
@@ -23,6 +24,7 @@
 
 mod cases;
 mod checking;
+mod convert;
 mod digest;
 mod dmoj;
 mod error;
@@ -58,6 +60,7 @@ mod validators;
 mod yaml;
 
 pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
+pub use convert::{ConvertError, convert};
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
