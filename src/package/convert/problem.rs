@@ -82,7 +82,10 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), ConvertError> {
     for (is_there, what) in [
         (limits.wall.is_some(), "the wall time limit"),
         (limits.processes.is_some(), "the limit of processes"),
-        (limits.memory.0 % (1 << 20) != 0, "the part of a MiB in the memory limit, which is rounded up,"),
+        (
+            !limits.memory.0.is_multiple_of(1 << 20),
+            "the part of a MiB in the memory limit, which is rounded up,",
+        ),
     ] {
         if is_there {
             writer.note(format!("{what} has no key in the format"));

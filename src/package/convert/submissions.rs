@@ -128,7 +128,7 @@ fn rule(writer: &Writer<'_>, layout: &Layout, submission: &JurySubmission, name:
         text.push_str(&format!("  message: {}\n", quoted(message)));
     }
     for part in &expectation.parts {
-        let plain = part.pattern.replace('[', "").replace(']', "");
+        let plain = part.pattern.replace(['[', ']'], "");
         let pattern = layout.renamed(&writer.package.tests, &plain).unwrap_or_else(|| part.pattern.clone());
         text.push_str(&format!("  {}:\n", quoted(&pattern)));
         text.push_str(&demand("    ", "permitted", &families(&part.permitted)));
