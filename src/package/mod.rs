@@ -17,6 +17,7 @@
 //! | `polygon` | Polygon's packages |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
+//! | `convert` | nothing: it writes a package in the format ICPC 2025-09 |
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
 //! | `stash` | archives of packages, and what a package holds in another form |
 //! | `included` | `include/`, what is put beside submissions |
@@ -25,6 +26,7 @@
 mod cases;
 mod checking;
 mod cms;
+mod convert;
 mod digest;
 mod dmoj;
 mod error;
@@ -63,6 +65,7 @@ mod yaml;
 
 pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
 pub use cms::{GenFile, GenSubtask, GenTest, parse_gen_file};
+pub use convert::{ConvertError, convert};
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
