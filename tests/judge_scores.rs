@@ -265,3 +265,36 @@ fn grading_that_cannot_be_is_refused_by_file_and_key() {
         };
     }
 }
+
+#[test]
+fn the_scoring_packages_get_what_they_say() {
+    let scene = Scene::new();
+    let packages =
+        ["regatta", "removal"].map(|name| format!("{}/testdata/packages/{name}", env!("CARGO_MANIFEST_DIR")));
+    let said = scene.say(&["verify", "--format", "json", &packages[0], &packages[1]]);
+    let result: Value = serde_json::from_str(&said.stdout).unwrap();
+    let mut got = Vec::new();
+    for package in result["packages"].as_array().unwrap() {
+        for row in package["submissions"].as_array().unwrap() {
+            assert_eq!(row["ok"], true, "{row}");
+            let report = &row["report"];
+            got.push(format!("{} {} {}", row["name"].as_str().unwrap(), report["verdict"], report["score"]));
+        }
+    }
+    assert_eq!(
+        got,
+        [
+            "accepted/regatta.cpp \"AC\" 100.0",
+            "accepted/regatta.py \"AC\" 100.0",
+            "partially_accepted/every_stretch.py \"AC\" 50.0",
+            "partially_accepted/never_loses.c \"AC\" 20.0",
+            "partially_accepted/wrong_samples.py \"AC\" 20.0",
+            "run_time_error/small_array.py \"RTE\" 0.0",
+            "wrong_answer/first_leg.c \"WA\" 0.0",
+            "accepted/largest_first.py \"AC\" 13.0",
+            "partially_accepted/a_van_each.py \"AC\" 26.0",
+            "wrong_answer/one_van.py \"WA\" 0.0",
+            "wrong_answer/three_a_van.py \"WA\" 0.0",
+        ]
+    );
+}
