@@ -32,6 +32,8 @@ pub(super) struct Trial<'a> {
     pub(super) package: &'a Package,
     pub(super) inputs: &'a Inputs,
     pub(super) stop: Stop,
+    /// How many times its CPU limit a program may run, so that its time can be told; 1 outside verification.
+    pub(super) overtime: f64,
     pub(super) cancel: &'a CancelToken,
     pub(super) events: &'a EventSender<'a>,
 }
@@ -58,7 +60,7 @@ pub(super) struct TestRun<'a> {
 
 impl<'a> TestRun<'a> {
     pub(super) fn new(trial: &Trial<'a>, entrant: Entrant<'a>, checkers: &'a Checkers<'a>) -> Self {
-        let Trial { judge, package, inputs, stop, cancel, events } = *trial;
+        let Trial { judge, package, inputs, stop, cancel, events, .. } = *trial;
         Self { judge, package, entrant, checkers, stop, cancel, events, inputs }
     }
 }

@@ -11,7 +11,7 @@ use super::cases;
 use super::checking::{Check, CheckerProgram, Interaction, Interactor, MultiPass};
 use super::error::{PackageError, one_line, shown};
 use super::grading::{self, Folder};
-use super::jury::{ValidatorArguments, Verification};
+use super::jury::{TimeMargins, ValidatorArguments, Verification};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 use super::program::JuryProgram;
@@ -47,7 +47,12 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     let validator = output_validator(tree, entries, &problem, &mut warnings)?;
     let limits = problem.validation_limits;
     let mut verification = Verification {
-        input_validators: validators::inputs(tree, entries, limits, &mut warnings)?,
+        input_validators: validators::inputs(tree, entries, limits, &mut warnings),
+        margins: TimeMargins {
+            accepted: problem.time_multiplier,
+            rejected: problem.time_safety_margin,
+            ..TimeMargins::default()
+        },
         ..Verification::default()
     };
     let submissions = match Tree::find(entries, "submissions") {
@@ -85,7 +90,8 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         let (protocol, limits) = (Protocol::Kattis, problem.validation_limits);
         let scores = problem.grading.custom_score;
         if problem.interactive {
-            interaction = Interaction::Interactive(Interactor { program, protocol, limits, scores });
+            interaction =
+                Interaction::Interactive(Interactor { program, protocol, call: None, limits, scores });
         } else {
             checkers.push(CheckerProgram { program, protocol, call: None, limits, scores });
         }

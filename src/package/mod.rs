@@ -11,8 +11,9 @@
 //! | `folder` | a bare folder of tests |
 //! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `grading`, `time_limit_files`, `title`, `flags` |
-//! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring` |
+//! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring`, `icpc_constants` |
 //! | `validators`, `cases` | folders that both ICPC formats have |
+//! | `polygon` | Polygon's packages |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
@@ -30,6 +31,7 @@ mod folder;
 mod grading;
 mod groups;
 mod icpc;
+mod icpc_constants;
 mod icpc_problem_yaml;
 mod icpc_scoring;
 mod icpc_settings;
@@ -39,6 +41,7 @@ mod jury;
 mod kattis;
 mod load;
 mod model;
+mod polygon;
 mod problem_yaml;
 mod program;
 mod programs;
@@ -68,10 +71,11 @@ pub use icpc_settings::{
 };
 pub use jury::{
     Expectation, GeneratorRun, InputValidator, InvalidInput, JurySubmission, OutputCase, PartialExpectation,
-    ValidatorArguments, Verification,
+    TimeMargins, ValidatorArguments, Verification,
 };
 pub use load::{discover, load};
 pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
+pub use polygon::parse_problem_xml;
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
 pub use stash::{Held, Stash};
