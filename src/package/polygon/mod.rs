@@ -154,8 +154,13 @@ fn check(
     let limits = ProgramLimits { output: OUTPUT, ..ProgramLimits::default() };
     if let Some(interactor) = assets.child("interactor") {
         let program = files.program(&interactor, warnings)?;
-        package.interaction =
-            Interaction::Interactive(Interactor { program, protocol: Protocol::Testlib, limits, scores });
+        package.interaction = Interaction::Interactive(Interactor {
+            program,
+            protocol: Protocol::Testlib,
+            call: None,
+            limits,
+            scores,
+        });
     }
     let check = match assets.child("checker") {
         None if package.interaction != Interaction::None => Check::Interaction { arguments: Vec::new() },
