@@ -3,6 +3,7 @@
 //! `secret` has the submission's score; samples count for nothing. The largest score of a test is the group's where the
 //! smallest of the scores counts, and an equal share of it where they are added ("Scoring problems").
 
+use super::checking::{Check, CheckerProgram};
 use super::error::PackageError;
 use super::groups::{Aggregation, Group, Member, Objective, OnReject, ScoreRange, Scoring};
 use super::icpc_problem_yaml::IcpcProblemYaml;
@@ -36,9 +37,14 @@ pub(super) fn apply(
     for group in &mut package.groups {
         if group.name == SAMPLE {
             group.counts = false;
+            group.accept_score = 0.0;
+            group.on_reject = OnReject::Continue;
             continue;
         }
         if group.name.is_empty() {
+            // A sample that fails keeps nothing from being scored.
+            group.on_reject = OnReject::Continue;
+            group.range = range(secret_bounds);
             continue;
         }
         let own = of(settings, &group.name);
@@ -114,12 +120,39 @@ fn check_dependency(names: &[String], group: &Group, required: &str) -> Result<(
     Ok(())
 }
 
-fn set(group: &mut Group, way: ScoreAggregation, bounds: MaxScore) {
-    group.on_reject = OnReject::Continue;
-    group.range = match bounds {
+fn range(bounds: MaxScore) -> ScoreRange {
+    match bounds {
         MaxScore::Bounded(max) => ScoreRange { min: 0.0, max },
         MaxScore::Unbounded => ScoreRange { min: 0.0, max: f64::INFINITY },
-    };
+    }
+}
+
+/// Gives each test the validator with what its group makes of scores ("Scoring test cases"): none in pass-fail groups, one
+/// for every accepted output in unbounded ones, either in the others; those of samples are ignored.
+pub(super) fn divide_validator(package: &mut Package) {
+    let Some(validator) = package.checkers.first().cloned() else { return };
+    package.checkers.clear();
+    for test in &mut package.tests {
+        let Check::Program { checker, .. } = &mut test.check else { continue };
+        let inner = test.groups.last();
+        let group = package.groups.iter().find(|group| Some(&group.name) == inner);
+        let scores = match group {
+            _ if test.sample => CustomScore::Ignored,
+            Some(group) if group.aggregation == Aggregation::AllOrNothing => CustomScore::Refused,
+            Some(group) if group.range.max.is_finite() => CustomScore::Allowed,
+            _ => CustomScore::Required,
+        };
+        let found = package.checkers.iter().position(|other| other.scores == scores);
+        *checker = found.unwrap_or(package.checkers.len());
+        if found.is_none() {
+            package.checkers.push(CheckerProgram { scores, ..validator.clone() });
+        }
+    }
+}
+
+fn set(group: &mut Group, way: ScoreAggregation, bounds: MaxScore) {
+    group.on_reject = OnReject::Continue;
+    group.range = range(bounds);
     group.aggregation = match way {
         ScoreAggregation::PassFail => Aggregation::AllOrNothing,
         ScoreAggregation::Sum => Aggregation::Sum,
