@@ -123,9 +123,6 @@ pub(super) fn load(
     if let Some(program) = validator {
         use_validator(&mut package, program, &problem, scores);
     }
-    if package.scoring.is_some() {
-        icpc_scoring::divide_validator(&mut package);
-    }
     problem.constants.apply(&mut package, stash)?;
     if matches!(package.limits.time, TimeLimit::FromSubmissions { .. })
         && !package.submissions.iter().any(|submission| submission.sets_time_limit)

@@ -3,7 +3,6 @@
 //! `secret` has the submission's score; samples count for nothing. The largest score of a test is the group's where the
 //! smallest of the scores counts, and an equal share of it where they are added ("Scoring problems").
 
-use super::checking::{Check, CheckerProgram};
 use super::error::PackageError;
 use super::groups::{Aggregation, Group, Member, Objective, OnReject, ScoreRange, Scoring};
 use super::icpc_problem_yaml::IcpcProblemYaml;
@@ -95,6 +94,7 @@ pub(super) fn apply(
         set(group, way, bounds);
         group.dependencies.clone_from(&own.require_pass);
     }
+    divide(package);
     Ok(match (bounded, unbounded, all_or_nothing) {
         (0, 0, _) => CustomScore::Refused,
         (0, _, 0) => CustomScore::Required,
@@ -127,26 +127,18 @@ fn range(bounds: MaxScore) -> ScoreRange {
     }
 }
 
-/// Gives each test the validator with what its group makes of scores ("Scoring test cases"): none in pass-fail groups, one
+/// Says for each test what its group makes of the validator's scores ("Scoring test cases"): none in pass-fail groups, one
 /// for every accepted output in unbounded ones, either in the others; those of samples are ignored.
-pub(super) fn divide_validator(package: &mut Package) {
-    let Some(validator) = package.checkers.first().cloned() else { return };
-    package.checkers.clear();
+fn divide(package: &mut Package) {
     for test in &mut package.tests {
-        let Check::Program { checker, .. } = &mut test.check else { continue };
         let inner = test.groups.last();
         let group = package.groups.iter().find(|group| Some(&group.name) == inner);
-        let scores = match group {
+        test.custom_score = Some(match group {
             _ if test.sample => CustomScore::Ignored,
             Some(group) if group.aggregation == Aggregation::AllOrNothing => CustomScore::Refused,
             Some(group) if group.range.max.is_finite() => CustomScore::Allowed,
             _ => CustomScore::Required,
-        };
-        let found = package.checkers.iter().position(|other| other.scores == scores);
-        *checker = found.unwrap_or(package.checkers.len());
-        if found.is_none() {
-            package.checkers.push(CheckerProgram { scores, ..validator.clone() });
-        }
+        });
     }
 }
 
