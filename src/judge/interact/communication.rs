@@ -200,9 +200,9 @@ impl Talk<'_> {
                     if let Some(ended) = ended.borrow_mut().get_mut(place) {
                         *ended = true;
                     }
-                    // A manager that has given its score lets the processes end as they like; any other ends them.
-                    place == manager_place
-                        && (ending.outcome.exit != Exit::Code(0) || !ending.outcome.stopped.is_empty())
+                    // A manager that has given its score lets the processes end as they like, and so does one that was cut
+                    // off by the end of one of them, which is then to be seen. Any other ends them.
+                    place == manager_place && !is_cut_off(&ending.outcome) && !has_ended_well(&ending.outcome)
                 },
                 while_waiting: &mut || self.pipes.wake_manager(&ended.borrow()),
             },
@@ -259,8 +259,6 @@ impl Talk<'_> {
         let Some((manager, processes)) = endings.split_last() else {
             return Err(Fault::Panic("a manager has an ending".to_owned()));
         };
-        let is_cut_off =
-            manager.outcome.exit == Exit::Signal(libc::SIGPIPE) && manager.outcome.stopped.is_empty();
         let outcome = together(processes);
         let mut result = self.runner.judge_outcome(self.test, &outcome)?;
         let is_certain = outcome.stopped.first().is_some_and(|stopped| *stopped != Stopped::Cancelled)
@@ -268,7 +266,7 @@ impl Talk<'_> {
         let has_failed = !result.applied.is_empty();
         match said {
             _ if has_failed && is_certain => {}
-            Err(_) if has_failed && is_cut_off => {}
+            Err(_) if has_failed && is_cut_off(&manager.outcome) => {}
             Err(fault) => return Err(fault),
             Ok(opinion) if has_failed => {
                 result.report.judge_message =
@@ -278,6 +276,15 @@ impl Talk<'_> {
         }
         Ok(result)
     }
+}
+
+fn has_ended_well(manager: &Outcome) -> bool {
+    manager.exit == Exit::Code(0) && manager.stopped.is_empty()
+}
+
+/// Whether a manager was killed by writing to a process that had left.
+fn is_cut_off(manager: &Outcome) -> bool {
+    manager.exit == Exit::Signal(libc::SIGPIPE) && manager.stopped.is_empty()
 }
 
 /// The processes as one: the end of the first that failed, every limit that was met, their time and memory together.
