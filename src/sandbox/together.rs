@@ -107,6 +107,8 @@ struct Place<'a> {
     run: Option<Run<'a>>,
     ending: Option<Ending>,
     serves: bool,
+    /// Whether it is stopped for not listening, of its own doing whatever it is told meanwhile.
+    is_deaf: bool,
 }
 
 struct Together<'a> {
@@ -130,8 +132,10 @@ impl<'a> Together<'a> {
             joints.push((1, Joint { stdin: heard.reader, stdout: answered.writer }));
             channels.extend([forth, back]);
         }
-        let mut places: Vec<_> =
-            members.iter().map(|member| Place { run: None, ending: None, serves: member.serves }).collect();
+        let mut places: Vec<_> = members
+            .iter()
+            .map(|member| Place { run: None, ending: None, serves: member.serves, is_deaf: false })
+            .collect();
         let mut members: Vec<_> = members.into_iter().enumerate().collect();
         members.sort_by_key(|(_, member)| !member.serves);
         for (number, Member { sandbox_box, command, serves }) in members {
@@ -140,6 +144,8 @@ impl<'a> Together<'a> {
             let mut run = Run::begin(sandbox_box, command, joint)?;
             if serves {
                 run.hold_wall();
+            } else {
+                run.leave_wall();
             }
             if let Some(place) = places.get_mut(number) {
                 place.run = Some(run);
@@ -249,7 +255,8 @@ impl<'a> Together<'a> {
             channel.tell_end();
             told
         });
-        let ending = Ending { outcome, unprompted: !told };
+        let is_deaf = self.places.get(number).is_some_and(|place| place.is_deaf);
+        let ending = Ending { outcome, unprompted: !told || is_deaf };
         let is_decided = on_end(number, &ending);
         if let Some(place) = self.places.get_mut(number) {
             place.ending = Some(ending);
@@ -269,34 +276,29 @@ impl<'a> Together<'a> {
             return Ok(());
         }
         let now = Instant::now();
-        let is_late = |together: &Self| match together.places.get(number).and_then(|place| place.run.as_ref())
-        {
-            Some(run) => run.is_late(now),
-            None => Ok(false),
-        };
-        if !is_late(self)? {
+        let mut served = Duration::ZERO;
+        let Some(run) = self.run(number) else { return Ok(()) };
+        if !run.is_late(now)? {
             return Ok(());
         }
-        let mut served = Duration::ZERO;
-        for place in &mut self.places {
+        for place in self.places.iter_mut().filter(|place| place.serves) {
             served += match (&mut place.run, &place.ending) {
-                (Some(run), _) if place.serves => run.cpu_so_far()?,
-                (None, Some(ending)) if place.serves => ending.outcome.cpu,
-                _ => Duration::ZERO,
+                (Some(run), _) => run.cpu_so_far()?,
+                (None, Some(ending)) => ending.outcome.cpu,
+                (None, None) => Duration::ZERO,
             };
         }
-        if let Some(run) = self.run(number) {
-            run.forgive(served);
+        let Some(run) = self.run(number) else { return Ok(()) };
+        if !run.is_late_after(served, now)? {
+            return Ok(());
         }
-        if is_late(self)?
-            && let Some(deaf) = self.deaf_to(number)
-        {
-            if let Some(run) = self.run(deaf) {
-                run.stop(Stopped::Wall);
-            }
-            if let Some(run) = self.run(number) {
-                run.stop(Stopped::Cancelled);
-            }
+        let deaf = self.deaf_to(number);
+        if let Some(place) = deaf.and_then(|deaf| self.places.get_mut(deaf)) {
+            place.is_deaf = true;
+            place.run.iter_mut().for_each(|run| run.stop(Stopped::Wall));
+        }
+        if let Some(run) = self.run(number) {
+            run.stop(if deaf.is_some() { Stopped::Cancelled } else { Stopped::Wall });
         }
         Ok(())
     }

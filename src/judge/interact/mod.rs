@@ -41,5 +41,6 @@ mod dialogue;
 mod passes;
 mod transcript;
 
+pub(super) use communication::sweep;
 pub(super) use counterpart::Counterpart;
 pub(super) use passes::run_test;
