@@ -7,7 +7,7 @@ use super::model::Package;
 use super::stash::Stash;
 use super::tree::{Entry, Kind, Tree, read_text};
 use super::trouble::Trouble;
-use super::{dmoj, folder, icpc, kattis, polygon, yaml};
+use super::{cms, dmoj, folder, icpc, kattis, polygon, yaml};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
@@ -34,12 +34,27 @@ pub(super) fn load_with(path: &Path, stash: Option<&Stash>) -> Result<Package, P
     Ok(package)
 }
 
+/// Everything that is wrong with a package, and the package where there is one all the same.
+pub(super) fn check(path: &Path, stash: Option<&Stash>) -> (Option<Package>, Vec<PackageError>, Vec<String>) {
+    let mut trouble = Trouble::default();
+    let read = read(path, stash, &mut trouble);
+    let mut warnings = std::mem::take(&mut trouble.warnings);
+    let package = trouble.keep(read).map(|mut package| {
+        warnings.append(&mut package.warnings);
+        package
+    });
+    (package, trouble.take_errors(), warnings)
+}
+
 /// Reads a package; what is wrong without keeping the rest from being read goes into `trouble`.
 fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Package, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
     if Tree::find(&entries, dmoj::FILE).is_some() {
         return dmoj::load(&tree, &entries, stash, trouble);
+    }
+    if cms::is_one(&entries) {
+        return cms::load(&tree, &entries, trouble);
     }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return match version(&entries)? {
@@ -134,7 +149,7 @@ fn search(
 }
 
 fn is_marked(entries: &[Entry]) -> bool {
-    let names = KATTIS.iter().chain(&["submissions", dmoj::FILE, polygon::FILE]);
+    let names = KATTIS.iter().chain(&["submissions", dmoj::FILE, cms::FILE, polygon::FILE]);
     names.into_iter().any(|name| Tree::find(entries, name).is_some())
 }
 

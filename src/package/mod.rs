@@ -9,6 +9,7 @@
 //! | `model` | nothing: the model itself, with `program`, `checking`, `groups`, `submitting`, `jury` |
 //! | `load` | which format a directory is in, and which packages lie below one |
 //! | `folder` | a bare folder of tests |
+//! | `cms` | CMS's Italian format |
 //! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `grading`, `time_limit_files`, `title`, `flags` |
 //! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring`, `icpc_constants` |
@@ -23,6 +24,7 @@
 
 mod cases;
 mod checking;
+mod cms;
 mod digest;
 mod dmoj;
 mod error;
@@ -60,6 +62,7 @@ mod validators;
 mod yaml;
 
 pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
+pub use cms::{GenFile, GenSubtask, GenTest, parse_gen_file};
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
@@ -78,7 +81,7 @@ pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
 pub use polygon::parse_problem_xml;
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
-pub use stash::{Held, Stash};
+pub use stash::{Checked, Held, Stash};
 pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, parse_submissions_yaml};
 pub use submitting::{Include, Streams, SubmissionKind};
 pub use testdata::{GroupSettings, parse_testdata_yaml};
