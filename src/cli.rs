@@ -5,6 +5,7 @@
 
 mod client;
 mod host;
+mod package;
 mod verify;
 mod worker;
 
@@ -14,6 +15,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, Submit, SubmitFormat};
 pub use host::{Doctor, Probe, ProbeAction, ProfileName, Run, RunReport};
+pub use package::{Package, PackageCheck, PackageCommand};
 pub use verify::{Verify, VerifyFormat, VerifyPart};
 pub use worker::{ConfigFormat, FetchFlags, Replay, Worker};
 
@@ -80,6 +82,8 @@ pub enum Command {
     /// Take a submission back
     #[command(after_help = client::CANCEL_HELP)]
     Cancel(Cancel),
+    /// Look at problem packages
+    Package(Package),
     /// Look at the queues, and at what died in them
     #[command(after_help = client::QUEUE_HELP)]
     Queue(Queue),

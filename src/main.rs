@@ -23,6 +23,7 @@ fn main() -> ExitCode {
         Command::Worker(arguments) => commands::worker::run(&cli.global, arguments),
         Command::Submit(arguments) => commands::submit::run(&cli.global, arguments),
         Command::Cancel(arguments) => commands::cancel::run(arguments),
+        Command::Package(arguments) => commands::package::run(&cli.global, arguments),
         Command::Queue(arguments) => commands::queue::run(arguments),
         Command::Replay(arguments) => commands::replay::run(&cli.global, arguments),
         Command::Run(arguments) => commands::run::run(&cli.global, arguments),

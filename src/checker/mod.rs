@@ -32,6 +32,7 @@ mod source;
 mod tables;
 mod testlib;
 mod tokens;
+mod white;
 mod words;
 
 pub use comparator::{Comparator, Comparison, TokenOptions, compare};

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod judge;
 pub mod languages;
 pub mod output;
+pub mod package;
 pub mod queue;
 pub mod replay;
 pub mod run;

@@ -13,19 +13,22 @@
 //!
 //! One file a step: `request` checks, `included` adds the package's files, `compile` makes the program (with `toolchain`
 //! and `prepare` before it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks
-//! one test (in a `work_directory`, with `check` where a program decides; `answers` are only checked), `pipeline` runs
-//! them all, `score` makes verdicts and scores of groups, `progress` tells. `slots` and `boxes` say how much runs at once and
-//! where. `jury` runs the jury's programs outside any judging.
+//! one test (in a `work_directory`, with `check` where a program decides and `interact` where one talks with it or it runs in
+//! several passes; `answers` are only checked), `pipeline` runs them all (`equal_tests` once), `score` makes verdicts and
+//! scores of groups, `progress` tells. `slots` and `boxes` say how much runs at once and where. `jury` runs the jury's
+//! programs outside any judging.
 
 mod answers;
 mod artifacts;
 mod boxes;
 mod check;
 mod compile;
+mod equal_tests;
 mod fault;
 mod files;
 mod host_memory;
 mod included;
+mod interact;
 mod jury;
 mod limits;
 mod pipeline;
@@ -69,6 +72,7 @@ use answers::Answers;
 use check::Checkers;
 use fault::Fault;
 use host_memory::HostMemory;
+use interact::Counterpart;
 use pipeline::{Entrant, TestRun, Trial};
 use progress::EventSender;
 use request::Request;
@@ -122,6 +126,7 @@ pub struct Judge {
     toolchains: toolchain::Toolchains,
     /// Files read into the page cache already.
     preloaded: Mutex<HashSet<FileState>>,
+    transcripts: Option<PathBuf>,
     may_raise_limits: bool,
     host_memory: HostMemory,
 }
@@ -150,6 +155,7 @@ impl Judge {
             host,
             toolchains: toolchain::Toolchains::default(),
             preloaded: Mutex::new(HashSet::new()),
+            transcripts: settings.transcripts,
             may_raise_limits: settings.may_raise_limits,
             host_memory: HostMemory::watch(control),
         })
@@ -368,11 +374,12 @@ impl Judge {
             .with_overtime(trial.overtime);
         let output_limit = limits.limits.output.unwrap_or(package.limits.output);
         let checkers = Checkers::make(self, package, &request.tests, output_limit, cancel)?;
+        let counterpart = Counterpart::make(self, package, output_limit, cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());
 
         let started = Instant::now();
         let directory = WorkDirectory::new(package, joined.data(language))?;
-        let runner = Runner::new(language, &program, &limits, directory, &request.tests)?;
+        let runner = Runner::new(language, &program, &limits, counterpart, directory, &request.tests)?;
         let run = TestRun::new(trial, Entrant::Program(&runner), &checkers);
         pipeline::run_all(&run, &request.tests, report)?;
         report.phases_ms.tests = milliseconds(started.elapsed());
@@ -436,27 +443,43 @@ impl Judge {
         cancel: &[&CancelToken],
         mut work: impl FnMut(&mut BoxHandle) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        self.in_boxes(&[shape], cancel, |boxes| match boxes {
+            [only] => work(only),
+            _ => Err(Fault::Panic("one box was asked for".to_owned())),
+        })
+    }
+
+    /// As [`Judge::in_box`], in several boxes of one slot: all on its core, and nobody ever waits for a second slot
+    /// while holding one.
+    fn in_boxes<T>(
+        &self,
+        shapes: &[&Shape],
+        cancel: &[&CancelToken],
+        mut work: impl FnMut(&mut [BoxHandle]) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let is_cancelled = || cancel.iter().any(|token| token.is_cancelled());
-        let slot = self.slots.acquire(shape, &is_cancelled).ok_or(Fault::Cancelled)?;
-        let mut boxes = slot.boxes();
+        let first = shapes.first().ok_or_else(|| Fault::Panic("no box was asked for".to_owned()))?;
+        let slot = self.slots.acquire(first, &is_cancelled).ok_or(Fault::Cancelled)?;
+        let mut pool = slot.boxes();
         let mut is_second = false;
         loop {
-            // Out of the pool while it works: a panic or a fault on the way destroys the box with whatever runs or
-            // lies in it.
-            let mut sandbox_box = boxes.take(&self.sandbox, shape)?;
-            let error = match work(&mut sandbox_box) {
+            // Out of the pool while it works: a panic or a fault on the way destroys the boxes with whatever runs or
+            // lies in them.
+            let mut boxes =
+                shapes.iter().map(|shape| pool.take(&self.sandbox, shape)).collect::<Result<Vec<_>, _>>()?;
+            let error = match work(&mut boxes) {
                 Err(Fault::Sandbox(error)) => error,
                 Err(fault @ Fault::Cancelled) => {
-                    boxes.put(sandbox_box);
+                    boxes.into_iter().for_each(|sandbox_box| pool.put(sandbox_box));
                     return Err(fault);
                 }
                 Err(fault) => return Err(fault),
                 done => {
-                    boxes.put(sandbox_box);
+                    boxes.into_iter().for_each(|sandbox_box| pool.put(sandbox_box));
                     return done;
                 }
             };
-            drop(sandbox_box);
+            drop(boxes);
             if is_second || matches!(error, SandboxError::KeeperGone) || is_cancelled() {
                 return Err(error.into());
             }

@@ -113,6 +113,20 @@ impl PackageError {
         self
     }
 
+    /// The file, line and key it is about, as far as they are known; the key is empty where the fault is not with one.
+    pub fn place(&self) -> (Option<&Path>, Option<u64>, &str) {
+        match self {
+            Self::Invalid { file, line, key, .. } | Self::Unsupported { file, line, key, .. } => {
+                (Some(file), *line, key)
+            }
+            Self::NotAPackage { path, .. } | Self::Unsafe { path, .. } | Self::Io { path, .. } => {
+                (Some(path), None, "")
+            }
+            Self::Unpaired { file, .. } => (Some(file), None, ""),
+            Self::Archive(_) | Self::Cache(_) => (None, None, ""),
+        }
+    }
+
     /// Whether the machine is to blame and not the package.
     pub fn is_ours(&self) -> bool {
         match self {

@@ -7,13 +7,10 @@ use super::model::Package;
 use super::stash::Stash;
 use super::tree::{Entry, Kind, Tree, read_text};
 use super::trouble::Trouble;
-use super::{dmoj, folder, icpc, kattis, yaml};
+use super::{cms, dmoj, folder, icpc, kattis, polygon, yaml};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
-
-/// Files of formats whose tests would load as a bare folder, without their checkers and points.
-const OTHERS: [(&str, &str); 1] = [("problem.xml", "a Polygon package")];
 
 /// Packages lie at most this many folders below the directory that is searched.
 const DISCOVERY_DEPTH: usize = 4;
@@ -37,6 +34,18 @@ pub(super) fn load_with(path: &Path, stash: Option<&Stash>) -> Result<Package, P
     Ok(package)
 }
 
+/// Everything that is wrong with a package, and the package where there is one all the same.
+pub(super) fn check(path: &Path, stash: Option<&Stash>) -> (Option<Package>, Vec<PackageError>, Vec<String>) {
+    let mut trouble = Trouble::default();
+    let read = read(path, stash, &mut trouble);
+    let mut warnings = std::mem::take(&mut trouble.warnings);
+    let package = trouble.keep(read).map(|mut package| {
+        warnings.append(&mut package.warnings);
+        package
+    });
+    (package, trouble.take_errors(), warnings)
+}
+
 /// Reads a package; what is wrong without keeping the rest from being read goes into `trouble`.
 fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Package, PackageError> {
     let tree = Tree::open(path)?;
@@ -44,17 +53,17 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
     if Tree::find(&entries, dmoj::FILE).is_some() {
         return dmoj::load(&tree, &entries, stash, trouble);
     }
+    if cms::is_one(&entries) {
+        return cms::load(&tree, &entries, trouble);
+    }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return match version(&entries)? {
-            Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version),
+            Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version, stash),
             _ => kattis::load(&tree, &entries),
         };
     }
-    for (name, format) in OTHERS {
-        if let Some(entry) = Tree::find(&entries, name) {
-            let supported = "supported today: legacy ICPC/Kattis packages and bare folders of tests";
-            return Err(PackageError::unsupported(0, "", format, supported).in_file(&entry.path));
-        }
+    if let Some(entry) = Tree::find(&entries, polygon::FILE) {
+        return polygon::load(&tree, entry);
     }
     if holds_tests(&entries) || !has_data(&tree, &entries)? {
         return folder::load(&tree, entries);
@@ -140,7 +149,7 @@ fn search(
 }
 
 fn is_marked(entries: &[Entry]) -> bool {
-    let names = KATTIS.iter().chain(OTHERS.iter().map(|(name, _)| name)).chain(&["submissions", dmoj::FILE]);
+    let names = KATTIS.iter().chain(&["submissions", dmoj::FILE, cms::FILE, polygon::FILE]);
     names.into_iter().any(|name| Tree::find(entries, name).is_some())
 }
 

@@ -9,10 +9,12 @@
 //! | `model` | nothing: the model itself, with `program`, `checking`, `groups`, `submitting`, `jury` |
 //! | `load` | which format a directory is in, and which packages lie below one |
 //! | `folder` | a bare folder of tests |
+//! | `cms` | CMS's Italian format |
 //! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
-//! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
-//! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring` |
+//! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `grading`, `time_limit_files`, `title`, `flags` |
+//! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring`, `icpc_constants` |
 //! | `validators`, `cases` | folders that both ICPC formats have |
+//! | `polygon` | Polygon's packages |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
@@ -22,13 +24,16 @@
 
 mod cases;
 mod checking;
+mod cms;
 mod digest;
 mod dmoj;
 mod error;
 mod expectation;
 mod folder;
+mod grading;
 mod groups;
 mod icpc;
+mod icpc_constants;
 mod icpc_problem_yaml;
 mod icpc_scoring;
 mod icpc_settings;
@@ -38,6 +43,7 @@ mod jury;
 mod kattis;
 mod load;
 mod model;
+mod polygon;
 mod problem_yaml;
 mod program;
 mod programs;
@@ -56,9 +62,11 @@ mod validators;
 mod yaml;
 
 pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
+pub use cms::{GenFile, GenSubtask, GenTest, parse_gen_file};
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
+pub use grading::{Grading, ProblemGrading, Said};
 pub use groups::{Aggregation, Group, GroupVerdict, Member, Objective, OnReject, ScoreRange, Scoring};
 pub use icpc_problem_yaml::{IcpcProblemYaml, parse_icpc_problem_yaml};
 pub use icpc_settings::{
@@ -70,9 +78,10 @@ pub use jury::{
 };
 pub use load::{discover, load};
 pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
+pub use polygon::parse_problem_xml;
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
-pub use stash::{Held, Stash};
+pub use stash::{Checked, Held, Stash};
 pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, parse_submissions_yaml};
 pub use submitting::{Include, Streams, SubmissionKind};
 pub use testdata::{GroupSettings, parse_testdata_yaml};

@@ -66,7 +66,8 @@ pub struct Package {
 }
 
 /// Where a package came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// A bare folder of `*.in` with `*.ans` or `*.out`.
     Folder,
@@ -74,8 +75,18 @@ pub enum Format {
     KattisLegacy,
     /// ICPC 2025-09, or one of its drafts.
     Icpc,
+    /// Polygon.
+    Polygon,
     /// DMOJ: `init.yml`.
     Dmoj,
+    /// CMS, the Italian format: `task.yaml`.
+    Cms,
+    /// HUSTOJ's exchange format: XML with the tests in it.
+    Hustoj,
+    /// QDUOJ: `problem.json` and `testcase/`.
+    Qduoj,
+    /// Library Checker: `info.toml`.
+    LibraryChecker,
 }
 
 /// One test.

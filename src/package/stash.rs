@@ -35,6 +35,17 @@ pub struct Stash {
     opened: Mutex<HashMap<PathBuf, Opened>>,
 }
 
+/// What [`Stash::check`] found.
+#[derive(Debug)]
+pub struct Checked {
+    /// What could be read of the package; not to be judged on where there are errors.
+    pub package: Option<Package>,
+    /// What keeps it from being judged.
+    pub errors: Vec<PackageError>,
+    /// What does not, but its author should know.
+    pub warnings: Vec<String>,
+}
+
 /// An archive that was named as a package.
 #[derive(Debug)]
 struct Opened {
@@ -102,6 +113,17 @@ impl Stash {
             }
         }
         Ok(package)
+    }
+
+    /// Everything that is wrong with a package, and not only the first thing; runs nothing.
+    pub fn check(&self, path: &Path) -> Checked {
+        let directory = match path.is_file().then(|| self.open_archive(path)).transpose() {
+            Ok(opened) => opened.unwrap_or_else(|| path.to_owned()),
+            Err(error) => return Checked { package: None, errors: vec![error], warnings: Vec::new() },
+        };
+        let (package, errors, warnings) = load::check(&directory, Some(self));
+        let errors = errors.into_iter().map(|error| self.in_author_s_words(error)).collect();
+        Checked { package, errors, warnings }
     }
 
     /// What to call a directory that [`Stash::discover`] found: below the archive it came from.

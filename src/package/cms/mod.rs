@@ -1,0 +1,306 @@
+//! CMS's Italian format: a directory with `task.yaml`, or one beside a `NAME.yaml` of its own name.
+//!
+//! Read as CMS's loader does (`cmscontrib/loaders/italy_yaml.py`), except that
+//! - programs are made of their sources: of `check/checker.cpp` where there is one, whether or not somebody has compiled
+//!   it, so a checker without a compiled file beside it is used, which CMS would pass over;
+//! - without `gen/GEN` and `n_input` the inputs there are count.
+//!
+//! Solutions in `sol/` are `soluzione.*` and `solution.*`, which must get all points, and those whose comments say what
+//! they must get, as task-maker reads them (`@check-accepted: SUBTASK…`). Subtasks are called as `#STNAME:` says, else
+//! `subtask0` and so on.
+//!
+//! Statements, attachments, tokens and limits on the number of submissions do not concern judging.
+
+mod gen_file;
+mod programs;
+mod scores;
+mod solutions;
+
+pub use gen_file::{GenFile, GenSubtask, GenTest, parse_gen_file};
+
+use std::time::Duration;
+
+use super::checking::{Check, Interaction};
+use super::error::{PackageError, one_line};
+use super::kattis::short_name;
+use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
+use super::problem_yaml::ProblemYaml;
+use super::scope::Scope;
+use super::submitting::{Streams, SubmissionKind};
+use super::tree::{Entry, Kind, Tree, read_text};
+use super::trouble::Trouble;
+use super::yaml::{self, Value};
+use crate::checker::Comparator;
+use crate::units::Bytes;
+
+/// The file that makes a directory one of these.
+pub(super) const FILE: &str = "task.yaml";
+
+/// Tests beyond which a number is a mistake.
+const MOST_TESTS: f64 = 50_000.0;
+/// Where the task has no limit: CMS has none either, but something must end a program.
+const UNLIMITED: Duration = Duration::from_secs(60);
+
+const KEYS: &[&str] = &[
+    "accepted_languages",
+    "allowed_languages",
+    "chat",
+    "data",
+    "description",
+    "difficulty",
+    "feedback_level",
+    "infile",
+    "max_submission_number",
+    "max_user_test_number",
+    "memlimit",
+    "memory_limit",
+    "min_submission_interval",
+    "min_user_test_interval",
+    "n_input",
+    "name",
+    "nome",
+    "nome_breve",
+    "num_processes",
+    "outfile",
+    "output_only",
+    "primary_language",
+    "public_testcases",
+    "risultati",
+    "score_mode",
+    "score_precision",
+    "score_type",
+    "score_type_parameters",
+    "syllabuslevel",
+    "task_type",
+    "time_limit",
+    "timeout",
+    "title",
+    "token_gen_initial",
+    "token_gen_interval",
+    "token_gen_max",
+    "token_gen_number",
+    "token_gen_time",
+    "token_initial",
+    "token_max",
+    "token_max_number",
+    "token_min_interval",
+    "token_mode",
+    "token_total",
+    "total_value",
+    "user_io",
+    "version",
+];
+
+/// Whether a directory is one of these. `info.toml` beside it would mean something else.
+pub(super) fn is_one(entries: &[Entry]) -> bool {
+    Tree::find(entries, FILE).is_some()
+}
+
+/// Loads the package at `tree`, whose own directory holds `entries`.
+pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Result<Package, PackageError> {
+    let file = Tree::find(entries, FILE).ok_or_else(|| PackageError::NotAPackage {
+        path: tree.root().to_owned(),
+        problem: format!("there is no {FILE} in it"),
+        remedy: "name the directory of a CMS task",
+    })?;
+    let root = yaml::parse(&read_text(file)?).map_err(|error| error.in_file(&file.path))?;
+    let map = root.map("").map_err(|error| error.in_file(&file.path))?;
+    let scope = Scope::root(&file.path, map);
+    trouble.unknown_keys(FILE, "", map, KEYS);
+
+    let directory = short_name(tree.root());
+    let either = |new: &str, old: &str| -> Result<Option<String>, PackageError> {
+        Ok(scope.text(new)?.or(scope.text(old)?).map(|text| one_line(&text)))
+    };
+    let (name, title) = (either("name", "nome_breve")?, either("title", "nome")?);
+    if name.is_none() {
+        trouble.error(scope.wrong("name", "it is missing", "give the task's short name"));
+    }
+    let name = name.unwrap_or_else(|| directory.clone());
+    let limits = limits(&scope, trouble);
+    let mut package = Package::new(name.clone(), tree.root().to_owned(), Format::Cms, limits);
+    package.title = title.unwrap_or(name);
+
+    let plan = scores::read(tree, entries, &scope, trouble)?;
+    let is_output_only = scope.flag("output_only");
+    let manager = match is_output_only {
+        true => None,
+        false => trouble.keep(programs::manager(tree, entries, &scope)).flatten(),
+    };
+    if let Some(node) = scope.get("task_type") {
+        check_task_type(&scope, node, is_output_only, manager.is_some(), trouble);
+    }
+    let check = match (&manager, trouble.keep(programs::checker(tree, entries))) {
+        (Some(_), _) => Check::Interaction { arguments: Vec::new() },
+        (None, Some(Some(checker))) => {
+            package.checkers.push(checker);
+            Check::Program { checker: 0, arguments: Vec::new() }
+        }
+        (None, _) => Check::BuiltIn(Comparator::WhiteDiff),
+    };
+    if is_output_only {
+        package.submission_kind = SubmissionKind::Answers;
+    } else if let Some(manager) = manager {
+        package.interaction = Interaction::Communication(manager);
+        package.includes =
+            trouble.keep(programs::included(tree, entries, "stub", &package.name)).unwrap_or_default();
+    } else {
+        package.includes =
+            trouble.keep(programs::included(tree, entries, "grader", &package.name)).unwrap_or_default();
+        package.streams = trouble.keep(streams(&scope)).unwrap_or_default();
+    }
+    let public = trouble.keep(public_tests(&scope, plan.tests)).unwrap_or_default();
+    tests(tree, entries, &plan, &check, &public, &mut package, trouble)?;
+    plan.fill(&scope, &mut package, trouble);
+    package.submissions = solutions::read(tree, entries, &package, trouble)?;
+    Ok(package)
+}
+
+fn limits(scope: &Scope<'_>, trouble: &mut Trouble) -> PackageLimits {
+    let number = |trouble: &mut Trouble, new: &str, old: &str, most: f64| {
+        let key = if scope.get(new).is_some() { new } else { old };
+        trouble.keep(scope.number(key, 0.0..=most)).flatten().filter(|number| *number > 0.0)
+    };
+    let time = number(trouble, "time_limit", "timeout", 3600.0).map(Duration::from_secs_f64);
+    let memory = number(trouble, "memory_limit", "memlimit", 1e6);
+    if time.is_none() && !scope.flag("output_only") {
+        trouble.warn(format!("{FILE}: time_limit: there is none: {} s hold", UNLIMITED.as_secs()));
+    }
+    let defaults = ProblemYaml::default();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+    let memory = memory.map(|mib| Bytes((mib * 1_048_576.0) as u64));
+    PackageLimits {
+        time: TimeLimit::Fixed(time.unwrap_or(UNLIMITED).max(Duration::from_millis(1))),
+        wall: None,
+        memory: memory.unwrap_or(defaults.memory),
+        output: defaults.output,
+        code: defaults.code,
+        processes: None,
+        compilation_time: None,
+        compilation_memory: None,
+    }
+}
+
+/// `infile` and `outfile`: files, and standard streams only where they are said to be empty.
+fn streams(scope: &Scope<'_>) -> Result<Streams, PackageError> {
+    let name = |key: &str, default: &str| -> Result<Option<String>, PackageError> {
+        let name = match scope.own_get(key) {
+            Some(_) => scope.text(key)?.unwrap_or_default(),
+            None if scope.own().iter().any(|(own, _)| own == key) => String::new(),
+            None => default.to_owned(),
+        };
+        if name.contains(['/', '\0']) || name.starts_with('.') {
+            let problem = format!("'{}' is no plain file name", one_line(&name));
+            return Err(scope.wrong(
+                key,
+                problem,
+                "name a file without folders, or \"\" for the standard stream",
+            ));
+        }
+        Ok((!name.is_empty()).then_some(name))
+    };
+    Ok(Streams { input_file: name("infile", "input.txt")?, output_file: name("outfile", "output.txt")? })
+}
+
+/// What the newer key says must be what the files say.
+fn check_task_type(
+    scope: &Scope<'_>,
+    node: &yaml::Node,
+    output_only: bool,
+    communicates: bool,
+    trouble: &mut Trouble,
+) {
+    let Some(Some(kind)) = trouble.keep(scope.text("task_type")) else { return };
+    let found = match (output_only, communicates) {
+        (true, _) => "OutputOnly",
+        (false, true) => "Communication",
+        (false, false) => "Batch",
+    };
+    if kind == found || (kind == "Batch" && !communicates && !output_only) {
+        return;
+    }
+    if ["Batch", "OutputOnly", "Communication"].contains(&kind.as_str()) {
+        let problem = format!("{kind} is asked for, and the files are those of {found}");
+        let remedy = "output_only: true makes OutputOnly, check/manager.* Communication, anything else Batch";
+        trouble.error(scope.wrong_at(node, "task_type", problem, remedy));
+    } else {
+        let supported = "supported today: Batch, Communication, OutputOnly";
+        let found = format!("the task type '{}'", one_line(&kind));
+        trouble.error(scope.unsupported(node, "task_type", found, supported));
+    }
+}
+
+/// Numbers of the tests that contestants see: `all`, or a list with commas.
+fn public_tests(scope: &Scope<'_>, tests: usize) -> Result<Vec<usize>, PackageError> {
+    let key = if scope.get("public_testcases").is_some() { "public_testcases" } else { "risultati" };
+    let Some(node) = scope.get(key) else { return Ok(Vec::new()) };
+    let texts = match &node.value {
+        Value::List(_) => scope.texts(node, key)?,
+        _ => scope.text(key)?.unwrap_or_default().split(',').map(|part| part.trim().to_owned()).collect(),
+    };
+    if texts.len() == 1 && texts.first().is_some_and(|text| text == "all") {
+        return Ok((0..tests).collect());
+    }
+    let mut numbers = Vec::new();
+    for text in texts.iter().filter(|text| !text.is_empty()) {
+        match text.parse::<usize>().ok().filter(|number| *number < tests) {
+            Some(number) => numbers.push(number),
+            None => {
+                let problem = format!("'{}' is not the number of a test", one_line(text));
+                let remedy = format!("give numbers from 0 to {}, or all", tests.saturating_sub(1));
+                return Err(scope.wrong_at(node, key, problem, remedy));
+            }
+        }
+    }
+    Ok(numbers)
+}
+
+/// `input/inputN.txt` and `output/outputN.txt`.
+fn tests(
+    tree: &Tree,
+    entries: &[Entry],
+    plan: &scores::Plan,
+    check: &Check,
+    public: &[usize],
+    package: &mut Package,
+    trouble: &mut Trouble,
+) -> Result<(), PackageError> {
+    let list = |name: &str| -> Result<Vec<Entry>, PackageError> {
+        match Tree::find(entries, name).filter(|entry| entry.kind == Kind::Directory) {
+            Some(folder) => tree.entries(&folder.path, 1),
+            None => Ok(Vec::new()),
+        }
+    };
+    let (inputs, outputs) = (list("input")?, list("output")?);
+    for number in 0..plan.tests {
+        let find = |folder: &str, files: &[Entry]| {
+            let name = format!("{folder}{number}.txt");
+            match Tree::find(files, &name) {
+                Some(entry) => entry.file().map(|path| path.to_owned()),
+                None => Err(PackageError::NotAPackage {
+                    path: tree.root().join(folder).join(name),
+                    problem: "it is missing".to_owned(),
+                    remedy: "make the tests first (cmsMake, task-maker), or correct the number of them",
+                }),
+            }
+        };
+        let (input, answer) = (find("input", &inputs), find("output", &outputs));
+        if let (Some(input), Some(answer)) = (trouble.keep(input), trouble.keep(answer)) {
+            package.tests.push(Test {
+                sample: public.contains(&number),
+                check: check.clone(),
+                ..Test::new(format!("{number:03}"), input, answer)
+            });
+        }
+    }
+    let extra = inputs.iter().filter(|entry| entry.ends_with(".txt")).count();
+    if extra > plan.tests {
+        trouble.warn(format!("input: {extra} files, of which {} are judged", plan.tests));
+    }
+    if plan.tests == 0 {
+        let problem = "there are no tests".to_owned();
+        let remedy = "add gen/GEN, or n_input and input/input0.txt";
+        return Err(PackageError::NotAPackage { path: tree.root().to_owned(), problem, remedy });
+    }
+    Ok(())
+}
