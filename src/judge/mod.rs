@@ -27,6 +27,7 @@ mod files;
 mod host_memory;
 mod included;
 mod limits;
+mod made;
 mod pipeline;
 mod prepare;
 mod progress;
@@ -43,6 +44,7 @@ mod toolchain;
 mod work_directory;
 
 pub use limits::UNSET_TIME_LIMIT;
+pub use made::NotMade;
 pub use progress::EventSink;
 pub use request::{MAX_FILES, RequestError};
 pub use settings::{JudgeSettings, StartError};
@@ -284,6 +286,13 @@ impl Judge {
         events: &EventSender<'_>,
         cancel: &CancelToken,
     ) -> Result<(), Fault> {
+        let completed;
+        let package = if package.made.is_some() {
+            completed = made::complete(self, package, cancel)?;
+            &completed
+        } else {
+            package
+        };
         let request = match Request::new(submission, package, &self.table) {
             Ok(request) => request,
             // Too much source is the contestant's own doing, and compiling is where it would have failed.

@@ -7,7 +7,7 @@ use super::model::Package;
 use super::stash::Stash;
 use super::tree::{Entry, Kind, Tree, read_text};
 use super::trouble::Trouble;
-use super::{cms, dmoj, folder, icpc, kattis, yaml};
+use super::{cms, dmoj, folder, icpc, kattis, library_checker, yaml};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
@@ -55,6 +55,9 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
     let entries = tree.entries(tree.root(), 0)?;
     if Tree::find(&entries, dmoj::FILE).is_some() {
         return dmoj::load(&tree, &entries, stash, trouble);
+    }
+    if library_checker::is_one(&entries) {
+        return library_checker::load(&tree, &entries, stash, trouble);
     }
     if cms::is_one(&entries) {
         return cms::load(&tree, &entries, trouble);
@@ -160,7 +163,7 @@ fn is_marked(entries: &[Entry]) -> bool {
         dmoj::FILE,
         cms::FILE,
     ]);
-    names.into_iter().any(|name| Tree::find(entries, name).is_some())
+    library_checker::is_one(entries) || names.into_iter().any(|name| Tree::find(entries, name).is_some())
 }
 
 fn holds_tests(entries: &[Entry]) -> bool {

@@ -17,6 +17,8 @@
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
+//! | `library_checker` | Library Checker's `info.toml` |
+//! | `making` | nothing: what programs of the package make |
 //! | `stash` | archives of packages, and what a package holds in another form |
 //! | `included` | `include/`, what is put beside submissions |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
@@ -38,7 +40,9 @@ mod icpc_tests;
 mod included;
 mod jury;
 mod kattis;
+mod library_checker;
 mod load;
+mod making;
 mod model;
 mod problem_yaml;
 mod program;
@@ -72,6 +76,7 @@ pub use jury::{
     ValidatorArguments, Verification,
 };
 pub use load::{discover, load};
+pub use making::{MadeAnswer, MadeData, MadeInput, MadeTest};
 pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};

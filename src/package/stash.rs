@@ -62,6 +62,11 @@ pub struct Held {
 }
 
 impl Held {
+    /// A directory in an entry, without links.
+    pub(crate) fn new(directory: PathBuf, entry: Entry) -> Self {
+        Self { directory, _entry: Arc::new(entry) }
+    }
+
     /// Its place: absolute, without links, and read-only.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -182,7 +187,7 @@ impl Stash {
         };
         let directory = entry.path().join(CONTENT);
         let directory = directory.canonicalize().map_err(PackageError::io("find", &directory))?;
-        Ok(Held { directory, _entry: Arc::new(entry) })
+        Ok(Held::new(directory, entry))
     }
 
     /// Errors without the places of the cache, which mean nothing to the package's author.

@@ -19,8 +19,10 @@ use super::output;
 use super::start::{self, shown};
 use super::{CommandError, exit};
 use crate::cli::{Global, Verify as Arguments, VerifyFormat};
+use crate::judge::Judge;
 use crate::package::{Package, Stash};
 use crate::report::Report;
+use crate::sandbox::CancelToken;
 use crate::verdict::Verdict;
 
 /// One package with everything that came of it.
@@ -72,6 +74,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let interrupts = Interrupts::watch()?;
     if examined.iter().any(|one| one.package.is_ok()) {
         let judge = start::judge(global)?;
+        make_tests(&judge, &mut examined, interrupts.token());
         plan::judge_all(&judge, &table, arguments.policy, &mut examined, interrupts.token());
     }
     interrupts.check()?;
@@ -115,6 +118,18 @@ fn load_all(packages: &Stash, paths: &[PathBuf]) -> Vec<Examined> {
         }
     }
     examined
+}
+
+/// Has made what packages leave to their programs; one that fails is a package that is broken.
+fn make_tests(judge: &Judge, examined: &mut [Examined], cancel: &CancelToken) {
+    for one in examined {
+        if let Ok(package) = &one.package
+            && package.made.is_some()
+        {
+            one.package =
+                judge.complete(package, cancel).map_err(|error| format!("{}: {error}", shown(&one.path)));
+        }
+    }
 }
 
 fn summarize(examined: &[Examined]) -> Summary {
