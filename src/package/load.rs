@@ -7,7 +7,7 @@ use super::model::Package;
 use super::stash::Stash;
 use super::tree::{Entry, Kind, Tree, read_text};
 use super::trouble::Trouble;
-use super::{cms, dmoj, folder, icpc, kattis, library_checker, yaml};
+use super::{cms, dmoj, folder, folder_pairs, icpc, kattis, library_checker, qduoj, yaml};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
@@ -59,6 +59,9 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
     if library_checker::is_one(&entries) {
         return library_checker::load(&tree, &entries, stash, trouble);
     }
+    if qduoj::is_one(&entries) {
+        return qduoj::load(&tree, &entries, stash, trouble);
+    }
     if cms::is_one(&entries) {
         return cms::load(&tree, &entries, trouble);
     }
@@ -102,7 +105,8 @@ fn version(entries: &[Entry]) -> Result<Option<String>, PackageError> {
 pub fn discover(path: &Path) -> Result<Vec<PathBuf>, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
-    if is_marked(&entries) || holds_tests(&entries) {
+    let paired = folder_pairs::folders(&entries).is_some() || folder_pairs::any(&entries);
+    if is_marked(&entries) || holds_tests(&entries) || paired {
         return Ok(vec![path.to_owned()]);
     }
     let mut found = Vec::new();
@@ -148,7 +152,7 @@ fn search(
         let inside = tree.entries(&entry.path, depth)?;
         let path = path.join(&entry.name);
         let marked = is_marked(&inside);
-        if marked || holds_tests(&inside) {
+        if marked || holds_tests(&inside) || folder_pairs::any(&inside) {
             found.push(Candidate { path, marked });
         } else {
             search(tree, &path, &inside, depth + 1, found)?;
@@ -163,7 +167,9 @@ fn is_marked(entries: &[Entry]) -> bool {
         dmoj::FILE,
         cms::FILE,
     ]);
-    library_checker::is_one(entries) || names.into_iter().any(|name| Tree::find(entries, name).is_some())
+    library_checker::is_one(entries)
+        || qduoj::is_one(entries)
+        || names.into_iter().any(|name| Tree::find(entries, name).is_some())
 }
 
 fn holds_tests(entries: &[Entry]) -> bool {

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `model` | nothing: the model itself, with `program`, `checking`, `groups`, `submitting`, `jury` |
 //! | `load` | which format a directory is in, and which packages lie below one |
-//! | `folder` | a bare folder of tests |
+//! | `folder` | a bare folder of tests, with `folder_pairs` |
 //! | `cms` | CMS's Italian format |
 //! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
@@ -19,6 +19,7 @@
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
 //! | `library_checker` | Library Checker's `info.toml` |
 //! | `making` | nothing: what programs of the package make |
+//! | `qduoj` | QDUOJ's `problem.json` |
 //! | `stash` | archives of packages, and what a package holds in another form |
 //! | `included` | `include/`, what is put beside submissions |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
@@ -31,6 +32,7 @@ mod dmoj;
 mod error;
 mod expectation;
 mod folder;
+mod folder_pairs;
 mod groups;
 mod icpc;
 mod icpc_problem_yaml;
@@ -47,6 +49,7 @@ mod model;
 mod problem_yaml;
 mod program;
 mod programs;
+mod qduoj;
 mod scope;
 mod settings;
 mod stash;
