@@ -6,6 +6,7 @@
 mod client;
 mod host;
 mod package;
+mod verify;
 mod worker;
 
 use std::path::PathBuf;
@@ -14,9 +15,9 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, Submit, SubmitFormat};
 pub use host::{Doctor, Probe, ProbeAction, ProfileName, Run, RunReport};
-pub use worker::{ConfigFormat, FetchFlags, Replay, Worker};
-
 pub use package::{Package, PackageCheck, PackageCommand};
+pub use verify::{Verify, VerifyFormat, VerifyPart};
+pub use worker::{ConfigFormat, FetchFlags, Replay, Worker};
 
 use crate::queue::Document;
 use crate::sandbox::ResourceControl;
@@ -70,6 +71,7 @@ pub enum Command {
     /// Judge one submission, here and now
     Judge(Judge),
     /// Judge a package's own submissions against what each must get
+    #[command(after_help = verify::VERIFY_HELP)]
     Verify(Verify),
     /// Judge what a queue holds until told to stop
     #[command(after_help = WORKER_HELP)]
@@ -175,20 +177,6 @@ impl LimitFlags {
     }
 }
 
-/// `gavel verify`.
-#[derive(Debug, Args)]
-pub struct Verify {
-    /// Packages, or folders of packages
-    #[arg(value_name = "PACKAGE", required = true)]
-    pub packages: Vec<PathBuf>,
-    /// What to print
-    #[arg(short, long, value_enum, default_value_t = VerifyFormat::Human, value_name = "FORMAT")]
-    pub format: VerifyFormat,
-    /// When to stop a submission: first-failure, group or full
-    #[arg(short, long, value_name = "POLICY")]
-    pub policy: Option<Stop>,
-}
-
 /// What `gavel worker --help` ends with.
 const WORKER_HELP: &str = "\
 With --queue stdio, standard input takes one submission a line, as JSON; standard output gives events and, for each \
@@ -268,17 +256,6 @@ pub enum JudgeFormat {
     Json,
     /// Every event as it happens, one JSON object a line
     Ndjson,
-}
-
-/// What `verify` prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VerifyFormat {
-    /// A table a package
-    Human,
-    /// One JSON object
-    Json,
-    /// JUnit XML
-    Junit,
 }
 
 /// What `languages` prints.

@@ -21,49 +21,111 @@ fn validated(scene: &Scene, name: &str, program: &str) -> PathBuf {
     package
 }
 
-fn judged(program: &str) -> Value {
+fn judged(name: &str, program: &str) -> Value {
     let scene = Scene::new();
-    let package = validated(&scene, "check.sh", program);
+    let package = validated(&scene, name, program);
     scene.judge_bash(&package, SUM, &[])
+}
+
+/// Judges with each checker, and demands a judging error of one line that names the checker and says this.
+fn are_judging_errors(checkers: &[(&str, &str, &str)]) -> Vec<Value> {
+    let judge = |(name, program, complaint): &(&str, &str, &str)| {
+        let report = judged(name, program);
+        let found = (&report["verdict"], &report["reason"]);
+        assert_eq!(found, (&"JE".into(), &"checker".into()), "{program}: {report}");
+        let error = report["error"].as_str().unwrap();
+        assert!(error.contains("checker 'output_validators/check"), "{program}: {error}");
+        assert!(error.contains(complaint) && !error.contains('\n'), "{program}: {error}");
+        report
+    };
+    checkers.iter().map(judge).collect()
 }
 
 #[test]
 fn a_checker_that_ends_in_a_way_the_protocol_does_not_know_is_a_judging_error() {
-    for (program, complaint) in [
-        ("exit 0\n", "it exited with code 0, where 42 accepts and 43 rejects"),
+    let name = "check.sh";
+    let reports = are_judging_errors(&[
+        (name, "exit 0\n", "it exited with code 0, where 42 accepts and 43 rejects"),
         (
+            name,
             "echo no such thing >&2\nexit 1\n",
             "it exited with code 1, where 42 accepts and 43 rejects: no such thing",
         ),
-        ("exit 255\n", "it exited with code 255"),
-        ("kill -SEGV $$\n", "it died of signal 11 (SIGSEGV)"),
-        ("kill -KILL $$\n", "it died of signal 9 (SIGKILL)"),
-        ("echo last words >&2; kill -TERM $$\n", "it died of signal 15 (SIGTERM): last words"),
-        ("echo 1 > $3/score.txt; exit 42\n", "it wrote score.txt, and the problem has no custom scores"),
-        ("echo 1 > $3/score.txt; exit 43\n", "yet wrote score.txt"),
+        (name, "exit 255\n", "it exited with code 255"),
+        (name, "kill -SEGV $$\n", "it died of signal 11 (SIGSEGV)"),
+        (name, "echo last words >&2; kill -TERM $$\n", "it died of signal 15 (SIGTERM): last words"),
         (
-            "mkdir $3/teammessage.txt; exit 42\n",
-            "it left feedback/teammessage.txt, which is not a regular file",
+            name,
+            "echo 1 > $3/score.txt; exit 42\n",
+            "it wrote score.txt, and the problem has no custom scores",
         ),
-    ] {
-        let report = judged(program);
-        assert_eq!(
-            (&report["verdict"], &report["reason"]),
-            (&"JE".into(), &"checker".into()),
-            "{program}: {report}"
-        );
-        let error = report["error"].as_str().unwrap();
-        assert!(
-            error.starts_with("test sample/1: checker 'output_validators/check.sh': "),
-            "{program}: {error}"
-        );
-        assert!(error.contains(complaint) && !error.contains('\n'), "{program}: {error}");
+        (name, "echo 1 > $3/score.txt; exit 43\n", "yet wrote score.txt"),
+        ("check.py", "int('x')\n", "it exited with code 1, where 42 accepts"),
+        ("check/run", "#!/no/such/interpreter\n", "it cannot be started"),
+        ("check.sh", "exec 1>&- 2>&- 0<&-; exec -a x /no/such/program\n", "it exited with code 127"),
+    ]);
+    for report in reports {
+        assert!(report["error"].as_str().unwrap().starts_with("test sample/1: "), "{report}");
     }
 }
 
 #[test]
+fn what_a_checker_leaves_in_the_feedback_directory_is_read_with_care() {
+    let name = "check.sh";
+    are_judging_errors(&[
+        (
+            name,
+            "mkdir $3/teammessage.txt; exit 42\n",
+            "it left feedback/teammessage.txt, which is not a regular file",
+        ),
+        (
+            name,
+            "head -c 1G /dev/zero > $3/judgemessage.txt; exit 42\n",
+            "judgemessage.txt, which has more than 1MiB",
+        ),
+        (
+            name,
+            "truncate -s 1048577 $3/teammessage.txt; exit 43\n",
+            "teammessage.txt, which has more than 1MiB",
+        ),
+        (name, "head -c 100 /dev/urandom > $3/score.txt; exit 42\n", "the problem has no custom scores"),
+        (name, "echo x > $3/nextpass.in; exit 43\n", "yet wrote nextpass.in"),
+    ]);
+    // What means nothing is left alone, however much of it there is.
+    for program in [
+        "cd $3; for i in $(seq 20000); do : > f$i; done 2> /dev/null; exit 43\n",
+        "mkdir -p $3/a/b/c/d; echo x > $3/a/b/score.txt; chmod 0 $3/a; exit 43\n",
+        "printf '\\377\\376\\000\\033[31m' > $3/teammessage.txt; exit 43\n",
+        "rmdir $3; exit 43\n",
+        "ln -s / $3/x 2> /dev/null; mkfifo $3/y 2> /dev/null; exit 43\n",
+    ] {
+        let report = judged(name, program);
+        assert_eq!(report["verdict"], "WA", "{program}: {report}");
+    }
+}
+
+#[test]
+fn a_checker_that_kills_itself_is_a_judging_error_whatever_the_signal() {
+    let scene = Scene::new();
+    let package = validated(
+        &scene,
+        "check.py",
+        "import os, sys\nos.kill(os.getpid(), int(open(sys.argv[1]).read()))\nsys.exit(42)\n",
+    );
+    // Not those that stop a process, nor those that Python or the kernel ignores.
+    let signals = (1..32).filter(|signal| !matches!(signal, 2 | 13 | 17..=23 | 25 | 28)).chain([34, 64]);
+    for signal in signals.clone() {
+        scene.write(&format!("sum/data/secret/signal-{signal:02}.in"), format!("{signal}\n"));
+        scene.write(&format!("sum/data/secret/signal-{signal:02}.ans"), "\n");
+    }
+    let report = scene.judge_bash(&package, "read a\n", &["--tests", "secret/signal-*", "--policy", "full"]);
+    assert_eq!(verdicts(&report), vec!["JE"; signals.count()], "{report}");
+    assert!(report["error"].as_str().unwrap().contains("it died of signal 1 (SIGHUP)"), "{report}");
+}
+
+#[test]
 fn a_checker_that_goes_beyond_its_limits_is_a_judging_error() {
-    for (name, program, complaint) in [
+    are_judging_errors(&[
         ("check.sh", "while :; do :; done\n", "it used more CPU time than 1.000 s"),
         ("check.sh", "yes\nexit 42\n", "it wrote more than 1MiB"),
         ("check.py", "x = bytearray(200 << 20)\nraise SystemExit(42)\n", "more memory than"),
@@ -73,22 +135,13 @@ fn a_checker_that_goes_beyond_its_limits_is_a_judging_error() {
             "sleep 600 & yes > /dev/null & while :; do :; done\n",
             "it used more CPU time than 1.000 s",
         ),
-    ] {
-        let scene = Scene::new();
-        let package = validated(&scene, name, program);
-        let report = scene.judge_bash(&package, SUM, &[]);
-        assert_eq!(
-            (&report["verdict"], &report["reason"]),
-            (&"JE".into(), &"checker".into()),
-            "{program}: {report}"
-        );
-        assert!(report["error"].as_str().unwrap().contains(complaint), "{program}: {report}");
-    }
+        ("check.sh", "bomb() { bomb | bomb & }; bomb; while :; do :; done\n", "it "),
+    ]);
 }
 
 #[test]
 fn a_checker_that_cannot_be_made_is_a_judging_error_before_any_test_runs() {
-    for (name, program, complaint) in [
+    let reports = are_judging_errors(&[
         ("check.c", "int main(void) { return fortytwo; }\n", "does not compile as c17: "),
         ("check.py", "def :\n", "does not compile as python3: "),
         ("check.xyz", "42\n", "its language is not known"),
@@ -99,21 +152,13 @@ fn a_checker_that_cannot_be_made_is_a_judging_error_before_any_test_runs() {
         ),
         ("check/build", "#!/bin/sh\ntrue\n", "its build script made no file 'run'"),
         ("check/build", "#!/bin/sh\nln -s /etc/passwd run\n", "'run', which is a symbolic link"),
-    ] {
-        let scene = Scene::new();
-        let package = validated(&scene, name, program);
-        let report = scene.judge_bash(&package, SUM, &[]);
-        assert_eq!(
-            (&report["verdict"], &report["reason"]),
-            (&"JE".into(), &"checker".into()),
-            "{name}: {report}"
-        );
-        let error = report["error"].as_str().unwrap();
+    ]);
+    for report in reports {
         assert!(
-            error.starts_with("checker 'output_validators/check") && error.contains(complaint),
-            "{name}: {error}"
+            report["error"].as_str().unwrap().starts_with("checker 'output_validators/check"),
+            "{report}"
         );
-        assert_eq!(report["tests"], Value::Array(Vec::new()), "{name}: {report}");
+        assert_eq!(report["tests"], Value::Array(Vec::new()), "{report}");
     }
 }
 

@@ -239,9 +239,8 @@ fn a_compiler_gets_the_flags_of_the_package() {
 fn a_checker_of_an_older_standard_compiles_all_the_same() {
     let scene = Scene::new();
     let judge = judge(&scene);
-    // C++20 took this away.
-    let checker = "struct Pair { int a; Pair() {} ~Pair() throw() {} };\n#include <cstdlib>\n\
-                   #if __cplusplus > 201703L\n#error too new\n#endif\nint main() { std::exit(42); }\n";
+    // C++17 took this away.
+    let checker = "#include <cstdlib>\nvoid leave() throw(int) { std::exit(42); }\nint main() { leave(); }\n";
     let package = package(&scene, Protocol::Kattis, &[("check.cpp", checker)], &[]);
     let report = judged(&judge, &package, SUM);
     assert_eq!(report.verdict, Verdict::AC, "{report:?}");
@@ -277,4 +276,51 @@ fn the_package_of_a_checked_problem_is_told_by_its_checker() {
     let other = package(&scene, Protocol::Kattis, &[("check.sh", "exit 43\n")], &[]);
     assert_ne!(before, digest(&other));
     assert!(Path::new(text(&scene.path("sum"))).is_dir());
+}
+
+#[test]
+fn a_runtime_that_dies_of_an_error_has_judged_nothing() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let java = "public class Check { public static void main(String[] a) { Integer.parseInt(\"x\"); } }\n";
+    let print_and_reject = "import sys, traceback\ntry: int('x')\nexcept ValueError: traceback.print_exc()\n\
+                            print('wrong answer not a number', file=sys.stderr)\nsys.exit(1)\n";
+    let testlib = Protocol::Testlib;
+    for (protocol, name, program, complaint) in [
+        (testlib, "check.py", "int('x')\n", "it crashed (exit code 1): ValueError: invalid literal"),
+        (
+            testlib,
+            "check.py",
+            "import sys\nsys.exit(2 // 0)\n",
+            "it crashed (exit code 1): ZeroDivisionError",
+        ),
+        (
+            Protocol::Dmoj(DmojKind::Default),
+            "check.py",
+            "None.x\n",
+            "it crashed (exit code 1): AttributeError",
+        ),
+        (Protocol::Dmoj(DmojKind::Peg), "check.js", "null.x\n", "it crashed (exit code 1): Node.js"),
+        (testlib, "Check.java", java, "it crashed (exit code 1): Exception in thread \\\"main\\\""),
+        (testlib, "check.lua", "error('no')\n", "it crashed (exit code 1): lua5.4: "),
+        (
+            testlib,
+            "check.ml",
+            "let () = failwith \"no\"\n",
+            "it crashed (exit code 2): Fatal error: exception",
+        ),
+        (testlib, "check.py", "import sys\nsys.exit('wrong answer')\n", ""),
+        (testlib, "check.py", print_and_reject, ""),
+    ] {
+        let package = package(&scene, protocol, &[(name, program)], &[]);
+        let report = judged(&judge, &package, SUM);
+        let (verdict, reason) = (first(&report).verdict, first(&report).reason);
+        if complaint.is_empty() {
+            assert_eq!((verdict, reason), (Verdict::WA, None), "{program}: {report:?}");
+        } else {
+            assert_eq!((verdict, reason), (Verdict::JE, Some(Reason::Checker)), "{program}: {report:?}");
+            let message = &first(&report).message;
+            assert!(message.contains(complaint), "{program}: {message}");
+        }
+    }
 }

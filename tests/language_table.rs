@@ -98,6 +98,10 @@ fn every_rule_is_enforced_with_place_key_and_accepted_forms() {
             "artifact",
             &["'binary' is unknown", "\"executable\", \"directory\", \"sources\""],
         ),
+        (r#"joins = "linked""#, "joins", &["'linked' is unknown", "\"listed\", \"found\", \"never\""]),
+        (r#"crash = "panic""#, "crash", &["invalid type: string", "a list"]),
+        (r#"crash = [""]"#, "crash", &["it is empty"]),
+        (r#"crash = ["a\u0001"]"#, "crash", &["control characters"]),
         (r#"run = []"#, "run", &["empty"]),
         (r#"run = ["own"]"#, "run", &["{exe} is missing"]),
         (r#"run = ["{exe}", "{source}"]"#, "run", &["'{source}' is no placeholder here"]),
@@ -291,6 +295,8 @@ fn the_built_in_table_has_the_promised_languages() {
     let table = Table::built_in().unwrap();
     for id in [
         "c17",
+        "cpp11",
+        "cpp14",
         "cpp17",
         "cpp20",
         "cpp23",

@@ -67,7 +67,11 @@ fn one_wrong_file_is_refused_with_its_name_and_key() {
         ("problem.yaml", "name: x: y", ["problem.yaml:1", "YAML"]),
         ("problem.yaml", "*x", ["problem.yaml", "YAML"]),
         ("problem.yaml", &huge, ["problem.yaml", "larger than 1024 KiB"]),
-        ("problem.yaml", "type: scoring", ["problem.yaml:1", "type: 'scoring' is not supported"]),
+        (
+            "problem.yaml",
+            "type: scoring\ngrading: {objective: best}",
+            ["problem.yaml:2: grading.objective", "'best' is not an objective"],
+        ),
         ("problem.yaml", "type: quiz", ["problem.yaml:1", "'quiz' is not a type"]),
         (
             "problem.yaml",
@@ -80,7 +84,7 @@ fn one_wrong_file_is_refused_with_its_name_and_key() {
             ["problem.yaml:1: validation", "a program in output_validators"],
         ),
         ("problem.yaml", "validation: none", ["problem.yaml:1", "use default or custom"]),
-        ("problem.yaml", "validation: custom score", ["validation", "'custom score' is not supported"]),
+        ("problem.yaml", "validation: custom scores", ["validation", "'scores' is not a part of it"]),
         (
             "data/testdata.yaml",
             "output_validator_flags: {name: mine, flags: x}",
@@ -103,7 +107,7 @@ fn one_wrong_file_is_refused_with_its_name_and_key() {
         (
             "data/testdata.yaml",
             "grading: custom",
-            ["data/testdata.yaml:1", "a custom grader is not supported"],
+            ["data/testdata.yaml:1: grading", "a program in graders, and there is none"],
         ),
         ("data/testdata.yaml", "grader_flags: ignore_sample", ["data/testdata.yaml:1", "grader_flags"]),
         ("data/secret/testdata.yaml", "\non_reject: maybe", ["secret/testdata.yaml:2", "on_reject"]),
@@ -292,13 +296,13 @@ fn what_is_no_package_at_all_is_refused() {
 }
 
 #[test]
-fn formats_that_are_not_read_yet_are_refused_by_their_file() {
-    for (file, part) in [("problem.xml", "a Polygon package")] {
+fn a_broken_file_of_another_format_does_not_make_a_bare_folder() {
+    for (file, part) in [("problem.xml", "it is not the XML expected"), ("init.yml", "test_cases")] {
         let directory = tempfile::tempdir().unwrap();
         for name in [file, "1.in", "1.out"] {
             write(directory.path(), name, "");
         }
-        assert_refused(directory.path(), &[file, part, "supported today"]);
+        assert_refused(directory.path(), &[file, part]);
     }
 }
 

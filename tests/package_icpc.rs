@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use gavel::checker::{Comparator, CustomScore, Protocol, TokenOptions};
 use gavel::package::{
-    Aggregation, Check, Format, Interaction, Member, MultiPass, Package, ScoreRange, SubmissionKind,
+    Aggregation, Check, Format, Interaction, Member, MultiPass, Package, ScoreRange, Stash, SubmissionKind,
     TimeLimit, ValidatorArguments, load,
 };
+use gavel::sandbox::CancelToken;
 use gavel::verdict::Verdict::{AC, MLE, OLE, RTE, SV, TLE, WA, WTL};
 use tempfile::TempDir;
 
@@ -284,7 +285,7 @@ fn what_is_wrong_is_refused_with_file_and_key() {
         (
             "constants: {most: 5}\n",
             vec![("submissions/accepted/b.py", "print({{most}})\n")],
-            "b.py: the constant 'most' in a program is not supported",
+            "b.py: a constant in a program where there is no cache is not supported",
         ),
         ("submissions: 5\n", vec![], "problem.yaml:4: submissions: it is not a key"),
     ] {
@@ -292,4 +293,42 @@ fn what_is_wrong_is_refused_with_file_and_key() {
         let error = load(directory.path()).unwrap_err().to_string();
         assert!(error.contains(expected) && !error.contains('\n'), "{expected}: {error}");
     }
+}
+
+#[test]
+fn constants_are_put_into_programs_and_settings_and_nothing_else() {
+    let files = [
+        ("submissions/accepted/b.py", "print({{SUM}} + {{SUM.WORD}})\n"),
+        ("output_validator/v.py", "# {{SUM}}\n"),
+        ("include/python3/data.py", "x = '{{OTHER}}{{SUM.value}}'\n"),
+        ("data/secret/test_group.yaml", "output_validator_args: ['{{SUM}}']\n"),
+        ("data/secret/2.in", "{{SUM}}\n"),
+        ("data/secret/2.ans", "{{SUM}}\n"),
+    ];
+    let directory = package("constants: {SUM: {value: 7.0, WORD: seven}}\n", &files);
+    let cache = tempfile::tempdir().unwrap();
+    let stash = Stash::open(cache.path(), CancelToken::new().unwrap()).unwrap();
+    let package = stash.load(directory.path()).unwrap();
+    let text = |path: &Path| fs::read_to_string(path).unwrap();
+    let submission = package.submissions.iter().find(|one| one.name == "accepted/b.py").unwrap();
+    assert_eq!(text(&submission.files[0]), "print(7.0 + seven)\n");
+    assert_eq!(submission.files[0].file_name().unwrap(), "b.py");
+    assert_eq!(text(&package.checkers[0].program.files[0].path), "# 7.0\n");
+    assert_eq!(text(&package.includes[0].files[0].path), "x = '{{OTHER}}7.0'\n");
+    let last = test(&package, "secret/2");
+    assert_eq!(last.check, Check::Program { checker: 0, arguments: vec!["7.0".to_owned()] });
+    assert_eq!(text(&last.input), "{{SUM}}\n");
+    assert_eq!(text(&directory.path().join("submissions/accepted/b.py")), files[0].1);
+}
+
+#[test]
+fn samples_alone_can_be_judged_and_a_broken_input_validator_keeps_nobody_from_it() {
+    let directory = package("", &[("input_validators/v.py", "")]);
+    fs::remove_dir_all(directory.path().join("data/secret")).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", directory.path().join("input_validators/w.py")).unwrap();
+    let package = load(directory.path()).unwrap();
+    assert_eq!(package.tests.len(), 1);
+    let said = |text: &str| package.warnings.iter().any(|warning| warning.contains(text));
+    assert!(said("data/secret: there are no tests in it"), "{:?}", package.warnings);
+    assert!(said("no input validators of this folder are run"), "{:?}", package.warnings);
 }

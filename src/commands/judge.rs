@@ -144,11 +144,16 @@ fn human(report: &Report, table: &Table) -> String {
         text.push_str("\n\n");
     }
     if !report.tests.is_empty() {
-        let mut tests = output::table(&["test", "verdict", ">CPU", ">wall", ">memory", ">output", "message"]);
+        let is_scored = report.tests.iter().any(|test| test.score.is_some());
+        let mut columns = vec!["test", "verdict", ">CPU", ">wall", ">memory", ">output", "message"];
+        if is_scored {
+            columns.insert(2, ">score");
+        }
+        let mut tests = output::table(&columns);
         for test in &report.tests {
             let ran = !matches!(test.verdict, Verdict::SK | Verdict::CX);
             let figure = |text: String| if ran { text } else { "-".to_owned() };
-            tests.add_row(vec![
+            let mut row = vec![
                 comfy_table::Cell::new(output::one_line(&test.name)),
                 output::verdict_cell(test.verdict),
                 comfy_table::Cell::new(figure(output::milliseconds(test.cpu_ms))),
@@ -156,9 +161,26 @@ fn human(report: &Report, table: &Table) -> String {
                 comfy_table::Cell::new(figure(output::kibibytes(test.memory_kib))),
                 comfy_table::Cell::new(figure(format!("{} B", test.output_bytes))),
                 comfy_table::Cell::new(output::one_line(message(test))),
-            ]);
+            ];
+            if is_scored {
+                row.insert(2, comfy_table::Cell::new(output::score(test.score)));
+            }
+            tests.add_row(row);
         }
         text.push_str(&tests.trim_fmt());
+        text.push_str("\n\n");
+    }
+    if report.groups.iter().any(|group| group.score.is_some()) {
+        let mut groups = output::table(&["group", "verdict", ">score", "range"]);
+        for group in &report.groups {
+            groups.add_row(vec![
+                comfy_table::Cell::new(output::one_line(&group.name)),
+                output::verdict_cell(group.verdict),
+                comfy_table::Cell::new(output::score(group.score)),
+                comfy_table::Cell::new(group.range.map_or_else(String::new, output::range)),
+            ]);
+        }
+        text.push_str(&groups.trim_fmt());
         text.push_str("\n\n");
     }
     text.push_str(&summary(report, table));
@@ -176,7 +198,13 @@ pub(super) fn summary(report: &Report, table: &Table) -> String {
     if let Some(reason) = report.reason {
         line.push_str(&format!(" ({})", reason.id()));
     }
-    if let Some(first) = &report.first_failure {
+    if let Some(score) = report.score {
+        line.push_str(&format!(", score {}", output::score(Some(score))));
+        if let Some(range) = report.range {
+            line.push_str(&format!(" ({})", output::range(range)));
+        }
+    }
+    if let Some(first) = report.first_failure.as_ref().filter(|_| report.verdict != Verdict::AC) {
         line.push_str(&format!(" on {}", output::one_line(first)));
     }
     if !report.compile.ok {

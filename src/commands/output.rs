@@ -15,6 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::CommandError;
 use super::log_writer::LogWriter;
 use crate::cli::{Color, Global};
+use crate::report::RangeReport;
 use crate::verdict::Verdict;
 
 static COLOR: OnceLock<Color> = OnceLock::new();
@@ -180,6 +181,24 @@ pub(crate) fn kibibytes(value: u64) -> String {
     #[allow(clippy::cast_precision_loss)] // Shown with one decimal.
     let mib = value as f64 / 1024.0;
     format!("{mib:.1} MiB")
+}
+
+/// A score as a person reads it, with at most six decimal places.
+pub(crate) fn score(score: Option<f64>) -> String {
+    let Some(score) = score else { return "-".to_owned() };
+    let text = format!("{score:.6}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+}
+
+/// Possible scores.
+pub(crate) fn range(range: RangeReport) -> String {
+    match (range.min, range.max) {
+        (Some(min), Some(max)) => format!("{} to {}", score(Some(min)), score(Some(max))),
+        (Some(min), None) => format!("from {}", score(Some(min))),
+        (None, Some(max)) => format!("up to {}", score(Some(max))),
+        (None, None) => String::new(),
+    }
 }
 
 /// A bar on standard error, seen only on a terminal and only once a second has gone by.

@@ -1,13 +1,13 @@
 //! The boxes of one slot, kept from run to run.
 //!
 //! A box costs milliseconds to make and a fraction of one to use again, so each slot keeps the few it used
-//! last. All of them sit on the slot's core; only one runs at a time, since whoever uses the pool holds the
-//! slot.
+//! last. All of them sit on the slot's core; those that run at once belong to one test, since whoever uses the pool holds
+//! the slot.
 
 use crate::sandbox::{BoxHandle, Sandbox, SandboxError, Shape};
 
 /// Boxes kept per slot: compile boxes, and the run boxes of the languages and checkers in use just now.
-const KEPT: usize = 6;
+const KEPT: usize = 8;
 
 /// The boxes of one slot.
 #[derive(Debug)]

@@ -28,11 +28,11 @@ use crate::sandbox::{
 use crate::units::Bytes;
 
 /// Name of the output under judgement in the checker's work directory.
-const OUTPUT: &str = "output";
+pub(super) const OUTPUT: &str = "output";
 /// Name of the feedback directory there.
-const FEEDBACK: &str = "feedback";
+pub(super) const FEEDBACK: &str = "feedback";
 /// Bytes read of what a checker says.
-const SAID_LIMIT: u64 = 64 << 10;
+pub(super) const SAID_LIMIT: u64 = 64 << 10;
 
 /// The checkers of a package that the tests to be run need, compiled.
 #[derive(Debug, Default)]
@@ -98,21 +98,48 @@ pub(super) fn ask(
     let judge = checked.judge;
     judge.preload(&checked.test.answer);
     judge.in_box(&tool.shape, cancel, |sandbox_box| {
-        sandbox_box.attach(PROGRAM, tool.directory())?;
-        let began = Instant::now();
-        let said = run(checked, tool, checker, output, sandbox_box, cancel)?;
-        if said.outcome.exit == Exit::Signal(libc::SIGKILL) && said.outcome.stopped.is_empty() {
-            judge.host_memory.has_spared_what_began(began)?;
+        let files = show_files(checked.inputs, checked.test, sandbox_box)?;
+        if checker.protocol.reads_output_from_stdin() {
+            artifacts::make_directory(sandbox_box.workspace(), FEEDBACK)?;
         }
-        let code = exit_code(tool, &said)?;
-        let feedback = read_feedback(sandbox_box.workspace())
-            .map_err(|problem| Fault::Checker(format!("{}: {problem}", tool.name)))?;
-        let finished = Finished { code, stdout: &said.stdout, stderr: &said.stderr, feedback: &feedback };
-        checker
-            .protocol
-            .interpret(&finished, checker.scores)
-            .map_err(|broken| Fault::Checker(format!("{}: {broken}", tool.name)))
+        let (opinion, _) = ask_in_box(checked, tool, checker, &files, output, sandbox_box, cancel)?;
+        Ok(opinion)
     })
+}
+
+/// As [`ask`], in a box that has its files at these paths, and its feedback directory. Also says whether it wants
+/// another pass.
+///
+/// # Errors
+/// As those of [`ask`].
+pub(super) fn ask_in_box(
+    checked: &Checked<'_>,
+    tool: &Tool,
+    checker: &CheckerProgram,
+    files: &[String; 2],
+    output: &mut Capture,
+    sandbox_box: &mut BoxHandle,
+    cancel: &[&CancelToken],
+) -> Result<(Opinion, bool), Fault> {
+    sandbox_box.attach(PROGRAM, tool.directory())?;
+    let began = Instant::now();
+    let said = run(checked, tool, checker, files, output, sandbox_box, cancel)?;
+    if said.outcome.exit == Exit::Signal(libc::SIGKILL) && said.outcome.stopped.is_empty() {
+        checked.judge.host_memory.has_spared_what_began(began)?;
+    }
+    let code = exit_code(tool, &said)?;
+    if code != 0 && !checker.protocol.has_codes_of_its_own() {
+        refuse_crash(tool, code, &said.stderr)?;
+    }
+    let most = tool.limits.output.unwrap_or(Bytes(u64::MAX));
+    let feedback = read_feedback(sandbox_box.workspace(), most)
+        .map_err(|problem| Fault::Checker(format!("{}: {problem}", tool.name)))?;
+    let finished = Finished { code, stdout: &said.stdout, stderr: &said.stderr, feedback: &feedback };
+    let opinion = checker
+        .protocol
+        .interpret(&finished, checker.scores)
+        .map_err(|broken| Fault::Checker(format!("{}: {broken}", tool.name)))?;
+    Ok((opinion, feedback.next_pass))
 }
 
 /// What a run of a tool left.
@@ -126,22 +153,17 @@ fn run(
     checked: &Checked<'_>,
     tool: &Tool,
     checker: &CheckerProgram,
+    [input, answer]: &[String; 2],
     output: &mut Capture,
     sandbox_box: &mut BoxHandle,
     cancel: &[&CancelToken],
 ) -> Result<Said, Fault> {
     let judge = checked.judge;
-    let [input, answer] = show_files(checked, sandbox_box)?;
     let output_path = format!("{WORKSPACE}/{OUTPUT}");
-    let paths = CheckerPaths {
-        input: &input,
-        output: &output_path,
-        answer: &answer,
-        feedback: &format!("{WORKSPACE}/{FEEDBACK}/"),
-    };
+    let paths =
+        CheckerPaths { input, output: &output_path, answer, feedback: &format!("{WORKSPACE}/{FEEDBACK}/") };
     let unreadable = |error: io::Error| Fault::file("read the output of", &checked.test.input, error);
     let stdin = if checker.protocol.reads_output_from_stdin() {
-        artifacts::make_directory(sandbox_box.workspace(), FEEDBACK)?;
         output.open().map_err(unreadable)?
     } else {
         let mut reader = output.reader().map_err(unreadable)?;
@@ -173,23 +195,27 @@ fn run(
         },
         cancel,
     )?;
-    let read = |capture: &mut Capture| -> Result<Vec<u8>, Fault> {
-        let mut bytes = Vec::new();
-        let read = capture.reader().and_then(|mut reader| reader.read_to_end(&mut bytes));
-        read.map_err(|error| Fault::file("read", &judge.spill, error))?;
-        Ok(bytes)
-    };
-    let (stdout, stderr) = (read(&mut stdout)?, read(&mut stderr)?);
+    let (stdout, stderr) = (bytes_of(judge, &mut stdout)?, bytes_of(judge, &mut stderr)?);
     Ok(Said { outcome, stdout, stderr })
+}
+
+/// What was kept of a stream.
+pub(super) fn bytes_of(judge: &Judge, capture: &mut Capture) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    let read = capture.reader().and_then(|mut reader| reader.read_to_end(&mut bytes));
+    read.map_err(|error| Fault::file("read", &judge.spill, error))?;
+    Ok(bytes)
 }
 
 /// The paths of input and answer inside the box: where the package is shown or, for files that the box's own user may
 /// not read there, copies in the work directory.
-fn show_files(checked: &Checked<'_>, sandbox_box: &mut BoxHandle) -> Result<[String; 2], Fault> {
-    let test = checked.test;
+pub(super) fn show_files(
+    inputs: &Inputs,
+    test: &Test,
+    sandbox_box: &mut BoxHandle,
+) -> Result<[String; 2], Fault> {
     let files = [("input", &test.input), ("answer", &test.answer)];
-    let directory =
-        checked.inputs.directory_of(&test.answer).or_else(|| checked.inputs.directory_of(&test.input));
+    let directory = inputs.directory_of(&test.answer).or_else(|| inputs.directory_of(&test.input));
     let shown =
         files.map(|(_, path)| directory.and_then(|directory| Inputs::readable_by_all(directory, path)));
     if let (Some(directory), true) = (directory, shown.iter().any(Option::is_some)) {
@@ -253,10 +279,25 @@ pub(super) fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
     Err(Fault::Checker(format!("{}: {what}{last}", tool.name)))
 }
 
+/// Refuses the exit code of a runtime whose program died: under some protocols it is one that rejects.
+///
+/// # Errors
+/// When the checker's last words are its runtime's.
+pub(super) fn refuse_crash(tool: &Tool, code: i32, stderr: &[u8]) -> Result<(), Fault> {
+    let text = String::from_utf8_lossy(stderr);
+    match tool.last_words(&text) {
+        None => Ok(()),
+        Some(words) => {
+            let words: String = words.trim().chars().take(200).flat_map(char::escape_debug).collect();
+            Err(Fault::Checker(format!("{}: it crashed (exit code {code}): {words}", tool.name)))
+        }
+    }
+}
+
 /// The files of the feedback directory that mean something. What lies there was made by a program from outside: nothing
 /// is followed or waited for.
-fn read_feedback(workspace: BorrowedFd<'_>) -> Result<Feedback, String> {
-    let read = |name: &str| read_feedback_file(workspace, name);
+pub(super) fn read_feedback(workspace: BorrowedFd<'_>, most: Bytes) -> Result<Feedback, String> {
+    let read = |name: &str| read_feedback_file(workspace, name, most);
     Ok(Feedback {
         judge_message: read("judgemessage.txt")?,
         team_message: read("teammessage.txt")?,
@@ -266,25 +307,38 @@ fn read_feedback(workspace: BorrowedFd<'_>) -> Result<Feedback, String> {
     })
 }
 
-fn read_feedback_file(workspace: BorrowedFd<'_>, name: &str) -> Result<Option<Vec<u8>>, String> {
-    let how = OpenHow::new()
-        .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY)
-        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
-    let wrong = |problem: &str| format!("it left {FEEDBACK}/{name}, {problem}");
-    let file = match openat2(workspace, Path::new(&format!("{FEEDBACK}/{name}")), how) {
-        Ok(file) => File::from(file),
-        // Without a feedback directory, or in one that the checker removed, there is nothing.
-        Err(Errno::ENOENT) => return Ok(None),
-        Err(errno) => return Err(wrong(&format!("which cannot be opened: {}", errno.desc()))),
-    };
-    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-        return Err(wrong("which is not a regular file"));
+fn read_feedback_file(workspace: BorrowedFd<'_>, name: &str, most: Bytes) -> Result<Option<Vec<u8>>, String> {
+    let below = format!("{FEEDBACK}/{name}");
+    let Some(file) = open_left(workspace, &below)? else { return Ok(None) };
+    let wrong = |problem: &str| format!("it left {below}, {problem}");
+    let metadata = file.metadata().map_err(|error| wrong(&format!("which cannot be read: {error}")))?;
+    if metadata.len() > most.0 {
+        return Err(wrong(&format!("which has more than {most}")));
     }
     let mut bytes = Vec::new();
     file.take(SAID_LIMIT)
         .read_to_end(&mut bytes)
         .map_err(|error| wrong(&format!("which cannot be read: {error}")))?;
     Ok(Some(bytes))
+}
+
+/// Opens a file that a program left in its work directory; `None` where there is none.
+pub(super) fn open_left(workspace: BorrowedFd<'_>, name: &str) -> Result<Option<File>, String> {
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+    let wrong = |problem: &str| format!("it left {name}, {problem}");
+    let file = match openat2(workspace, Path::new(name), how) {
+        Ok(file) => File::from(file),
+        // Without a feedback directory, or in one that the checker removed, there is nothing.
+        Err(Errno::ENOENT) => return Ok(None),
+        Err(errno) => return Err(wrong(&format!("which cannot be opened: {}", errno.desc()))),
+    };
+    let metadata = file.metadata().map_err(|error| wrong(&format!("which cannot be read: {error}")))?;
+    if !metadata.is_file() {
+        return Err(wrong("which is not a regular file"));
+    }
+    Ok(Some(file))
 }
 
 #[cfg(test)]
@@ -299,7 +353,7 @@ mod tests {
     fn feedback_is_read_from_plain_files_alone() {
         let directory = tempfile::tempdir().unwrap();
         let workspace = File::open(directory.path()).unwrap();
-        let read = |name| read_feedback_file(workspace.as_fd(), name);
+        let read = |name| read_feedback_file(workspace.as_fd(), name, Bytes::mib(1));
         assert_eq!(read("score.txt"), Ok(None));
         let feedback = directory.path().join(FEEDBACK);
         std::fs::create_dir(&feedback).unwrap();
@@ -322,5 +376,8 @@ mod tests {
         std::fs::create_dir(&feedback).unwrap();
         std::fs::rename(directory.path().join("large"), feedback.join("large")).unwrap();
         assert_eq!(read("large").unwrap().unwrap().len() as u64, SAID_LIMIT);
+        let larger = File::options().write(true).open(feedback.join("large")).unwrap();
+        larger.set_len((1 << 20) + 1).unwrap();
+        assert!(read("large").unwrap_err().ends_with("which has more than 1MiB"));
     }
 }

@@ -77,6 +77,24 @@ pub(super) fn of_run(
     }
 }
 
+impl RunLimits {
+    /// Lets programs run on to `factor` times the CPU limit that is held against them; a factor that is not above 1
+    /// changes nothing.
+    pub(super) fn with_overtime(mut self, factor: f64) -> Self {
+        let longer = scale(self.cpu, factor);
+        if longer > self.cpu {
+            self.limits.cpu = Some(longer);
+            self.limits.wall = self.limits.wall.map(|wall| wall.saturating_add(longer - self.cpu));
+        }
+        self
+    }
+
+    /// Whether a program may run on after the CPU limit that is held against it.
+    pub(super) fn has_overtime(&self) -> bool {
+        self.limits.cpu.is_some_and(|cpu| cpu > self.cpu)
+    }
+}
+
 /// What an output may have.
 pub(super) fn output(submission: &Submission, package: &Package, may_raise: bool) -> Bytes {
     choose(submission.limits.output, package.limits.output, may_raise)

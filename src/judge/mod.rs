@@ -13,19 +13,23 @@
 //!
 //! One file a step: `request` checks, `included` adds the package's files, `compile` makes the program (with `toolchain`
 //! and `prepare` before it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks
-//! one test (in a `work_directory`, with `check` where a program decides; `answers` are only checked), `pipeline` runs
-//! them all, `score` makes verdicts and scores of groups, `progress` tells. `slots` and `boxes` say how much runs at once and
-//! where.
+//! one test (in a `work_directory`, with `check` where a program decides and `interact` where one talks with it or it runs in
+//! several passes; `answers` are only checked), `pipeline` runs them all (`equal_tests` once), `score` makes verdicts and
+//! scores of groups, `progress` tells. `slots` and `boxes` say how much runs at once and where. `jury` runs the jury's
+//! programs outside any judging.
 
 mod answers;
 mod artifacts;
 mod boxes;
 mod check;
 mod compile;
+mod equal_tests;
 mod fault;
 mod files;
 mod host_memory;
 mod included;
+mod interact;
+mod jury;
 mod limits;
 mod made;
 mod pipeline;
@@ -43,6 +47,7 @@ mod tool;
 mod toolchain;
 mod work_directory;
 
+pub use jury::{Exhibit, Jury, JuryFault, Regenerated, Validation};
 pub use limits::UNSET_TIME_LIMIT;
 pub use made::NotMade;
 pub use progress::EventSink;
@@ -69,6 +74,7 @@ use answers::Answers;
 use check::Checkers;
 use fault::Fault;
 use host_memory::HostMemory;
+use interact::Counterpart;
 use pipeline::{Entrant, TestRun, Trial};
 use progress::EventSender;
 use request::Request;
@@ -122,6 +128,7 @@ pub struct Judge {
     toolchains: toolchain::Toolchains,
     /// Files read into the page cache already.
     preloaded: Mutex<HashSet<FileState>>,
+    transcripts: Option<PathBuf>,
     may_raise_limits: bool,
     host_memory: HostMemory,
 }
@@ -150,6 +157,7 @@ impl Judge {
             host,
             toolchains: toolchain::Toolchains::default(),
             preloaded: Mutex::new(HashSet::new()),
+            transcripts: settings.transcripts,
             may_raise_limits: settings.may_raise_limits,
             host_memory: HostMemory::watch(control),
         })
@@ -196,10 +204,23 @@ impl Judge {
         events: &EventSink<'_>,
         cancel: &CancelToken,
     ) -> Report {
+        self.judge_in_overtime(submission, package, 1.0, events, cancel)
+    }
+
+    /// As [`Judge::judge`], and with the same verdicts; but a program is let run to `overtime` times its CPU limit, so that
+    /// its report says by how much it is too slow.
+    pub fn judge_in_overtime(
+        &self,
+        submission: &Submission,
+        package: &Package,
+        overtime: f64,
+        events: &EventSink<'_>,
+        cancel: &CancelToken,
+    ) -> Report {
         let events = EventSender::new(submission, &self.host.worker, events);
         let mut report = self.blank_report(submission);
         let judged = catch_unwind(AssertUnwindSafe(|| {
-            self.judge_into(&mut report, submission, package, &events, cancel)
+            self.judge_into(&mut report, submission, package, overtime, &events, cancel)
         }))
         .unwrap_or_else(|panic| Err(Fault::Panic(panic_message(&*panic))));
         match judged {
@@ -283,6 +304,7 @@ impl Judge {
         report: &mut Report,
         submission: &Submission,
         package: &Package,
+        overtime: f64,
         events: &EventSender<'_>,
         cancel: &CancelToken,
     ) -> Result<(), Fault> {
@@ -317,8 +339,8 @@ impl Judge {
         report.phases_ms.fetch = milliseconds(started.elapsed());
 
         let inputs = files::Inputs::of(&self.sandbox, package)?;
-        let trial =
-            Trial { judge: self, package, inputs: &inputs, stop: submission.policy.stop, cancel, events };
+        let stop = submission.policy.stop;
+        let trial = Trial { judge: self, package, inputs: &inputs, stop, overtime, cancel, events };
         match request.language {
             Some(language) => self.judge_program(report, submission, &request, language, &trial),
             None => self.judge_answers(report, submission, &request, &trial),
@@ -357,14 +379,16 @@ impl Judge {
         };
 
         let control = self.sandbox.resource_control();
-        let limits = limits::of_run(submission, package, language, self.may_raise_limits, control);
+        let limits = limits::of_run(submission, package, language, self.may_raise_limits, control)
+            .with_overtime(trial.overtime);
         let output_limit = limits.limits.output.unwrap_or(package.limits.output);
         let checkers = Checkers::make(self, package, &request.tests, output_limit, cancel)?;
+        let counterpart = Counterpart::make(self, package, output_limit, cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());
 
         let started = Instant::now();
         let directory = WorkDirectory::new(package, joined.data(language))?;
-        let runner = Runner::new(language, &program, &limits, directory, &request.tests)?;
+        let runner = Runner::new(language, &program, &limits, counterpart, directory, &request.tests)?;
         let run = TestRun::new(trial, Entrant::Program(&runner), &checkers);
         pipeline::run_all(&run, &request.tests, report)?;
         report.phases_ms.tests = milliseconds(started.elapsed());
@@ -428,27 +452,43 @@ impl Judge {
         cancel: &[&CancelToken],
         mut work: impl FnMut(&mut BoxHandle) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        self.in_boxes(&[shape], cancel, |boxes| match boxes {
+            [only] => work(only),
+            _ => Err(Fault::Panic("one box was asked for".to_owned())),
+        })
+    }
+
+    /// As [`Judge::in_box`], in several boxes of one slot: all on its core, and nobody ever waits for a second slot
+    /// while holding one.
+    fn in_boxes<T>(
+        &self,
+        shapes: &[&Shape],
+        cancel: &[&CancelToken],
+        mut work: impl FnMut(&mut [BoxHandle]) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
         let is_cancelled = || cancel.iter().any(|token| token.is_cancelled());
-        let slot = self.slots.acquire(shape, &is_cancelled).ok_or(Fault::Cancelled)?;
-        let mut boxes = slot.boxes();
+        let first = shapes.first().ok_or_else(|| Fault::Panic("no box was asked for".to_owned()))?;
+        let slot = self.slots.acquire(first, &is_cancelled).ok_or(Fault::Cancelled)?;
+        let mut pool = slot.boxes();
         let mut is_second = false;
         loop {
-            // Out of the pool while it works: a panic or a fault on the way destroys the box with whatever runs or
-            // lies in it.
-            let mut sandbox_box = boxes.take(&self.sandbox, shape)?;
-            let error = match work(&mut sandbox_box) {
+            // Out of the pool while it works: a panic or a fault on the way destroys the boxes with whatever runs or
+            // lies in them.
+            let mut boxes =
+                shapes.iter().map(|shape| pool.take(&self.sandbox, shape)).collect::<Result<Vec<_>, _>>()?;
+            let error = match work(&mut boxes) {
                 Err(Fault::Sandbox(error)) => error,
                 Err(fault @ Fault::Cancelled) => {
-                    boxes.put(sandbox_box);
+                    boxes.into_iter().for_each(|sandbox_box| pool.put(sandbox_box));
                     return Err(fault);
                 }
                 Err(fault) => return Err(fault),
                 done => {
-                    boxes.put(sandbox_box);
+                    boxes.into_iter().for_each(|sandbox_box| pool.put(sandbox_box));
                     return done;
                 }
             };
-            drop(sandbox_box);
+            drop(boxes);
             if is_second || matches!(error, SandboxError::KeeperGone) || is_cancelled() {
                 return Err(error.into());
             }

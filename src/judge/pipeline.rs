@@ -5,12 +5,13 @@
 //! and moot results are dropped even when they came in early, the same verdicts and scores come out whatever ran
 //! faster. What matters, and what comes of it, is [`super::score`]'s.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
 use super::answers::Answers;
 use super::check::Checkers;
+use super::equal_tests::{EqualTests, Way, renamed};
 use super::fault::Fault;
 use super::files::Inputs;
 use super::progress::EventSender;
@@ -31,6 +32,8 @@ pub(super) struct Trial<'a> {
     pub(super) package: &'a Package,
     pub(super) inputs: &'a Inputs,
     pub(super) stop: Stop,
+    /// How many times its CPU limit a program may run, so that its time can be told; 1 outside verification.
+    pub(super) overtime: f64,
     pub(super) cancel: &'a CancelToken,
     pub(super) events: &'a EventSender<'a>,
 }
@@ -57,7 +60,7 @@ pub(super) struct TestRun<'a> {
 
 impl<'a> TestRun<'a> {
     pub(super) fn new(trial: &Trial<'a>, entrant: Entrant<'a>, checkers: &'a Checkers<'a>) -> Self {
-        let Trial { judge, package, inputs, stop, cancel, events } = *trial;
+        let Trial { judge, package, inputs, stop, cancel, events, .. } = *trial;
         Self { judge, package, entrant, checkers, stop, cancel, events, inputs }
     }
 }
@@ -77,6 +80,8 @@ pub(super) fn run_all(run: &TestRun<'_>, tests: &[&Test], report: &mut Report) -
             tests,
             standing,
             grader,
+            equal: EqualTests::among(tests),
+            again: VecDeque::new(),
             next: 0,
             results: vec![None; tests.len()],
             told: 0,
@@ -113,6 +118,9 @@ struct State<'a> {
     tests: &'a [&'a Test],
     standing: Standing<'a>,
     grader: Option<Grader<'a>>,
+    equal: EqualTests,
+    /// Tests that were taken and came back, because the equal one they waited for was stopped.
+    again: VecDeque<usize>,
     /// The next turn nobody has taken.
     next: usize,
     /// By test.
@@ -148,13 +156,19 @@ impl Pipeline<'_> {
 
     fn take(&self) -> Option<(usize, CancelToken)> {
         let mut state = lock(&self.state);
-        while let Some(&index) = self.order.get(state.next) {
-            if self.run.cancel.is_cancelled() {
-                break;
-            }
-            state.next += 1;
+        while !self.run.cancel.is_cancelled() {
+            let Some(index) = state.next_untaken(&self.order) else { break };
             if !state.standing.is_needed(index, View::Known) {
                 continue;
+            }
+            match state.equal.start(index) {
+                Way::Run => {}
+                Way::Wait => continue,
+                Way::Known(result) => {
+                    let result = renamed(*result, self.tests[index]);
+                    state.finish(index, result, self.run, &self.order);
+                    continue;
+                }
             }
             match CancelToken::new() {
                 Ok(token) => {
@@ -172,15 +186,35 @@ impl Pipeline<'_> {
 }
 
 impl State<'_> {
-    /// Takes in a result, stops what it made moot, and tells what is decided now.
+    fn next_untaken(&mut self, order: &[usize]) -> Option<usize> {
+        self.again.pop_front().or_else(|| {
+            let index = *order.get(self.next)?;
+            self.next += 1;
+            Some(index)
+        })
+    }
+
+    /// Takes in a result, also for the tests that are equal, stops what it made moot, and tells what is decided now.
     fn finish(&mut self, index: usize, result: TestResult, run: &TestRun<'_>, order: &[usize]) {
         self.running.remove(&index);
+        for waiting in self.equal.finished(index, &result) {
+            if result.report.verdict == Verdict::CX {
+                self.again.push_back(waiting);
+            } else {
+                let result = renamed(result.clone(), self.tests[waiting]);
+                self.take_in(waiting, result, run, order);
+            }
+        }
+        self.take_in(index, result, run, order);
+    }
+
+    fn take_in(&mut self, index: usize, result: TestResult, run: &TestRun<'_>, order: &[usize]) {
         if self.standing.turn(index) < self.told {
             // It was moot and told as skipped while it was being stopped.
             return;
         }
-        if !matches!(result.report.verdict, Verdict::AC | Verdict::CX) {
-            self.standing.know_rejected(index);
+        if result.report.verdict != Verdict::CX {
+            self.standing.know(index, outcome_of(&result));
         }
         self.results[index] = Some(result);
         self.stop_moot();
@@ -191,8 +225,9 @@ impl State<'_> {
     }
 
     fn stop_moot(&self) {
+        let is_needed = |test: &usize| self.standing.is_needed(*test, View::Known);
         for (running, token) in &self.running {
-            if !self.standing.is_needed(*running, View::Known) {
+            if !is_needed(running) && !self.equal.waiting_for(*running).iter().any(is_needed) {
                 token.cancel();
             }
         }

@@ -16,6 +16,7 @@ use super::check::{self, Checked};
 use super::compile::Program;
 use super::fault::Fault;
 use super::files::open_regular;
+use super::interact::{self, Counterpart};
 use super::limits::RunLimits;
 use super::pipeline::{Entrant, TestRun};
 use super::work_directory::{Output, WorkDirectory};
@@ -23,10 +24,10 @@ use super::{EXECUTABLE, STDERR_LIMIT, environment};
 use crate::checker::{Comparator, Comparison, Grade, Opinion, Score, compare};
 use crate::instruments;
 use crate::language::{Language, Placeholders, expand};
-use crate::package::{Check, Test};
+use crate::package::{Check, Package, Test};
 use crate::report::TestReport;
 use crate::sandbox::{
-    CancelToken, Capture, Command, Exit, Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE,
+    BoxHandle, CancelToken, Capture, Command, Exit, Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE,
 };
 use crate::units::{Bytes, milliseconds};
 use crate::verdict::{Reason, Verdict, decide};
@@ -117,10 +118,11 @@ pub(super) struct Runner<'a> {
     pub(super) language: &'a Language,
     pub(super) program: &'a Program,
     pub(super) limits: &'a RunLimits,
+    pub(super) counterpart: Counterpart<'a>,
     directory: WorkDirectory<'a>,
     argv: Vec<String>,
-    env: Vec<String>,
-    shape: Shape,
+    pub(super) env: Vec<String>,
+    pub(super) shape: Shape,
 }
 
 impl<'a> Runner<'a> {
@@ -130,6 +132,7 @@ impl<'a> Runner<'a> {
         language: &'a Language,
         program: &'a Program,
         limits: &'a RunLimits,
+        counterpart: Counterpart<'a>,
         directory: WorkDirectory<'a>,
         tests: &[&Test],
     ) -> Result<Self, Fault> {
@@ -139,11 +142,17 @@ impl<'a> Runner<'a> {
             language,
             program,
             limits,
+            counterpart,
             directory,
             argv: run_argv(language, program, limits.memory_mib),
             env: environment(language),
             shape,
         })
+    }
+
+    /// Whether a test takes more than one program at a time, or more than one pass.
+    fn is_staged(&self, package: &Package) -> bool {
+        package.passes.is_some() || !matches!(self.counterpart, Counterpart::None)
     }
 }
 
@@ -153,6 +162,9 @@ impl<'a> Runner<'a> {
 /// Whatever is not the contestant's doing.
 pub(super) fn run_test(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) -> Result<TestResult, Fault> {
     match &run.entrant {
+        Entrant::Program(runner) if runner.is_staged(run.package) => {
+            interact::run_test(run, runner, test, cancel)
+        }
         Entrant::Program(runner) => run_program(run, runner, test, cancel),
         Entrant::Answers { answers, limit } => check_answer(run, answers, *limit, test, cancel),
     }
@@ -165,33 +177,75 @@ fn run_program(
     test: &Test,
     cancel: &[&CancelToken],
 ) -> Result<TestResult, Fault> {
-    let judge = run.judge;
-    judge.preload(&test.input);
-    let mut argv = runner.argv.clone();
-    argv.extend_from_slice(&test.arguments);
-    let output_limit = runner.limits.limits.output.unwrap_or_default();
-    let (outcome, mut stdout, file) = judge.in_box(&runner.shape, cancel, |sandbox_box| {
-        let mut stdout = if runner.directory.takes_output_file() {
+    run.judge.preload(&test.input);
+    let ran = run.judge.in_box(&runner.shape, cancel, |sandbox_box| {
+        runner.run_in_box(run, test, run.inputs.open(&test.input)?, sandbox_box, cancel)
+    })?;
+    instruments::tested(&runner.language.id, ran.outcome.wall);
+    let (mut result, mut stdout) = runner.judge_ran(test, ran)?;
+    if result.applied.is_empty() {
+        check(run, &mut result, test, &mut stdout, cancel)?;
+    }
+    result.report.verdict = decide(&result.applied);
+    Ok(result)
+}
+
+/// What a run of the program left.
+pub(super) struct Ran {
+    outcome: Outcome,
+    stdout: Capture,
+    /// The output file, where the problem has one.
+    file: Option<Output>,
+}
+
+impl Runner<'_> {
+    /// argv on that test.
+    pub(super) fn argv_on(&self, test: &Test) -> Vec<String> {
+        self.argv.iter().chain(&test.arguments).cloned().collect()
+    }
+
+    /// Makes a box ready for the program.
+    pub(super) fn prepare(
+        &self,
+        run: &TestRun<'_>,
+        test: &Test,
+        sandbox_box: &mut BoxHandle,
+    ) -> Result<(), Fault> {
+        sandbox_box.attach(PROGRAM, &self.program.directory)?;
+        self.directory.fill(sandbox_box, run.inputs, test)
+    }
+
+    /// Runs the program in a box of its shape; `input` is its standard input where it reads that.
+    ///
+    /// # Errors
+    /// Whatever is not the program's doing.
+    pub(super) fn run_in_box(
+        &self,
+        run: &TestRun<'_>,
+        test: &Test,
+        input: File,
+        sandbox_box: &mut BoxHandle,
+        cancel: &[&CancelToken],
+    ) -> Result<Ran, Fault> {
+        let judge = run.judge;
+        let argv = self.argv_on(test);
+        let output_limit = self.limits.limits.output.unwrap_or_default();
+        let mut stdout = if self.directory.takes_output_file() {
             Capture::at_most(0, &judge.spill)
         } else {
             Capture::whole(&judge.spill)
         };
         let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-        sandbox_box.attach(PROGRAM, &runner.program.directory)?;
-        runner.directory.fill(sandbox_box, run.inputs, test)?;
-        let input = if runner.directory.feeds_standard_input() {
-            run.inputs.open(&test.input)?
-        } else {
-            open_null()?
-        };
+        self.prepare(run, test, sandbox_box)?;
+        let input = if self.directory.feeds_standard_input() { input } else { open_null()? };
         let command = Command {
             argv: &argv,
-            env: &runner.env,
+            env: &self.env,
             directory: WORKSPACE,
             stdin: input.as_fd(),
             stdout: Stream::Capture(&mut stdout),
             stderr: Stream::Capture(&mut stderr),
-            limits: runner.limits.limits.clone(),
+            limits: self.limits.limits.clone(),
         };
         let began = Instant::now();
         let outcome = sandbox_box.run(command, cancel)?;
@@ -203,31 +257,47 @@ fn run_program(
             let text = stderr.head(4096).unwrap_or_default();
             tracing::debug!(test = %test.name, stderr = %text.escape_debug(), "the program failed");
         }
-        let file = runner.directory.take_output(sandbox_box.workspace(), output_limit, &judge.spill)?;
-        Ok((outcome, stdout, file))
-    })?;
-    if outcome.stopped.contains(&Stopped::Cancelled) {
-        return Err(Fault::Cancelled);
-    }
-    instruments::tested(&runner.language.id, outcome.wall);
-    let mut result = TestResult { report: figures(test, &outcome), applied: Vec::new(), score: None };
-    let program = own_file(&argv, &runner.program.directory);
-    judge_outcome(&mut result, &outcome, runner.limits, &argv, program)?;
-    match file {
-        None => {}
-        Some(Output::Written(content)) => {
-            result.report.output_bytes = content.total();
-            stdout = content;
+        if outcome.stopped.contains(&Stopped::Cancelled) {
+            return Err(Fault::Cancelled);
         }
-        Some(Output::TooLarge) => result.reject(Verdict::OLE, too_much_output(output_limit)),
-        Some(Output::Missing(why)) if result.applied.is_empty() => result.reject(Verdict::WA, why),
-        Some(Output::Missing(_)) => {}
+        let file = self.directory.take_output(sandbox_box.workspace(), output_limit, &judge.spill)?;
+        Ok(Ran { outcome, stdout, file })
     }
-    if result.applied.is_empty() {
-        check(run, &mut result, test, &mut stdout, cancel)?;
+
+    /// What a run got before what it wrote is looked at, nothing where it ended well; and what it wrote.
+    ///
+    /// # Errors
+    /// When it was never born, and that is not its fault.
+    pub(super) fn judge_ran(&self, test: &Test, ran: Ran) -> Result<(TestResult, Capture), Fault> {
+        let Ran { outcome, mut stdout, file } = ran;
+        let mut result = self.judge_outcome(test, &outcome)?;
+        match file {
+            None => {}
+            Some(Output::Written(content)) => {
+                result.report.output_bytes = content.total();
+                stdout = content;
+            }
+            Some(Output::TooLarge) => {
+                let limit = self.limits.limits.output.unwrap_or_default();
+                result.reject(Verdict::OLE, too_much_output(limit));
+            }
+            Some(Output::Missing(why)) if result.applied.is_empty() => result.reject(Verdict::WA, why),
+            Some(Output::Missing(_)) => {}
+        }
+        Ok((result, stdout))
     }
-    result.report.verdict = decide(&result.applied);
-    Ok(result)
+
+    /// What a program got for how it ended, nothing where it ended well.
+    ///
+    /// # Errors
+    /// When it was never born, and that is not its fault.
+    pub(super) fn judge_outcome(&self, test: &Test, outcome: &Outcome) -> Result<TestResult, Fault> {
+        let mut result = TestResult { report: figures(test, outcome), applied: Vec::new(), score: None };
+        let argv = self.argv_on(test);
+        let program = own_file(&argv, &self.program.directory);
+        judge_outcome(&mut result, outcome, self.limits, &argv, program)?;
+        Ok(result)
+    }
 }
 
 /// Has checked what was handed in for a test.
@@ -256,12 +326,12 @@ fn too_much_output(limit: Bytes) -> String {
     format!("more output than {limit}")
 }
 
-fn open_null() -> Result<File, Fault> {
+pub(super) fn open_null() -> Result<File, Fault> {
     let path = Path::new("/dev/null");
     File::open(path).map_err(|error| Fault::file("open", path, error))
 }
 
-fn figures(test: &Test, outcome: &Outcome) -> TestReport {
+pub(super) fn figures(test: &Test, outcome: &Outcome) -> TestReport {
     let mut report = blank(test, Verdict::AC);
     report.cpu_ms = milliseconds(outcome.cpu);
     report.wall_ms = milliseconds(outcome.wall);
@@ -315,6 +385,10 @@ fn judge_outcome(
 fn limits_hit(outcome: &Outcome, limits: &RunLimits) -> Vec<(Verdict, String)> {
     let has = |stopped| outcome.stopped.contains(&stopped);
     let mut hit = Vec::new();
+    if limits.has_overtime() && outcome.cpu > limits.cpu {
+        // Whatever else it ran into, it was after the moment at which it would have been stopped.
+        return vec![(Verdict::TLE, format!("more CPU time than {}", seconds(limits.cpu)))];
+    }
     if has(Stopped::Memory) || outcome.memory > limits.memory {
         hit.push((Verdict::MLE, format!("more memory than {}", whole_mib(limits.memory))));
     }
@@ -363,7 +437,7 @@ fn not_started(step: &str, errno: i32, argv: &[String], own_file: bool) -> Resul
 }
 
 /// Has the output checked, by a comparison or by a program.
-fn check(
+pub(super) fn check(
     run: &TestRun<'_>,
     result: &mut TestResult,
     test: &Test,
@@ -384,7 +458,7 @@ fn check(
 }
 
 /// What a checker said, as a result. An output that is right in part is a wrong answer: only scores know parts.
-fn take_in(result: &mut TestResult, opinion: Opinion) {
+pub(super) fn take_in(result: &mut TestResult, opinion: Opinion) {
     result.applied.push(match opinion.grade {
         Grade::Accepted => Verdict::AC,
         Grade::Partial | Grade::Wrong => Verdict::WA,

@@ -51,6 +51,8 @@ pub(super) fn make(
         env: environment(),
         shape: shape(&judge.table, Profile::Managed),
         limits: run_limits(limits.time, limits.memory, limits.output, PROCESSES),
+        // Nothing is known of what they start.
+        crash: Vec::new(),
         program: Program::of_entry(entry, directory, Vec::new()),
     })
 }

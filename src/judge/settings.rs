@@ -23,6 +23,8 @@ pub struct JudgeSettings {
     pub sandbox: sandbox::Settings,
     /// Name of this worker in events and reports.
     pub worker: String,
+    /// Where what programs and interactors say to each other is written down, a file a test; `None` is nowhere.
+    pub transcripts: Option<PathBuf>,
     /// Whether a submission may raise limits above the package's, or only lower them.
     pub may_raise_limits: bool,
 }
@@ -37,6 +39,7 @@ impl JudgeSettings {
             slots: None,
             sandbox: sandbox::Settings::default(),
             worker: host_name(),
+            transcripts: None,
             may_raise_limits: false,
         }
     }

@@ -4,18 +4,19 @@
 //! teaches the pipeline something takes its line out here.
 
 use super::fault::Fault;
-use crate::package::{Check, Interaction, Package, SubmissionKind, Test};
+use crate::package::{Interaction, Package, SubmissionKind};
 
 /// # Errors
 /// [`Fault::Package`] naming the first thing that would be judged wrongly.
 pub(super) fn check(package: &Package) -> Result<(), Fault> {
-    let interacts = |test: &Test| matches!(test.check, Check::Interaction { .. });
     let wants = [
-        (package.interaction != Interaction::None || package.tests.iter().any(interacts), "interaction"),
-        (package.passes.is_some(), "several passes"),
         (
             package.submission_kind == SubmissionKind::Answers && package.interaction != Interaction::None,
             "answers and interaction at once",
+        ),
+        (
+            package.submission_kind == SubmissionKind::Answers && package.passes.is_some(),
+            "answers in several passes",
         ),
     ];
     match wants.into_iter().find(|(wanted, _)| *wanted) {

@@ -20,7 +20,7 @@ use super::artifacts;
 use super::fault::Fault;
 use super::files::Inputs;
 use super::request::Source;
-use crate::package::{Package, Streams, Test};
+use crate::package::{Interaction, Package, Streams, Test};
 use crate::sandbox::{BoxHandle, Capture, Shape};
 use crate::units::Bytes;
 
@@ -31,6 +31,9 @@ pub(super) struct WorkDirectory<'a> {
     /// The submission's and the package's files that no compiler is handed.
     data: Vec<&'a Source>,
 }
+
+/// Standard input and output.
+const STANDARD: &Streams = &Streams { input_file: None, output_file: None };
 
 /// The output file as a run left it.
 #[derive(Debug)]
@@ -63,6 +66,8 @@ impl<'a> WorkDirectory<'a> {
                 )));
             }
         }
+        // What talks with somebody does so through its standard streams, and must never see the input.
+        let streams = if package.interaction == Interaction::None { streams } else { STANDARD };
         Ok(Self { streams, data })
     }
 

@@ -53,6 +53,9 @@ pub struct Language {
     pub compile_limits: CompileLimits,
     /// Built once per machine and toolchain into the cache, shown at `/prepared` when compiling.
     pub prepare: Option<Prepare>,
+    /// How a line of standard error begins that its runtime writes when a program dies of an error that nothing
+    /// caught. The exit code beside it is the runtime's choice, and means nothing.
+    pub crash: Vec<String>,
     /// A program for the self-test: reads two integers from standard input and prints their sum.
     pub hello: String,
 }

@@ -43,6 +43,7 @@ pub(super) struct RawLanguage {
     #[serde(default)]
     pub(super) compile_limits: RawCompileLimits,
     pub(super) prepare: Option<RawPrepare>,
+    pub(super) crash: Option<List>,
     pub(super) hello: Text,
 }
 

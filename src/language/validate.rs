@@ -78,6 +78,7 @@ impl Rules<'_> {
             limits: self.limits(&raw.limits)?,
             compile_limits: self.compile_limits(&raw.compile_limits)?,
             prepare: raw.prepare.as_ref().map(|prepare| self.prepare(prepare)).transpose()?,
+            crash: self.crash(raw.crash.as_ref())?,
             hello: self.hello(&raw.hello)?,
         })
     }
@@ -164,6 +165,15 @@ impl Rules<'_> {
     fn line_mark(&self, mark: &Text) -> Result<String, LanguageError> {
         self.plain_text("line_mark", mark)?;
         Ok(mark.get_ref().trim().to_owned())
+    }
+
+    fn crash(&self, beginnings: Option<&List>) -> Result<Vec<String>, LanguageError> {
+        let mut crash = Vec::new();
+        for beginning in beginnings.into_iter().flat_map(|beginnings| beginnings.get_ref()) {
+            self.plain_text("crash", beginning)?;
+            crash.push(beginning.get_ref().clone());
+        }
+        Ok(crash)
     }
 
     fn artifact(&self, raw: &RawLanguage) -> Result<Artifact, LanguageError> {

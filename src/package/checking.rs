@@ -59,6 +59,8 @@ pub struct Interactor {
     /// How it is called and how it answers. A testlib interactor accepts provisionally: what it wrote to its
     /// output file is then checked by the test's [`Check::Program`], where there is one.
     pub protocol: Protocol,
+    /// Its arguments where the package has an order of its own, as in [`CheckerProgram::call`].
+    pub call: Option<Vec<String>>,
     /// What it may use, apart from the contestant's own limits.
     pub limits: ProgramLimits,
     /// Whether it may, or must, give scores.

@@ -69,8 +69,8 @@ impl Package {
         }
         match &self.interaction {
             Interaction::None => {}
-            Interaction::Interactive(Interactor { program, protocol, limits, scores }) => {
-                say(format!("interactor {} {protocol:?} {limits:?} {scores:?}", made(program)));
+            Interaction::Interactive(Interactor { program, protocol, call, limits, scores }) => {
+                say(format!("interactor {} {protocol:?} {call:?} {limits:?} {scores:?}", made(program)));
             }
             Interaction::Communication(Communication { manager, limits, processes, channel }) => {
                 say(format!("manager {} {limits:?} {processes} {channel:?}", made(manager)));

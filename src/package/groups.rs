@@ -101,7 +101,8 @@ pub enum GroupVerdict {
 /// What a failure means for what comes after it in the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnReject {
-    /// The group is decided (Kattis legacy: `on_reject: break`; DMOJ: `short_circuit`, and within batches).
+    /// The group is decided (Kattis legacy: `on_reject: break`; DMOJ: `short_circuit`, and within batches). Where there are
+    /// scores, a test that gets a part of its points decides nothing (DMOJ: a checker that passed).
     #[default]
     Break,
     /// Everything is run.

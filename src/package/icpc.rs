@@ -12,22 +12,23 @@
 //! Submissions may always write into their work directory, which is theirs alone and gone after the run:
 //! `allow_file_writing: false` is not enforced.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::checking::{Check, CheckerProgram, Interaction, Interactor, MultiPass};
 use super::error::{PackageError, one_line};
 use super::icpc_problem_yaml::{IcpcProblemYaml, parse_icpc_problem_yaml};
 use super::icpc_scoring;
 use super::icpc_tests::Walk;
-use super::jury::Verification;
+use super::jury::{TimeMargins, Verification};
 use super::kattis::{data_folder, short_name};
 use super::model::{Format, Package, PackageLimits, TimeLimit};
 use super::program::JuryProgram;
+use super::stash::Stash;
 use super::submissions::{self, Demands};
 use super::submitting::SubmissionKind;
 use super::time_limit_files::{parse_domjudge_ini, parse_timelimit};
 use super::title;
-use super::tree::{Entry, Kind, Tree, read_at_most, read_text};
+use super::tree::{Entry, Kind, Tree, read_text};
 use super::{included, validators};
 use crate::checker::{CustomScore, Protocol};
 
@@ -41,7 +42,12 @@ pub(super) fn reads(version: &str) -> bool {
 }
 
 /// Loads the package at `tree`, whose own directory holds `entries`.
-pub(super) fn load(tree: &Tree, entries: &[Entry], version: &str) -> Result<Package, PackageError> {
+pub(super) fn load(
+    tree: &Tree,
+    entries: &[Entry],
+    version: &str,
+    stash: Option<&Stash>,
+) -> Result<Package, PackageError> {
     let is_strict = version == STABLE;
     let root = tree.root();
     let file = root.join("problem.yaml");
@@ -55,7 +61,12 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], version: &str) -> Result<Pack
     let validator = output_validator(tree, entries, &problem, is_strict, &mut warnings)?;
     let validation_limits = problem.validation_limits;
     let mut verification = Verification {
-        input_validators: validators::inputs(tree, entries, validation_limits, &mut warnings)?,
+        input_validators: validators::inputs(tree, entries, validation_limits, &mut warnings),
+        margins: TimeMargins {
+            accepted: problem.ac_to_time_limit,
+            rejected: problem.time_limit_to_tle,
+            resolution: problem.time_resolution,
+        },
         ..Verification::default()
     };
     let includes = match Tree::find(entries, "include") {
@@ -112,7 +123,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], version: &str) -> Result<Pack
     if let Some(program) = validator {
         use_validator(&mut package, program, &problem, scores);
     }
-    refuse_constants(&package, &problem)?;
+    problem.constants.apply(&mut package, stash)?;
     if matches!(package.limits.time, TimeLimit::FromSubmissions { .. })
         && !package.submissions.iter().any(|submission| submission.sets_time_limit)
     {
@@ -168,7 +179,8 @@ fn use_validator(
 ) {
     let (protocol, limits) = (Protocol::Kattis, problem.validation_limits);
     if problem.interactive {
-        package.interaction = Interaction::Interactive(Interactor { program, protocol, limits, scores });
+        package.interaction =
+            Interaction::Interactive(Interactor { program, protocol, call: None, limits, scores });
     } else {
         package.checkers.push(CheckerProgram { program, protocol, call: None, limits, scores });
     }
@@ -218,34 +230,6 @@ fn time_limit(
             resolution: problem.time_resolution,
         },
     })
-}
-
-/// Constants are not put into programs: a program that asks for one is refused rather than compiled without it.
-fn refuse_constants(package: &Package, problem: &IcpcProblemYaml) -> Result<(), PackageError> {
-    /// No source comes near it.
-    const SEARCHED: u64 = 4 << 20;
-    if problem.constants.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<_> =
-        problem.constants.iter().map(|(name, _)| (name, format!("{{{{{name}}}}}").into_bytes())).collect();
-    let validators =
-        package.verification.input_validators.iter().flat_map(|validator| &validator.program.files);
-    let beside = validators.map(|file| file.path.as_path());
-    let submitted = package.submissions.iter().flat_map(|submission| &submission.files);
-    let judged = package.judged_programs().map(|file| file.path.as_path());
-    for path in judged.chain(beside).chain(submitted.map(PathBuf::as_path)) {
-        let text = read_at_most(path, SEARCHED)?;
-        if let Some((name, _)) =
-            names.iter().find(|(_, wanted)| memchr::memmem::find(&text, wanted).is_some())
-        {
-            let found = format!("the constant '{name}' in a program");
-            return Err(
-                PackageError::unsupported(0, "", found, "write its value into the file").in_file(path)
-            );
-        }
-    }
-    Ok(())
 }
 
 /// Whether the format allows the name of a file or folder; others are as if they were not there.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::{PackageError, one_line};
+use super::icpc_constants::Constants;
 use super::program::ProgramLimits;
 use super::settings::{self, kibibytes, mebibytes, positive, seconds};
 use super::yaml::{self, Node, Value, plain};
@@ -55,6 +56,8 @@ pub struct IcpcProblemYaml {
     pub time_limit: Option<Duration>,
     /// `limits.time_multipliers.ac_to_time_limit`.
     pub ac_to_time_limit: f64,
+    /// `limits.time_multipliers.time_limit_to_tle`.
+    pub time_limit_to_tle: f64,
     /// `limits.time_resolution`.
     pub time_resolution: Duration,
     /// `limits.memory`.
@@ -71,8 +74,8 @@ pub struct IcpcProblemYaml {
     pub validation_limits: ProgramLimits,
     /// Codes of the languages allowed; `None` is all.
     pub languages: Option<Vec<String>>,
-    /// `constants`: name and text of each.
-    pub constants: Vec<(String, String)>,
+    /// `constants`.
+    pub constants: Constants,
     /// `validator_flags`, which drafts still had.
     pub validator_flags: Vec<String>,
     /// What its author should know.
@@ -90,6 +93,7 @@ impl Default for IcpcProblemYaml {
             type_line: 0,
             time_limit: None,
             ac_to_time_limit: 2.0,
+            time_limit_to_tle: 1.5,
             time_resolution: Duration::from_secs(1),
             memory: Bytes::mib(2048),
             output: Bytes::mib(8),
@@ -98,7 +102,7 @@ impl Default for IcpcProblemYaml {
             compilation_memory: None,
             validation_limits: ProgramLimits::default(),
             languages: None,
-            constants: Vec::new(),
+            constants: Constants::default(),
             validator_flags: Vec::new(),
             warnings: Vec::new(),
         }
@@ -129,7 +133,7 @@ impl Reader {
         let root = yaml::parse(text)?;
         let entries = root.map("")?;
         for (key, node) in entries {
-            self.key(key, node)?;
+            self.key(key, node, text)?;
         }
         for key in ["name", "uuid"] {
             if entries.iter().any(|(name, node)| name == key && !matches!(node.value, Value::Null)) {
@@ -158,14 +162,14 @@ impl Reader {
         Ok(())
     }
 
-    fn key(&mut self, key: &str, node: &Node) -> Result<(), PackageError> {
+    fn key(&mut self, key: &str, node: &Node, text: &str) -> Result<(), PackageError> {
         match key {
             "name" => self.problem.name = self.name(node)?,
             "type" => self.types(node)?,
             "uuid" => self.uuid(node)?,
             "limits" => self.limits(node)?,
             "languages" => self.problem.languages = self.languages(node)?,
-            "constants" => self.problem.constants = constants(node)?,
+            "constants" => self.problem.constants = Constants::read(node, text)?,
             "allow_file_writing" => self.flag(node, key)?,
             "keywords" => {
                 if self.is_strict && matches!(node.value, Value::Map(_)) {
@@ -399,6 +403,8 @@ impl Reader {
                     }
                     if key == "ac_to_time_limit" {
                         self.problem.ac_to_time_limit = factor;
+                    } else {
+                        self.problem.time_limit_to_tle = factor;
                     }
                 }
                 _ if self.is_strict => {
@@ -432,35 +438,6 @@ fn whole(key: &str, node: &Node, path: &str) -> Result<(), PackageError> {
     }
 }
 
-fn constants(node: &Node) -> Result<Vec<(String, String)>, PackageError> {
-    let mut constants = Vec::new();
-    for (name, value) in node.map("constants")? {
-        let path = format!("constants.{}", one_line(name));
-        let begins = |first: char| first.is_ascii_alphabetic() || first == '_';
-        let goes_on = |character: char| character.is_ascii_alphanumeric() || character == '_';
-        if !name.starts_with(begins) || !name.chars().all(goes_on) {
-            return Err(PackageError::value(
-                value.line,
-                &path,
-                "it is no name of a constant",
-                "use letters, digits and underscores, and no digit at the beginning",
-            ));
-        }
-        match (&value.value, value.text(&path)?) {
-            (Value::Text(_) | Value::Number(_), Some(text)) => constants.push((name.clone(), text)),
-            _ => {
-                return Err(PackageError::value(
-                    value.line,
-                    &path,
-                    "it is neither a number nor text",
-                    "give a number or text",
-                ));
-            }
-        }
-    }
-    Ok(constants)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -485,7 +462,7 @@ mod tests {
         assert_eq!(problem.time_limit, Some(Duration::from_millis(2500)));
         assert_eq!(problem.time_resolution, Duration::from_millis(100));
         assert_eq!(problem.languages.unwrap(), ["cpp", "python3"]);
-        assert_eq!(problem.constants[0], ("n_max".to_owned(), "100".to_owned()));
+        assert_eq!(problem.constants.0[0], ("n_max".to_owned(), "100".to_owned()));
     }
 
     #[test]

@@ -128,12 +128,17 @@ impl Walk<'_> {
                 _ => {}
             }
         }
-        if self.tests.iter().all(|test| test.sample) {
+        if self.tests.is_empty() {
             return Err(PackageError::NotAPackage {
-                path: data.path.join("secret"),
-                problem: "there are no tests in it".to_owned(),
+                path: data.path.clone(),
+                problem: "there are no tests in sample or secret".to_owned(),
                 remedy: "add pairs of files NAME.in and NAME.ans",
             });
+        }
+        // The format demands some; what is there can be judged all the same, and problems are prepared samples first.
+        if self.tests.iter().all(|test| test.sample) {
+            self.warnings
+                .push("data/secret: there are no tests in it: only the samples are judged".to_owned());
         }
         Ok(())
     }
@@ -169,8 +174,14 @@ impl Walk<'_> {
         which: SettingsFile,
         held: &Held,
     ) -> Result<(Held, CaseSettings), PackageError> {
-        let mut settings = parse_test_settings(&read_text(entry)?, which, self.is_strict)
-            .map_err(|error| error.in_file(&entry.path))?;
+        let mut text = read_text(entry)?;
+        if which == SettingsFile::Group
+            && let Some(replaced) = self.problem.constants.replace(text.as_bytes())
+        {
+            text = String::from_utf8_lossy(&replaced).into_owned();
+        }
+        let mut settings =
+            parse_test_settings(&text, which, self.is_strict).map_err(|error| error.in_file(&entry.path))?;
         let place = below(self.tree.root(), &entry.path);
         self.warnings.extend(settings.warnings.drain(..).map(|warning| format!("{place}{warning}")));
         let mut held = held.clone();

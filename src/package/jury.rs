@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::groups::ScoreRange;
 use super::program::{JuryProgram, ProgramLimits};
@@ -131,4 +132,26 @@ pub struct Verification {
     pub invalid_inputs: Vec<InvalidInput>,
     /// Outputs with what the checker must say (2025-09: `data/invalid_output`, `data/valid_output`).
     pub outputs: Vec<OutputCase>,
+    /// How far the time limit must be from the times of the jury's submissions.
+    pub margins: TimeMargins,
+}
+
+/// How far a time limit must be from what must be accepted and from what must be rejected (2025-09:
+/// `limits.time_multipliers`, `limits.time_resolution`; Kattis legacy: `limits.time_multiplier`,
+/// `limits.time_safety_margin`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TimeMargins {
+    /// The slowest accepted run times this must fit into the limit (`ac_to_time_limit`).
+    pub accepted: f64,
+    /// The limit times this must still be too short for what must be too slow (`time_limit_to_tle`).
+    pub rejected: f64,
+    /// A limit that is derived is a multiple of this (`time_resolution`).
+    pub resolution: Duration,
+}
+
+impl Default for TimeMargins {
+    /// Those of 2025-09.
+    fn default() -> Self {
+        Self { accepted: 2.0, rejected: 1.5, resolution: Duration::from_secs(1) }
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Where the specification and Kattis' own problemtools differ, problemtools is followed: packages are tested
 //! with it. That concerns the order of tests (files and folders of one folder together, by file name), the
-//! inheritance of `testdata.yaml`, and the flags of `problem.yaml` coming before those of a folder.
+//! inheritance of `testdata.yaml`, the flags of `problem.yaml` coming before those of a folder, and grading (`grading`).
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,8 @@ use std::time::Duration;
 use super::cases;
 use super::checking::{Check, CheckerProgram, Interaction, Interactor, MultiPass};
 use super::error::{PackageError, one_line, shown};
-use super::jury::{ValidatorArguments, Verification};
+use super::grading::{self, Folder};
+use super::jury::{TimeMargins, ValidatorArguments, Verification};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 use super::program::JuryProgram;
@@ -20,8 +21,8 @@ use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
 use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
-use super::{included, validators};
-use crate::checker::{Comparator, CustomScore, FlagError, Protocol};
+use super::{included, programs, validators};
+use crate::checker::{Comparator, FlagError, Protocol};
 
 /// Where custom output validators are; the second is the newer formats' name, which DOMjudge reads as well.
 const FOLDERS: [&str; 2] = ["output_validators", "output_validator"];
@@ -46,7 +47,12 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     let validator = output_validator(tree, entries, &problem, &mut warnings)?;
     let limits = problem.validation_limits;
     let mut verification = Verification {
-        input_validators: validators::inputs(tree, entries, limits, &mut warnings)?,
+        input_validators: validators::inputs(tree, entries, limits, &mut warnings),
+        margins: TimeMargins {
+            accepted: problem.time_multiplier,
+            rejected: problem.time_safety_margin,
+            ..TimeMargins::default()
+        },
         ..Verification::default()
     };
     let submissions = match Tree::find(entries, "submissions") {
@@ -64,6 +70,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         );
     }
     let mut tests = Vec::new();
+    let mut folders = Vec::new();
     {
         let validator = validator.as_ref().map(|program| program.name.as_str());
         let mut walk = Walk {
@@ -71,6 +78,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
             problem: &problem,
             validator,
             tests: &mut tests,
+            folders: &mut folders,
             verification: &mut verification,
             warnings: &mut warnings,
         };
@@ -80,9 +88,10 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     let mut interaction = Interaction::None;
     if let Some(program) = validator {
         let (protocol, limits) = (Protocol::Kattis, problem.validation_limits);
-        let scores = CustomScore::Refused;
+        let scores = problem.grading.custom_score;
         if problem.interactive {
-            interaction = Interaction::Interactive(Interactor { program, protocol, limits, scores });
+            interaction =
+                Interaction::Interactive(Interactor { program, protocol, call: None, limits, scores });
         } else {
             checkers.push(CheckerProgram { program, protocol, call: None, limits, scores });
         }
@@ -116,6 +125,11 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         ..Package::new(name, root.to_owned(), Format::KattisLegacy, limits)
     };
     package.group_by_folders();
+    let graders = match Tree::find(entries, "graders").filter(|entry| entry.kind == Kind::Directory) {
+        Some(folder) => programs::find(tree, folder)?,
+        None => Vec::new(),
+    };
+    grading::apply(&mut package, &problem.grading, &folders, graders)?;
     Ok(package)
 }
 
@@ -142,7 +156,7 @@ pub(super) fn data_folder<'a>(root: &Path, entries: &'a [Entry]) -> Result<&'a E
 /// Mentions programs that have no effect.
 fn mention_unused_folders(entries: &[Entry], problem: &ProblemYaml, warnings: &mut Vec<String>) {
     let is_custom = problem.validation == Validation::Custom;
-    for name in FOLDERS.iter().filter(|_| !is_custom).chain(&["graders"]) {
+    for name in FOLDERS.iter().filter(|_| !is_custom) {
         if Tree::find(entries, name).is_some_and(|entry| entry.kind == Kind::Directory) {
             warnings.push(format!("{name}: not used, because nothing asks for it"));
         }
@@ -213,6 +227,8 @@ struct Walk<'a> {
     /// Name of the custom validator.
     validator: Option<&'a str>,
     tests: &'a mut Vec<Test>,
+    /// What the folders say of grading.
+    folders: &'a mut Vec<Folder>,
     verification: &'a mut Verification,
     warnings: &'a mut Vec<String>,
 }
@@ -242,7 +258,7 @@ impl Walk<'_> {
                 .in_file(&self.tree.root().join("problem.yaml"))
         })?;
         let default = Settings { check: default, validator_arguments: ValidatorArguments::default() };
-        let settings = self.settings(&entries, &default)?;
+        let settings = self.settings("", &entries, &default)?;
         let mut loose = false;
         for entry in &entries {
             match (entry.kind, entry.text()) {
@@ -254,7 +270,7 @@ impl Walk<'_> {
                     settings: settings.clone(),
                 })?,
                 (Kind::Directory, Some(name)) if let Some(kind) = cases::Kind::of_folder(name) => {
-                    let settings = self.settings(&self.tree.entries(&entry.path, 2)?, &settings)?;
+                    let settings = self.settings(name, &self.tree.entries(&entry.path, 2)?, &settings)?;
                     let arguments = match &settings.check {
                         Check::BuiltIn(_) => Vec::new(),
                         Check::Program { arguments, .. } | Check::Interaction { arguments } => {
@@ -301,7 +317,12 @@ impl Walk<'_> {
     }
 
     /// What holds in a folder: as in the folder above but for what its `testdata.yaml` says.
-    fn settings(&mut self, entries: &[Entry], inherited: &Settings) -> Result<Settings, PackageError> {
+    fn settings(
+        &mut self,
+        group: &str,
+        entries: &[Entry],
+        inherited: &Settings,
+    ) -> Result<Settings, PackageError> {
         let mut held = inherited.clone();
         let Some(entry) = Tree::find(entries, "testdata.yaml") else { return Ok(held) };
         let mut settings =
@@ -312,6 +333,8 @@ impl Walk<'_> {
         let place = below(self.tree.root(), &entry.path);
         let place = place.strip_suffix("testdata.yaml").unwrap_or_default();
         self.warnings.extend(settings.warnings.drain(..).map(|warning| format!("{place}{warning}")));
+        let grading = std::mem::take(&mut settings.grading);
+        self.folders.push(Folder { group: group.to_owned(), file: entry.path.clone(), grading });
         let Some((own, line)) = settings.output_validator_flags else { return Ok(held) };
         if let Some(name) = settings.output_validator
             && !self.validator.is_some_and(|used| is_called(used, &name))
@@ -332,7 +355,8 @@ impl Walk<'_> {
 
     fn group(&mut self, above: &Group<'_>) -> Result<(), PackageError> {
         let entries = self.tree.entries(above.directory, above.depth)?;
-        let settings = self.settings(&entries, &above.settings)?;
+        let name = above.names.last().map_or("", String::as_str);
+        let settings = self.settings(name, &entries, &above.settings)?;
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
             // Whatever it was meant to be, tests could be missing without a word.
             entry.usable()?;

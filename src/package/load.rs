@@ -7,13 +7,10 @@ use super::model::Package;
 use super::stash::Stash;
 use super::tree::{Entry, Kind, Tree, read_text};
 use super::trouble::Trouble;
-use super::{cms, dmoj, folder, folder_pairs, icpc, kattis, library_checker, qduoj, yaml};
+use super::{cms, dmoj, folder, folder_pairs, icpc, kattis, library_checker, polygon, qduoj, yaml};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
-
-/// Files of formats whose tests would load as a bare folder, without their checkers and points.
-const OTHERS: [(&str, &str); 1] = [("problem.xml", "a Polygon package")];
 
 /// Packages lie at most this many folders below the directory that is searched.
 const DISCOVERY_DEPTH: usize = 4;
@@ -67,15 +64,12 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
     }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return match version(&entries)? {
-            Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version),
+            Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version, stash),
             _ => kattis::load(&tree, &entries),
         };
     }
-    for (name, format) in OTHERS {
-        if let Some(entry) = Tree::find(&entries, name) {
-            let supported = "supported today: legacy ICPC/Kattis packages and bare folders of tests";
-            return Err(PackageError::unsupported(0, "", format, supported).in_file(&entry.path));
-        }
+    if let Some(entry) = Tree::find(&entries, polygon::FILE) {
+        return polygon::load(&tree, entry);
     }
     if holds_tests(&entries) || !has_data(&tree, &entries)? {
         return folder::load(&tree, entries);
@@ -162,11 +156,7 @@ fn search(
 }
 
 fn is_marked(entries: &[Entry]) -> bool {
-    let names = KATTIS.iter().chain(OTHERS.iter().map(|(name, _)| name)).chain(&[
-        "submissions",
-        dmoj::FILE,
-        cms::FILE,
-    ]);
+    let names = KATTIS.iter().chain(&["submissions", dmoj::FILE, cms::FILE, polygon::FILE]);
     library_checker::is_one(entries)
         || qduoj::is_one(entries)
         || names.into_iter().any(|name| Tree::find(entries, name).is_some())

@@ -11,9 +11,10 @@
 //! | `folder` | a bare folder of tests, with `folder_pairs` |
 //! | `cms` | CMS's Italian format |
 //! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
-//! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `time_limit_files`, `title`, `flags` |
-//! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring` |
+//! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `grading`, `time_limit_files`, `title`, `flags` |
+//! | `icpc` | ICPC 2025-09 and its drafts, with `icpc_problem_yaml`, `icpc_settings`, `icpc_tests`, `icpc_scoring`, `icpc_constants` |
 //! | `validators`, `cases` | folders that both ICPC formats have |
+//! | `polygon` | Polygon's packages |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
@@ -33,8 +34,10 @@ mod error;
 mod expectation;
 mod folder;
 mod folder_pairs;
+mod grading;
 mod groups;
 mod icpc;
+mod icpc_constants;
 mod icpc_problem_yaml;
 mod icpc_scoring;
 mod icpc_settings;
@@ -46,6 +49,7 @@ mod library_checker;
 mod load;
 mod making;
 mod model;
+mod polygon;
 mod problem_yaml;
 mod program;
 mod programs;
@@ -69,6 +73,7 @@ pub use cms::{GenFile, GenSubtask, GenTest, parse_gen_file};
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
+pub use grading::{Grading, ProblemGrading, Said};
 pub use groups::{Aggregation, Group, GroupVerdict, Member, Objective, OnReject, ScoreRange, Scoring};
 pub use icpc_problem_yaml::{IcpcProblemYaml, parse_icpc_problem_yaml};
 pub use icpc_settings::{
@@ -76,11 +81,12 @@ pub use icpc_settings::{
 };
 pub use jury::{
     Expectation, GeneratorRun, InputValidator, InvalidInput, JurySubmission, OutputCase, PartialExpectation,
-    ValidatorArguments, Verification,
+    TimeMargins, ValidatorArguments, Verification,
 };
 pub use load::{discover, load};
 pub use making::{MadeAnswer, MadeData, MadeInput, MadeTest};
 pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
+pub use polygon::parse_problem_xml;
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
 pub use stash::{Checked, Held, Stash};

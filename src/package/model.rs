@@ -78,6 +78,8 @@ pub enum Format {
     KattisLegacy,
     /// ICPC 2025-09, or one of its drafts.
     Icpc,
+    /// Polygon.
+    Polygon,
     /// DMOJ: `init.yml`.
     Dmoj,
     /// CMS, the Italian format: `task.yaml`.

@@ -8,9 +8,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::{PackageError, one_line};
+use super::grading::ProblemGrading;
+use super::groups::Objective;
 use super::program::ProgramLimits;
 use super::settings::{kibibytes, mebibytes, passes, positive, seconds};
 use super::yaml::{self, Node, Value};
+use crate::checker::CustomScore;
 use crate::units::Bytes;
 
 const FILE: &str = "problem.yaml";
@@ -72,6 +75,8 @@ pub struct ProblemYaml {
     pub validator_flags: String,
     /// Line of `validator_flags`, for errors.
     pub validator_flags_line: u64,
+    /// Whether there are scores, and what is said of them.
+    pub grading: ProblemGrading,
     /// What its author should know.
     pub warnings: Vec<String>,
 }
@@ -105,6 +110,7 @@ impl Default for ProblemYaml {
             validation_limits: ProgramLimits::default(),
             validator_flags: String::new(),
             validator_flags_line: 0,
+            grading: ProblemGrading::default(),
             warnings: Vec::new(),
         }
     }
@@ -136,7 +142,7 @@ fn read(text: &str) -> Result<ProblemYaml, PackageError> {
                 problem.validator_flags_line = node.line;
             }
             "limits" => read_limits(node, &mut problem, &mut limit)?,
-            "grading" => check_grading(node, &mut problem)?,
+            "grading" => read_grading(node, &mut problem)?,
             "languages" => check_languages(node, &mut problem)?,
             "libraries" if node.texts(key)?.iter().all(|text| text.trim().is_empty()) => {}
             known if INFORMATION.contains(&known) => {}
@@ -145,6 +151,15 @@ fn read(text: &str) -> Result<ProblemYaml, PackageError> {
                 node.line,
                 one_line(key)
             )),
+        }
+    }
+    if !problem.grading.is_scoring
+        && let Some((_, node)) = root.map("")?.iter().find(|(key, _)| key == "grading")
+    {
+        // Older pass-fail packages carry it all the same.
+        for (key, value) in node.map("grading")? {
+            let key = one_line(key);
+            problem.warnings.push(format!("{FILE}:{}: grading.{key} has no effect here", value.line));
         }
     }
     match limit {
@@ -189,12 +204,13 @@ fn read_type(node: &Node, problem: &mut ProblemYaml, passes: &mut Passes) -> Res
             "pass-fail" => {}
             "interactive" => problem.interactive = true,
             "multi-pass" => passes.wanted = true,
-            "scoring" | "submit-answer" => {
+            "scoring" => problem.grading.is_scoring = true,
+            "submit-answer" => {
                 return Err(PackageError::unsupported(
                     node.line,
                     "type",
                     format!("'{word}'"),
-                    "supported today: pass-fail, interactive and multi-pass",
+                    "supported today: pass-fail, scoring, interactive and multi-pass",
                 ));
             }
             other => {
@@ -202,7 +218,7 @@ fn read_type(node: &Node, problem: &mut ProblemYaml, passes: &mut Passes) -> Res
                     node.line,
                     "type",
                     format!("'{}' is not a type", one_line(other)),
-                    "use pass-fail",
+                    "use pass-fail or scoring",
                 ));
             }
         }
@@ -235,14 +251,7 @@ fn read_validation(node: &Node, problem: &mut ProblemYaml, passes: &mut Passes) 
                 match word {
                     "interactive" => problem.interactive = true,
                     "multi-pass" => passes.wanted = true,
-                    "score" => {
-                        return Err(PackageError::unsupported(
-                            node.line,
-                            KEY,
-                            format!("'{}'", one_line(text.trim())),
-                            "supported today: default, and custom without score",
-                        ));
-                    }
+                    "score" => problem.grading.custom_score = CustomScore::Required,
                     other => return wrong(format!("'{}' is not a part of it", one_line(other))),
                 }
             }
@@ -264,16 +273,45 @@ fn title(node: &Node) -> Result<Option<String>, PackageError> {
     Ok(name.map(|name| one_line(name.trim())).filter(|name| !name.is_empty()))
 }
 
-/// `grading` belongs to scoring problems; older pass-fail packages carry it all the same.
-fn check_grading(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageError> {
+/// Keys that came before `testdata.yaml`, and what is not a folder's.
+fn read_grading(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageError> {
     for (key, value) in node.map("grading")? {
-        let key = format!("grading.{key}");
-        if key == "grading.custom_scoring" && matches!(value.value, Value::Bool(true)) {
-            return Err(PackageError::unsupported(value.line, &key, "'true'", "supported today: pass-fail"));
+        let path = format!("grading.{}", one_line(key));
+        match key.as_str() {
+            "objective" => problem.grading.objective = objective(value, &path)?,
+            "show_test_data_groups" => {}
+            // The validator may give scores; `validation: custom score` makes it.
+            "custom_scoring" => {
+                if matches!(value.value, Value::Bool(true))
+                    && problem.grading.custom_score == CustomScore::Refused
+                {
+                    problem.grading.custom_score = CustomScore::Allowed;
+                }
+            }
+            // How problems are graded, in the newest format's sense, is no key here.
+            "grading" | "grader_flags" => problem.warnings.push(unknown(value, &path)),
+            key if problem.grading.everywhere.read(key, value, "grading.")? => {}
+            _ => problem.warnings.push(unknown(value, &path)),
         }
-        problem.warnings.push(format!("{FILE}:{}: {} has no effect here", value.line, one_line(&key)));
     }
     Ok(())
+}
+
+fn unknown(node: &Node, path: &str) -> String {
+    format!("{FILE}:{}: unknown key '{path}' is ignored", node.line)
+}
+
+fn objective(node: &Node, key: &str) -> Result<Objective, PackageError> {
+    match node.text(key)?.as_deref() {
+        None | Some("" | "max") => Ok(Objective::Maximise),
+        Some("min") => Ok(Objective::Minimise),
+        Some(other) => Err(PackageError::value(
+            node.line,
+            key,
+            format!("'{}' is not an objective", one_line(other)),
+            "use max or min",
+        )),
+    }
 }
 
 /// Kattis' language codes name families (`cpp`), not entries of a language table, so a list here cannot be
@@ -407,7 +445,8 @@ mod tests {
             ("a: [", "problem.yaml"),
             ("a: 1\na: 2\n", "problem.yaml:2"),
             ("name: x\n---\nname: y\n", "problem.yaml"),
-            ("type: scoring", "type: 'scoring' is not supported"),
+            ("type: scoring\ngrading: {objective: fast}", "grading.objective: 'fast' is not an objective"),
+            ("grading: {range: 1}", "grading.range: '1' is not two numbers"),
             ("type: exam", "'exam' is not a type"),
             ("validation: custom noisy", "'noisy' is not a part of it"),
             ("validation: default interactive", "'interactive' belongs to custom"),

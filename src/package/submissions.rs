@@ -107,9 +107,6 @@ impl Reader<'_> {
 
     fn folder(&mut self, folder: &Entry, submissions: &mut Vec<JurySubmission>) -> Result<(), PackageError> {
         let folder_name = folder.reportable()?;
-        if folder_name == "partially_accepted" {
-            self.warnings.push("submissions/partially_accepted: only scoring problems have it".to_owned());
-        }
         for entry in self.tree.entries(&folder.path, 2)? {
             if entry.is_hidden() || entry.name == "__pycache__" || is_no_program(&entry) {
                 continue;

@@ -1,13 +1,13 @@
 //! `testdata.yaml`: the settings of a folder of tests, inherited by the folders in it.
 //!
-//! Inheritance is key by key, as in problemtools; the published specification replaces whole files. The
-//! grader's settings decide scores and, in a few modes, whether a failed test counts at all: those are
-//! refused, because a pass-fail verdict would come out wrong.
+//! Inheritance is key by key, as in problemtools; the published specification replaces whole files. What is said of
+//! grading is `grading`'s.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::{PackageError, one_line};
+use super::grading::Grading;
 use super::jury::ValidatorArguments;
 use super::settings;
 use super::yaml::{self, Node, Value};
@@ -15,7 +15,7 @@ use super::yaml::{self, Node, Value};
 const FILE: &str = "testdata.yaml";
 
 /// What one `testdata.yaml` says; `None` is inherited.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct GroupSettings {
     /// `output_validator_flags`, with the line they stand on.
     pub output_validator_flags: Option<(String, u64)>,
@@ -23,6 +23,8 @@ pub struct GroupSettings {
     pub output_validator: Option<String>,
     /// `input_validator_flags`: for all input validators, or for those named (BAPCtools).
     pub input_validator_flags: Option<ValidatorArguments>,
+    /// How results of the folder become its own.
+    pub grading: Grading,
     /// What its author should know.
     pub warnings: Vec<String>,
 }
@@ -30,7 +32,7 @@ pub struct GroupSettings {
 /// Reads `testdata.yaml`.
 ///
 /// # Errors
-/// When it is no YAML, a key holds a wrong value, or it asks for a grader.
+/// When it is no YAML, or a key holds a wrong value.
 pub fn parse_testdata_yaml(text: &str) -> Result<GroupSettings, PackageError> {
     read(text).map_err(|error| error.in_file(Path::new(FILE)))
 }
@@ -44,15 +46,10 @@ fn read(text: &str) -> Result<GroupSettings, PackageError> {
                 settings.output_validator_flags = Some((flags, node.line));
                 settings.output_validator = validator;
             }
-            "grading" => check_grading(node)?,
-            "grader_flags" => check_grader_flags(node)?,
-            "on_reject" => check_on_reject(node, &mut settings.warnings)?,
             "input_validator_flags" => {
                 settings.input_validator_flags = Some(input_validator_flags(node, key)?);
             }
-            "accept_score" | "reject_score" | "range" => settings
-                .warnings
-                .push(format!("{FILE}:{}: {key} has no effect on a pass-fail problem", node.line)),
+            key if settings.grading.read(key, node, "")? => {}
             _ => settings.warnings.push(format!(
                 "{FILE}:{}: unknown key '{}' is ignored",
                 node.line,
@@ -101,55 +98,6 @@ fn flags(node: &Node, key: &str) -> Result<(String, Option<String>), PackageErro
     Ok((flags, validator))
 }
 
-fn check_grading(node: &Node) -> Result<(), PackageError> {
-    const KEY: &str = "grading";
-    match node.text(KEY)?.as_deref() {
-        None | Some("" | "default") => Ok(()),
-        Some("custom") => {
-            Err(PackageError::unsupported(node.line, KEY, "a custom grader", "supported today: default"))
-        }
-        Some(other) => Err(PackageError::value(
-            node.line,
-            KEY,
-            format!("'{}' is not a way to grade", one_line(other)),
-            "use default",
-        )),
-    }
-}
-
-/// Modes that only shape scores, or choose which failure is named, leave accepted and not accepted as they are.
-fn check_grader_flags(node: &Node) -> Result<(), PackageError> {
-    const KEY: &str = "grader_flags";
-    for flag in node.texts(KEY)?.iter().flat_map(|text| text.split_whitespace()) {
-        if !matches!(flag, "worst_error" | "first_error" | "sum" | "avg" | "min" | "max") {
-            return Err(PackageError::unsupported(
-                node.line,
-                KEY,
-                format!("'{}'", one_line(flag)),
-                "supported today: worst_error and first_error",
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn check_on_reject(node: &Node, warnings: &mut Vec<String>) -> Result<(), PackageError> {
-    const KEY: &str = "on_reject";
-    match node.text(KEY)?.as_deref() {
-        None | Some("" | "break" | "first_error") => Ok(()),
-        Some("continue" | "worst_error" | "grade") => {
-            warnings.push(format!("{FILE}:{}: on_reject has no effect: the stop policy decides", node.line));
-            Ok(())
-        }
-        Some(other) => Err(PackageError::value(
-            node.line,
-            KEY,
-            format!("'{}' is not a policy", one_line(other)),
-            "use break or continue",
-        )),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,12 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn graders_are_refused() {
+    fn wrong_values_are_refused_with_their_key() {
         for (text, expected) in [
-            ("grading: custom", "testdata.yaml:1: grading: a custom grader is not supported"),
-            ("grading: nice", "'nice' is not a way to grade"),
-            ("grader_flags: ignore_sample", "'ignore_sample' is not supported"),
-            ("grader_flags: first_error accept_if_any_accepted", "'accept_if_any_accepted'"),
+            ("x: 1\ngrading: nice", "testdata.yaml:2: grading: 'nice' is not a way to grade"),
             ("on_reject: explode", "'explode' is not a policy"),
             ("output_validator_flags: {flag: x}", "output_validator_flags.flag: it is not a part"),
         ] {

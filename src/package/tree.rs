@@ -180,6 +180,34 @@ impl Tree {
         Ok(entries)
     }
 
+    /// The regular file at a path that a package names, links resolved; `None` where there is nothing.
+    ///
+    /// # Errors
+    /// When it leads out of the package, or to something that is no file.
+    pub(super) fn file_at(&self, path: &Path) -> Result<Option<PathBuf>, PackageError> {
+        let target = match path.canonicalize() {
+            Ok(target) => target,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(PackageError::io("look at", path)(error)),
+        };
+        let unusable = |problem: &str| PackageError::Unsafe {
+            path: path.to_owned(),
+            problem: problem.to_owned(),
+            remedy: "put a regular file there",
+        };
+        if !target.starts_with(&self.root) {
+            return Err(unusable("it is a symbolic link out of the package"));
+        }
+        let kind = target.metadata().map_err(PackageError::io("look at", path))?.file_type();
+        match kind_of(kind) {
+            Kind::File => Ok(Some(target)),
+            Kind::Directory => Err(unusable("it is a directory where a file is needed")),
+            Kind::Unusable(problem) => Err(unusable(problem)),
+        }
+    }
+
     /// What lies at a path below the package's directory, with `/`; `None` where there is nothing.
     ///
     /// # Errors
@@ -294,6 +322,14 @@ pub(super) fn open_regular(path: &Path) -> Result<File, PackageError> {
 /// # Errors
 /// When it is no regular file, too large, or not UTF-8.
 pub(super) fn read_text(entry: &Entry) -> Result<String, PackageError> {
+    read_text_at_most(entry, MAX_TEXT)
+}
+
+/// As [`read_text`], for files that may be longer or must be shorter.
+///
+/// # Errors
+/// As [`read_text`].
+pub(super) fn read_text_at_most(entry: &Entry, limit: u64) -> Result<String, PackageError> {
     let path = entry.file()?;
     let wrong = |problem: String, remedy: &str| PackageError::Invalid {
         file: path.to_owned(),
@@ -302,9 +338,9 @@ pub(super) fn read_text(entry: &Entry) -> Result<String, PackageError> {
         problem,
         remedy: remedy.to_owned(),
     };
-    let bytes = read_at_most(path, MAX_TEXT + 1)?;
-    if bytes.len() as u64 > MAX_TEXT {
-        return Err(wrong(format!("it is larger than {} KiB", MAX_TEXT >> 10), "keep only settings in it"));
+    let bytes = read_at_most(path, limit + 1)?;
+    if bytes.len() as u64 > limit {
+        return Err(wrong(format!("it is larger than {} KiB", limit >> 10), "keep only settings in it"));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let place = error.utf8_error().valid_up_to();

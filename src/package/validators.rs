@@ -46,22 +46,27 @@ pub(super) fn output(
     Ok(None)
 }
 
-/// The programs that validate inputs, in order of folders and names.
-///
-/// # Errors
-/// When something in the folders cannot be read.
+/// The programs that validate inputs, in order of folders and names. What cannot be read is a warning.
 pub(super) fn inputs(
     tree: &Tree,
     entries: &[Entry],
     limits: ProgramLimits,
     warnings: &mut Vec<String>,
-) -> Result<Vec<InputValidator>, PackageError> {
+) -> Vec<InputValidator> {
     let mut validators = Vec::new();
     for folder in INPUT_FOLDERS.iter().filter_map(|name| Tree::find(entries, name)) {
         if folder.kind != Kind::Directory {
             continue;
         }
-        for program in programs::find(tree, folder)? {
+        let programs = match programs::find(tree, folder) {
+            Ok(programs) => programs,
+            // No judging needs them; whoever verifies the package reads the warning.
+            Err(error) => {
+                warnings.push(format!("no input validators of this folder are run: {error}"));
+                continue;
+            }
+        };
+        for program in programs {
             let tool = match program.name.rsplit('.').next() {
                 Some("ctd") => "checktestdata",
                 Some("viva") => "VIVA",
@@ -78,5 +83,5 @@ pub(super) fn inputs(
             warnings.push(format!("{}: not run: {tool} is not supported", program.name));
         }
     }
-    Ok(validators)
+    validators
 }

@@ -34,6 +34,8 @@ pub struct BoxHandle {
     pristine: Traces,
     /// Whether a command has run, or the work directory was handed out, since it was new.
     used: bool,
+    /// Whether the next run is to find the work directory as it is.
+    keeps_workspace: bool,
     /// Whether a run was broken off by a fault of ours; such a box runs nothing any more.
     pub(super) broken: bool,
     /// Whether the kernel killed box init when a run used up the box's memory: a new box takes its place.
@@ -146,6 +148,7 @@ impl BoxHandle {
             workspace,
             pristine,
             used: false,
+            keeps_workspace: false,
             broken: false,
             lost: false,
             core,
@@ -159,8 +162,8 @@ impl BoxHandle {
         &self.shape
     }
 
-    /// Shows the host directory `source` read-only at `point` ([`super::PROGRAM`], [`super::PREPARED`] or
-    /// [`super::PACKAGE`]),
+    /// Shows the host directory `source` read-only at `point` ([`super::PROGRAM`], [`super::PREPARED`],
+    /// [`super::PACKAGE`] or [`super::CHANNELS`]),
     /// replacing what was shown there; does nothing when it is shown already.
     ///
     /// # Errors
@@ -213,6 +216,19 @@ impl BoxHandle {
     /// [`SandboxError::Command`] when the command cannot be handed over. Anything else is a fault of ours; the
     /// box must then be dropped, and refuses to run anything more.
     pub fn run(&mut self, command: Command<'_>, cancel: &[&CancelToken]) -> Result<Outcome, SandboxError> {
+        let keeper = Arc::clone(&self.keeper);
+        let longest = command.limits.wall.map(|wall| wall.saturating_mul(LARGEST_STRETCH));
+        let _step = keeper.deadlines.begin("a run in a box", longest);
+        watch::run(self, command, cancel)
+    }
+
+    /// Lets the next run find the work directory as the last one left it.
+    pub fn keep_workspace(&mut self) {
+        self.keeps_workspace = true;
+    }
+
+    /// Before a run. Until it is over the box counts as broken.
+    pub(super) fn get_ready(&mut self) -> Result<(), SandboxError> {
         if self.broken {
             let detail = "an earlier run in it was broken off".to_owned();
             return Err(SandboxError::BoxLost { name: self.name(), detail });
@@ -220,16 +236,14 @@ impl BoxHandle {
         if self.used {
             self.renew()?;
         }
-        self.used = true;
-        self.broken = true;
-        let keeper = Arc::clone(&self.keeper);
-        let longest = command.limits.wall.map(|wall| wall.saturating_mul(LARGEST_STRETCH));
-        let step = keeper.deadlines.begin("a run in a box", longest);
-        let outcome = watch::run(self, command, cancel);
-        drop(step);
-        // Of a command that could not be handed over the box has heard nothing.
-        self.broken = !matches!(outcome, Ok(_) | Err(SandboxError::Command { .. }));
-        outcome
+        (self.used, self.broken) = (true, true);
+        Ok(())
+    }
+
+    /// Of a command that could not be handed over the box has heard nothing.
+    pub(super) fn heard_nothing(&mut self, error: SandboxError) -> SandboxError {
+        self.broken = !matches!(error, SandboxError::Command { .. });
+        error
     }
 
     pub(super) fn name(&self) -> String {
@@ -239,12 +253,17 @@ impl BoxHandle {
     /// Back to how it was when it was new. The tmpfs is replaced only if something was written to it: most
     /// programs never do, and replacing costs more than looking.
     fn renew(&mut self) -> Result<(), SandboxError> {
+        let keeps_workspace = std::mem::take(&mut self.keeps_workspace);
+        if self.lost && keeps_workspace {
+            let detail = "what was to be kept is gone with its init".to_owned();
+            return Err(SandboxError::BoxLost { name: self.name(), detail });
+        }
         if self.lost {
             let shown = std::mem::take(&mut self.shown);
             *self = Self::open(Arc::clone(&self.keeper), self.control, &self.shape, self.core)?;
             return shown.iter().try_for_each(|(point, source)| self.attach(point, &source.path));
         }
-        if Traces::of(&self.workspace)? != self.pristine {
+        if !keeps_workspace && Traces::of(&self.workspace)? != self.pristine {
             let (_, mut files) = self.keeper.ask(&Request::Renew { number: self.number })?;
             self.workspace = take(&mut files, Role::Workspace)?;
             self.pristine = Traces::of(&self.workspace)?;

@@ -97,7 +97,7 @@ pub enum Stopped {
     Memory,
     /// More output than the limit.
     Output,
-    /// A token was cancelled.
+    /// A token was cancelled, or a program that ran together with this one made it needless.
     Cancelled,
 }
 

@@ -17,13 +17,15 @@
 //! with limits and hands back what the kernel counted and why it killed, never judging from the signal a
 //! program died of, which the program can raise itself.
 //!
-//! Where to look: `watch` is the worker's side of one run, `cgroup` finds and fills hierarchies,
+//! Where to look: `watch` is the worker's side of one run, `together` that of several at once with a `channel` each way
+//! between them, `cgroup` finds and fills hierarchies,
 //! `rootfs` builds what a program sees, `seccomp` what it may call, `wire` carries messages.
 
 mod box_handle;
 mod cancel;
 mod capture;
 mod cgroup;
+mod channel;
 mod child;
 mod command;
 mod error;
@@ -38,6 +40,7 @@ mod seccomp;
 mod shape;
 mod streams;
 mod syscalls;
+mod together;
 mod tree;
 mod vitals;
 mod watch;
@@ -50,7 +53,8 @@ pub use cgroup::Hierarchy;
 pub use command::{Command, Exit, Limits, Outcome, Stopped, Stream};
 pub use error::SandboxError;
 pub use keeper::{FIRST_ID, keeper_main};
-pub use shape::{BASE_MOUNTS, PACKAGE, PREPARED, PROGRAM, Profile, Shape, WORKSPACE};
+pub use shape::{BASE_MOUNTS, CHANNELS, PACKAGE, PREPARED, PROGRAM, Profile, Shape, WORKSPACE};
+pub use together::{Conversation, Ending, Member, run_together};
 pub use vitals::Vitals;
 
 use std::os::fd::OwnedFd;

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
-use super::shape::{BASE_MOUNTS, OWN, PACKAGE, PREPARED, PROGRAM, Shape, WORKSPACE};
+use super::shape::{BASE_MOUNTS, CHANNELS, OWN, PACKAGE, PREPARED, PROGRAM, Shape, WORKSPACE};
 use super::{SandboxError, syscalls};
 
 /// Directories of the host that can serve as the staging place of the new root; covered in the box's own mount
@@ -210,7 +210,7 @@ fn place(root: &Path, source: &Source) -> Result<(), SandboxError> {
 
 /// Directories, links and files of gavel's own.
 fn make_own_files(root: &Path, shape: &Shape) -> Result<(), SandboxError> {
-    for path in ["/dev", "/etc", WORKSPACE, PROGRAM, PREPARED, PACKAGE] {
+    for path in ["/dev", "/etc", WORKSPACE, PROGRAM, PREPARED, PACKAGE, CHANNELS] {
         let target = below(root, Path::new(path));
         fs::create_dir_all(&target).map_err(|error| SandboxError::at("make", target, error))?;
     }

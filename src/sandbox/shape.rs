@@ -56,8 +56,12 @@ pub const PREPARED: &str = "/prepared";
 /// Where a problem package is shown, read-only: to the jury's programs, never to a contestant's.
 pub const PACKAGE: &str = "/package";
 
+/// Where named pipes to other boxes are shown.
+pub const CHANNELS: &str = "/channels";
+
 /// Places of a box's own: nothing of the host can be shown below them.
-pub(super) const OWN: &[&str] = &["/dev", "/proc", "/sys", "/tmp", WORKSPACE, PROGRAM, PREPARED, PACKAGE];
+pub(super) const OWN: &[&str] =
+    &["/dev", "/proc", "/sys", "/tmp", WORKSPACE, PROGRAM, PREPARED, PACKAGE, CHANNELS];
 
 impl Shape {
     /// Refuses what cannot be built.

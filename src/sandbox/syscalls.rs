@@ -31,6 +31,14 @@ pub(crate) fn event_descriptor() -> io::Result<OwnedFd> {
     owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }.into())
 }
 
+/// Bytes that lie in a pipe, asked at either end (FIONREAD in pipe(7)).
+pub(crate) fn unread(pipe: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: FIONREAD stores one int at the pointer, which is valid for writes and outlives the call.
+    check(unsafe { libc::ioctl(pipe.as_raw_fd(), libc::FIONREAD, &raw mut bytes) }.into())?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
 /// What [`clone_process`] returns on either side.
 pub(crate) enum Cloned {
     /// In the new process.

@@ -62,6 +62,28 @@ impl Sampler {
     }
 }
 
+/// Whether there is something in the box and all of it sleeps: nothing runs, is ready to run, waits for a disk or is just
+/// ending. Where the host does not let us see, it is taken to be so.
+pub(super) fn is_waiting(init: i32) -> bool {
+    let mut pending = vec![init];
+    let mut is_empty = true;
+    while let Some(pid) = pending.pop() {
+        let Ok(tasks) = Process::new(pid).and_then(|process| process.tasks()) else { continue };
+        for task in tasks.flatten() {
+            let Ok(stat) = task.stat() else { continue };
+            // A leader that is dead ends the run; a zombie below it may lie there for ever.
+            let is_dying = stat.state == 'Z' && stat.ppid == init;
+            if pid != init && (is_dying || matches!(stat.state, 'R' | 'D')) {
+                return false;
+            }
+            is_empty &= pid == init;
+            let Ok(children) = task.children() else { return true };
+            pending.extend(children.into_iter().filter_map(|child| i32::try_from(child).ok()));
+        }
+    }
+    !is_empty
+}
+
 fn reaped_ticks(stat: &Stat) -> u64 {
     u64::try_from(stat.cutime + stat.cstime).unwrap_or(0)
 }

@@ -7,7 +7,7 @@
 
 use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -20,7 +20,7 @@ use super::child::STEPS;
 use super::command::{Command, Exit, Limits, Outcome, Stopped};
 use super::resource_limits::resource_limits;
 use super::run_message::{End, KILL, RunRequest, RunResult};
-use super::streams::Source;
+use super::streams::{Source, Writer};
 use super::{CancelToken, ResourceControl, SandboxError, tree, wire};
 use crate::units::Bytes;
 
@@ -47,90 +47,32 @@ pub(super) fn run(
     command: Command<'_>,
     cancel: &[&CancelToken],
 ) -> Result<Outcome, SandboxError> {
-    let Command { argv, env, directory, stdin, stdout, stderr, limits } = command;
-    if let Some(meter) = &mut handle.meter {
-        meter.arm(limits.memory, limits.processes)?;
+    let mut run = Run::begin(handle, command, None)?;
+    loop {
+        let now = Instant::now();
+        let taking_output = run.takes_output(now);
+        let next = run.next(taking_output);
+        let ready = {
+            let mut watched = Vec::new();
+            let part = run.watch(&mut watched, taking_output, cancel);
+            sleep_until(&mut watched, next)
+                .map_err(|errno| SandboxError::on("watch", run.handle.name(), errno))?;
+            part.ready(&watched)
+        };
+        if ready.result {
+            return run.finish();
+        }
+        run.attend(&ready)?;
     }
-    let request = request(argv, env, directory, &limits, handle)?;
-    let (mut stdout, stdout_writer) = Source::new(stdout, limits.output)?;
-    let (mut stderr, stderr_writer) = Source::new(stderr, None)?;
-    let leaf = handle.meter.as_ref().and_then(|meter| meter.file(Role::Leaf));
-    let lost = |error: io::Error| match error.raw_os_error() {
-        Some(libc::E2BIG) => {
-            SandboxError::Command { detail: "its arguments are longer than 128 KiB".to_owned() }
-        }
-        _ => SandboxError::BoxLost { name: format!("box-{}", handle.number), detail: error.to_string() },
-    };
-    {
-        let mut descriptors = vec![stdin, stdout_writer.as_fd(), stderr_writer.as_fd()];
-        descriptors.extend(leaf);
-        wire::send(handle.socket.as_fd(), &request.encode(), &descriptors).map_err(lost)?;
+}
+
+/// Sleeps until something happens or `next` comes.
+pub(super) fn sleep_until(watched: &mut [PollFd<'_>], next: Option<Instant>) -> Result<(), Errno> {
+    let timeout = next.map(|next| TimeSpec::from(next.saturating_duration_since(Instant::now())));
+    match ppoll(watched, timeout, None) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno),
     }
-    let started = Instant::now();
-    drop((stdout_writer, stderr_writer));
-    let mut watch = Watch {
-        meter: handle.meter.as_ref(),
-        socket: handle.socket.as_fd(),
-        number: handle.number,
-        limits: &limits,
-        // A core that runs nothing but the box uses at most its wall time.
-        cores: if handle.pinned { 1 } else { online_cores() },
-        started,
-        stopped: Vec::new(),
-        killed: None,
-        sampled: tree::Sample::default(),
-        sampler: handle.meter.is_none().then(|| tree::Sampler::new(handle.init)),
-    };
-    watch.until_result(&mut stdout, &mut stderr, cancel)?;
-    let (mut stopped, sampled) = (watch.stopped, watch.sampled);
-    let result = match receive_result(handle) {
-        // Where init shares a v1 group with the program, the kernel may pick it when memory runs out: files in
-        // memory belong to no process, and then init may be the largest there is. The run died with it.
-        Err(SandboxError::BoxLost { .. }) if handle.meter.as_ref().is_some_and(Meter::ran_out_of_memory) => {
-            handle.lost = true;
-            RunResult::of_lost_box(started.elapsed())
-        }
-        other => other?,
-    };
-    for (source, what) in [(&mut stdout, "standard output"), (&mut stderr, "standard error")] {
-        source.drain().map_err(|error| SandboxError::on("take", what, error))?;
-    }
-    if stdout.is_over() && !stopped.contains(&Stopped::Output) {
-        stopped.push(Stopped::Output);
-    }
-    let (cpu, memory) = match &mut handle.meter {
-        Some(meter) => {
-            let usage = meter.finish(result.disk_reads > 0)?;
-            if usage.out_of_memory && !stopped.contains(&Stopped::Memory) {
-                stopped.push(Stopped::Memory);
-            }
-            // Where init shares the group its own time is in the figure.
-            let shared = handle.control == ResourceControl::CgroupV1;
-            (if shared { usage.cpu.saturating_sub(result.init_cpu) } else { usage.cpu }, usage.memory)
-        }
-        None => {
-            let peak = Bytes::kib(result.max_rss_kib);
-            // Near box init's own size the peak may be init's, which must not decide anything.
-            let is_its_own = result.max_rss_kib > result.floor_kib.saturating_add(256);
-            let certain = if is_its_own { sampled.memory.max(peak) } else { sampled.memory };
-            let limit = limits.memory.unwrap_or(Bytes(u64::MAX));
-            if certain > limit && !stopped.contains(&Stopped::Memory) {
-                stopped.push(Stopped::Memory);
-            }
-            let shown = sampled.memory.max(peak);
-            let memory = if stopped.contains(&Stopped::Memory) { shown } else { shown.min(limit) };
-            (result.reaped_cpu.max(sampled.cpu), memory)
-        }
-    };
-    let exit = match result.end {
-        End::Exited(code) => Exit::Code(code),
-        End::Signaled(signal) => Exit::Signal(signal),
-        End::NotStarted { step: 0, errno } => Exit::NotStarted { step: "clone", errno },
-        End::NotStarted { step, errno } => {
-            Exit::NotStarted { step: STEPS.get(step as usize).copied().unwrap_or("unknown"), errno }
-        }
-    };
-    Ok(Outcome { exit, stopped, cpu, wall: result.wall, memory, output_bytes: stdout.total() })
 }
 
 /// The message to box init.
@@ -178,111 +120,316 @@ fn receive_result(handle: &mut BoxHandle) -> Result<RunResult, SandboxError> {
     }
 }
 
-/// The watching of one run.
-struct Watch<'a> {
-    meter: Option<&'a Meter>,
-    socket: BorrowedFd<'a>,
-    number: u64,
-    limits: &'a Limits,
+/// One run under way: what is watched of it, and what was seen.
+pub(super) struct Run<'a> {
+    handle: &'a mut BoxHandle,
+    limits: Limits,
+    stdout: Source<'a>,
+    stderr: Source<'a>,
     cores: u32,
     started: Instant,
+    /// When the wall limit's clock began; `None` while it stands still.
+    wall_from: Option<Instant>,
+    /// Wall time that does not count.
+    forgiven: Duration,
+    cpu_check: Option<Instant>,
+    wall_check: Option<Instant>,
+    sample_check: Option<Instant>,
+    take_output_from: Instant,
     stopped: Vec<Stopped>,
     killed: Option<Instant>,
     sampled: tree::Sample,
     sampler: Option<tree::Sampler>,
 }
 
-impl Watch<'_> {
-    /// Returns when box init has something to say.
-    fn until_result(
-        &mut self,
-        stdout: &mut Source<'_>,
-        stderr: &mut Source<'_>,
-        cancel: &[&CancelToken],
-    ) -> Result<(), SandboxError> {
-        let mut cpu_check = self.limits.cpu.map(|limit| self.started + limit / self.cores);
-        let mut wall_check = self.limits.wall.map(|limit| self.started + limit);
-        let mut sample_check = self.sampler.is_some().then(|| self.started + SAMPLING_INTERVAL);
-        let mut take_output_from = self.started + OUTPUT_INTERVAL;
-        loop {
-            let now = Instant::now();
-            let taking_output = now >= take_output_from;
-            let next = [
-                cpu_check.filter(|_| self.killed.is_none()),
-                wall_check.filter(|_| self.killed.is_none()),
-                sample_check.filter(|_| self.killed.is_none()),
-                self.killed.map(|killed| killed + GRACE),
-                (!taking_output && (stdout.is_open() || stderr.is_open())).then_some(take_output_from),
-            ]
-            .into_iter()
-            .flatten()
-            .min();
-            let ready = self.wait(next, stdout, stderr, taking_output, cancel)?;
-            if ready.result {
-                return Ok(());
+/// A program's ends of the pipes that join it with another.
+pub(super) struct Joint {
+    pub stdin: OwnedFd,
+    pub stdout: OwnedFd,
+}
+
+impl<'a> Run<'a> {
+    /// Tells box init to begin. `joint` replaces the command's standard input and output.
+    pub(super) fn begin(
+        handle: &'a mut BoxHandle,
+        command: Command<'a>,
+        joint: Option<Joint>,
+    ) -> Result<Self, SandboxError> {
+        handle.get_ready()?;
+        let Command { argv, env, directory, stdin, stdout, stderr, limits } = command;
+        if let Some(meter) = &mut handle.meter {
+            meter.arm(limits.memory, limits.processes)?;
+        }
+        let request = match request(argv, env, directory, &limits, handle) {
+            Ok(request) => request,
+            Err(error) => return Err(handle.heard_nothing(error)),
+        };
+        let (stdin_pipe, stdout_pipe) =
+            joint.map_or((None, None), |Joint { stdin, stdout }| (Some(stdin), Some(stdout)));
+        let (stdout, stdout_writer) = match stdout_pipe {
+            Some(pipe) => (Source::Inherited, Writer::Pipe(pipe)),
+            None => Source::new(stdout, limits.output)?,
+        };
+        let (stderr, stderr_writer) = Source::new(stderr, None)?;
+        let leaf = handle.meter.as_ref().and_then(|meter| meter.file(Role::Leaf));
+        let lost = |error: io::Error| match error.raw_os_error() {
+            Some(libc::E2BIG) => {
+                SandboxError::Command { detail: "its arguments are longer than 128 KiB".to_owned() }
             }
-            let now = Instant::now();
-            if self.killed.is_some_and(|killed| now >= killed + GRACE) {
-                return Err(SandboxError::BoxLost {
-                    name: format!("box-{}", self.number),
-                    detail: format!(
-                        "its processes were not gone {} s after they were killed",
-                        GRACE.as_secs()
-                    ),
-                });
-            }
-            if ready.output {
-                let failed = |error| SandboxError::on("take", "a program's output", error);
-                let full = stdout.take().map_err(failed)? | stderr.take().map_err(failed)?;
-                // A program that fills its pipe is not made to wait for us.
-                take_output_from = if full { now } else { now + OUTPUT_INTERVAL };
-                if stdout.is_over() {
-                    self.stop(Stopped::Output);
-                }
-            }
-            if ready.cancelled {
-                self.stop(Stopped::Cancelled);
-            }
-            if ready.out_of_memory {
-                self.stop(Stopped::Memory);
-            }
-            if self.killed.is_some() {
-                continue;
-            }
-            if sample_check.is_some_and(|at| now >= at) {
-                self.sample()?;
-                sample_check = Some(now + SAMPLING_INTERVAL);
-            }
-            if cpu_check.is_some_and(|at| now >= at) {
-                cpu_check = self.check_cpu(now)?;
-            }
-            if wall_check.is_some_and(|at| now >= at) && self.killed.is_none() {
-                wall_check = self.check_wall(now)?;
+            _ => SandboxError::BoxLost { name: format!("box-{}", handle.number), detail: error.to_string() },
+        };
+        {
+            let stdin = stdin_pipe.as_ref().map_or(stdin, AsFd::as_fd);
+            let mut descriptors = vec![stdin, stdout_writer.as_fd(), stderr_writer.as_fd()];
+            descriptors.extend(leaf);
+            let sent = wire::send(handle.socket.as_fd(), &request.encode(), &descriptors).map_err(lost);
+            if let Err(error) = sent {
+                return Err(handle.heard_nothing(error));
             }
         }
+        let started = Instant::now();
+        // A core that runs nothing but the box uses at most its wall time.
+        let cores = if handle.pinned { 1 } else { online_cores() };
+        let sampler = handle.meter.is_none().then(|| tree::Sampler::new(handle.init));
+        Ok(Self {
+            cpu_check: limits.cpu.map(|limit| started + limit / cores),
+            wall_check: limits.wall.map(|limit| started + limit),
+            sample_check: sampler.is_some().then(|| started + SAMPLING_INTERVAL),
+            take_output_from: started + OUTPUT_INTERVAL,
+            handle,
+            limits,
+            stdout,
+            stderr,
+            cores,
+            started,
+            wall_from: Some(started),
+            forgiven: Duration::ZERO,
+            stopped: Vec::new(),
+            killed: None,
+            sampled: tree::Sample::default(),
+            sampler,
+        })
     }
 
-    /// Kills for CPU time, or says when it can be over at the earliest.
-    fn check_cpu(&mut self, now: Instant) -> Result<Option<Instant>, SandboxError> {
-        let Some(limit) = self.limits.cpu else { return Ok(None) };
-        let used = match self.meter {
-            Some(meter) => meter.cpu_so_far()?,
+    /// The box has a result: takes it and reads the counters.
+    pub(super) fn finish(mut self) -> Result<Outcome, SandboxError> {
+        let handle = &mut *self.handle;
+        let mut stopped = self.stopped;
+        let result = match receive_result(handle) {
+            // Where init shares a v1 group with the program, the kernel may pick it when memory runs out: files in
+            // memory belong to no process, and then init may be the largest there is. The run died with it.
+            Err(SandboxError::BoxLost { .. })
+                if handle.meter.as_ref().is_some_and(Meter::ran_out_of_memory) =>
+            {
+                handle.lost = true;
+                RunResult::of_lost_box(self.started.elapsed())
+            }
+            other => other?,
+        };
+        for (source, what) in [(&mut self.stdout, "standard output"), (&mut self.stderr, "standard error")] {
+            source.drain().map_err(|error| SandboxError::on("take", what, error))?;
+        }
+        if self.stdout.is_over() && !stopped.contains(&Stopped::Output) {
+            stopped.push(Stopped::Output);
+        }
+        let sampled = self.sampled;
+        let (cpu, memory) = match &mut handle.meter {
+            Some(meter) => {
+                let usage = meter.finish(result.disk_reads > 0)?;
+                if usage.out_of_memory && !stopped.contains(&Stopped::Memory) {
+                    stopped.push(Stopped::Memory);
+                }
+                // Where init shares the group its own time is in the figure.
+                let shared = handle.control == ResourceControl::CgroupV1;
+                (if shared { usage.cpu.saturating_sub(result.init_cpu) } else { usage.cpu }, usage.memory)
+            }
             None => {
-                self.sample()?;
-                self.sampled.cpu
+                let peak = Bytes::kib(result.max_rss_kib);
+                // Near box init's own size the peak may be init's, which must not decide anything.
+                let is_its_own = result.max_rss_kib > result.floor_kib.saturating_add(256);
+                let certain = if is_its_own { sampled.memory.max(peak) } else { sampled.memory };
+                let limit = self.limits.memory.unwrap_or(Bytes(u64::MAX));
+                if certain > limit && !stopped.contains(&Stopped::Memory) {
+                    stopped.push(Stopped::Memory);
+                }
+                let shown = sampled.memory.max(peak);
+                let memory = if stopped.contains(&Stopped::Memory) { shown } else { shown.min(limit) };
+                (result.reaped_cpu.max(sampled.cpu), memory)
             }
         };
-        if used > limit {
-            self.stop(Stopped::Cpu);
-            return Ok(None);
-        }
-        Ok(Some(now + ((limit - used) / self.cores).max(Duration::from_micros(500))))
+        handle.broken = false;
+        let exit = match result.end {
+            End::Exited(code) => Exit::Code(code),
+            End::Signaled(signal) => Exit::Signal(signal),
+            End::NotStarted { step: 0, errno } => Exit::NotStarted { step: "clone", errno },
+            End::NotStarted { step, errno } => {
+                Exit::NotStarted { step: STEPS.get(step as usize).copied().unwrap_or("unknown"), errno }
+            }
+        };
+        Ok(Outcome { exit, stopped, cpu, wall: result.wall, memory, output_bytes: self.stdout.total() })
     }
 
-    /// Kills for wall time, or stretches it by the time the box waited for a core.
-    fn check_wall(&mut self, now: Instant) -> Result<Option<Instant>, SandboxError> {
-        let Some(limit) = self.limits.wall else { return Ok(None) };
-        let starved = match self.meter {
+    /// Whether output is looked at now, or only after a pause.
+    pub(super) fn takes_output(&self, now: Instant) -> bool {
+        now >= self.take_output_from
+    }
+
+    /// When something has to be looked at again.
+    pub(super) fn next(&self, taking_output: bool) -> Option<Instant> {
+        let has_output = self.stdout.is_open() || self.stderr.is_open();
+        [
+            self.cpu_check.filter(|_| self.killed.is_none()),
+            self.wall_check.filter(|_| self.killed.is_none()),
+            self.sample_check.filter(|_| self.killed.is_none()),
+            self.killed.map(|killed| killed + GRACE),
+            (!taking_output && has_output).then_some(self.take_output_from),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Process id of box init.
+    pub(super) fn init(&self) -> i32 {
+        self.handle.init
+    }
+
+    /// Adds what there is to wait for; [`Part::ready`] tells afterwards what of it has happened.
+    pub(super) fn watch<'run>(
+        &'run self,
+        watched: &mut Vec<PollFd<'run>>,
+        taking_output: bool,
+        cancel: &'run [&CancelToken],
+    ) -> Part {
+        let watching = self.killed.is_none();
+        let first = watched.len();
+        let add = |watched: &mut Vec<PollFd<'run>>, descriptor| {
+            watched.push(PollFd::new(descriptor, PollFlags::POLLIN));
+        };
+        add(watched, self.handle.socket.as_fd());
+        let outputs = [&self.stdout, &self.stderr];
+        for descriptor in outputs.into_iter().filter(|_| taking_output).filter_map(Source::descriptor) {
+            add(watched, descriptor);
+        }
+        let after_outputs = watched.len();
+        if let Some(event) = self.meter().and_then(|meter| meter.file(Role::OutOfMemory)).filter(|_| watching)
+        {
+            add(watched, event);
+        }
+        let after_memory = watched.len();
+        for token in cancel.iter().filter(|_| watching) {
+            add(watched, token.as_fd());
+        }
+        Part { first, after_outputs, after_memory, end: watched.len() }
+    }
+
+    /// Does what has to be done before the result comes.
+    pub(super) fn attend(&mut self, ready: &Ready) -> Result<(), SandboxError> {
+        let now = Instant::now();
+        if self.killed.is_some_and(|killed| now >= killed + GRACE) {
+            return Err(SandboxError::BoxLost {
+                name: self.handle.name(),
+                detail: format!("its processes were not gone {} s after they were killed", GRACE.as_secs()),
+            });
+        }
+        if ready.output {
+            let failed = |error| SandboxError::on("take", "a program's output", error);
+            let full = self.stdout.take().map_err(failed)? | self.stderr.take().map_err(failed)?;
+            // A program that fills its pipe is not made to wait for us.
+            self.take_output_from = if full { now } else { now + OUTPUT_INTERVAL };
+            if self.stdout.is_over() {
+                self.stop(Stopped::Output);
+            }
+        }
+        if ready.cancelled {
+            self.stop(Stopped::Cancelled);
+        }
+        if ready.out_of_memory {
+            if let Some(meter) = self.meter() {
+                meter.take_notice();
+            }
+            self.stop(Stopped::Memory);
+        }
+        if self.killed.is_some() {
+            return Ok(());
+        }
+        if self.sample_check.is_some_and(|at| now >= at) {
+            self.sample();
+            self.sample_check = Some(now + SAMPLING_INTERVAL);
+        }
+        if self.cpu_check.is_some_and(|at| now >= at) {
+            self.check_cpu(now)?;
+        }
+        if self.wall_check.is_some_and(|at| now >= at) && self.killed.is_none() {
+            self.check_wall(now)?;
+        }
+        Ok(())
+    }
+
+    fn meter(&self) -> Option<&Meter> {
+        self.handle.meter.as_ref()
+    }
+
+    /// CPU time used so far.
+    pub(super) fn cpu_so_far(&mut self) -> Result<Duration, SandboxError> {
+        match self.meter() {
+            Some(meter) => meter.cpu_so_far(),
+            None => {
+                self.sample();
+                Ok(self.sampled.cpu)
+            }
+        }
+    }
+
+    /// Kills for CPU time, or notes when it can be over at the earliest.
+    fn check_cpu(&mut self, now: Instant) -> Result<(), SandboxError> {
+        self.cpu_check = None;
+        let Some(limit) = self.limits.cpu else { return Ok(()) };
+        let used = self.cpu_so_far()?;
+        if used > limit {
+            self.stop(Stopped::Cpu);
+        } else {
+            self.cpu_check = Some(now + ((limit - used) / self.cores).max(Duration::from_micros(500)));
+        }
+        Ok(())
+    }
+
+    /// Kills for wall time, or notes when it can be over at the earliest.
+    fn check_wall(&mut self, now: Instant) -> Result<(), SandboxError> {
+        self.wall_check = None;
+        match self.wall_end(now)? {
+            Some(end) if now >= end => self.stop(Stopped::Wall),
+            end => self.wall_check = end.map(|end| end.max(now + Duration::from_millis(1))),
+        }
+        Ok(())
+    }
+
+    /// Whether the wall limit is reached.
+    pub(super) fn is_late(&self, now: Instant) -> Result<bool, SandboxError> {
+        let is_due = self.killed.is_none() && self.wall_check.is_some_and(|at| now >= at);
+        Ok(is_due && self.wall_end(now)?.is_some_and(|end| now >= end))
+    }
+
+    /// Lets the clock of the wall limit stand still until [`Run::begin_wall`].
+    pub(super) fn hold_wall(&mut self) {
+        (self.wall_from, self.wall_check) = (None, None);
+    }
+
+    /// Starts the clock of the wall limit.
+    pub(super) fn begin_wall(&mut self) {
+        let now = Instant::now();
+        (self.wall_from, self.wall_check) = (Some(now), self.limits.wall.map(|limit| now + limit));
+    }
+
+    /// Says how much wall time does not count.
+    pub(super) fn forgive(&mut self, time: Duration) {
+        self.forgiven = time;
+    }
+
+    /// When the wall limit is over, as things are: stretched by the time the box waited for a core.
+    fn wall_end(&self, now: Instant) -> Result<Option<Instant>, SandboxError> {
+        let (Some(limit), Some(from)) = (self.limits.wall, self.wall_from) else { return Ok(None) };
+        let starved = match self.meter() {
             // Processes of one program that wait for each other count as starved too; but for what they had of the
             // cores meanwhile the host is not to blame.
             Some(meter) => {
@@ -292,16 +439,11 @@ impl Watch<'_> {
             }
             None => Duration::ZERO,
         };
-        let end = self.started + limit + starved.min(limit * (LARGEST_STRETCH - 1));
-        if now >= end {
-            self.stop(Stopped::Wall);
-            return Ok(None);
-        }
-        Ok(Some(end.max(now + Duration::from_millis(1))))
+        Ok(Some(from + limit + self.forgiven + starved.min(limit * (LARGEST_STRETCH - 1))))
     }
 
     /// Samples usage where no cgroup counts it.
-    fn sample(&mut self) -> Result<(), SandboxError> {
+    fn sample(&mut self) {
         if let Some(sampler) = &self.sampler {
             let sample = sampler.sample();
             self.sampled.cpu = self.sampled.cpu.max(sample.cpu);
@@ -310,11 +452,10 @@ impl Watch<'_> {
                 self.stop(Stopped::Memory);
             }
         }
-        Ok(())
     }
 
     /// Notes the reason and kills, once.
-    fn stop(&mut self, reason: Stopped) {
+    pub(super) fn stop(&mut self, reason: Stopped) {
         if !self.stopped.contains(&reason) {
             self.stopped.push(reason);
         }
@@ -322,58 +463,45 @@ impl Watch<'_> {
             self.killed = Some(Instant::now());
             // Both: the group's kill does not wait for box init to get a core, init's reaches what the group
             // cannot where there is none or where the program is yet to be born into it.
-            if let Some(meter) = self.meter {
+            if let Some(meter) = self.meter() {
                 meter.kill();
             }
             // An init that cannot be told is dead: its socket shows it.
-            let _ = wire::send(self.socket, &[KILL], &[]);
+            let _ = wire::send(self.handle.socket.as_fd(), &[KILL], &[]);
         }
-    }
-
-    /// Sleeps until something happens or `next` comes.
-    fn wait(
-        &self,
-        next: Option<Instant>,
-        stdout: &Source<'_>,
-        stderr: &Source<'_>,
-        taking_output: bool,
-        cancel: &[&CancelToken],
-    ) -> Result<Ready, SandboxError> {
-        let watching = self.killed.is_none();
-        let mut watched = vec![PollFd::new(self.socket, PollFlags::POLLIN)];
-        let outputs = [stdout, stderr].into_iter().filter(|_| taking_output).filter_map(Source::descriptor);
-        watched.extend(outputs.map(|descriptor| PollFd::new(descriptor, PollFlags::POLLIN)));
-        let after_outputs = watched.len();
-        let out_of_memory = self.meter.and_then(|meter| meter.file(Role::OutOfMemory)).filter(|_| watching);
-        watched.extend(out_of_memory.map(|event| PollFd::new(event, PollFlags::POLLIN)));
-        let after_memory = watched.len();
-        if watching {
-            watched.extend(cancel.iter().map(|token| PollFd::new(token.as_fd(), PollFlags::POLLIN)));
-        }
-        let timeout = next.map(|next| TimeSpec::from(next.saturating_duration_since(Instant::now())));
-        match ppoll(&mut watched, timeout, None) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(errno) => return Err(SandboxError::on("watch", format!("box-{}", self.number), errno)),
-        }
-        let any = |range: std::ops::Range<usize>| {
-            watched[range].iter().any(|own| own.revents().is_some_and(|events| !events.is_empty()))
-        };
-        let out_of_memory = any(after_outputs..after_memory);
-        if out_of_memory && let Some(meter) = self.meter {
-            meter.take_notice();
-        }
-        Ok(Ready {
-            result: any(0..1),
-            output: any(1..after_outputs),
-            out_of_memory,
-            cancelled: any(after_memory..watched.len()),
-        })
     }
 }
 
+/// Where in a list of descriptors those of one run are.
+pub(super) struct Part {
+    first: usize,
+    after_outputs: usize,
+    after_memory: usize,
+    end: usize,
+}
+
+impl Part {
+    /// What has happened to them.
+    pub(super) fn ready(&self, watched: &[PollFd<'_>]) -> Ready {
+        let any = |range: std::ops::Range<usize>| watched.get(range).unwrap_or_default().iter().any(is_ready);
+        Ready {
+            result: any(self.first..self.first + 1),
+            output: any(self.first + 1..self.after_outputs),
+            out_of_memory: any(self.after_outputs..self.after_memory),
+            cancelled: any(self.after_memory..self.end),
+        }
+    }
+}
+
+/// Whether something has happened to a descriptor.
+pub(super) fn is_ready(polled: &PollFd<'_>) -> bool {
+    polled.revents().is_some_and(|events| !events.is_empty())
+}
+
 /// What a wait has brought.
-struct Ready {
-    result: bool,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ready {
+    pub result: bool,
     output: bool,
     out_of_memory: bool,
     cancelled: bool,

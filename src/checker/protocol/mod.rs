@@ -139,6 +139,11 @@ impl Protocol {
         self == Self::Kattis
     }
 
+    /// Whether its exit codes are none that runtimes end with when a program of theirs dies.
+    pub fn has_codes_of_its_own(self) -> bool {
+        self == Self::Kattis
+    }
+
     /// The arguments that come before a package's own.
     pub fn arguments(self, paths: &CheckerPaths<'_>) -> Vec<String> {
         let CheckerPaths { input, output, answer, feedback } = *paths;
@@ -151,6 +156,33 @@ impl Protocol {
             Self::Dmoj(DmojKind::Peg) => [output, answer, input],
         };
         arguments.map(str::to_owned).to_vec()
+    }
+
+    /// The arguments of an interactor that come before a package's own. testlib's writes a file where a checker reads
+    /// one; DMOJ's `default` and `peg` are told of no output.
+    pub fn interactor_arguments(self, paths: &CheckerPaths<'_>) -> Vec<String> {
+        match self {
+            Self::Dmoj(DmojKind::Default | DmojKind::Peg) => {
+                [paths.input, paths.answer].map(str::to_owned).to_vec()
+            }
+            Self::Kattis | Self::Testlib | Self::Cms | Self::Dmoj(DmojKind::Testlib | DmojKind::Coci) => {
+                self.arguments(paths)
+            }
+        }
+    }
+
+    /// Whether an interactor that ended with this code may have accepted: the program it talked with has then still
+    /// to end well. After any other nothing that program does matters.
+    pub fn may_accept(self, code: i32) -> bool {
+        match self {
+            Self::Kattis => code == 42,
+            // `_pc` exits with its part, whatever that is.
+            Self::Testlib => !matches!(code, 1..=4 | 8),
+            Self::Cms => code == 0,
+            Self::Dmoj(DmojKind::Default) => code == 0,
+            Self::Dmoj(DmojKind::Testlib | DmojKind::Coci) => matches!(code, 0 | 7),
+            Self::Dmoj(DmojKind::Peg) => matches!(code, 0 | 1),
+        }
     }
 
     /// What the checker said.

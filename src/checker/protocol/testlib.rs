@@ -1,5 +1,6 @@
 //! testlib: the exit codes and the first words on standard error of `quit` in `testlib.h`, as it is compiled without
-//! any of its switches for other judges.
+//! any of its switches for other judges. A source may throw one itself: the other codes of `EJUDGE` (5 and 6) and of
+//! `CONTESTER` (0xAA to 0xAC and 0xA3) count where the words beside them say the same, and so they cannot be anything else.
 //!
 //! A part that `_pc` gives is exit code 0 to 200 there, the very codes that mean something else; only the words
 //! `partially correct (N)` tell it apart, and N is a number of hundredths.
@@ -31,7 +32,15 @@ pub(super) fn interpret(finished: &Finished<'_>) -> Result<Opinion, BrokenProtoc
     match finished.code {
         0 => opinion(Grade::Accepted, None),
         1 | 2 | 4 | 8 => opinion(Grade::Wrong, None),
+        0xAC if is_verdict(&said, "ok") => opinion(Grade::Accepted, None),
+        5 | 0xAB if is_verdict(&said, "wrong answer") => opinion(Grade::Wrong, None),
+        0xAA if is_verdict(&said, "wrong output format") || is_verdict(&said, "unexpected eof") => {
+            opinion(Grade::Wrong, None)
+        }
         3 => Err(BrokenProtocol(format!("it gave up (exit code 3): {said}"))),
+        6 | 0xA3 if is_verdict(&said, "FAIL") => {
+            Err(BrokenProtocol(format!("it gave up (exit code {}): {said}", finished.code)))
+        }
         // 5 is `_points` itself, which some copies of testlib exit with.
         5 | 7 => match points(&said) {
             Some(points) => opinion(Grade::Partial, Some(Score::Points(points))),
@@ -42,6 +51,11 @@ pub(super) fn interpret(finished: &Finished<'_>) -> Result<Opinion, BrokenProtoc
         },
         _ => Err(exit_code(finished, KNOWN)),
     }
+}
+
+/// Whether something begins with these words.
+fn is_verdict(said: &str, words: &str) -> bool {
+    said.strip_prefix(words).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
 }
 
 /// `points 12.5 and a comment`.
@@ -104,6 +118,32 @@ mod tests {
             assert_eq!(part, Ok((Grade::Partial, Some(Score::Fraction(f64::from(code) / 100.0)))));
         }
         assert!(says(3, "partially correct (100)").unwrap_err().contains("gave up"));
+    }
+
+    #[test]
+    fn codes_for_other_judges_count_with_the_words_of_testlib_alone() {
+        assert_eq!(says(0xAC, "ok 3 numbers"), Ok((Grade::Accepted, None)));
+        for (code, stderr) in [
+            (5, "wrong answer 1st numbers differ"),
+            (0xAB, "wrong answer 1st numbers differ"),
+            (0xAA, "wrong output format Unexpected token"),
+            (0xAA, "unexpected eof no number"),
+        ] {
+            assert_eq!(says(code, stderr), Ok((Grade::Wrong, None)));
+        }
+        for (code, stderr) in [
+            (0xAC, ""),
+            (0xAC, "okay"),
+            (0xAC, "wrong answer"),
+            (0xAB, "ok"),
+            (0xAA, ""),
+            (5, "no"),
+            (6, "FAIL no answer"),
+            (6, "wrong answer"),
+            (0xA3, "FAIL no answer"),
+        ] {
+            assert!(says(code, stderr).is_err(), "{code} {stderr}");
+        }
     }
 
     #[test]

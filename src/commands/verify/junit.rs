@@ -1,9 +1,10 @@
-//! JUnit XML of `gavel verify`: a suite a package, a case a submission.
+//! JUnit XML of `gavel verify`: a suite a package, a case a submission and a case for everything else that was looked at.
 
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
+use super::finding::{Finding, Inspection, Severity};
 use super::{Examined, Row};
 use crate::commands::CommandError;
 use crate::commands::start::shown;
@@ -26,6 +27,7 @@ fn suite(one: &Examined) -> TestSuite {
         Ok(package) => {
             let mut suite = TestSuite::new(package.name.as_str());
             suite.add_test_cases(one.rows.iter().map(|row| case(&package.name, row)));
+            suite.add_test_cases(one.inspections.iter().map(|found| inspection(&package.name, found)));
             suite
         }
         Err(problem) => {
@@ -37,6 +39,44 @@ fn suite(one: &Examined) -> TestSuite {
             suite
         }
     }
+}
+
+/// What is not an error stands in the case's output.
+fn inspection(package: &str, found: &Inspection) -> TestCase {
+    let line = |finding: &Finding| format!("{}: {}", finding.severity.name(), finding.line());
+    let bad: Vec<&Finding> =
+        found.findings.iter().filter(|finding| finding.severity >= Severity::Error).collect();
+    let status = match (&found.skipped, bad.first()) {
+        (_, Some(first)) => {
+            let kind = match found.worst() {
+                Some(Severity::Error) => NonSuccessKind::Failure,
+                _ => NonSuccessKind::Error,
+            };
+            let mut status = TestCaseStatus::non_success(kind);
+            let message = match bad.len() {
+                1 => first.line(),
+                count => format!("{} (and {} more)", first.line(), count - 1),
+            };
+            let all = bad.iter().map(|finding| line(finding)).collect::<Vec<_>>().join("\n");
+            status.set_message(message).set_type(first.severity.name()).set_description(all);
+            status
+        }
+        (Some(reason), None) => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(reason.as_str());
+            status
+        }
+        (None, None) => TestCaseStatus::success(),
+    };
+    let mut case = TestCase::new(format!("{}: {}", found.part, found.name), status);
+    case.set_classname(package);
+    case.set_time(found.took);
+    let remarks: Vec<String> =
+        found.findings.iter().filter(|finding| finding.severity < Severity::Error).map(line).collect();
+    if !remarks.is_empty() {
+        case.set_system_out(remarks.join("\n"));
+    }
+    case
 }
 
 fn case(package: &str, row: &Row) -> TestCase {

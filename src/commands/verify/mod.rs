@@ -1,29 +1,58 @@
-//! `gavel verify`: a package's own submissions against what each must get.
+//! `gavel verify`: whether a package does what it says.
 //!
-//! What a problem setter runs before anybody else sees the problem, and what gavel is tested with. Several
-//! submissions are judged at once, so that one compiles while another's tests run. One broken package is
-//! reported and the others go on.
+//! What a problem setter runs before anybody else sees the problem, and what gavel is tested with. Everything goes
+//! through one list of work, so that one program compiles while another runs. One broken package is reported and the
+//! others go on. What is found is bad or not by one rule ([`finding`]): errors are the package's fault, warnings are for
+//! its author to look at, notes are for who wants to know.
+//!
+//! | file | what it looks at |
+//! |---|---|
+//! | `submission`, `expected`, `groups` | each submission against what it must get |
+//! | `limit`, `coverage` | the time limit against their times; what they leave out |
+//! | `data` | tests as files |
+//! | `validators`, `generators` | inputs |
+//! | `answers`, `fuzz` with `corrupt` | checkers |
+//! | `selection`, `plan`, `pool` | nothing: what is done, when, and by which thread |
+//! | `human`, `junit` | nothing: what is shown |
 
+mod answers;
+mod corrupt;
+mod coverage;
+mod data;
 mod expected;
+mod finding;
+mod fuzz;
+mod generators;
+mod groups;
 mod human;
 mod junit;
+mod limit;
 mod plan;
+mod pool;
+mod selection;
+mod submission;
+mod validators;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
+use self::finding::{Inspection, Severity};
+use self::groups::GroupResult;
+use self::limit::Timing;
+use self::selection::Selection;
+use self::submission::Bench;
 use super::interrupt::Interrupts;
 use super::output;
 use super::start::{self, shown};
 use super::{CommandError, exit};
-use crate::cli::{Global, Verify as Arguments, VerifyFormat};
+use crate::cli::{Global, Verify as Arguments, VerifyFormat, VerifyPart};
 use crate::judge::Judge;
 use crate::package::{Package, Stash};
 use crate::report::Report;
 use crate::sandbox::CancelToken;
-use crate::verdict::Verdict;
+use crate::verdict::{Reason, Verdict};
 
 /// One package with everything that came of it.
 #[derive(Debug)]
@@ -34,6 +63,10 @@ struct Examined {
     package: Result<Package, String>,
     /// Its submissions, in the package's order.
     rows: Vec<Row>,
+    /// The time limit against their times, where any was judged.
+    timing: Option<Timing>,
+    /// Everything else that was looked at.
+    inspections: Vec<Inspection>,
 }
 
 /// One submission of a package's jury.
@@ -45,9 +78,13 @@ struct Row {
     expected: String,
     /// What it got; `None` when it could not be judged.
     verdict: Option<Verdict>,
+    score: Option<f64>,
     ok: bool,
     /// Why it is not as expected.
     problem: Option<String>,
+    /// What is to be said of one that is as expected.
+    remark: Option<String>,
+    groups: Vec<GroupResult>,
     report: Option<Report>,
 }
 
@@ -60,6 +97,11 @@ struct Summary {
     as_expected: usize,
     judging_errors: usize,
     not_judged: usize,
+    errors: usize,
+    warnings: usize,
+    notes: usize,
+    unchecked: usize,
+    failures: usize,
 }
 
 /// Runs the command.
@@ -69,19 +111,22 @@ struct Summary {
 /// loaded is not an error of the command's but a line of its result.
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let table = start::languages(global)?;
+    let selection = Selection::new(arguments)?;
     let packages = start::packages(global)?;
     let mut examined = load_all(&packages, &arguments.packages);
     let interrupts = Interrupts::watch()?;
     if examined.iter().any(|one| one.package.is_ok()) {
         let judge = start::judge(global)?;
         make_tests(&judge, &mut examined, interrupts.token());
-        plan::judge_all(&judge, &table, arguments.policy, &mut examined, interrupts.token());
+        let cancel = interrupts.token();
+        let bench = Bench { judge: &judge, table: &table, policy: arguments.policy, cancel };
+        plan::examine_all(&bench, &selection, &mut examined);
     }
     interrupts.check()?;
     let summary = summarize(&examined);
     match arguments.format {
-        VerifyFormat::Human => output::print(&human::text(&examined, &summary))?,
-        VerifyFormat::Json => output::print_json(&json(&examined, &summary), true)?,
+        VerifyFormat::Human => output::print(&human::text(&examined, &summary, &selection))?,
+        VerifyFormat::Json => output::print_json(&json(&examined, &summary, &selection), true)?,
         VerifyFormat::Junit => output::print(&junit::text(&examined)?)?,
     }
     for one in &examined {
@@ -89,7 +134,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
             output::complain(problem);
         }
     }
-    Ok(ExitCode::from(exit_code(&summary)))
+    Ok(ExitCode::from(exit_code(&summary, &selection, arguments.strict)))
 }
 
 /// Loads every package below the paths, in order.
@@ -97,24 +142,15 @@ fn load_all(packages: &Stash, paths: &[PathBuf]) -> Vec<Examined> {
     let mut examined = Vec::new();
     for path in paths {
         match packages.discover(path) {
-            Ok(found) if found.is_empty() => examined.push(Examined {
-                path: path.clone(),
-                package: Err(format!(
-                    "{}: no package in it; give a package or a folder of them",
-                    shown(path)
-                )),
-                rows: Vec::new(),
-            }),
-            Ok(found) => examined.extend(found.into_iter().map(|path| Examined {
-                package: packages.load(&path).map_err(|error| error.to_string()),
-                path: packages.shown(&path),
-                rows: Vec::new(),
+            Ok(found) if found.is_empty() => examined.push(Examined::new(
+                path.clone(),
+                Err(format!("{}: no package in it; give a package or a folder of them", shown(path))),
+            )),
+            Ok(found) => examined.extend(found.into_iter().map(|path| {
+                let package = packages.load(&path).map_err(|error| error.to_string());
+                Examined::new(packages.shown(&path), package)
             })),
-            Err(error) => examined.push(Examined {
-                path: path.clone(),
-                package: Err(error.to_string()),
-                rows: Vec::new(),
-            }),
+            Err(error) => examined.push(Examined::new(path.clone(), Err(error.to_string()))),
         }
     }
     examined
@@ -132,6 +168,12 @@ fn make_tests(judge: &Judge, examined: &mut [Examined], cancel: &CancelToken) {
     }
 }
 
+impl Examined {
+    fn new(path: PathBuf, package: Result<Package, String>) -> Self {
+        Self { path, package, rows: Vec::new(), timing: None, inspections: Vec::new() }
+    }
+}
+
 fn summarize(examined: &[Examined]) -> Summary {
     let mut summary = Summary { packages: examined.len(), ..Summary::default() };
     for one in examined {
@@ -139,28 +181,52 @@ fn summarize(examined: &[Examined]) -> Summary {
         for row in &one.rows {
             summary.submissions += 1;
             summary.as_expected += usize::from(row.ok);
-            summary.judging_errors += usize::from(matches!(row.verdict, Some(Verdict::JE | Verdict::CX)));
+            summary.judging_errors += usize::from(is_judging_error(row));
             summary.not_judged += usize::from(row.verdict.is_none());
+        }
+        for finding in one.inspections.iter().flat_map(|inspection| &inspection.findings) {
+            *match finding.severity {
+                Severity::Note => &mut summary.notes,
+                Severity::Warning => &mut summary.warnings,
+                Severity::Error => &mut summary.errors,
+                Severity::Unchecked => &mut summary.unchecked,
+                Severity::Failure => &mut summary.failures,
+            } += 1;
         }
     }
     summary
 }
 
-/// A judging error says that nothing else can be trusted; then come packages that could not be looked at, and
-/// finding nothing to verify: a wrong path must not look like success.
-fn exit_code(summary: &Summary) -> u8 {
-    if summary.judging_errors > 0 {
+/// Whether gavel or the host failed: a checker that crashes is the package's fault.
+fn is_judging_error(row: &Row) -> bool {
+    let of_package = |report: &Report| matches!(report.reason, Some(Reason::Package | Reason::Checker));
+    match row.verdict {
+        Some(Verdict::CX) => true,
+        Some(Verdict::JE) => !row.report.as_ref().is_some_and(of_package),
+        _ => false,
+    }
+}
+
+/// A failure of gavel's or the host's says that nothing else can be trusted; then come packages and programs that could not
+/// be looked at, and finding nothing to verify: a wrong path must not look like success.
+fn exit_code(summary: &Summary, selection: &Selection, is_strict: bool) -> u8 {
+    let nothing_judged = selection.has(VerifyPart::Submissions) && summary.submissions == 0;
+    let is_faulty = summary.as_expected < summary.submissions
+        || summary.errors > 0
+        || (is_strict && summary.warnings > 0);
+    if summary.failures > 0 || summary.judging_errors > 0 {
         exit::JUDGING_ERROR
-    } else if summary.broken_packages > 0 || summary.not_judged > 0 || summary.submissions == 0 {
+    } else if summary.broken_packages > 0 || summary.not_judged > 0 || summary.unchecked > 0 || nothing_judged
+    {
         exit::USAGE
-    } else if summary.as_expected < summary.submissions {
+    } else if is_faulty {
         exit::REJECTED
     } else {
         exit::ACCEPTED
     }
 }
 
-fn json(examined: &[Examined], summary: &Summary) -> serde_json::Value {
+fn json(examined: &[Examined], summary: &Summary, selection: &Selection) -> serde_json::Value {
     let packages: Vec<serde_json::Value> = examined
         .iter()
         .map(|one| match &one.package {
@@ -169,11 +235,13 @@ fn json(examined: &[Examined], summary: &Summary) -> serde_json::Value {
                 "title": package.title,
                 "directory": package.directory,
                 "tests": package.tests.len(),
-                "time_limit_ms": plan::time_limit(package).map(crate::units::milliseconds),
+                "time_limit_ms": limit::time_limit(package).map(crate::units::milliseconds),
                 "memory_kib": package.limits.memory.as_kib(),
                 "warnings": package.warnings,
                 "error": null,
                 "submissions": one.rows,
+                "timing": one.timing,
+                "inspections": one.inspections,
             }),
             Err(problem) => serde_json::json!({
                 "name": null,
@@ -183,5 +251,10 @@ fn json(examined: &[Examined], summary: &Summary) -> serde_json::Value {
             }),
         })
         .collect();
-    serde_json::json!({ "schema": crate::submission::SCHEMA, "packages": packages, "summary": summary })
+    serde_json::json!({
+        "schema": crate::submission::SCHEMA,
+        "seed": selection.seed,
+        "packages": packages,
+        "summary": summary,
+    })
 }

@@ -1,252 +1,370 @@
-//! Which submission is judged when, and under which time limit.
+//! What is looked at when.
 //!
-//! A package that leaves its time limit to its accepted submissions gets them judged first, under a
-//! generous limit; their slowest run then gives the limit the others are held against, as the Kattis tools
-//! do: its time × the multiplier, rounded up to a multiple of the resolution, at least one.
+//! All packages go through one list of work: first the programs that others wait for are made, then submissions are judged,
+//! those first that set a time limit, then everything else. Submissions that need a limit follow the last of those that
+//! give it. So compilers, runs and checks of all of them fill the slots together, and nothing waits for a phase to end.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::{Examined, Row, expected};
+use super::answers::{self, Answered};
+use super::finding::{Finding, Inspection};
+use super::fuzz::{self, Patience, Shown};
+use super::pool::{self, Work};
+use super::submission::Bench;
+use super::{Examined, Row, coverage, data, generators, limit, selection::Selection, validators};
+use crate::cli::VerifyPart;
 use crate::commands::output::{self, Progress};
-use crate::commands::sources::{self, Encoding};
-use crate::judge::{Judge, UNSET_TIME_LIMIT};
-use crate::language::Table;
-use crate::package::{Digest, JurySubmission, Package, SubmissionKind, TimeLimit};
-use crate::report::Report;
-use crate::sandbox::CancelToken;
-use crate::submission::{LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, Stop, Submission};
-use crate::units::format_duration;
-use crate::verdict::{Reason, Verdict};
+use crate::judge::{Jury, JuryFault};
+use crate::package::Package;
 
-/// The limit under which accepted submissions are timed when the package has none yet.
-const GENEROUS: Duration = Duration::from_secs(60);
+/// Tests are handed to validators in portions of at most so many.
+const PORTION: usize = 32;
 
-/// One submission to judge.
-struct Job {
-    package: usize,
-    submission: usize,
+/// One package while it is looked at.
+struct Case<'a> {
+    bench: &'a Bench<'a>,
+    selection: &'a Selection,
+    /// As loaded.
+    package: &'a Package,
+    /// Under the limit that is there while none is known.
+    timed: Package,
+    /// Under the limit that everything else is held against.
+    limited: OnceLock<Package>,
+    jury: Result<Jury<'a>, JuryFault>,
+    /// Submissions that have still to be timed before the limit is known.
+    untimed: AtomicUsize,
+    patience: Vec<Patience>,
+    rows: Mutex<Vec<(usize, Row)>>,
+    inspections: Mutex<Vec<(usize, Inspection)>>,
+    answered: Mutex<Vec<(usize, Answered)>>,
+    shown: Mutex<Vec<Shown>>,
 }
 
-/// Judges every submission of every loaded package.
-pub(super) fn judge_all(
-    judge: &Judge,
-    table: &Table,
-    policy: Option<Stop>,
-    examined: &mut [Examined],
-    cancel: &CancelToken,
-) {
-    let total = submissions(examined).count();
-    let progress = Progress::new(total, "verifying");
-    let round = Round { judge, table, policy, cancel, progress: &progress };
-
-    let (first, second): (Vec<Job>, Vec<Job>) = jobs(examined).partition(|job| !waits(examined, job));
-    let mut rows = round.run(first, &timed_under(examined, GENEROUS));
-    derive_limits(table, examined, &rows);
-    rows.extend(round.run(second, &loaded(examined)));
+/// Looks at everything the selection asks for, in every loaded package.
+pub(super) fn examine_all(bench: &Bench<'_>, selection: &Selection, examined: &mut [Examined]) {
+    let packages: Vec<Option<Package>> =
+        examined.iter().map(|one| one.package.as_ref().ok().cloned()).collect();
+    let cases: Vec<Option<Case<'_>>> = packages
+        .iter()
+        .map(|package| package.as_ref().map(|package| Case::new(bench, selection, package)))
+        .collect();
+    let mut work = Vec::new();
+    for stage in [Case::preparations, Case::judgings, Case::inspections] {
+        work.extend(cases.iter().flatten().flat_map(stage));
+    }
+    let waiting: usize = cases.iter().flatten().map(|case| case.waiting().count()).sum();
+    let progress = Progress::new(work.len() + waiting, "verifying");
+    // One more than there are slots: while one compares or reads, another runs.
+    pool::run(work, bench.judge.slots(), bench.cancel, &progress);
     progress.finish();
-
-    rows.sort_by_key(|(job, _)| (job.package, job.submission));
-    for (job, row) in rows {
-        examined[job.package].rows.push(row);
+    if bench.cancel.is_cancelled() {
+        return;
     }
-}
-
-/// The CPU limit of a package, once known.
-pub(super) fn time_limit(package: &Package) -> Option<Duration> {
-    match package.limits.time {
-        TimeLimit::Fixed(limit) => Some(limit),
-        TimeLimit::FromSubmissions { .. } => None,
-    }
-}
-
-fn submissions(examined: &[Examined]) -> impl Iterator<Item = (usize, usize)> {
-    examined.iter().enumerate().flat_map(|(place, one)| {
-        let count = one.package.as_ref().map_or(0, |package| package.submissions.len());
-        (0..count).map(move |submission| (place, submission))
-    })
-}
-
-fn jobs(examined: &[Examined]) -> impl Iterator<Item = Job> {
-    submissions(examined).map(|(package, submission)| Job { package, submission })
-}
-
-/// Whether a job needs the limit that others give.
-fn waits(examined: &[Examined], job: &Job) -> bool {
-    examined[job.package].package.as_ref().is_ok_and(|package| {
-        time_limit(package).is_none() && !package.submissions[job.submission].sets_time_limit
-    })
-}
-
-/// The packages, those without a limit under this one.
-fn timed_under(examined: &[Examined], limit: Duration) -> Vec<Option<Package>> {
-    let mut packages = loaded(examined);
-    for package in packages.iter_mut().flatten() {
-        if time_limit(package).is_none() {
-            set_time_limit(package, limit);
+    for (one, case) in examined.iter_mut().zip(cases) {
+        if let Some(case) = case {
+            case.conclude(one);
         }
     }
-    packages
 }
 
-fn loaded(examined: &[Examined]) -> Vec<Option<Package>> {
-    examined.iter().map(|one| one.package.as_ref().ok().cloned()).collect()
-}
-
-/// Sets the limits of the packages that had none.
-fn derive_limits(table: &Table, examined: &mut [Examined], rows: &[(Job, Row)]) {
-    for (place, one) in examined.iter_mut().enumerate() {
-        let Ok(package) = &mut one.package else { continue };
-        let TimeLimit::FromSubmissions { multiplier, resolution } = package.limits.time else { continue };
-        let slowest = rows
-            .iter()
-            .filter(|(job, row)| job.package == place && row.verdict == Some(Verdict::AC))
-            .filter(|(job, _)| package.submissions[job.submission].sets_time_limit)
-            .filter_map(|(_, row)| row.report.as_ref())
-            .map(|report| problem_seconds(report, table))
-            .fold(None, |slowest: Option<f64>, time| Some(slowest.map_or(time, |other| other.max(time))));
-        let limit = match slowest {
-            Some(seconds) => {
-                let step = resolution.as_secs_f64();
-                Duration::from_secs_f64(((seconds * multiplier / step).ceil().max(1.0) * step).min(3600.0))
-            }
-            None => {
-                output::remark(&format!(
-                    "problem '{}' has no time limit and no accepted submission to derive one from: {} \
-                     assumed",
-                    package.name,
-                    format_duration(UNSET_TIME_LIMIT)
-                ));
-                UNSET_TIME_LIMIT
-            }
-        };
-        set_time_limit(package, limit);
-    }
-}
-
-fn set_time_limit(package: &mut Package, limit: Duration) {
-    package.limits.time = TimeLimit::Fixed(limit);
-    // The limit is part of what a digest names.
-    package.digest = Digest::default();
-}
-
-/// The slowest run as the problem's limit counts: without what the language gets on top.
-fn problem_seconds(report: &Report, table: &Table) -> f64 {
-    let seconds = report.max_cpu_ms / 1e3;
-    match table.get(&report.provenance.language) {
-        Some(language) if language.limits.time_factor > 0.0 => {
-            ((seconds - language.limits.time_extra.as_secs_f64()) / language.limits.time_factor).max(0.0)
+impl<'a> Case<'a> {
+    fn new(bench: &'a Bench<'a>, selection: &'a Selection, package: &'a Package) -> Self {
+        let mut timed = package.clone();
+        let limited = OnceLock::new();
+        match limit::time_limit(package) {
+            Some(_) => _ = limited.set(package.clone()),
+            None => limit::set_time_limit(&mut timed, limit::GENEROUS),
         }
-        _ => seconds,
-    }
-}
-
-/// What all judgings of a round share.
-struct Round<'a> {
-    judge: &'a Judge,
-    table: &'a Table,
-    policy: Option<Stop>,
-    cancel: &'a CancelToken,
-    progress: &'a Progress,
-}
-
-impl Round<'_> {
-    /// Judges the jobs, one more at once than there are slots: while one compares or reads, another runs.
-    fn run(&self, jobs: Vec<Job>, packages: &[Option<Package>]) -> Vec<(Job, Row)> {
-        let left = Mutex::new(VecDeque::from(jobs));
-        let rows = Mutex::new(Vec::new());
-        let work = || {
-            loop {
-                let job = left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-                let Some(job) = job else { return };
-                if self.cancel.is_cancelled() {
-                    return;
-                }
-                if let Some(package) = &packages[job.package] {
-                    let row = self.judge_one(package, &package.submissions[job.submission]);
-                    rows.lock().unwrap_or_else(PoisonError::into_inner).push((job, row));
-                }
-                self.progress.step();
-            }
+        let case = Self {
+            bench,
+            selection,
+            package,
+            timed,
+            limited,
+            jury: bench.judge.jury(package, bench.cancel),
+            untimed: AtomicUsize::new(0),
+            patience: package.checkers.iter().map(|_| Patience::default()).collect(),
+            rows: Mutex::default(),
+            inspections: Mutex::default(),
+            answered: Mutex::default(),
+            shown: Mutex::default(),
         };
-        std::thread::scope(|scope| {
-            for _ in 0..self.judge.slots() {
-                // Fewer threads only take longer.
-                let _ = std::thread::Builder::new().spawn_scoped(scope, work);
-            }
-            work();
-        });
-        rows.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let untimed = case.submissions().filter(|place| case.sets_limit(*place)).count();
+        case.untimed.store(untimed, Ordering::SeqCst);
+        if untimed == 0 {
+            case.settle_limit();
+        }
+        case
     }
 
-    fn judge_one(&self, package: &Package, jury: &JurySubmission) -> Row {
-        let mut row = Row {
-            name: jury.name.clone(),
-            language: jury.language.clone().unwrap_or_default(),
-            expected: expected::shown(&jury.expectation),
-            verdict: None,
-            ok: false,
-            problem: None,
-            report: None,
-        };
-        match self.submission(package, jury) {
-            Err(problem) => row.problem = Some(problem),
-            Ok(submission) => {
-                row.language.clone_from(&submission.language);
-                let report = self.judge.judge(&submission, package, &|_| {}, self.cancel);
-                if report.verdict == Verdict::JE && report.reason == Some(Reason::Language) {
-                    // A compiler that is not installed says nothing about the submission or the others.
-                    row.problem =
-                        Some(report.error.unwrap_or_else(|| "its language cannot be used".to_owned()));
-                    return row;
-                }
-                row.problem = expected::deviation(&jury.expectation, &report);
-                row.ok = row.problem.is_none();
-                row.verdict = Some(report.verdict);
-                row.report = Some(report);
+    /// Places of the submissions that are to be judged.
+    fn submissions(&self) -> impl Iterator<Item = usize> {
+        let wanted = self.selection.has(VerifyPart::Submissions);
+        let all = self.package.submissions.iter().enumerate().filter(move |_| wanted);
+        all.filter(|(_, jury)| self.selection.wants(&jury.name)).map(|(place, _)| place)
+    }
+
+    /// Whether the limit depends on this submission.
+    fn sets_limit(&self, place: usize) -> bool {
+        limit::time_limit(self.package).is_none()
+            && self.package.submissions.get(place).is_some_and(|jury| jury.sets_time_limit)
+    }
+
+    /// Submissions that are judged once the limit is known.
+    fn waiting(&self) -> impl Iterator<Item = usize> {
+        let is_open = self.limited.get().is_none();
+        self.submissions().filter(move |place| is_open && !self.sets_limit(*place))
+    }
+
+    /// Programs that several others wait for, made first.
+    fn preparations(&self) -> Vec<Work<'_>> {
+        let Ok(jury) = &self.jury else { return Vec::new() };
+        let mut work: Vec<Work<'_>> = Vec::new();
+        let uses_checkers = [VerifyPart::Submissions, VerifyPart::Answers, VerifyPart::Fuzz];
+        if uses_checkers.iter().any(|part| self.selection.has(*part)) {
+            for place in 0..self.package.checkers.len() {
+                work.push(Work::new(move || {
+                    // Whoever needs it gets the same answer, and reports it.
+                    let _ = jury.prepare_checker(place);
+                    Vec::new()
+                }));
             }
         }
-        row
+        if self.selection.has(VerifyPart::Validators) {
+            for place in 0..self.package.verification.input_validators.len() {
+                work.push(Work::new(move || {
+                    let _ = jury.prepare_validator(place);
+                    Vec::new()
+                }));
+            }
+        }
+        if self.selection.has(VerifyPart::Generators) {
+            for place in 0..self.package.verification.generators.len() {
+                work.push(Work::new(move || {
+                    let _ = jury.prepare_generator(place);
+                    Vec::new()
+                }));
+            }
+        }
+        work
     }
 
-    fn submission(&self, package: &Package, jury: &JurySubmission) -> Result<Submission, String> {
-        let (language, files) = match package.submission_kind {
-            SubmissionKind::Answers => {
-                let files = sources::read_answers(&jury.files).map_err(|error| error.to_string())?;
-                (String::new(), files)
+    fn judgings(&self) -> Vec<Work<'_>> {
+        let (first, rest): (Vec<usize>, Vec<usize>) =
+            self.submissions().partition(|place| self.sets_limit(*place));
+        let mut work: Vec<Work<'_>> = Vec::new();
+        for place in first {
+            work.push(Work::new(move || {
+                self.judge(place, &self.timed);
+                if self.untimed.fetch_sub(1, Ordering::SeqCst) > 1 {
+                    return Vec::new();
+                }
+                let waiting: Vec<usize> = self.waiting().collect();
+                self.settle_limit();
+                waiting.into_iter().map(|place| self.judging(place)).collect()
+            }));
+        }
+        if self.limited.get().is_some() {
+            work.extend(rest.into_iter().map(|place| self.judging(place)));
+        }
+        work
+    }
+
+    fn judging(&self, place: usize) -> Work<'_> {
+        Work::new(move || {
+            if let Some(package) = self.limited.get() {
+                self.judge(place, package);
             }
-            SubmissionKind::Program => {
-                let language = match &jury.language {
-                    Some(code) => {
-                        self.table.named(code).ok_or_else(|| format!("unknown language '{code}'"))?
-                    }
-                    None => self
-                        .table
-                        .guess(&jury.files)
-                        .ok_or_else(|| "its language cannot be told from its files".to_owned())?,
-                };
-                let mut files =
-                    sources::read(&jury.files, Encoding::Any).map_err(|error| error.to_string())?;
-                sources::name_nameless(&mut files, language);
-                (language.id.clone(), files)
-            }
-        };
-        let needs_all = !jury.expectation.required.is_empty();
-        let stop = self.policy.unwrap_or(if needs_all { Stop::Full } else { Stop::FirstFailure });
-        Ok(Submission {
-            schema: SCHEMA,
-            id: format!("{}/{}", package.name, jury.name),
-            judging: "1".to_owned(),
-            language,
-            files,
-            problem: ProblemRef::reference(&package.directory),
-            limits: LimitOverrides::default(),
-            policy: Policy { stop },
-            tests: Vec::new(),
-            reply_to: None,
-            priority: Priority::default(),
-            meta: serde_json::Map::new(),
+            Vec::new()
         })
     }
+
+    fn judge(&self, place: usize, package: &Package) {
+        if let Some(jury) = package.submissions.get(place) {
+            let row = self.bench.judge_one(package, jury);
+            push(&self.rows, (place, row));
+        }
+    }
+
+    /// Fixes the limit from what was timed.
+    fn settle_limit(&self) {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = limit::derived(self.bench.table, self.package, &rows);
+        let limit = found.unwrap_or_else(|| {
+            let (limit, message) = limit::assumed(self.package);
+            output::remark(&message);
+            limit
+        });
+        let mut package = self.package.clone();
+        limit::set_time_limit(&mut package, limit);
+        // Only the first word counts, and there is one.
+        let _ = self.limited.set(package);
+    }
+
+    fn inspections(&self) -> Vec<Work<'_>> {
+        let mut work: Vec<Work<'_>> = Vec::new();
+        if self.selection.has(VerifyPart::Tests) {
+            work.push(self.inspection(0, || Some(data::inspect(self.package))));
+        }
+        let jury = match &self.jury {
+            Ok(jury) => jury,
+            Err(fault) => {
+                let mut found = Inspection::new(VerifyPart::Tests, "package");
+                found.findings.push(Finding::of_fault("", fault));
+                push(&self.inspections, (0, found));
+                return work;
+            }
+        };
+        if self.selection.has(VerifyPart::Validators) {
+            self.validations(jury, &mut work);
+        }
+        if self.selection.has(VerifyPart::Generators) {
+            for (place, test) in self.package.tests.iter().enumerate() {
+                if test.made_by.is_some() {
+                    let order = 20_000 + place;
+                    work.push(self.inspection(order, move || generators::on_test(jury, self.package, test)));
+                }
+            }
+        }
+        self.checks(jury, &mut work);
+        work
+    }
+
+    fn validations<'b>(&'b self, jury: &'b Jury<'a>, work: &mut Vec<Work<'b>>) {
+        let package = self.package;
+        let verification = &package.verification;
+        if let Some(found) = validators::absence(package) {
+            push(&self.inspections, (10_000, found));
+        }
+        for place in 0..verification.input_validators.len() {
+            for tests in package.tests.chunks(PORTION) {
+                work.push(self.inspection(10_000 + place, move || {
+                    Some(validators::on_tests(jury, package, place, tests))
+                }));
+            }
+        }
+        if verification.input_validators.is_empty() {
+            return;
+        }
+        let order = 10_000 + verification.input_validators.len();
+        for (place, invalid) in verification.invalid_inputs.iter().enumerate() {
+            work.push(
+                self.inspection(order + place, move || Some(validators::on_invalid(jury, package, invalid))),
+            );
+        }
+        let order = order + verification.invalid_inputs.len();
+        work.push(self.inspection(order, move || Some(validators::on_spoilt(jury, package))));
+    }
+
+    fn checks<'b>(&'b self, jury: &'b Jury<'a>, work: &mut Vec<Work<'b>>) {
+        let package = self.package;
+        let obstacle = answers::obstacle(package);
+        if self.selection.has(VerifyPart::Answers) {
+            match obstacle {
+                Some(reason) => {
+                    let found = Inspection::skipped(VerifyPart::Answers, "jury's answers", reason);
+                    push(&self.inspections, (30_000, found));
+                }
+                None => {
+                    for (place, test) in package.tests.iter().enumerate() {
+                        work.push(Work::new(move || {
+                            push(&self.answered, (place, answers::on_answer(jury, test)));
+                            Vec::new()
+                        }));
+                    }
+                    for (place, case) in package.verification.outputs.iter().enumerate() {
+                        work.push(self.inspection(31_000 + place, move || {
+                            Some(answers::on_output(jury, package, case))
+                        }));
+                    }
+                }
+            }
+        }
+        if self.selection.has(VerifyPart::Fuzz) && !package.checkers.is_empty() {
+            if let Some(reason) = obstacle {
+                let found = Inspection::skipped(VerifyPart::Fuzz, "corrupted answers", reason);
+                push(&self.inspections, (40_000, found));
+                return;
+            }
+            for (checker, patience) in self.patience.iter().enumerate() {
+                for test in fuzz::chosen(package, checker, self.selection.fuzz_runs) {
+                    work.push(self.inspection(40_000 + checker, move || {
+                        if let Err(fault) = jury.prepare_checker(checker) {
+                            return Some(fuzz::unmade(package, checker, &fault));
+                        }
+                        let shown =
+                            fuzz::on_test(jury, package, (checker, test), self.selection.seed, patience);
+                        self.shown.lock().unwrap_or_else(PoisonError::into_inner).extend(shown);
+                        None
+                    }));
+                }
+            }
+        }
+    }
+
+    fn inspection<'b>(
+        &'b self,
+        order: usize,
+        inspect: impl FnOnce() -> Option<Inspection> + Send + 'b,
+    ) -> Work<'b> {
+        Work::new(move || {
+            if let Some(found) = inspect() {
+                push(&self.inspections, (order, found));
+            }
+            Vec::new()
+        })
+    }
+
+    /// Puts together what came of everything.
+    fn conclude(self, examined: &mut Examined) {
+        let mut rows = self.rows.into_inner().unwrap_or_else(PoisonError::into_inner);
+        rows.sort_by_key(|(place, _)| *place);
+        let mut inspections = self.inspections.into_inner().unwrap_or_else(PoisonError::into_inner);
+        inspections.sort_by_key(|(order, _)| *order);
+        let mut answered = self.answered.into_inner().unwrap_or_else(PoisonError::into_inner);
+        answered.sort_by_key(|(place, _)| *place);
+        if !answered.is_empty() {
+            let answered = answered.into_iter().map(|(_, answered)| answered).collect();
+            inspections.push((30_000, answers::conclude(answered)));
+        }
+        let shown = self.shown.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for found in fuzz::conclude(self.package, shown) {
+            inspections.push((40_000, found));
+        }
+        inspections.sort_by_key(|(order, _)| *order);
+        if let Some(package) = self.limited.into_inner() {
+            if let Some(limit) = limit::time_limit(&package)
+                && rows.iter().any(|(_, row)| row.report.is_some())
+            {
+                let (timing, findings) = limit::timing(self.bench.table, self.package, limit, &rows);
+                examined.timing = Some(timing);
+                inspections.insert(0, (0, limit::inspection(findings)));
+            }
+            if self.selection.is_whole()
+                && let Some(found) = coverage::inspect(&package, &rows)
+            {
+                inspections.insert(0, (0, found));
+            }
+            examined.package = Ok(package);
+        }
+        examined.rows = rows.into_iter().map(|(_, row)| row).collect();
+        examined.inspections = merged(inspections);
+    }
+}
+
+/// Inspections of the same thing as one, in order of their first.
+fn merged(inspections: Vec<(usize, Inspection)>) -> Vec<Inspection> {
+    let mut merged: Vec<Inspection> = Vec::new();
+    for (_, found) in inspections {
+        match merged.iter_mut().find(|own| own.part == found.part && own.name == found.name) {
+            Some(own) => own.absorb(found),
+            None => merged.push(found),
+        }
+    }
+    merged
+}
+
+fn push<T>(list: &Mutex<Vec<T>>, item: T) {
+    list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
 }

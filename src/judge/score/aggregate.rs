@@ -59,6 +59,8 @@ pub(super) struct Part {
     pub(super) score: f64,
     /// Whether it enters the result.
     pub(super) counts: bool,
+    /// Whether it ends a group that breaks on rejections.
+    pub(super) breaks: bool,
     pub(super) passed: bool,
     pub(super) failing: Option<Failure>,
     pub(super) cause: Option<usize>,
@@ -66,12 +68,13 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn of_test(test: usize, verdict: Verdict, score: f64) -> Self {
+    pub(super) fn of_test(test: usize, verdict: Verdict, score: f64, is_partial: bool) -> Self {
         let passed = verdict == Verdict::AC;
         Self {
             verdict,
             score,
             counts: true,
+            breaks: !passed && !is_partial,
             passed,
             failing: (!passed).then_some(Failure { verdict, test }),
             cause: Some(test),
@@ -89,6 +92,7 @@ impl Part {
             verdict,
             score: value.score,
             counts,
+            breaks: verdict != Verdict::AC,
             passed: value.passed,
             failing: value.failing,
             cause: value.cause,
@@ -96,7 +100,6 @@ impl Part {
         }
     }
 
-    /// Whether it ends a group that breaks on rejections.
     pub(super) fn is_rejected(&self) -> bool {
         self.verdict != Verdict::AC
     }
@@ -247,7 +250,7 @@ mod tests {
         let parts: Vec<_> = results
             .iter()
             .enumerate()
-            .map(|(test, (verdict, score))| Part::of_test(test, *verdict, *score))
+            .map(|(test, (verdict, score))| Part::of_test(test, *verdict, *score, false))
             .collect();
         conclude(group, true, &parts, &mut |_, _, _| unreachable!())
     }

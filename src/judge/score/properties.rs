@@ -58,13 +58,15 @@ impl Plain<'_> {
             let part = match *member {
                 Member::Group(inner) if !self.has_tests(inner) => continue,
                 Member::Test { test, points } => {
-                    let Outcome { verdict, score } = self.outcomes[test];
-                    Part::of_test(test, verdict, test_score(group, points, verdict, score))
+                    let outcome = self.outcomes[test];
+                    let score = test_score(group, points, outcome.verdict, outcome.score);
+                    let is_part = self.package.scoring.is_some() && outcome.is_partial();
+                    Part::of_test(test, outcome.verdict, score, is_part)
                 }
                 Member::Group(inner) => Part::of_group(&self.of(inner), self.package.groups[inner].counts),
             };
             parts.push(part);
-            if parts.last().unwrap().is_rejected() && group.on_reject == OnReject::Break {
+            if parts.last().unwrap().breaks && group.on_reject == OnReject::Break {
                 break;
             }
         }
@@ -115,9 +117,7 @@ fn judge(
             // One that is moot by what is known was stopped, and has no result.
             if standing.turn(test) >= told && standing.is_needed(test, View::Known) {
                 done[test] = true;
-                if outcomes[test].verdict != Verdict::AC {
-                    standing.know_rejected(test);
-                }
+                standing.know(test, outcomes[test]);
             }
         }
         while told < order.len() {

@@ -22,6 +22,17 @@ pub(in crate::judge) struct Outcome {
     pub(in crate::judge) score: Option<Score>,
 }
 
+impl Outcome {
+    /// Whether the output is right in part, which only scores know.
+    pub(super) fn is_partial(self) -> bool {
+        self.verdict == Verdict::WA
+            && match self.score {
+                Some(Score::Points(part) | Score::Fraction(part)) => part > 0.0,
+                None => false,
+            }
+    }
+}
+
 /// Whose word counts when it is asked whether a test matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::judge) enum View {
@@ -164,18 +175,30 @@ impl<'a> Standing<'a> {
         !self.is_barred(group) && (group == 0 || parents.iter().any(|(parent, _)| self.may_run(*parent)))
     }
 
-    /// Takes in that a test was not accepted, before its turn.
-    pub(in crate::judge) fn know_rejected(&mut self, test: usize) {
+    /// Takes in what a test got, before its turn.
+    pub(in crate::judge) fn know(&mut self, test: usize, outcome: Outcome) {
         let turn = self.turns[test];
-        for (group, position) in self.groups.places[test].clone() {
-            self.mark(group, position, true, Some(turn));
+        self.mark_test(test, outcome, Some(turn));
+    }
+
+    fn mark_test(&mut self, test: usize, outcome: Outcome, turn: Option<usize>) {
+        if outcome.verdict != Verdict::AC {
+            let rejection = Rejection { counts: true, breaks: !self.is_part(outcome) };
+            for (group, position) in self.groups.places[test].clone() {
+                self.mark(group, position, rejection, turn);
+            }
         }
     }
 
+    /// Whether a test got a part of its points where there are points.
+    fn is_part(&self, outcome: Outcome) -> bool {
+        self.is_scoring && outcome.is_partial()
+    }
+
     /// Notes where a group ends, and where those around it do.
-    fn mark(&mut self, group: usize, position: usize, counts: bool, turn: Option<usize>) {
+    fn mark(&mut self, group: usize, position: usize, rejection: Rejection, turn: Option<usize>) {
         let node = &self.groups.nodes[group];
-        if ends_on_rejection(node.group, self.is_scoring, counts) {
+        if rejection.ends(node.group, self.is_scoring) {
             let progress = &mut self.progress[group];
             match turn {
                 None => progress.told = Some(progress.told.map_or(position, |cut| cut.min(position))),
@@ -186,12 +209,12 @@ impl<'a> Standing<'a> {
             }
         }
         // It will not be accepted, whatever else comes.
-        let is_certain =
-            matches!(node.group.verdict, GroupVerdict::FirstError | GroupVerdict::WorstError) && counts;
+        let is_certain = matches!(node.group.verdict, GroupVerdict::FirstError | GroupVerdict::WorstError)
+            && rejection.counts;
         if is_certain && !matches!(node.group.aggregation, Aggregation::Program(_)) {
-            let counts = node.group.counts;
+            let rejection = Rejection { counts: node.group.counts, breaks: true };
             for (parent, position) in node.parents.clone() {
-                self.mark(parent, position, counts, turn);
+                self.mark(parent, position, rejection, turn);
             }
         }
     }
@@ -205,10 +228,8 @@ impl<'a> Standing<'a> {
         grade: &mut Grade<'_>,
     ) -> Vec<usize> {
         self.outcomes[test] = outcome;
-        if outcome.is_some_and(|outcome| outcome.verdict != Verdict::AC) {
-            for (group, position) in self.groups.places[test].clone() {
-                self.mark(group, position, true, None);
-            }
+        if let Some(outcome) = outcome {
+            self.mark_test(test, outcome, None);
         }
         let holders = self.groups.holders[test].clone();
         for group in &holders {
@@ -244,7 +265,7 @@ impl<'a> Standing<'a> {
                 }
                 Some(Member::Test { test, points }) => self.outcomes[*test].map(|outcome| {
                     let score = test_score(node.group, *points, outcome.verdict, outcome.score);
-                    Part::of_test(*test, outcome.verdict, score)
+                    Part::of_test(*test, outcome.verdict, score, self.is_part(outcome))
                 }),
                 Some(Member::Group(inner)) => {
                     let counts = self.groups.nodes[*inner].group.counts;
@@ -282,7 +303,8 @@ impl<'a> Standing<'a> {
         let node = &self.groups.nodes[group];
         let parts = &self.progress[group].parts;
         let Some(last) = parts.last() else { return false };
-        if last.is_rejected() && ends_on_rejection(node.group, self.is_scoring, last.counts) {
+        let rejection = Rejection { counts: last.counts, breaks: last.breaks };
+        if last.is_rejected() && rejection.ends(node.group, self.is_scoring) {
             return true;
         }
         if parts.iter().all(|part| part.passed) || matches!(node.group.aggregation, Aggregation::Program(_)) {
@@ -360,12 +382,23 @@ impl<'a> Standing<'a> {
     }
 }
 
-/// Whether a member that is not accepted ends a group, because of its own rule or because nothing more can change.
-fn ends_on_rejection(group: &Group, is_scoring: bool, counts: bool) -> bool {
-    let is_verdict_decided = group.verdict == GroupVerdict::FirstError && counts;
-    let is_score_decided = !is_scoring || group.aggregation == Aggregation::AllOrNothing;
-    let is_own = !matches!(group.aggregation, Aggregation::Program(_));
-    group.on_reject == OnReject::Break || is_own && is_verdict_decided && is_score_decided
+/// A member that was not accepted.
+#[derive(Debug, Clone, Copy)]
+struct Rejection {
+    /// Whether it enters the group's result.
+    counts: bool,
+    /// Whether it ends groups that break on rejections.
+    breaks: bool,
+}
+
+impl Rejection {
+    /// Whether it ends a group, because of the group's own rule or because nothing more can change.
+    fn ends(self, group: &Group, is_scoring: bool) -> bool {
+        let is_verdict_decided = group.verdict == GroupVerdict::FirstError && self.counts;
+        let is_score_decided = !is_scoring || group.aggregation == Aggregation::AllOrNothing;
+        let is_own = !matches!(group.aggregation, Aggregation::Program(_));
+        group.on_reject == OnReject::Break && self.breaks || is_own && is_verdict_decided && is_score_decided
+    }
 }
 
 /// The smallest score a test's checker may give: whatever it likes, where it may write any number.

@@ -260,7 +260,7 @@ pub(super) fn program(scope: &Scope<'_>, tree: &Tree) -> Result<JuryProgram, Pac
 }
 
 /// `args_format_string`, as a shell would split it.
-fn call(scope: &Scope<'_>) -> Result<Option<Vec<String>>, PackageError> {
+pub(super) fn call(scope: &Scope<'_>) -> Result<Option<Vec<String>>, PackageError> {
     const KEY: &str = "args_format_string";
     let Some(text) = scope.own_text(KEY)?.filter(|text| !text.is_empty()) else { return Ok(None) };
     let words = shlex::split(&text)

@@ -1,6 +1,6 @@
 //! What a submission talks with, and what is compiled with it: `interactive` and `signature_grader`.
 
-use super::checker::{kind, limits, program};
+use super::checker::{call, kind, limits, program};
 use super::data::ProblemData;
 use crate::checker::{CustomScore, Protocol};
 use crate::package::checking::{Interaction, Interactor};
@@ -26,16 +26,13 @@ pub(super) fn read(
 ) -> Result<Interaction, PackageError> {
     let Some(node) = scope.own_get("interactive") else { return Ok(Interaction::None) };
     let inner = scope.bare().inside(node, "interactive")?;
-    if let Some(node) = inner.own_get("args_format_string") {
-        let supported = "supported today: the order of arguments that the type has";
-        return Err(inner.unsupported(node, "args_format_string", "an order of arguments", supported));
-    }
     let extra = inner.number("preprocessing_time", 0.0..=super::LONGEST)?.filter(|extra| *extra > 0.0);
     let memory = inner.number("memory_limit", 1.0..=1e9)?.unwrap_or(MEMORY_KIB);
     let TimeLimit::Fixed(time) = package.time else { return Ok(Interaction::None) };
     Ok(Interaction::Interactive(Interactor {
         program: program(&inner, tree)?,
         protocol: Protocol::Dmoj(kind(&inner)?),
+        call: call(&inner)?,
         limits: limits(time.as_secs_f64() + extra.unwrap_or(PREPROCESSING), memory),
         scores: CustomScore::Allowed,
     }))

@@ -29,7 +29,7 @@ try:
 except (ValueError, ZeroDivisionError):
     finish(REJECT, f"{words[0][:40]!r} is no number")
 if not 0 <= number <= largest:
-    finish(REJECT, f"{float(number)} is out of range")
+    finish(REJECT, f"{words[0][:40]} is out of range")
 if "whole" in flags and number != math.floor(number):
     with open(sys.argv[3] + "teammessage.txt", "w") as file:
         print("The number must be whole here.", file=file)

@@ -1,0 +1,136 @@
+//! Judges one submission of a jury's and says whether it got what it must.
+
+use super::{Row, expected, groups};
+use crate::commands::sources::{self, Encoding};
+use crate::judge::Judge;
+use crate::language::Table;
+use crate::package::{JurySubmission, Package, SubmissionKind, TimeLimit};
+use crate::report::Report;
+use crate::sandbox::CancelToken;
+use crate::submission::{LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, Stop, Submission};
+use crate::units::Time;
+use crate::verdict::{Reason, Verdict};
+
+/// What all judgings have in common.
+pub(super) struct Bench<'a> {
+    pub(super) judge: &'a Judge,
+    pub(super) table: &'a Table,
+    pub(super) policy: Option<Stop>,
+    pub(super) cancel: &'a CancelToken,
+}
+
+impl Bench<'_> {
+    /// Judges a submission on its package, whose time limit is known by now.
+    pub(super) fn judge_one(&self, package: &Package, jury: &JurySubmission) -> Row {
+        let mut row = Row {
+            name: jury.name.clone(),
+            language: jury.language.clone().unwrap_or_default(),
+            expected: expected::shown(&jury.expectation),
+            verdict: None,
+            score: None,
+            ok: false,
+            problem: None,
+            remark: None,
+            groups: Vec::new(),
+            report: None,
+        };
+        let submission = match self.submission(package, jury) {
+            Ok(submission) => submission,
+            Err(problem) => {
+                row.problem = Some(problem);
+                return row;
+            }
+        };
+        row.language.clone_from(&submission.language);
+        let report = self.judge.judge_in_overtime(
+            &submission,
+            package,
+            package.verification.margins.rejected,
+            &|_| {},
+            self.cancel,
+        );
+        if report.verdict == Verdict::JE && report.reason == Some(Reason::Language) {
+            // A compiler that is not installed says nothing about the submission or the others.
+            row.problem = Some(report.error.unwrap_or_else(|| "its language cannot be used".to_owned()));
+            return row;
+        }
+        row.groups = groups::results(&report);
+        row.problem = expected::deviation(&jury.expectation, &report);
+        if row.problem.is_some() && self.is_fine_with_more_time(package, jury, &submission, &report) {
+            row.remark = Some(format!(
+                "{}, and what it must get only with {} times the time limit",
+                report.verdict, package.verification.margins.rejected
+            ));
+            row.problem = None;
+        }
+        row.ok = row.problem.is_none();
+        row.verdict = Some(report.verdict);
+        row.score = report.score;
+        row.report = Some(report);
+        row
+    }
+
+    /// Whether a submission that must be rejected, and was too slow for that, gets what it must when it has more time:
+    /// problemtools takes that for good. What must be accepted must be so within the limit.
+    fn is_fine_with_more_time(
+        &self,
+        package: &Package,
+        jury: &JurySubmission,
+        submission: &Submission,
+        report: &Report,
+    ) -> bool {
+        let TimeLimit::Fixed(limit) = package.limits.time else { return false };
+        let expectation = &jury.expectation;
+        if report.verdict != Verdict::TLE
+            || expected::must_be_too_slow(expectation)
+            || expected::must_be_accepted(expectation)
+        {
+            return false;
+        }
+        let mut patient = submission.clone();
+        patient.limits.cpu =
+            Some(Time(limit.mul_f64(package.verification.margins.rejected.clamp(1.0, 100.0))));
+        let report = self.judge.judge(&patient, package, &|_| {}, self.cancel);
+        expected::deviation(expectation, &report).is_none()
+    }
+
+    fn submission(&self, package: &Package, jury: &JurySubmission) -> Result<Submission, String> {
+        let (language, files) = match package.submission_kind {
+            SubmissionKind::Answers => {
+                let files = sources::read_answers(&jury.files).map_err(|error| error.to_string())?;
+                (String::new(), files)
+            }
+            SubmissionKind::Program => {
+                let language = match &jury.language {
+                    Some(code) => {
+                        self.table.named(code).ok_or_else(|| format!("unknown language '{code}'"))?
+                    }
+                    None => self
+                        .table
+                        .guess(&jury.files)
+                        .ok_or_else(|| "its language cannot be told from its files".to_owned())?,
+                };
+                let mut files =
+                    sources::read(&jury.files, Encoding::Any).map_err(|error| error.to_string())?;
+                sources::name_nameless(&mut files, language);
+                (language.id.clone(), files)
+            }
+        };
+        let needs_all = expected::needs_all_tests(&jury.expectation);
+        let stop = self.policy.unwrap_or(if needs_all { Stop::Full } else { Stop::FirstFailure });
+        Ok(Submission {
+            schema: SCHEMA,
+            id: format!("{}/{}", package.name, jury.name),
+            judging: "1".to_owned(),
+            language,
+            files,
+            problem: ProblemRef::reference(&package.directory),
+            limits: LimitOverrides::default(),
+            policy: Policy { stop },
+            tests: Vec::new(),
+            reply_to: None,
+            priority: Priority::default(),
+            meta: serde_json::Map::new(),
+        })
+    }
+}

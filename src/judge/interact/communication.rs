@@ -1,0 +1,307 @@
+//! A manager and several processes of the contestant's, each in a box of its own (CMS, "Communication").
+//!
+//! They talk through named pipes, a pair a process, as in CMS: each process sees its own pair alone, the manager
+//! all of them. The kernel carries the words; what is written is not counted. The manager reads the test's
+//! input from its standard input or from `input.txt`, is told the pipes' paths (from and to the first
+//! process, then the second), and answers as a CMS checker does. Each process is told its own two (from the manager, to the
+//! manager) or has them as its standard streams, and its number where there are several.
+//!
+//! What counts follows CMS: every process has the limits of the problem, and so has their CPU time together. One that fails
+//! decides against the submission whatever the manager says; a manager that does not end well is a judging error,
+//! unless it was stopped by the end of a process that had failed itself. Only then does the manager's
+//! score count.
+
+use std::cell::RefCell;
+use std::fs::{File, Permissions};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use nix::sys::stat::Mode;
+use nix::unistd::{mkfifo, symlinkat};
+
+use crate::checker::{CustomScore, Feedback, Finished, Opinion, Protocol};
+use crate::judge::STDERR_LIMIT;
+use crate::judge::check::{self, SAID_LIMIT, Said};
+use crate::judge::fault::Fault;
+use crate::judge::pipeline::TestRun;
+use crate::judge::run_test::{Runner, TestResult, take_in};
+use crate::judge::tool::Tool;
+use crate::package::{Channel, Communication, Test};
+use crate::sandbox::{
+    BoxHandle, CHANNELS, CancelToken, Capture, Command, Conversation, Ending, Exit, Member, Outcome, PROGRAM,
+    Shape, Stopped, Stream, WORKSPACE, run_together,
+};
+use crate::units::Bytes;
+
+/// Names in the directory of one process.
+const TO_MANAGER: &str = "to_manager";
+const FROM_MANAGER: &str = "from_manager";
+/// Where managers look for the input.
+const INPUT: &str = "input.txt";
+/// More processes than any problem has.
+const MOST: u32 = 64;
+
+/// Has a shell open the pipes, one after the other and waiting for the other side, as CMS's sandbox does.
+const WITH_STREAMS: &str = r#"in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out""#;
+
+/// Runs and checks one test.
+pub(super) fn run_test(
+    run: &TestRun<'_>,
+    runner: &Runner<'_>,
+    test: &Test,
+    (tool, communication): (&Tool, &Communication),
+    cancel: &[&CancelToken],
+) -> Result<TestResult, Fault> {
+    if !(1..=MOST).contains(&communication.processes) {
+        return Err(Fault::Package(format!(
+            "num_processes is {}, and must be 1 to {MOST}",
+            communication.processes
+        )));
+    }
+    run.judge.preload(&test.input);
+    let count = communication.processes as usize;
+    let shapes: Vec<&Shape> = std::iter::repeat_n(&runner.shape, count).chain([&tool.shape]).collect();
+    run.judge.in_boxes(&shapes, cancel, |boxes| {
+        let pipes = Pipes::make(&run.judge.spill, count)?;
+        let talk = Talk { run, runner, test, tool, communication, pipes: &pipes };
+        let (endings, said) = talk.hold(boxes, cancel)?;
+        for sandbox_box in boxes {
+            sandbox_box.detach(CHANNELS)?;
+        }
+        talk.conclude(&endings, said)
+    })
+}
+
+/// Named pipes in a directory of their own, removed with it.
+struct Pipes {
+    directory: tempfile::TempDir,
+    count: usize,
+}
+
+impl Pipes {
+    fn make(place: &Path, count: usize) -> Result<Self, Fault> {
+        let directory =
+            tempfile::tempdir_in(place).map_err(|error| Fault::file("make a directory in", place, error))?;
+        let pipes = Self { directory, count };
+        // Whatever our umask: the boxes' users are others. Nobody else gets past the directory above.
+        let open_to_all = |path: &Path, mode: u32| {
+            std::fs::set_permissions(path, Permissions::from_mode(mode))
+                .map_err(|error| Fault::file("open to all", path, error))
+        };
+        for number in 0..count {
+            let folder = pipes.of(number);
+            std::fs::create_dir(&folder).map_err(|error| Fault::file("make directory", &folder, error))?;
+            for name in [TO_MANAGER, FROM_MANAGER] {
+                let path = folder.join(name);
+                mkfifo(&path, Mode::S_IRWXU).map_err(|errno| Fault::file("make pipe", &path, errno))?;
+                open_to_all(&path, 0o666)?;
+            }
+            open_to_all(&folder, 0o755)?;
+        }
+        open_to_all(pipes.directory.path(), 0o755)?;
+        Ok(pipes)
+    }
+
+    /// The directory of one process.
+    fn of(&self, number: usize) -> PathBuf {
+        self.directory.path().join(number.to_string())
+    }
+
+    /// Wakes a manager that waits for a process that has ended to open its pipes: it finds them at their end.
+    fn wake_manager(&self, ended: &[bool]) {
+        for number in (0..self.count).filter(|number| ended.get(*number) == Some(&true)) {
+            let folder = self.of(number);
+            // Opening succeeds where the other side has it open, or waits to (fifo(7)).
+            let open = |name: &str, writes: bool| {
+                let mut options = File::options();
+                options.read(!writes).write(writes).custom_flags(libc::O_NONBLOCK);
+                drop(options.open(folder.join(name)));
+            };
+            open(TO_MANAGER, true);
+            open(FROM_MANAGER, false);
+        }
+    }
+}
+
+/// Everything one run is about.
+struct Talk<'a> {
+    run: &'a TestRun<'a>,
+    runner: &'a Runner<'a>,
+    test: &'a Test,
+    tool: &'a Tool,
+    communication: &'a Communication,
+    pipes: &'a Pipes,
+}
+
+impl Talk<'_> {
+    fn hold(
+        &self,
+        boxes: &mut [BoxHandle],
+        cancel: &[&CancelToken],
+    ) -> Result<(Vec<Ending>, Result<Opinion, Fault>), Fault> {
+        let judge = self.run.judge;
+        let Some((manager_box, process_boxes)) = boxes.split_last_mut() else {
+            return Err(Fault::Panic("a manager has a box".to_owned()));
+        };
+        let [input, _] = check::show_files(self.run.inputs, self.test, manager_box)?;
+        symlinkat(input.as_str(), manager_box.workspace(), INPUT)
+            .map_err(|errno| Fault::file("link", Path::new(INPUT), errno))?;
+        manager_box.attach(PROGRAM, self.tool.directory())?;
+        manager_box.attach(CHANNELS, self.pipes.directory.path())?;
+        for (number, process_box) in process_boxes.iter_mut().enumerate() {
+            self.runner.prepare(self.run, self.test, process_box)?;
+            process_box.attach(CHANNELS, &self.pipes.of(number))?;
+        }
+        let null = Path::new("/dev/null");
+        let null = File::options()
+            .read(true)
+            .write(true)
+            .open(null)
+            .map_err(|error| Fault::file("open", null, error))?;
+        let argvs: Vec<_> = (0..process_boxes.len()).map(|number| self.process_argv(number)).collect();
+        let manager_argv = self.manager_argv();
+        let stdin = self.run.inputs.open(&self.test.input)?;
+        let mut stdout = Capture::at_most(SAID_LIMIT, &judge.spill);
+        let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
+        let manager = Command {
+            argv: &manager_argv,
+            env: &self.tool.env,
+            directory: WORKSPACE,
+            stdin: stdin.as_fd(),
+            stdout: Stream::Capture(&mut stdout),
+            stderr: Stream::Capture(&mut stderr),
+            limits: self.tool.limits.clone(),
+        };
+        let manager_place = process_boxes.len();
+        let mut members = Vec::with_capacity(process_boxes.len() + 1);
+        for (process_box, argv) in process_boxes.iter_mut().zip(&argvs) {
+            let command = Command {
+                argv,
+                env: &self.runner.env,
+                directory: WORKSPACE,
+                stdin: null.as_fd(),
+                stdout: Stream::Inherit(null.as_fd()),
+                stderr: Stream::Inherit(null.as_fd()),
+                limits: self.runner.limits.limits.clone(),
+            };
+            members.push(Member { sandbox_box: process_box, command, serves: false });
+        }
+        members.push(Member { sandbox_box: manager_box, command: manager, serves: true });
+        let ended = RefCell::new(vec![false; manager_place]);
+        let began = Instant::now();
+        let endings = run_together(
+            Conversation {
+                members,
+                joined: false,
+                on_words: &mut |_, _| {},
+                on_end: &mut |place, ending| {
+                    if let Some(ended) = ended.borrow_mut().get_mut(place) {
+                        *ended = true;
+                    }
+                    // A manager that has given its score lets the processes end as they like; any other ends them.
+                    place == manager_place
+                        && (ending.outcome.exit != Exit::Code(0) || !ending.outcome.stopped.is_empty())
+                },
+                while_waiting: &mut || self.pipes.wake_manager(&ended.borrow()),
+            },
+            cancel,
+        )?;
+        if cancel.iter().any(|token| token.is_cancelled()) {
+            return Err(Fault::Cancelled);
+        }
+        for ending in &endings {
+            if ending.outcome.exit != Exit::Code(0) && ending.outcome.stopped.is_empty() {
+                judge.host_memory.has_spared_what_began(began)?;
+            }
+        }
+        let (stdout, stderr) = (check::bytes_of(judge, &mut stdout)?, check::bytes_of(judge, &mut stderr)?);
+        let said = endings
+            .last()
+            .ok_or_else(|| Fault::Panic("a manager has an ending".to_owned()))
+            .and_then(|manager| self.interpret(Said { outcome: manager.outcome.clone(), stdout, stderr }));
+        Ok((endings, said))
+    }
+
+    fn interpret(&self, said: Said) -> Result<Opinion, Fault> {
+        let code = check::exit_code(self.tool, &said)?;
+        let feedback = Feedback::default();
+        let finished = Finished { code, stdout: &said.stdout, stderr: &said.stderr, feedback: &feedback };
+        Protocol::Cms
+            .interpret(&finished, CustomScore::Required)
+            .map_err(|broken| Fault::Checker(format!("{}: {broken}", self.tool.name)))
+    }
+
+    fn manager_argv(&self) -> Vec<String> {
+        let pipes = (0..self.pipes.count)
+            .flat_map(|number| [TO_MANAGER, FROM_MANAGER].map(|name| format!("{CHANNELS}/{number}/{name}")));
+        self.tool.argv.iter().cloned().chain(pipes).collect()
+    }
+
+    fn process_argv(&self, number: usize) -> Vec<String> {
+        let pipes = [FROM_MANAGER, TO_MANAGER].map(|name| format!("{CHANNELS}/{name}"));
+        let index = (self.pipes.count > 1).then(|| number.to_string());
+        let own = self.runner.argv_on(self.test).into_iter();
+        match self.communication.channel {
+            Channel::Fifos => own.chain(pipes).chain(index).collect(),
+            Channel::StandardStreams => ["/bin/sh", "-c", WITH_STREAMS, "sh"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(pipes)
+                .chain(own)
+                .chain(index)
+                .collect(),
+        }
+    }
+
+    fn conclude(&self, endings: &[Ending], said: Result<Opinion, Fault>) -> Result<TestResult, Fault> {
+        let Some((manager, processes)) = endings.split_last() else {
+            return Err(Fault::Panic("a manager has an ending".to_owned()));
+        };
+        let is_cut_off =
+            manager.outcome.exit == Exit::Signal(libc::SIGPIPE) && manager.outcome.stopped.is_empty();
+        let outcome = together(processes);
+        let mut result = self.runner.judge_outcome(self.test, &outcome)?;
+        let is_certain = outcome.stopped.first().is_some_and(|stopped| *stopped != Stopped::Cancelled)
+            && !outcome.stopped.contains(&Stopped::Wall);
+        let has_failed = !result.applied.is_empty();
+        match said {
+            _ if has_failed && is_certain => {}
+            Err(_) if has_failed && is_cut_off => {}
+            Err(fault) => return Err(fault),
+            Ok(opinion) if has_failed => {
+                result.report.judge_message =
+                    Some(opinion.judge_message).filter(|message| !message.is_empty());
+            }
+            Ok(opinion) => take_in(&mut result, opinion),
+        }
+        Ok(result)
+    }
+}
+
+/// The processes as one: the end of the first that failed, every limit that was met, their time and memory together.
+fn together(processes: &[Ending]) -> Outcome {
+    let mut all = Outcome {
+        exit: Exit::Code(0),
+        stopped: Vec::new(),
+        cpu: Duration::ZERO,
+        wall: Duration::ZERO,
+        memory: Bytes(0),
+        output_bytes: 0,
+    };
+    for Ending { outcome, .. } in processes {
+        if all.exit == Exit::Code(0) {
+            all.exit = outcome.exit;
+        }
+        for stopped in &outcome.stopped {
+            if !all.stopped.contains(stopped) {
+                all.stopped.push(*stopped);
+            }
+        }
+        all.cpu += outcome.cpu;
+        all.wall = all.wall.max(outcome.wall);
+        all.memory = all.memory.max(outcome.memory);
+    }
+    all
+}

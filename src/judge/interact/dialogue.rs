@@ -1,0 +1,247 @@
+//! One dialogue: the contestant's program in one box, the interactor in another.
+
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use super::decision::{Decision, decide};
+use super::transcript::Transcript;
+use crate::checker::{CheckerPaths, Finished, Opinion, Protocol};
+use crate::judge::STDERR_LIMIT;
+use crate::judge::artifacts;
+use crate::judge::check::{self, FEEDBACK, OUTPUT, Said};
+use crate::judge::fault::Fault;
+use crate::judge::pipeline::TestRun;
+use crate::judge::run_test::{Runner, TestResult, figures, open_null, take_in};
+use crate::judge::tool::Tool;
+use crate::package::{Check, Interactor, Test};
+use crate::sandbox::{
+    BoxHandle, CancelToken, Capture, Command, Conversation, Ending, Exit, Limits, Member, Outcome, PROGRAM,
+    Stopped, Stream, WORKSPACE, run_together,
+};
+use crate::units::Bytes;
+
+/// What an interactor may say where its own limit, meant for a checker's few lines, is lower: it may have large inputs to
+/// pass on, and one that never stops is still stopped before a program has read much of it.
+const SPEECH: Bytes = Bytes::mib(256);
+
+/// Place of the contestant's program among the members.
+const PROGRAM_PLACE: usize = 0;
+
+/// Everything a dialogue is about.
+pub(super) struct Dialogue<'a> {
+    pub run: &'a TestRun<'a>,
+    pub runner: &'a Runner<'a>,
+    pub test: &'a Test,
+    pub tool: &'a Tool,
+    pub interactor: &'a Interactor,
+    /// Paths of input and answer in the interactor's box.
+    pub files: &'a [String; 2],
+}
+
+/// What a dialogue came to.
+pub(super) struct Held {
+    pub result: TestResult,
+    /// Whether the interactor accepts and wants another pass.
+    pub next_pass: bool,
+}
+
+impl Dialogue<'_> {
+    /// Holds it. The interactor's box has its files already.
+    ///
+    /// # Errors
+    /// Whatever is not the program's doing.
+    pub(super) fn hold(
+        &self,
+        boxes: &mut [BoxHandle],
+        mut transcript: Option<&mut Transcript>,
+        cancel: &[&CancelToken],
+    ) -> Result<Held, Fault> {
+        let judge = self.run.judge;
+        let [program_box, interactor_box] = boxes else {
+            return Err(Fault::Panic("a dialogue has two boxes".to_owned()));
+        };
+        self.runner.prepare(self.run, self.test, program_box)?;
+        interactor_box.attach(PROGRAM, self.tool.directory())?;
+        // Replaced by the channels between the two.
+        let null = open_null()?;
+        let program_argv = self.runner.argv_on(self.test);
+        let mut program_says = Capture::at_most(STDERR_LIMIT, &judge.spill);
+        let mut interactor_says = Capture::at_most(STDERR_LIMIT, &judge.spill);
+        let program = Command {
+            argv: &program_argv,
+            env: &self.runner.env,
+            directory: WORKSPACE,
+            stdin: null.as_fd(),
+            stdout: Stream::Inherit(null.as_fd()),
+            stderr: Stream::Capture(&mut program_says),
+            limits: self.runner.limits.limits.clone(),
+        };
+        let argv = self.interactor_argv();
+        let limits = Limits { output: Some(self.speech()), ..self.tool.limits.clone() };
+        let interactor = Command {
+            argv: &argv,
+            env: &self.tool.env,
+            directory: WORKSPACE,
+            stdin: null.as_fd(),
+            stdout: Stream::Inherit(null.as_fd()),
+            stderr: Stream::Capture(&mut interactor_says),
+            limits,
+        };
+        let protocol = self.interactor.protocol;
+        let began = Instant::now();
+        let endings = run_together(
+            Conversation {
+                members: vec![
+                    Member { sandbox_box: program_box, command: program, serves: false },
+                    Member { sandbox_box: &mut *interactor_box, command: interactor, serves: true },
+                ],
+                joined: true,
+                on_words: &mut |speaker, words| {
+                    if let Some(transcript) = &mut transcript {
+                        transcript.note(speaker, words);
+                    }
+                },
+                on_end: &mut |place, ending| place != PROGRAM_PLACE && !may_accept(protocol, &ending.outcome),
+                while_waiting: &mut || {},
+            },
+            cancel,
+        )?;
+        let [program, interactor] = endings.as_slice() else {
+            return Err(Fault::Panic("a dialogue has two endings".to_owned()));
+        };
+        if cancel.iter().any(|token| token.is_cancelled()) {
+            return Err(Fault::Cancelled);
+        }
+        for ended in [program, interactor] {
+            if ended.outcome.exit != Exit::Code(0) && ended.outcome.stopped.is_empty() {
+                judge.host_memory.has_spared_what_began(began)?;
+            }
+        }
+        let stderr = check::bytes_of(judge, &mut interactor_says)?;
+        let said = self.interpret(interactor, interactor_box, &stderr);
+        self.conclude(&program.outcome, interactor, said)
+    }
+
+    /// Bytes that the interactor may write to the program.
+    fn speech(&self) -> Bytes {
+        self.tool.limits.output.unwrap_or_default().max(SPEECH)
+    }
+
+    fn interactor_argv(&self) -> Vec<String> {
+        let [input, answer] = self.files;
+        let output = match self.interactor.protocol {
+            // As DMOJ does: nobody reads what it would write.
+            Protocol::Dmoj(_) => "/dev/null".to_owned(),
+            _ => format!("{WORKSPACE}/{OUTPUT}"),
+        };
+        let paths =
+            CheckerPaths { input, answer, output: &output, feedback: &format!("{WORKSPACE}/{FEEDBACK}/") };
+        let mut argv = self.tool.argv.clone();
+        match &self.interactor.call {
+            None => argv.extend(self.interactor.protocol.interactor_arguments(&paths)),
+            Some(call) => argv.extend(call.iter().map(|word| {
+                word.replace("{input}", paths.input)
+                    .replace("{output}", paths.output)
+                    .replace("{answer}", paths.answer)
+            })),
+        }
+        if let Check::Interaction { arguments } = &self.test.check {
+            argv.extend_from_slice(arguments);
+        }
+        argv
+    }
+
+    /// What the interactor says, with whether it wants another pass; or why that is nothing.
+    fn interpret(
+        &self,
+        ending: &Ending,
+        interactor_box: &BoxHandle,
+        stderr: &[u8],
+    ) -> Result<(Opinion, bool), Fault> {
+        let name = &self.tool.name;
+        if ending.unprompted && ending.outcome.stopped.first() == Some(&Stopped::Wall) {
+            return Err(Fault::Checker(format!(
+                "{name}: it did not read what the program wrote until the program's wall limit was over"
+            )));
+        }
+        if ending.outcome.stopped.first() == Some(&Stopped::Output) {
+            return Err(Fault::Checker(format!("{name}: it wrote more than {}", self.speech())));
+        }
+        let said = Said { outcome: ending.outcome.clone(), stdout: Vec::new(), stderr: stderr.to_vec() };
+        let code = check::exit_code(self.tool, &said)?;
+        if code != 0 && !self.interactor.protocol.has_codes_of_its_own() {
+            check::refuse_crash(self.tool, code, stderr)?;
+        }
+        let most = self.tool.limits.output.unwrap_or(Bytes(u64::MAX));
+        let feedback = check::read_feedback(interactor_box.workspace(), most)
+            .map_err(|problem| Fault::Checker(format!("{name}: {problem}")))?;
+        // What it wrote to its standard output was for the program.
+        let finished = Finished { code, stdout: b"", stderr, feedback: &feedback };
+        let opinion = self
+            .interactor
+            .protocol
+            .interpret(&finished, self.interactor.scores)
+            .map_err(|broken| Fault::Checker(format!("{name}: {broken}")))?;
+        Ok((opinion, feedback.next_pass))
+    }
+
+    fn conclude(
+        &self,
+        program: &Outcome,
+        interactor: &Ending,
+        said: Result<(Opinion, bool), Fault>,
+    ) -> Result<Held, Fault> {
+        let next_pass = said.as_ref().is_ok_and(|(_, next_pass)| *next_pass);
+        match decide(program, interactor, said.map(|(opinion, _)| opinion))? {
+            Decision::Program(opinion) => {
+                let mut result = self.runner.judge_outcome(self.test, program)?;
+                result.report.judge_message = opinion.and_then(message_for_the_jury);
+                Ok(Held { result, next_pass: false })
+            }
+            Decision::Interactor(opinion) => {
+                let mut result =
+                    TestResult { report: figures(self.test, program), applied: Vec::new(), score: None };
+                if program.stopped.first() == Some(&Stopped::Cancelled) {
+                    // It died of us, who did not need it any more.
+                    (result.report.exit_code, result.report.signal) = (None, None);
+                }
+                take_in(&mut result, opinion);
+                Ok(Held { result, next_pass: false })
+            }
+            Decision::Both(opinion) => {
+                let mut result = self.runner.judge_outcome(self.test, program)?;
+                if result.applied.is_empty() {
+                    take_in(&mut result, opinion);
+                } else {
+                    result.report.judge_message = message_for_the_jury(opinion);
+                }
+                Ok(Held { result, next_pass })
+            }
+        }
+    }
+}
+
+fn message_for_the_jury(opinion: Opinion) -> Option<String> {
+    Some(opinion.judge_message).filter(|message| !message.is_empty())
+}
+
+/// Whether what the program still does may matter.
+fn may_accept(protocol: Protocol, interactor: &Outcome) -> bool {
+    match interactor.exit {
+        Exit::Code(code) => interactor.stopped.is_empty() && protocol.may_accept(code),
+        _ => false,
+    }
+}
+
+/// Puts the files of a test into a box whose last run was another test's, and makes the feedback directory.
+pub(super) fn lay_out(
+    run: &TestRun<'_>,
+    test: &Test,
+    sandbox_box: &mut BoxHandle,
+) -> Result<[String; 2], Fault> {
+    run.judge.preload(&test.input);
+    run.judge.preload(&test.answer);
+    let files = check::show_files(run.inputs, test, sandbox_box)?;
+    artifacts::make_directory(sandbox_box.workspace(), FEEDBACK)?;
+    Ok(files)
+}

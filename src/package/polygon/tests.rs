@@ -1,0 +1,356 @@
+//! Tests, limits, groups and points of a testset.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use super::document::Element;
+use crate::package::error::{PackageError, one_line};
+use crate::package::groups::{Aggregation, Group, Member, Objective, OnReject, Scoring};
+use crate::package::jury::{GeneratorRun, ValidatorArguments};
+use crate::package::model::{Package, Test};
+use crate::package::tree::{Tree, below};
+use crate::units::Bytes;
+
+/// The testset that is judged.
+const JUDGED: &str = "tests";
+/// More tests than any report could carry.
+const MOST: usize = 50_000;
+
+/// The testset to judge.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TestSet<'parsed, 'text>(Element<'parsed, 'text>);
+
+impl TestSet<'_, '_> {
+    /// Its name.
+    pub(super) fn name(&self) -> String {
+        self.0.attribute("name").unwrap_or(JUDGED).to_owned()
+    }
+}
+
+/// The testset that is judged: the one called `tests`, or the only one.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn choose<'parsed, 'text>(
+    judging: &Element<'parsed, 'text>,
+    warnings: &mut Vec<String>,
+) -> Result<TestSet<'parsed, 'text>, PackageError> {
+    let all: Vec<_> = judging.children("testset").collect();
+    let named = all.iter().find(|set| set.attribute("name") == Some(JUDGED));
+    let Some(chosen) = named.or(if all.len() == 1 { all.first() } else { None }) else {
+        let problem = format!("there is no testset called '{JUDGED}'");
+        return Err(judging.wrong("testset", problem, "add it in Polygon and build the package again"));
+    };
+    for other in &all {
+        let name = other.attribute("name").unwrap_or_default();
+        if other.line() != chosen.line() && Some(name) != chosen.attribute("name") {
+            let line = other.line();
+            warnings.push(format!(
+                "problem.xml:{line}: the testset '{}' is not judged: '{JUDGED}' is",
+                one_line(name)
+            ));
+        }
+    }
+    Ok(TestSet(*chosen))
+}
+
+/// CPU time and memory.
+///
+/// # Errors
+/// When one is missing or out of range.
+pub(super) fn limits(set: &TestSet<'_, '_>) -> Result<(Duration, Bytes), PackageError> {
+    let time = whole(&set.0, "time-limit", 1, 86_400_000, "milliseconds")?;
+    let memory = whole(&set.0, "memory-limit", 1 << 12, 1 << 40, "bytes")?;
+    Ok((Duration::from_millis(time), Bytes(memory)))
+}
+
+fn whole(
+    parent: &Element<'_, '_>,
+    name: &str,
+    smallest: u64,
+    largest: u64,
+    unit: &str,
+) -> Result<u64, PackageError> {
+    let element = parent.required(name)?;
+    match element.text().parse::<u64>() {
+        Ok(number) if (smallest..=largest).contains(&number) => Ok(number),
+        _ => Err(element.wrong(
+            "",
+            format!("'{}' is out of range", one_line(element.text())),
+            format!("give {unit} from {smallest} to {largest}"),
+        )),
+    }
+}
+
+/// What a group of tests asks for.
+#[derive(Debug, Clone)]
+pub(super) struct GroupRule {
+    name: String,
+    is_complete: bool,
+    points: Option<f64>,
+    dependencies: Vec<String>,
+}
+
+/// The groups of a testset, in order.
+///
+/// # Errors
+/// When one has a policy that is not known, or depends on what is not there.
+pub(super) fn read_groups(set: &TestSet<'_, '_>) -> Result<Vec<GroupRule>, PackageError> {
+    let Some(groups) = set.0.child("groups") else { return Ok(Vec::new()) };
+    let mut rules: Vec<GroupRule> = Vec::new();
+    for group in groups.children("group") {
+        let name = group_name(&group, "name")?.unwrap_or_default();
+        if rules.iter().any(|rule| rule.name == name) {
+            let problem = format!("the group '{}' stands there twice", one_line(&name));
+            return Err(group.wrong("name", problem, "give each group once"));
+        }
+        let is_complete = match group.attribute("points-policy") {
+            None | Some("each-test") => false,
+            Some("complete-group") => true,
+            Some(other) => {
+                return Err(group.wrong(
+                    "points-policy",
+                    format!("'{}' is not a policy", one_line(other)),
+                    "use each-test or complete-group",
+                ));
+            }
+        };
+        let mut dependencies = Vec::new();
+        for dependency in group.child("dependencies").iter().flat_map(|list| list.children("dependency")) {
+            dependencies.push(dependency.required_attribute("group")?.to_owned());
+        }
+        rules.push(GroupRule { name, is_complete, points: group.points("points")?, dependencies });
+    }
+    for (group, rule) in groups.children("group").zip(&rules) {
+        for needed in &rule.dependencies {
+            if !rules.iter().any(|other| other.name == *needed) {
+                let problem = format!("there is no group '{}'", one_line(needed));
+                return Err(group.wrong("dependencies", problem, "name a group of the testset"));
+            }
+        }
+        if let Some(name) = circle(&rules, &rule.name) {
+            let problem = format!("the group '{}' depends on itself", one_line(name));
+            return Err(group.wrong("dependencies", problem, "remove one of the dependencies"));
+        }
+    }
+    Ok(rules)
+}
+
+/// The group's name where it depends on itself, by however many others.
+fn circle<'a>(rules: &'a [GroupRule], start: &'a str) -> Option<&'a str> {
+    let mut seen = vec![start];
+    let mut next = 0;
+    while let Some(name) = seen.get(next).copied() {
+        next += 1;
+        let dependencies = rules.iter().filter(|rule| rule.name == name).flat_map(|rule| &rule.dependencies);
+        for needed in dependencies {
+            if needed == start {
+                return Some(start);
+            }
+            if !seen.contains(&needed.as_str()) {
+                seen.push(needed);
+            }
+        }
+    }
+    None
+}
+
+fn group_name(element: &Element<'_, '_>, attribute: &str) -> Result<Option<String>, PackageError> {
+    let Some(name) = element.attribute(attribute) else { return Ok(None) };
+    if name.is_empty() {
+        return Ok(None);
+    }
+    if name.chars().any(char::is_control) || name.len() > 200 {
+        let problem = format!("'{}' cannot be the name of a group in reports", one_line(name));
+        return Err(element.wrong(attribute, problem, "use a short name without control characters"));
+    }
+    Ok(Some(name.to_owned()))
+}
+
+/// Fills in tests, groups and points.
+///
+/// # Errors
+/// When the files of a test are missing, or the XML contradicts itself.
+pub(super) fn fill(package: &mut Package, tree: &Tree, set: &TestSet<'_, '_>) -> Result<(), PackageError> {
+    let rules = read_groups(set)?;
+    let count = whole(&set.0, "test-count", 1, MOST as u64, "a number of tests")?;
+    let inputs = Pattern::read(&set.0, "input-path-pattern")?;
+    let answers = Pattern::read(&set.0, "answer-path-pattern")?;
+    let described: Vec<_> = set.0.child("tests").iter().flat_map(|tests| tests.children("test")).collect();
+    if described.len() as u64 != count {
+        return Err(set.0.wrong(
+            "test-count",
+            format!("it says {count} tests, and {} are described", described.len()),
+            "build the package in Polygon again",
+        ));
+    }
+    let generators: HashMap<String, usize> = package
+        .verification
+        .generators
+        .iter()
+        .enumerate()
+        .map(|(place, program)| (stem(&program.name).to_owned(), place))
+        .collect();
+    let mut points = Vec::with_capacity(described.len());
+    for (index, element) in described.iter().enumerate() {
+        let number = index as u64 + 1;
+        let input = inputs.file(tree, number, "input")?;
+        let answer = answers.file(tree, number, "answer")?;
+        let name = below(tree.root(), &inputs.path(tree.root(), number));
+        let name = name.strip_suffix(".in").unwrap_or(&name).to_owned();
+        let group = group_name(element, "group")?;
+        if let Some(group) =
+            group.as_ref().filter(|group| !rules.is_empty() && !rules.iter().any(|rule| rule.name == **group))
+        {
+            let problem = format!("there is no group '{}'", one_line(group));
+            return Err(element.wrong("group", problem, "name a group of the testset"));
+        }
+        points.push(element.points("points")?);
+        let mut arguments = vec!["--testset".to_owned(), set.name()];
+        if let Some(group) = &group {
+            arguments.extend(["--group".to_owned(), group.clone()]);
+        }
+        package.tests.push(Test {
+            groups: group.into_iter().collect(),
+            sample: element.attribute("sample") == Some("true"),
+            validator_arguments: ValidatorArguments::All(arguments),
+            made_by: element
+                .attribute("cmd")
+                .filter(|_| element.attribute("from-file").is_none())
+                .and_then(|command| run_of(command, &generators)),
+            ..Test::new(name, input, answer)
+        });
+    }
+    package.group_by_folders();
+    let has_points = points.iter().flatten().any(|points| *points > 0.0)
+        || rules.iter().any(|rule| rule.points.is_some_and(|points| points > 0.0));
+    if has_points {
+        package.scoring = Some(Scoring { objective: Objective::Maximise, precision: None });
+        score(package, &rules, &points);
+    }
+    for group in &mut package.groups {
+        if let Some(rule) = rules.iter().find(|rule| rule.name == group.name && !rule.name.is_empty()) {
+            // A group may be named of which there is no test.
+            group.dependencies = rule.dependencies.clone();
+        }
+    }
+    let names: Vec<_> = package.groups.iter().map(|group| group.name.clone()).collect();
+    for group in &mut package.groups {
+        group.dependencies.retain(|needed| names.contains(needed));
+    }
+    Ok(())
+}
+
+fn score(package: &mut Package, rules: &[GroupRule], points: &[Option<f64>]) {
+    let of_test = |test: usize| points.get(test).copied().flatten().unwrap_or(0.0);
+    for group in &mut package.groups {
+        let rule = rules.iter().find(|rule| rule.name == group.name && !group.name.is_empty());
+        let is_complete = rule.is_some_and(|rule| rule.is_complete);
+        if is_complete {
+            let total: f64 = tests_of(group).map(of_test).sum();
+            group.aggregation = Aggregation::AllOrNothing;
+            group.weight = rule.and_then(|rule| rule.points).unwrap_or(total);
+            group.on_reject = OnReject::Break;
+            continue;
+        }
+        group.aggregation = Aggregation::Sum;
+        group.on_reject = OnReject::Continue;
+        for member in &mut group.members {
+            if let Member::Test { test, points } = member {
+                *points = Some(of_test(*test));
+            }
+        }
+    }
+}
+
+fn tests_of(group: &Group) -> impl Iterator<Item = usize> {
+    group.members.iter().filter_map(|member| match member {
+        Member::Test { test, .. } => Some(*test),
+        Member::Group(_) => None,
+    })
+}
+
+/// A generator's name and its arguments; `None` for what is more than that.
+fn run_of(command: &str, generators: &HashMap<String, usize>) -> Option<GeneratorRun> {
+    let mut words = crate::package::settings::words(command).into_iter();
+    let generator = *generators.get(stem(&words.next()?))?;
+    Some(GeneratorRun { generator, arguments: words.collect() })
+}
+
+/// `gen` of `files/gen.cpp`.
+fn stem(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or(name, |(stem, _)| stem)
+}
+
+/// `tests/%02d` with a number for its conversion.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    before: String,
+    width: usize,
+    has_zeros: bool,
+    after: String,
+    line: u64,
+    name: &'static str,
+}
+
+impl Pattern {
+    /// Reads the element of that name.
+    ///
+    /// # Errors
+    /// When it is missing, has no conversion or several, or leads out of the package.
+    pub(super) fn read(parent: &Element<'_, '_>, name: &'static str) -> Result<Self, PackageError> {
+        let element = parent.required(name)?;
+        let text = element.text();
+        let wrong = || {
+            let problem = format!("'{}' is no pattern of paths", one_line(text));
+            element.wrong("", problem, "write it like tests/%02d, below the package")
+        };
+        let (before, rest) = text.split_once('%').ok_or_else(wrong)?;
+        let (flags, after) = rest.split_once('d').ok_or_else(wrong)?;
+        let width = if flags.is_empty() { 0 } else { flags.parse::<usize>().map_err(|_| wrong())? };
+        let leads_out = text.starts_with('/')
+            || text.contains(['\\', '\0'])
+            || text.split('/').any(|part| matches!(part, ".." | "." | ""));
+        if width > 20 || after.contains('%') || leads_out || text.chars().any(char::is_control) {
+            return Err(wrong());
+        }
+        Ok(Self {
+            before: before.to_owned(),
+            width,
+            has_zeros: flags.starts_with('0'),
+            after: after.to_owned(),
+            line: element.line(),
+            name,
+        })
+    }
+
+    /// The path of a number.
+    pub(super) fn path(&self, root: &Path, number: u64) -> std::path::PathBuf {
+        let width = self.width;
+        let number = if self.has_zeros { format!("{number:0width$}") } else { format!("{number:width$}") };
+        root.join(format!("{}{number}{}", self.before, self.after))
+    }
+
+    /// The file of a number, which must be inside the package.
+    ///
+    /// # Errors
+    /// When it is missing, or no regular file of the package.
+    pub(super) fn file(
+        &self,
+        tree: &Tree,
+        number: u64,
+        what: &str,
+    ) -> Result<std::path::PathBuf, PackageError> {
+        let path = self.path(tree.root(), number);
+        tree.file_at(&path)?.ok_or_else(|| PackageError::NotAPackage {
+            path,
+            problem: format!(
+                "the {what} of test {number} is missing ({} in problem.xml:{})",
+                self.name, self.line
+            ),
+            remedy: "build a full package in Polygon, or run its doall.sh",
+        })
+    }
+}

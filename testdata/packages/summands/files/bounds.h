@@ -1,0 +1,3 @@
+/* What the statement promises. */
+#define SMALLEST 2
+#define LARGEST 1000000000

@@ -1,0 +1,3 @@
+number = int(input())
+print(1)
+print(number - 1)

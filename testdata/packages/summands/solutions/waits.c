@@ -1,0 +1,6 @@
+int main(void) {
+    volatile int turning = 1;
+    while (turning) {
+    }
+    return 0;
+}

@@ -1,0 +1,245 @@
+//! Packages of Polygon load as Polygon means them, and broken ones are refused in its terms.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic like the tests")]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::time::Duration;
+
+use gavel::checker::{Comparator, CustomScore, Protocol, TestlibChecker};
+use gavel::package::{
+    Aggregation, Check, Format, Interaction, Member, Package, TimeLimit, ValidatorArguments, load,
+};
+use gavel::units::Bytes;
+use gavel::verdict::Verdict::{AC, MLE, TLE, WA, WTL};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+const XML: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<problem short-name="sums">
+<names><name language="english" value="Sums"/></names>
+<judging input-file="" output-file="">
+<testset name="tests">
+<time-limit>1500</time-limit>
+<memory-limit>268435456</memory-limit>
+<test-count>3</test-count>
+<input-path-pattern>tests/%02d</input-path-pattern>
+<answer-path-pattern>tests/%02d.a</answer-path-pattern>
+<tests>
+<test method="manual" sample="true" group="0" points="0"/>
+<test cmd="gen 5 x" method="generated" group="1" points="30"/>
+<test cmd="gen 9" method="generated" group="1" points="70"/>
+</tests>
+<groups>
+<group name="0" points-policy="complete-group"/>
+<group name="1" points-policy="each-test"><dependencies><dependency group="0"/></dependencies></group>
+</groups>
+</testset>
+</judging>
+<files><executables><executable><source path="files/gen.cpp" type="cpp.g++17"/></executable></executables></files>
+<assets>
+<checker type="testlib"><source path="files/check.cpp" type="cpp.g++17"/></checker>
+<solutions>
+<solution tag="main"><source path="solutions/a.cpp" type="cpp.g++17"/></solution>
+<solution tag="time-limit-exceeded-or-memory-limit-exceeded"><source path="solutions/b.py" type="python.3"/>
+<extra-tags><extra-tag group="1" tag="wrong-answer"/></extra-tags></solution>
+</solutions>
+</assets>
+</problem>
+"#;
+
+fn write(root: &Path, name: &str, text: &str) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// A package whose `problem.xml` has `old` replaced by `new`.
+fn package(old: &str, new: &str) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(XML.contains(old), "{old}");
+    write(directory.path(), "problem.xml", &XML.replacen(old, new, 1));
+    for name in ["tests/01", "tests/02", "tests/03", "tests/01.a", "tests/02.a", "tests/03.a"] {
+        write(directory.path(), name, "1\n");
+    }
+    for name in ["files/check.cpp", "files/gen.cpp", "files/talk.cpp", "files/testlib.h"] {
+        write(directory.path(), name, "#include \"testlib.h\"\n");
+    }
+    for name in ["solutions/a.cpp", "solutions/b.py"] {
+        write(directory.path(), name, "");
+    }
+    directory
+}
+
+fn loaded(old: &str, new: &str) -> Package {
+    load(package(old, new).path()).unwrap()
+}
+
+#[test]
+fn a_full_package_fills_the_model() {
+    let package = loaded("", "");
+    assert_eq!((package.title.as_str(), package.format), ("Sums", Format::Polygon));
+    assert_eq!(package.limits.time, TimeLimit::Fixed(Duration::from_millis(1500)));
+    assert_eq!(package.limits.memory, Bytes::mib(256));
+    let names: Vec<_> = package.tests.iter().map(|test| test.name.as_str()).collect();
+    assert_eq!(names, ["tests/01", "tests/02", "tests/03"]);
+    assert!(package.tests[0].sample && !package.tests[1].sample);
+    let arguments = ["--testset", "tests", "--group", "1"].map(str::to_owned).to_vec();
+    assert_eq!(package.tests[1].validator_arguments, ValidatorArguments::All(arguments));
+    assert_eq!(package.tests[1].made_by.as_ref().unwrap().arguments, ["5", "x"]);
+    assert_eq!(package.checkers[0].protocol, Protocol::Testlib);
+    assert_eq!(package.checkers[0].scores, CustomScore::Allowed);
+    let files: Vec<_> = package.checkers[0].program.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(files, ["check.cpp", "testlib.h"]);
+    assert!(package.warnings.is_empty(), "{:?}", package.warnings);
+    let slow = &package.submissions[1].expectation;
+    assert_eq!(slow.verdicts, [TLE, WTL, MLE]);
+    assert_eq!((slow.parts[0].pattern.as_str(), &slow.parts[0].permitted[..]), ("1", &[WA, AC][..]));
+    assert_eq!(package.submissions[0].language.as_deref(), Some("cpp17"));
+}
+
+#[test]
+fn points_and_policies_become_groups() {
+    let package = loaded("points-policy=\"complete-group\"", "points-policy=\"complete-group\" points=\"5\"");
+    let group = |name: &str| package.groups.iter().find(|group| group.name == name).unwrap();
+    assert!(package.scoring.is_some());
+    assert_eq!((&group("0").aggregation, group("0").weight), (&Aggregation::AllOrNothing, 5.0));
+    assert_eq!(
+        (&group("1").aggregation, &group("1").dependencies[..]),
+        (&Aggregation::Sum, &["0".to_owned()][..])
+    );
+    let points: Vec<_> = group("1")
+        .members
+        .iter()
+        .map(|member| match member {
+            Member::Test { points, .. } => *points,
+            Member::Group(_) => None,
+        })
+        .collect();
+    assert_eq!(points, [Some(30.0), Some(70.0)]);
+}
+
+#[test]
+fn standard_checkers_are_built_in_and_interactors_come_before_checkers() {
+    let checker = "<checker type=\"testlib\">";
+    let package = loaded(checker, "<checker type=\"testlib\" name=\"std::ncmp.cpp\">");
+    assert_eq!(package.tests[0].check, Check::BuiltIn(Comparator::Testlib(TestlibChecker::Ncmp)));
+    assert!(package.checkers.is_empty());
+    let package = loaded(checker, "<checker type=\"testlib\" name=\"std::pointscmp.cpp\">");
+    assert_eq!(package.checkers[0].program.name, "files/check.cpp");
+    let talk = "<interactor><source path=\"files/talk.cpp\" type=\"cpp.g++17\"/></interactor><checker type=\"testlib\">";
+    let package = loaded(checker, talk);
+    assert!(
+        matches!(&package.interaction, Interaction::Interactive(talk) if talk.protocol == Protocol::Testlib)
+    );
+    assert!(matches!(package.tests[0].check, Check::Program { checker: 0, .. }));
+}
+
+#[test]
+fn files_resources_and_a_missing_testlib_are_told() {
+    let streams =
+        loaded("input-file=\"\" output-file=\"\"", "input-file=\"a.in\" output-file=\"stdout\"").streams;
+    assert_eq!((streams.input_file.as_deref(), streams.output_file), (Some("a.in"), None));
+    let grader = "<files><resources><file path=\"files/talk.cpp\" type=\"cpp.g++17\" for-types=\"cpp.*\"><assets>\
+                  <asset name=\"SOLUTION\"/></assets><stages><stage name=\"COMPILE\"/></stages></file></resources>";
+    let package = loaded("<files>", grader);
+    assert_eq!(package.includes[0].files[0].name, "talk.cpp");
+    let directory = self::package("", "");
+    fs::remove_file(directory.path().join("files/testlib.h")).unwrap();
+    let warnings = load(directory.path()).unwrap().warnings.join("\n");
+    assert!(warnings.contains("files/check.cpp: testlib.h is not in the package"), "{warnings}");
+}
+
+#[test]
+fn broken_documents_are_refused_with_place_and_key() {
+    let entities =
+        "<!DOCTYPE problem [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;&a;\">]><problem short-name=\"sums\">";
+    let outside =
+        "<!DOCTYPE problem [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><problem short-name=\"sums\">";
+    for (old, new, expected) in [
+        (
+            "<problem short-name=\"sums\">",
+            entities,
+            "problem.xml:1: it is not the XML expected: XML with DTD",
+        ),
+        ("<problem short-name=\"sums\">", outside, "it is not the XML expected"),
+        ("</problem>", "", "it is not the XML expected"),
+        ("value=\"Sums\"", "value=\"&none;\"", "it is not the XML expected"),
+        (XML, "<contest/>", "describes a 'contest', not a problem"),
+        (XML, "<problem/>", "judging: it is missing"),
+        (XML, "", "it is not the XML expected"),
+        ("name=\"tests\"", "name=\"\"", ""),
+        ("<time-limit>1500</time-limit>", "", "judging.testset.time-limit: it is missing"),
+        ("1500", "-5", "judging.testset.time-limit: '-5' is out of range"),
+        ("1500", "99999999999999999999", "is out of range"),
+        ("268435456", "lots", "judging.testset.memory-limit: 'lots'"),
+        ("<test-count>3", "<test-count>4", "it says 4 tests, and 3 are described"),
+        ("<test-count>3", "<test-count>999999999", "'999999999' is out of range"),
+        ("tests/%02d<", "../%02d<", "'../%02d' is no pattern"),
+        ("tests/%02d<", "/etc/%02d<", "is no pattern"),
+        ("tests/%02d<", "tests/%s<", "is no pattern"),
+        ("tests/%02d<", "tests/%99999999999d<", "is no pattern"),
+        ("tests/%02d<", "other/%02d<", "other/01: the input of test 1 is missing"),
+        ("%02d.a", "%02d.b", "tests/01.b: the answer of test 1 is missing"),
+        ("points=\"30\"", "points=\"many\"", "test.points: 'many' are no points"),
+        ("points=\"30\"", "points=\"NaN\"", "'NaN' are no points"),
+        ("points-policy=\"each-test\"", "points-policy=\"best\"", "points-policy: 'best' is not a policy"),
+        ("<dependency group=\"0\"/>", "<dependency group=\"7\"/>", "there is no group '7'"),
+        ("<dependency group=\"0\"/>", "<dependency group=\"1\"/>", "the group '1' depends on itself"),
+        ("<group name=\"0\"", "<group name=\"1\"", "the group '1' stands there twice"),
+        ("group=\"1\" points=\"30\"", "group=\"x\" points=\"30\"", "test.group: there is no group 'x'"),
+        (
+            "<checker type=\"testlib\">",
+            "<checker type=\"pcms\">",
+            "a checker of type 'pcms' is not supported",
+        ),
+        ("files/check.cpp", "files/none.cpp", "source.path: 'files/none.cpp' is not in the package"),
+        ("files/check.cpp", "../check.cpp", "is no path of a file in the package"),
+        ("files/check.cpp", "files", "it is a directory where a file is needed"),
+        ("solutions/a.cpp", "/etc/passwd", "'/etc/passwd' is not in the package"),
+        ("tag=\"main\"", "tag=\"best\"", "solution.tag: 'best' is not a tag"),
+        ("input-file=\"\"", "input-file=\"../x\"", "judging.input-file: '../x' is no name"),
+    ] {
+        let directory = package(old, new);
+        match load(directory.path()) {
+            Ok(package) => assert!(expected.is_empty(), "{new}: loaded as {}", package.name),
+            Err(error) => {
+                let error = error.to_string();
+                assert!(
+                    error.contains(expected) && !error.contains('\n') && error.contains("; "),
+                    "{new}: {error}"
+                );
+                assert!(!expected.is_empty(), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn files_that_are_not_the_packages_are_refused() {
+    let directory = package("", "");
+    fs::remove_file(directory.path().join("tests/02")).unwrap();
+    symlink("/etc/passwd", directory.path().join("tests/02")).unwrap();
+    let error = load(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("tests/02: it is a symbolic link out of the package"), "{error}");
+    fs::write(directory.path().join("problem.xml"), b"<problem>\xff</problem>").unwrap();
+    let error = load(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("problem.xml: it is not UTF-8 (byte 9)"), "{error}");
+    fs::write(directory.path().join("problem.xml"), "<a>".repeat(200_000)).unwrap();
+    assert!(load(directory.path()).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever stands in the document, reading it ends without a panic.
+    #[test]
+    fn any_document_is_read_or_refused(place in 0_usize..XML.len(), length in 0_usize..40, text in "[ -~]{0,12}") {
+        let end = (place + length).min(XML.len());
+        let broken = format!("{}{text}{}", &XML[..place], &XML[end..]);
+        if let Err(error) = gavel::package::parse_problem_xml(&broken) {
+            prop_assert!(!error.to_string().contains('\n'));
+        }
+    }
+}
