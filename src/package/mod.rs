@@ -20,6 +20,7 @@
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
 //! | `library_checker` | Library Checker's `info.toml` |
 //! | `making` | nothing: what programs of the package make |
+//! | `fps` | HUSTOJ's exchange format, into what `qduoj` reads |
 //! | `qduoj` | QDUOJ's `problem.json` |
 //! | `stash` | archives of packages, and what a package holds in another form |
 //! | `included` | `include/`, what is put beside submissions |
@@ -34,6 +35,7 @@ mod error;
 mod expectation;
 mod folder;
 mod folder_pairs;
+mod fps;
 mod grading;
 mod groups;
 mod icpc;
