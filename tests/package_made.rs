@@ -11,6 +11,7 @@ use gavel::package::{Check, Format, MadeAnswer, Package, PackageError, Stash, Ti
 use gavel::sandbox::CancelToken;
 use gavel::units::Bytes;
 use gavel::verdict::Verdict;
+use proptest::prelude::*;
 use tempfile::TempDir;
 
 struct Problem {
@@ -213,5 +214,27 @@ fn what_is_wrong_with_a_qduoj_problem_is_named() {
         (r#""time_limit": "#, &["problem.json:1", "not JSON"]),
     ] {
         qduoj(keys).assert_refused(parts);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_is_read_or_refused_on_one_line(
+        text in "([a-z_]{1,12}: |[-\\[\\]{}\"'#:,= \n0-9.]|in|out|test_cases|batched|points|\\[\\[tests\\]\\]|name|\\PC){0,60}",
+        which in 0..5usize,
+    ) {
+        let name = ["init.yml", "task.yaml", "gen/GEN", "info.toml", "problem.json"][which];
+        let mut problem = Problem::new(&[("gen/x.in", ""), ("testcase/1.in", "")]);
+        if name == "gen/GEN" {
+            problem = problem.file("task.yaml", "name: x\n");
+        }
+        let problem = problem.file(name, &text);
+        if let Err(error) = problem.load() {
+            let text = error.to_string();
+            prop_assert!(!text.contains('\n'), "{}", text);
+        }
+        prop_assert!(problem.stash.check(&problem.root()).errors.iter().all(|error| !error.to_string().contains('\n')));
     }
 }
