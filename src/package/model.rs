@@ -12,6 +12,7 @@ use super::checking::{Check, CheckerProgram, Interaction, MultiPass};
 use super::digest::Digest;
 use super::groups::{Group, Scoring, of_folders};
 use super::jury::{GeneratorRun, JurySubmission, ValidatorArguments, Verification};
+use super::making::MadeData;
 use super::program::{JuryProgram, ProgramFile};
 use super::stash::Held;
 use super::submitting::{Include, Streams, SubmissionKind};
@@ -59,6 +60,8 @@ pub struct Package {
     pub languages: Option<Vec<String>>,
     /// Things in the package that do not stop judging but its author should know.
     pub warnings: Vec<String>,
+    /// Inputs and answers that are not there until the package's programs made them.
+    pub made: Option<MadeData>,
     /// Directories beside the package's own that its files are in: they stay while this lives.
     pub held: Vec<Held>,
     /// Filled by [`Package::digest`] when first asked for.
@@ -177,6 +180,7 @@ impl Package {
             submissions: Vec::new(),
             languages: None,
             warnings: Vec::new(),
+            made: None,
             held: Vec::new(),
             digest: Digest::default(),
         }
