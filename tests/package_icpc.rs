@@ -332,3 +332,25 @@ fn samples_alone_can_be_judged_and_a_broken_input_validator_keeps_nobody_from_it
     assert!(said("data/secret: there are no tests in it"), "{:?}", package.warnings);
     assert!(said("no input validators of this folder are run"), "{:?}", package.warnings);
 }
+
+#[test]
+fn folders_of_a_draft_may_be_graded_as_in_the_legacy_format() {
+    let files = [
+        ("problem.yaml", "problem_format_version: 2023-07-draft\nname: Sums\ntype: scoring\n"),
+        ("data/testdata.yaml", "on_reject: continue\nrange: 0 100\ngrader_flags: ignore_sample\n"),
+        ("data/secret/testdata.yaml", "grader_flags: first_error accept_if_any_accepted\n"),
+        (
+            "data/secret/one/testdata.yaml",
+            "on_reject: break\naccept_score: 50\nrange: 0 50\ngrader_flags: min\n",
+        ),
+        ("data/secret/one/2.in", "1 2\n"),
+        ("data/secret/one/2.ans", "3\n"),
+    ];
+    let package = loaded("", &files);
+    let group = |name: &str| package.groups.iter().find(|group| group.name == name).unwrap();
+    assert!(package.scoring.is_some() && !group("sample").counts);
+    let one = group("secret/one");
+    assert_eq!((one.accept_score, &one.aggregation), (50.0, &Aggregation::Min));
+    assert_eq!(one.range, ScoreRange { min: 0.0, max: 50.0 });
+    assert_eq!(group("").range, ScoreRange { min: 0.0, max: 100.0 });
+}

@@ -6,6 +6,8 @@
 //!   folder that holds sources is the program, else the folder in it is. Drafts may still say `output_validators/`.
 //! - BAPCtools and problemtools let `data/secret` of a pass-fail problem hold tests and folders: here it is a warning,
 //!   and refused only where scores would be ambiguous.
+//! - problemtools knows only the draft of 2023, in which folders are graded as in the legacy format: a draft's
+//!   `testdata.yaml` with keys of grading means what it means there.
 //! - The time limit comes from submissions in `accepted` and those that say so, as in problemtools.
 //!
 //! Names that the format does not allow (with spaces, say) are as if they were not there, which is said in a warning.
@@ -16,6 +18,7 @@ use std::path::Path;
 
 use super::checking::{Check, CheckerProgram, Interaction, Interactor, MultiPass};
 use super::error::{PackageError, one_line};
+use super::grading::{self, ProblemGrading};
 use super::icpc_problem_yaml::{IcpcProblemYaml, parse_icpc_problem_yaml};
 use super::icpc_scoring;
 use super::icpc_tests::Walk;
@@ -84,11 +87,12 @@ pub(super) fn load(
         has_validator: validator.is_some(),
         tests: Vec::new(),
         groups: Vec::new(),
+        graded: Vec::new(),
         verification: &mut verification,
         warnings: &mut warnings,
     };
     walk.data(data_folder(root, entries)?)?;
-    let (tests, settings) = (walk.tests, walk.groups);
+    let (tests, settings, graded) = (walk.tests, walk.groups, walk.graded);
     let time = time_limit(entries, &problem, is_strict, &mut warnings)?;
     let limits = PackageLimits {
         time,
@@ -119,7 +123,15 @@ pub(super) fn load(
         ..Package::new(name, root.to_owned(), Format::Icpc, limits)
     };
     package.group_by_folders();
-    let scores = icpc_scoring::apply(&mut package, &settings, &problem)?;
+    let scores = if graded.is_empty() {
+        icpc_scoring::apply(&mut package, &settings, &problem)?
+    } else {
+        let custom_score = if problem.scoring { CustomScore::Allowed } else { CustomScore::Refused };
+        let problem =
+            ProblemGrading { is_scoring: problem.scoring, custom_score, ..ProblemGrading::default() };
+        grading::apply(&mut package, &problem, &graded, Vec::new())?;
+        custom_score
+    };
     if let Some(program) = validator {
         use_validator(&mut package, program, &problem, scores);
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::{PackageError, one_line};
+use super::grading::Grading;
 use super::jury::ValidatorArguments;
 use super::settings::{arguments, words};
 use super::yaml::{self, Node, Value, plain};
@@ -34,6 +35,8 @@ pub struct CaseSettings {
     pub output_validator_line: u64,
     /// What only a group has.
     pub scoring: GroupScoring,
+    /// What only a group of a draft has: problemtools reads the legacy format's grading there.
+    pub grading: Grading,
     /// What its author should know; each begins with the line.
     pub warnings: Vec<String>,
 }
@@ -121,6 +124,7 @@ fn read(text: &str, which: SettingsFile, is_strict: bool) -> Result<CaseSettings
             "full_feedback" => check_flag(node, key, is_strict)?,
             known if INFORMATION.contains(&known) => {}
             _ if is_strict => return Err(unknown(node, key, which)),
+            _ if which == SettingsFile::Group && settings.grading.read(key, node, "")? => {}
             _ => {
                 settings.warnings.push(format!(":{}: unknown key '{}' is ignored", node.line, one_line(key)))
             }

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::cases;
 use super::checking::Check;
 use super::error::{PackageError, one_line};
+use super::grading::{self, Grading};
 use super::icpc::{custom_check, is_allowed_name, not_allowed};
 use super::icpc_problem_yaml::IcpcProblemYaml;
 use super::icpc_settings::{CaseSettings, GroupScoring, SettingsFile, parse_test_settings};
@@ -45,6 +46,8 @@ pub(super) struct Walk<'a> {
     pub(super) has_validator: bool,
     pub(super) tests: Vec<Test>,
     pub(super) groups: Vec<GroupSettings>,
+    /// Folders of a draft that are graded as in the legacy format.
+    pub(super) graded: Vec<grading::Folder>,
     pub(super) verification: &'a mut Verification,
     pub(super) warnings: &'a mut Vec<String>,
 }
@@ -82,12 +85,7 @@ impl Walk<'_> {
                 .map_err(|error| error.in_file(&self.tree.root().join("problem.yaml")))?,
         };
         let held = match self.settings_file(&entries) {
-            Some(entry) if self.is_strict => {
-                let place = below(self.tree.root(), &entry.path);
-                self.warnings
-                    .push(format!("{place}: ignored: settings belong into sample, secret and its groups"));
-                held
-            }
+            // The format has them in sample, secret and its groups; problems of BAPCtools have them for all tests here.
             Some(entry) => self.group_settings(entry, "", &held)?,
             None => held,
         };
@@ -151,6 +149,10 @@ impl Walk<'_> {
 
     fn group_settings(&mut self, entry: &Entry, name: &str, held: &Held) -> Result<Held, PackageError> {
         let (held, settings) = self.read_settings(entry, SettingsFile::Group, held)?;
+        if settings.grading != Grading::default() {
+            let (group, file) = (name.to_owned(), entry.path.clone());
+            self.graded.push(grading::Folder { group, file, grading: settings.grading });
+        }
         let scoring = settings.scoring;
         if let Some((key, line)) = &scoring.first_key {
             let wrong = |problem: &str, remedy: &str| {
