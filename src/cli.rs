@@ -15,7 +15,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, Submit, SubmitFormat};
 pub use host::{Doctor, Probe, ProbeAction, ProfileName, Run, RunReport};
-pub use package::{Package, PackageCheck, PackageCommand};
+pub use package::{Package, PackageCheck, PackageCommand, PackageConvert};
 pub use verify::{Verify, VerifyFormat, VerifyPart};
 pub use worker::{ConfigFormat, FetchFlags, Replay, Worker};
 

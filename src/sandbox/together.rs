@@ -6,6 +6,8 @@
 //! - A program that has ended is noticed by the other only through us. Where it failed by itself, the other is told when it
 //!   sleeps and has read everything: who is just about to leave leaves of its own accord, however slowly it is
 //!   scheduled.
+//! - A program that closes its standard output and goes on has not ended: who serves it learns of it at its end. The other
+//!   way round the end of the words is told at once, when the program sleeps.
 //! - Who writes to a program that has ended is not made to wait, nor killed by a signal: it goes nowhere.
 //! - Members that serve have all the time the others take: their own wall limit begins when those have ended. In turn
 //!   the CPU time they use is no wall time of the others.
@@ -332,10 +334,12 @@ impl<'a> Together<'a> {
         for channel in self.channels.iter_mut().filter(|channel| channel.is_at_end()) {
             let reader = self.places.get(channel.to).and_then(|place| place.run.as_ref());
             let writer = self.places.get(channel.from);
-            let is_time = match writer.map(|place| (&place.run, &place.ending)) {
+            let is_time = match writer.map(|place| (&place.run, &place.ending, place.serves)) {
                 // It has closed its standard output. It may just be ending, which is told when it has.
-                Some((Some(run), _)) => tree::is_waiting(run.init()),
-                Some((None, Some(Ending { outcome, .. }))) => {
+                Some((Some(run), _, true)) => tree::is_waiting(run.init()),
+                // What it goes on to do decides: the other would take it for an end.
+                Some((Some(_), _, false)) => false,
+                Some((None, Some(Ending { outcome, .. }), _)) => {
                     let has_failed = outcome.stopped.is_empty() && outcome.exit != Exit::Code(0);
                     let is_at_rest = |run: &Run<'_>| channel.is_all_read() && tree::is_waiting(run.init());
                     !has_failed || reader.is_none_or(is_at_rest)
