@@ -6,6 +6,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -39,6 +40,8 @@ pub(super) struct Channel {
     total: u64,
     limit: Option<Bytes>,
     told: bool,
+    /// When something was written last, as far as we know.
+    heard: Option<Instant>,
 }
 
 /// The programs' ends of a channel, to be handed over.
@@ -71,6 +74,7 @@ impl Channel {
             total: 0,
             limit,
             told: false,
+            heard: None,
         };
         Ok((channel, Ends { reader, writer }))
     }
@@ -97,6 +101,7 @@ impl Channel {
                     Ok(length) => {
                         (self.start, self.filled) = (0, length);
                         self.total += length as u64;
+                        self.heard = Some(Instant::now());
                         heard(self.buffer.get(..length).unwrap_or_default());
                     }
                     Err(Errno::EAGAIN) => return Ok(()),
@@ -124,6 +129,11 @@ impl Channel {
     /// Bytes written to it.
     pub(super) fn total(&self) -> u64 {
         self.total
+    }
+
+    /// Whether nothing was written for so long.
+    pub(super) fn is_quiet_for(&self, time: Duration) -> bool {
+        self.heard.is_none_or(|heard| heard.elapsed() >= time)
     }
 
     /// Whether more was written than may be.

@@ -31,6 +31,10 @@ const LAST_LOOK: Duration = Duration::from_millis(20);
 const LOOKS: usize = 3;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
+/// For how long nothing must have been said by either: a program that asks faster than it is answered is not talking
+/// to the deaf.
+const SILENCE: Duration = Duration::from_millis(500);
+
 /// One of several programs that run at once.
 #[derive(Debug)]
 pub struct Member<'a> {
@@ -308,6 +312,9 @@ impl<'a> Together<'a> {
         let forth = self.channels.iter().find(|channel| channel.from == number)?;
         let back = self.channels.iter().find(|channel| channel.to == number)?;
         let init = self.places.get(forth.to)?.run.as_ref()?.init();
+        if !forth.is_quiet_for(SILENCE) || !back.is_quiet_for(SILENCE) {
+            return None;
+        }
         let is_deaf = (0..LOOKS).all(|look| {
             if look > 0 {
                 std::thread::sleep(BETWEEN_LOOKS);

@@ -34,6 +34,7 @@ int main(int count, char **arguments) {
         fflush(stdout);
         if (plays("aborts")) abort();
         if (plays("deaf")) for (;;) pause();
+        if (plays("is-slow")) for (char letter; read(0, &letter, 1) == 1; usleep(20000)) puts("9"), fflush(stdout);
         if (plays("exits-0")) return 0;
         if (plays("spins")) for (;;) sink++;
         if (scanf("%d", &doubled) != 1) {
@@ -80,6 +81,11 @@ int main(void) {
     if (plays("grabs-memory")) for (;;) {
         char *block = malloc(1 << 20);
         if (block) memset(block, 1, 1 << 20);
+    }
+    if (plays("asks-ahead")) {
+        for (int line = 0; line < 200; line++) puts("8");
+        fflush(stdout);
+        for (;;) getchar();
     }
     if (plays("closes-everything")) { fclose(stdin); fclose(stdout); return 0; }
     while (scanf("%d", &number) == 1 && number) {
@@ -131,6 +137,7 @@ fn the_blame_is_on_the_side_that_failed() {
         ("sleeps", "fair", WTL),
         ("sleeps", "dies-at-the-end", WTL),
         ("does-not-flush", "fair", WTL),
+        ("asks-ahead", "is-slow", WTL),
         ("sleeps-afterwards", "leaves", WTL),
         // The interactor has decided before anything else happened.
         ("right", "rejects-at-once", WA),
