@@ -134,7 +134,7 @@ pub(super) fn ask_in_box(
     let finished = Finished { code, stdout: &said.stdout, stderr: &said.stderr, feedback: &feedback };
     let opinion = checker
         .protocol
-        .interpret(&finished, checker.scores)
+        .interpret(&finished, checked.test.custom_score.unwrap_or(checker.scores))
         .map_err(|broken| Fault::Checker(format!("{}: {broken}", tool.name)))?;
     Ok((opinion, feedback.next_pass))
 }

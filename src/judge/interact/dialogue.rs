@@ -178,7 +178,7 @@ impl Dialogue<'_> {
         let opinion = self
             .interactor
             .protocol
-            .interpret(&finished, self.interactor.scores)
+            .interpret(&finished, self.test.custom_score.unwrap_or(self.interactor.scores))
             .map_err(|broken| Fault::Checker(format!("{name}: {broken}")))?;
         Ok((opinion, feedback.next_pass))
     }
