@@ -174,6 +174,18 @@ fn nothing_but_a_plain_file_is_an_output() {
 }
 
 #[test]
+fn what_lies_beside_the_program_is_no_output_of_it() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let mut package = with_files(&scene);
+    let right = program_file(&scene, "output.txt", "3\n");
+    package.includes = vec![include(None, vec![right.clone()])];
+    package.tests[0].files = vec![right];
+    let report = judged(&judge, &package, "bash", &[("main.sh", "exit 0\n"), ("output.txt", "3\n")]);
+    assert_eq!(first(&report), (Verdict::WA, "the output file 'output.txt' was not written"), "{report:?}");
+}
+
+#[test]
 fn an_output_file_has_the_limit_of_outputs() {
     let scene = Scene::new();
     let judge = judge(&scene);
@@ -221,7 +233,7 @@ fn an_output_file_is_not_counted_as_the_programs_memory() {
 fn a_name_that_leads_out_of_the_work_directory_is_the_packages_fault() {
     let scene = Scene::new();
     let judge = judge(&scene);
-    for name in ["../x", "/etc/passwd", "a/b", "", "."] {
+    for name in ["../x", "/etc/passwd", "a/b", "", ".", "input.txt"] {
         let mut package = with_files(&scene);
         package.streams.output_file = Some(name.to_owned());
         let report = bash(&judge, &package, "exit 0\n");

@@ -75,6 +75,12 @@ impl<'a> WorkDirectory<'a> {
         }
         // What talks with somebody does so through its standard streams, and must never see the input.
         let streams = if package.interaction == Interaction::None { streams } else { STANDARD };
+        if streams.input_file.is_some() && streams.input_file == streams.output_file {
+            return Err(Fault::Package(format!(
+                "problem '{}' reads and writes one file: give input and output different names",
+                package.name
+            )));
+        }
         Ok(Self { streams, data })
     }
 
@@ -133,6 +139,10 @@ impl<'a> WorkDirectory<'a> {
         files.extend(test.files.iter().map(|file| (file.name.as_str(), Content::File(&file.path))));
         if let Some(name) = &self.streams.input_file {
             files.insert(name, Content::File(&test.input));
+        }
+        if let Some(name) = &self.streams.output_file {
+            // What is there as the output, the program has written.
+            files.remove(name.as_str());
         }
         if files.is_empty() {
             return Ok(());
