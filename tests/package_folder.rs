@@ -174,3 +174,28 @@ proptest! {
         let _ = gavel::package::find_expected_results(&bytes);
     }
 }
+
+#[test]
+fn tests_are_found_in_the_layouts_people_have() {
+    for (files, names) in [
+        (&["2.in", "2.a", "10.in", "10.a"][..], &["2", "10"][..]),
+        (&["input/1.txt", "output/1.txt", "input/12.txt", "output/12.txt"], &["1", "12"]),
+        (&["in/in1.txt", "out/out1.txt"], &["in1"]),
+        (&["in/a.in", "out/a.out", "in/b.in", "out/b.ans"], &["a", "b"]),
+        (&["input0.txt", "output0.txt", "input1.txt", "output1.txt"], &["input0", "input1"]),
+        (&["tests/01", "tests/01.a", "tests/02", "tests/02.a"], &["tests/01", "tests/02"]),
+        (&["sum.in1", "sum.out1", "notes.txt"], &["sum.in1"]),
+        (&["1/sum.inp", "1/sum.out", "2/sum.inp", "2/sum.out"], &["1/sum", "2/sum"]),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        for file in files {
+            let path = directory.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "1\n").unwrap();
+        }
+        let package = load(directory.path()).unwrap();
+        let found: Vec<_> = package.tests.iter().map(|test| test.name.as_str()).collect();
+        assert_eq!(found, names, "{files:?}");
+        assert_eq!(discover(directory.path()).unwrap(), [directory.path()], "{files:?}");
+    }
+}

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::dmoj::DmojChecker;
 use super::source::Source;
 use super::testlib::TestlibChecker;
-use super::{dmoj, exact, first, testlib, tokens, white};
+use super::{dmoj, exact, first, stripped, testlib, tokens, white};
 
 /// A built-in comparison of an output with the jury's answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Comparator {
     Testlib(TestlibChecker),
     /// One of DMOJ's own checkers.
     Dmoj(DmojChecker),
+    /// Byte for byte, white space at the end of the whole apart (QDUOJ).
+    Stripped,
     /// CMS's own: line by line the same tokens, empty lines at the end apart.
     WhiteDiff,
     /// The first so many tokens, letter for letter, whatever follows them.
@@ -82,6 +84,7 @@ pub fn compare(
         Comparator::Tokens(options) => tokens::compare(tokens::kattis_rules(options), output, answer),
         Comparator::Testlib(checker) => testlib::compare(checker, output, answer),
         Comparator::Dmoj(checker) => dmoj::compare(checker, output, answer),
+        Comparator::Stripped => stripped::compare(output, answer),
         Comparator::WhiteDiff => white::compare(output, answer),
         Comparator::FirstTokens(count) => first::compare(count, output, answer),
     }

@@ -28,6 +28,7 @@ mod number;
 mod properties;
 mod protocol;
 mod source;
+mod stripped;
 #[cfg(test)]
 mod tables;
 mod testlib;

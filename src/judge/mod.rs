@@ -31,6 +31,7 @@ mod included;
 mod interact;
 mod jury;
 mod limits;
+mod made;
 mod pipeline;
 mod prepare;
 mod progress;
@@ -48,6 +49,7 @@ mod work_directory;
 
 pub use jury::{Exhibit, Jury, JuryFault, Regenerated, Validation};
 pub use limits::UNSET_TIME_LIMIT;
+pub use made::NotMade;
 pub use progress::EventSink;
 pub use request::{MAX_FILES, RequestError};
 pub use settings::{JudgeSettings, StartError};
@@ -143,6 +145,7 @@ impl Judge {
         let spill = settings.cache.join("spill");
         std::fs::create_dir_all(&spill)
             .map_err(|source| StartError::Directory { path: spill.clone(), source })?;
+        interact::sweep(&spill);
         let sandbox = Sandbox::start(&settings.sandbox)?;
         let control = sandbox.resource_control();
         let host = provenance::Host::read(settings.worker, control);
@@ -306,6 +309,13 @@ impl Judge {
         events: &EventSender<'_>,
         cancel: &CancelToken,
     ) -> Result<(), Fault> {
+        let completed;
+        let package = if package.made.is_some() {
+            completed = made::complete(self, package, cancel)?;
+            &completed
+        } else {
+            package
+        };
         let request = match Request::new(submission, package, &self.table) {
             Ok(request) => request,
             // Too much source is the contestant's own doing, and compiling is where it would have failed.

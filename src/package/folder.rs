@@ -1,4 +1,5 @@
-//! A bare folder of tests: `NAME.in` with `NAME.ans` or `NAME.out`, also in folders within it.
+//! A bare folder of tests: `NAME.in` with `NAME.ans` or `NAME.out`, also in folders within it, and the other layouts of
+//! `folder_pairs`.
 //!
 //! No configuration is read. Tests come in the order people number them (`2` before `10`), folders among
 //! them; `submissions/` is read as in the ICPC formats. The limits are fixed ones, because a folder says
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use super::checking::Check;
 use super::error::PackageError;
+use super::folder_pairs;
 use super::kattis::{short_name, stem, unpaired};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::ProblemYaml;
@@ -30,7 +32,7 @@ pub(super) fn load(tree: &Tree, entries: Vec<Entry>) -> Result<Package, PackageE
         None => Vec::new(),
     };
     let mut walk = Walk { tree, tests: Vec::new(), warnings: &mut warnings };
-    walk.folder(root, entries, &[])?;
+    walk.read(root, entries)?;
     let tests = walk.tests;
     if tests.is_empty() {
         return Err(PackageError::NotAPackage {
@@ -67,6 +69,89 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Two folders of inputs and answers; else inputs and answers beside each other, by `.in` or, where there is none of
+    /// these, by any other name.
+    fn read(&mut self, root: &Path, entries: Vec<Entry>) -> Result<(), PackageError> {
+        if let Some((inputs, answers)) = folder_pairs::folders(&entries) {
+            return self.two_folders(inputs, answers);
+        }
+        self.folder(root, entries, &[])?;
+        if self.tests.is_empty() {
+            let entries = self.tree.entries(root, 0)?;
+            self.other_names(entries, &[])?;
+        }
+        Ok(())
+    }
+
+    fn two_folders(&mut self, inputs: &Entry, answers: &Entry) -> Result<(), PackageError> {
+        let place = &inputs.path;
+        let (inputs, answers) = (self.tree.entries(place, 1)?, self.tree.entries(&answers.path, 1)?);
+        for index in natural_order(&inputs) {
+            let entry = &inputs[index];
+            if entry.is_hidden() || entry.kind == Kind::Directory {
+                continue;
+            }
+            entry.usable()?;
+            let name = entry.reportable()?;
+            let Some((stem, answer)) = folder_pairs::answer_in(name, &answers) else {
+                let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+                return Err(unpaired(
+                    entry,
+                    place,
+                    stem,
+                    "its answer is missing in the other folder",
+                    ".out",
+                ));
+            };
+            self.add(stem, &[], entry, answer)?;
+        }
+        Ok(())
+    }
+
+    /// Inputs that are not called `.in`; files that are none are left alone.
+    fn other_names(&mut self, entries: Vec<Entry>, above: &[String]) -> Result<(), PackageError> {
+        let parent = above.last().map(|name| format!("{name}/")).unwrap_or_default();
+        for index in natural_order(&entries) {
+            let entry = &entries[index];
+            if entry.is_hidden() || (above.is_empty() && entry.name == "submissions") {
+                continue;
+            }
+            match (entry.kind, entry.reportable()) {
+                (Kind::Directory, Ok(name)) => {
+                    let inside = self.tree.entries(&entry.path, above.len() + 1)?;
+                    let names: Vec<_> = above.iter().cloned().chain([format!("{parent}{name}")]).collect();
+                    self.other_names(inside, &names)?;
+                }
+                (Kind::File, Ok(name)) => {
+                    if let Some((stem, answer)) = folder_pairs::answer(name, &entries) {
+                        self.add(stem, above, entry, answer)?;
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        stem: String,
+        above: &[String],
+        input: &Entry,
+        answer: &Entry,
+    ) -> Result<(), PackageError> {
+        let parent = above.last().map(|name| format!("{name}/")).unwrap_or_default();
+        let options = TokenOptions { case_sensitive: true, ..TokenOptions::default() };
+        let (input, answer) = (input.file()?.to_owned(), answer.file()?.to_owned());
+        self.tests.push(Test {
+            groups: above.to_vec(),
+            sample: above.first().is_some_and(|name| name == "sample"),
+            check: Check::BuiltIn(Comparator::Tokens(options)),
+            ..Test::new(format!("{parent}{stem}"), input, answer)
+        });
+        Ok(())
+    }
+
     fn folder(
         &mut self,
         directory: &Path,
@@ -74,11 +159,7 @@ impl Walk<'_> {
         above: &[String],
     ) -> Result<(), PackageError> {
         let parent = above.last().map(|name| format!("{name}/")).unwrap_or_default();
-        let mut order: Vec<_> = (0..entries.len()).collect();
-        order.sort_by(|left, right| {
-            natural(entries[*left].name.as_encoded_bytes(), entries[*right].name.as_encoded_bytes())
-        });
-        for index in order {
+        for index in natural_order(&entries) {
             let entry = &entries[index];
             if entry.is_hidden() || (above.is_empty() && entry.name == "submissions") {
                 continue;
@@ -104,17 +185,11 @@ impl Walk<'_> {
                 if answer.is_some() && output.is_some() {
                     self.warnings.push(format!("{parent}{stem}.out: ignored, because there is a .ans"));
                 }
-                let Some(answer) = answer.or(output) else {
+                let letter = Tree::find(&entries, &format!("{stem}.a"));
+                let Some(answer) = answer.or(output).or(letter) else {
                     return Err(unpaired(entry, directory, stem, "its answer is missing", ".ans"));
                 };
-                let options = TokenOptions { case_sensitive: true, ..TokenOptions::default() };
-                let (input, answer) = (entry.file()?.to_owned(), answer.file()?.to_owned());
-                self.tests.push(Test {
-                    groups: above.to_vec(),
-                    sample: above.first().is_some_and(|name| name == "sample"),
-                    check: Check::BuiltIn(Comparator::Tokens(options)),
-                    ..Test::new(format!("{parent}{stem}"), input, answer)
-                });
+                self.add(stem.to_owned(), above, entry, answer)?;
             } else if entry.ends_with(".ans") {
                 let stem = stem(entry, ".ans")?;
                 if Tree::find(&entries, &format!("{stem}.in")).is_none() {
@@ -124,6 +199,15 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+/// Places of the entries in the order people number them.
+fn natural_order(entries: &[Entry]) -> Vec<usize> {
+    let mut order: Vec<_> = (0..entries.len()).collect();
+    order.sort_by(|left, right| {
+        natural(entries[*left].name.as_encoded_bytes(), entries[*right].name.as_encoded_bytes())
+    });
+    order
 }
 
 /// Compares names with runs of digits as numbers; names that differ only in leading zeros as bytes.

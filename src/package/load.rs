@@ -7,7 +7,7 @@ use super::model::Package;
 use super::stash::Stash;
 use super::tree::{Entry, Kind, Tree, read_text};
 use super::trouble::Trouble;
-use super::{cms, dmoj, folder, icpc, kattis, polygon, yaml};
+use super::{cms, dmoj, folder, folder_pairs, icpc, kattis, library_checker, polygon, qduoj, yaml};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
@@ -53,6 +53,12 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
     if Tree::find(&entries, dmoj::FILE).is_some() {
         return dmoj::load(&tree, &entries, stash, trouble);
     }
+    if library_checker::is_one(&entries) {
+        return library_checker::load(&tree, &entries, stash, trouble);
+    }
+    if qduoj::is_one(&entries) {
+        return qduoj::load(&tree, &entries, stash, trouble);
+    }
     if cms::is_one(&entries) {
         return cms::load(&tree, &entries, trouble);
     }
@@ -93,7 +99,8 @@ fn version(entries: &[Entry]) -> Result<Option<String>, PackageError> {
 pub fn discover(path: &Path) -> Result<Vec<PathBuf>, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
-    if is_marked(&entries) || holds_tests(&entries) {
+    let paired = folder_pairs::folders(&entries).is_some() || folder_pairs::any(&entries);
+    if is_marked(&entries) || holds_tests(&entries) || paired {
         return Ok(vec![path.to_owned()]);
     }
     let mut found = Vec::new();
@@ -139,7 +146,7 @@ fn search(
         let inside = tree.entries(&entry.path, depth)?;
         let path = path.join(&entry.name);
         let marked = is_marked(&inside);
-        if marked || holds_tests(&inside) {
+        if marked || holds_tests(&inside) || folder_pairs::any(&inside) {
             found.push(Candidate { path, marked });
         } else {
             search(tree, &path, &inside, depth + 1, found)?;
@@ -150,7 +157,9 @@ fn search(
 
 fn is_marked(entries: &[Entry]) -> bool {
     let names = KATTIS.iter().chain(&["submissions", dmoj::FILE, cms::FILE, polygon::FILE]);
-    names.into_iter().any(|name| Tree::find(entries, name).is_some())
+    library_checker::is_one(entries)
+        || qduoj::is_one(entries)
+        || names.into_iter().any(|name| Tree::find(entries, name).is_some())
 }
 
 fn holds_tests(entries: &[Entry]) -> bool {

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `model` | nothing: the model itself, with `program`, `checking`, `groups`, `submitting`, `jury` |
 //! | `load` | which format a directory is in, and which packages lie below one |
-//! | `folder` | a bare folder of tests |
+//! | `folder` | a bare folder of tests, with `folder_pairs` |
 //! | `cms` | CMS's Italian format |
 //! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `grading`, `time_limit_files`, `title`, `flags` |
@@ -17,7 +17,12 @@
 //! | `polygon` | Polygon's packages |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
+//! | `convert` | nothing: it writes a package in the format ICPC 2025-09 |
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
+//! | `library_checker` | Library Checker's `info.toml` |
+//! | `making` | nothing: what programs of the package make |
+//! | `fps` | HUSTOJ's exchange format, into what `qduoj` reads |
+//! | `qduoj` | QDUOJ's `problem.json` |
 //! | `stash` | archives of packages, and what a package holds in another form |
 //! | `included` | `include/`, what is put beside submissions |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
@@ -25,11 +30,14 @@
 mod cases;
 mod checking;
 mod cms;
+mod convert;
 mod digest;
 mod dmoj;
 mod error;
 mod expectation;
 mod folder;
+mod folder_pairs;
+mod fps;
 mod grading;
 mod groups;
 mod icpc;
@@ -41,12 +49,15 @@ mod icpc_tests;
 mod included;
 mod jury;
 mod kattis;
+mod library_checker;
 mod load;
+mod making;
 mod model;
 mod polygon;
 mod problem_yaml;
 mod program;
 mod programs;
+mod qduoj;
 mod scope;
 mod settings;
 mod stash;
@@ -63,6 +74,7 @@ mod yaml;
 
 pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
 pub use cms::{GenFile, GenSubtask, GenTest, parse_gen_file};
+pub use convert::{ConvertError, convert};
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
@@ -77,12 +89,13 @@ pub use jury::{
     TimeMargins, ValidatorArguments, Verification,
 };
 pub use load::{discover, load};
+pub use making::{MadeAnswer, MadeData, MadeInput, MadeTest};
 pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
 pub use polygon::parse_problem_xml;
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
 pub use stash::{Checked, Held, Stash};
-pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, parse_submissions_yaml};
+pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, name_pattern, parse_submissions_yaml};
 pub use submitting::{Include, Streams, SubmissionKind};
 pub use testdata::{GroupSettings, parse_testdata_yaml};
 pub use time_limit_files::{DomjudgeIni, parse_domjudge_ini};

@@ -12,10 +12,11 @@ use super::checking::{Check, CheckerProgram, Interaction, MultiPass};
 use super::digest::Digest;
 use super::groups::{Group, Scoring, of_folders};
 use super::jury::{GeneratorRun, JurySubmission, ValidatorArguments, Verification};
+use super::making::MadeData;
 use super::program::{JuryProgram, ProgramFile};
 use super::stash::Held;
 use super::submitting::{Include, Streams, SubmissionKind};
-use crate::checker::{Comparator, TokenOptions};
+use crate::checker::{Comparator, CustomScore, TokenOptions};
 use crate::units::Bytes;
 
 /// A problem as judging sees it.
@@ -59,6 +60,8 @@ pub struct Package {
     pub languages: Option<Vec<String>>,
     /// Things in the package that do not stop judging but its author should know.
     pub warnings: Vec<String>,
+    /// Inputs and answers that are not there until the package's programs made them.
+    pub made: Option<MadeData>,
     /// Directories beside the package's own that its files are in: they stay while this lives.
     pub held: Vec<Held>,
     /// Filled by [`Package::digest`] when first asked for.
@@ -105,6 +108,8 @@ pub struct Test {
     pub sample: bool,
     /// What decides about its output.
     pub check: Check,
+    /// Whether its checker or interactor may, or must, give scores; `None` as on every other test.
+    pub custom_score: Option<CustomScore>,
     /// Arguments of the contestant's program (2025-09: `args`).
     pub arguments: Vec<String>,
     /// Files put into the work directory of the contestant's program (2025-09: `NAME.files/`).
@@ -175,6 +180,7 @@ impl Package {
             submissions: Vec::new(),
             languages: None,
             warnings: Vec::new(),
+            made: None,
             held: Vec::new(),
             digest: Digest::default(),
         }
@@ -197,6 +203,7 @@ impl Test {
             answer,
             sample: false,
             check: Check::BuiltIn(Comparator::Tokens(TokenOptions::default())),
+            custom_score: None,
             arguments: Vec::new(),
             files: Vec::new(),
             validator_arguments: ValidatorArguments::default(),

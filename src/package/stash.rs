@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::error::{PackageError, one_line, shown};
-use super::load;
 use super::model::Package;
-use super::tree::open_regular;
+use super::tree::{open_regular, read_at_most};
+use super::{fps, load};
 use crate::archive;
 use crate::cache::{Digest, Entry, KeyBuilder, Lookup, Store};
 use crate::sandbox::CancelToken;
@@ -62,6 +62,11 @@ pub struct Held {
 }
 
 impl Held {
+    /// A directory in an entry, without links.
+    pub(crate) fn new(directory: PathBuf, entry: Entry) -> Self {
+        Self { directory, _entry: Arc::new(entry) }
+    }
+
     /// Its place: absolute, without links, and read-only.
     pub fn directory(&self) -> &Path {
         &self.directory
@@ -157,6 +162,9 @@ impl Stash {
         let digest = Digest::of_reader(file).map_err(PackageError::io("read", path))?;
         let key = KeyBuilder::default().field("kind", "archive").field("sha256", digest.to_string());
         self.make(key, |directory| {
+            if fps::is_one(&read_at_most(path, 4096)?) {
+                return unpack_fps(path, directory);
+            }
             archive::unpack(path, &shown(path), directory, archive::Limits::DEFAULT, &self.cancel)?;
             Ok(())
         })
@@ -182,7 +190,7 @@ impl Stash {
         };
         let directory = entry.path().join(CONTENT);
         let directory = directory.canonicalize().map_err(PackageError::io("find", &directory))?;
-        Ok(Held { directory, _entry: Arc::new(entry) })
+        Ok(Held::new(directory, entry))
     }
 
     /// Errors without the places of the cache, which mean nothing to the package's author.
@@ -191,10 +199,29 @@ impl Stash {
     }
 }
 
+/// Writes the problems of HUSTOJ's exchange format, a directory each.
+fn unpack_fps(path: &Path, directory: &Path) -> Result<(), PackageError> {
+    let bytes = read_at_most(path, fps::LARGEST + 1)?;
+    let wrong = |problem: &str, remedy: &str| PackageError::value(0, "", problem, remedy).in_file(path);
+    if bytes.len() as u64 > fps::LARGEST {
+        return Err(wrong("it is larger than 256 MiB", "split it"));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8", "save it as UTF-8"))?;
+    for problem in fps::parse(&text, path)? {
+        for (name, text) in &problem.files {
+            let target = directory.join(&problem.name).join(name);
+            let writing = PackageError::io("write", &target);
+            let made = target.parent().map_or(Ok(()), std::fs::create_dir_all);
+            made.and_then(|()| std::fs::write(&target, text)).map_err(writing)?;
+        }
+    }
+    Ok(())
+}
+
 /// The name of an archive without its endings.
 fn stem(path: &Path) -> String {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    const ENDINGS: &[&str] = &[".zip", ".kpp", ".tgz", ".tzst", ".gz", ".zst", ".tar"];
+    const ENDINGS: &[&str] = &[".zip", ".xml", ".kpp", ".tgz", ".tzst", ".gz", ".zst", ".tar"];
     let mut stem = name.as_str();
     while let Some(shorter) =
         ENDINGS.iter().find_map(|ending| stem.strip_suffix(ending)).filter(|rest| !rest.is_empty())

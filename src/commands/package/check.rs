@@ -97,7 +97,9 @@ fn examine(packages: &Stash, path: &Path) -> Examined {
     let mut findings: Vec<_> = checked.errors.into_iter().map(error).collect();
     findings.extend(checked.warnings.into_iter().map(warning));
     let package = checked.package;
-    if let Some(package) = &package {
+    if let Some(package) =
+        package.as_ref().filter(|_| findings.iter().all(|one| one.severity == Severity::Warning))
+    {
         findings.extend(of_author(package).into_iter().map(warning));
     }
     Examined {

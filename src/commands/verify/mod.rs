@@ -48,8 +48,10 @@ use super::output;
 use super::start::{self, shown};
 use super::{CommandError, exit};
 use crate::cli::{Global, Verify as Arguments, VerifyFormat, VerifyPart};
+use crate::judge::Judge;
 use crate::package::{Package, Stash};
 use crate::report::Report;
+use crate::sandbox::CancelToken;
 use crate::verdict::{Reason, Verdict};
 
 /// One package with everything that came of it.
@@ -115,6 +117,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let interrupts = Interrupts::watch()?;
     if examined.iter().any(|one| one.package.is_ok()) {
         let judge = start::judge(global)?;
+        make_tests(&judge, &mut examined, interrupts.token());
         let cancel = interrupts.token();
         let bench = Bench { judge: &judge, table: &table, policy: arguments.policy, cancel };
         plan::examine_all(&bench, &selection, &mut examined);
@@ -151,6 +154,18 @@ fn load_all(packages: &Stash, paths: &[PathBuf]) -> Vec<Examined> {
         }
     }
     examined
+}
+
+/// Has made what packages leave to their programs; one that fails is a package that is broken.
+fn make_tests(judge: &Judge, examined: &mut [Examined], cancel: &CancelToken) {
+    for one in examined {
+        if let Ok(package) = &one.package
+            && package.made.is_some()
+        {
+            one.package =
+                judge.complete(package, cancel).map_err(|error| format!("{}: {error}", shown(&one.path)));
+        }
+    }
 }
 
 impl Examined {

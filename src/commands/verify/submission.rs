@@ -7,7 +7,7 @@ use crate::language::Table;
 use crate::package::{Interaction, JurySubmission, Package, SubmissionKind, TimeLimit};
 use crate::report::Report;
 use crate::sandbox::CancelToken;
-use crate::submission::{LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, Stop, Submission};
+use crate::submission::{ANSWERS, LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, Stop, Submission};
 use crate::units::Time;
 use crate::verdict::{Reason, Verdict};
 
@@ -100,7 +100,7 @@ impl Bench<'_> {
         let (language, files) = match package.submission_kind {
             SubmissionKind::Answers => {
                 let files = sources::read_answers(&jury.files).map_err(|error| error.to_string())?;
-                (String::new(), files)
+                (ANSWERS.to_owned(), files)
             }
             SubmissionKind::Program => {
                 let language = match &jury.language {

@@ -9,6 +9,9 @@
 //! - a batch is over at its first failure, and nothing is run after a failed case or batch of no points;
 //! - `tests/NAME/test.yml`, what the judge's own test suite reads, says what submissions must get, case by case.
 //!
+//! - what a checker finds right in part is AC there, with fewer points; here it is WA with these points, so that a test of
+//!   the suite that names scores (`score`, `score_cases`) accepts both.
+//!
 //! Limits are not in the format: the site has them. Those at the top level (`time_limit` in seconds, `memory_limit` in
 //! KiB) are taken, else the largest of the test suite's (`time`, `memory`), else two seconds and 256 MiB.
 //!

@@ -43,6 +43,8 @@ struct Case {
     /// What every case must get that `cases` does not name.
     expect: Vec<Code>,
     cases: Vec<(usize, Vec<Code>)>,
+    /// Whether it also says what a case must score: then some case may be right in part, which is AC there.
+    names_scores: bool,
 }
 
 /// The whole suite.
@@ -182,7 +184,8 @@ fn read_test(
         let memory = Bytes::kib(kib as u64);
         suite.memory = suite.memory.max(Some(memory));
     }
-    Ok(Some(Case { name: name.to_owned(), language, sources, expect, cases }))
+    let names_scores = scope.get("score").is_some() || scope.get("score_cases").is_some();
+    Ok(Some(Case { name: name.to_owned(), language, sources, expect, cases, names_scores }))
 }
 
 /// One code, a list of them, or `*` for all.
@@ -248,7 +251,18 @@ impl Suite {
 
 impl Case {
     fn expectation(&self, package: &Package, trouble: &mut Trouble) -> Expectation {
-        let whole = verdicts(&self.expect);
+        let in_part = |verdicts: Option<Vec<Verdict>>| match verdicts {
+            Some(mut verdicts)
+                if self.names_scores
+                    && verdicts.contains(&Verdict::AC)
+                    && !verdicts.contains(&Verdict::WA) =>
+            {
+                verdicts.push(Verdict::WA);
+                Some(verdicts)
+            }
+            verdicts => verdicts,
+        };
+        let whole = in_part(verdicts(&self.expect));
         // These are of the submission, whatever the number of tests.
         if let Some(all) = &whole
             && self.cases.is_empty()
@@ -259,7 +273,7 @@ impl Case {
         let mut parts = Vec::new();
         for place in 0..package.tests.len() {
             let own = self.cases.iter().find(|(other, _)| *other == place);
-            let wanted = own.map_or_else(|| whole.clone(), |(_, codes)| verdicts(codes));
+            let wanted = own.map_or_else(|| whole.clone(), |(_, codes)| in_part(verdicts(codes)));
             if let Some(wanted) = wanted {
                 parts.push(PartialExpectation {
                     pattern: test_name(place),

@@ -1,0 +1,213 @@
+//! HUSTOJ's exchange format ("free problem set"): one XML file with any number of problems, their tests in it.
+//!
+//! Each problem becomes a directory as `qduoj` reads it, in the order of the file. Samples are tests as well, as when HUSTOJ
+//! imports the file (`admin/problem_import_xml.php`).
+
+use std::path::Path;
+
+use roxmltree::{Document, Node, ParsingOptions};
+use serde_json::{Value, json};
+
+use super::error::{PackageError, one_line};
+use super::qduoj;
+
+/// A file with all tests of a contest.
+pub(super) const LARGEST: u64 = 256 << 20;
+const MOST_PROBLEMS: usize = 1000;
+const MOST_TESTS: usize = 10_000;
+
+/// A problem of the file: the directory's name, and files with their contents.
+#[derive(Debug, PartialEq)]
+pub(super) struct Problem {
+    pub(super) name: String,
+    pub(super) files: Vec<(String, String)>,
+}
+
+/// Whether a file begins as one of these.
+pub(super) fn is_one(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head);
+    text.trim_start_matches('\u{feff}').trim_start().starts_with('<') && text.contains("<fps")
+}
+
+/// The problems in it.
+///
+/// # Errors
+/// When it is not the XML expected.
+pub(super) fn parse(text: &str, file: &Path) -> Result<Vec<Problem>, PackageError> {
+    let wrong = |line: u64, key: &str, problem: String, remedy: &str| {
+        PackageError::value(line, key, problem, remedy).in_file(file)
+    };
+    let text = text.trim_start_matches('\u{feff}');
+    let options = ParsingOptions { nodes_limit: 1_000_000, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(text, options).map_err(|error| {
+        let problem = format!("not the XML expected: {}", one_line(&error.to_string()));
+        wrong(u64::from(error.pos().row), "", problem, "correct it at that place; leave DTDs out")
+    })?;
+    let root = document.root_element();
+    if root.tag_name().name() != "fps" {
+        let problem = format!("its root is <{}>", one_line(root.tag_name().name()));
+        return Err(wrong(1, "", problem, "give a file of <fps> with <item>"));
+    }
+    let mut problems = Vec::new();
+    for item in root.children().filter(|node| node.has_tag_name("item")) {
+        let number = problems.len() + 1;
+        let line = u64::from(document.text_pos_at(item.range().start).row);
+        if number > MOST_PROBLEMS {
+            return Err(wrong(
+                line,
+                "item",
+                format!("there are more than {MOST_PROBLEMS}"),
+                "split the file",
+            ));
+        }
+        let problem = problem(item, number)
+            .map_err(|(key, problem)| wrong(line, &format!("item[{number}].{key}"), problem, "correct it"))?;
+        problems.push(problem);
+    }
+    if problems.is_empty() {
+        return Err(wrong(1, "item", "there are no problems".to_owned(), "add <item>"));
+    }
+    Ok(problems)
+}
+
+/// One item; what is wrong with it by its key.
+fn problem(item: Node<'_, '_>, number: usize) -> Result<Problem, (&'static str, String)> {
+    let child = |name: &str| item.children().find(|node| node.has_tag_name(name));
+    let text = |name: &str| child(name).map(content).unwrap_or_default();
+    let limit = |name: &'static str, units: &[(&str, f64)]| -> Result<f64, (&'static str, String)> {
+        let node = child(name).ok_or((name, "it is missing".to_owned()))?;
+        let value = content(node);
+        let unit = node.attribute("unit").unwrap_or_default().to_ascii_lowercase();
+        let factor = units.iter().find(|(known, _)| *known == unit).map(|(_, factor)| *factor);
+        let factor = factor.ok_or_else(|| (name, format!("the unit '{}' is not known", one_line(&unit))))?;
+        let number = value.trim().parse::<f64>().ok().filter(|number| number.is_finite() && *number > 0.0);
+        number
+            .map(|number| number * factor)
+            .ok_or_else(|| (name, format!("'{}' is no limit", one_line(&value))))
+    };
+    let time = limit("time_limit", &[("s", 1000.0), ("ms", 1.0), ("", 1000.0)])?;
+    let memory = limit("memory_limit", &[("mb", 1.0), ("kb", 1.0 / 1024.0), ("", 1.0)])?;
+    let mut files = Vec::new();
+    let mut cases = Vec::new();
+    for (input, output, sample) in
+        [("sample_input", "sample_output", true), ("test_input", "test_output", false)]
+    {
+        let all =
+            |name: &'static str| item.children().filter(move |node| node.has_tag_name(name)).map(content);
+        let (inputs, outputs): (Vec<_>, Vec<_>) = (all(input).collect(), all(output).collect());
+        if inputs.len() != outputs.len() {
+            let problem = format!("{} of them, and {} <{output}>", inputs.len(), outputs.len());
+            return Err((if sample { "sample_input" } else { "test_input" }, problem));
+        }
+        for (place, (input, output)) in inputs.into_iter().zip(outputs).enumerate() {
+            if sample && input.is_empty() && output.is_empty() {
+                continue;
+            }
+            if cases.len() >= MOST_TESTS {
+                return Err(("test_input", format!("there are more than {MOST_TESTS}")));
+            }
+            let name = if sample { format!("sample{}", place + 1) } else { format!("test{}", place + 1) };
+            cases.push(
+                json!({"input_name": format!("{name}.in"), "output_name": format!("{name}.out"), "score": 0}),
+            );
+            files.push((format!("testcase/{name}.in"), input));
+            files.push((format!("testcase/{name}.out"), output));
+        }
+    }
+    let program = |node: Node<'_, '_>| {
+        let language = node.attribute("language").unwrap_or("C++");
+        json!({"language": language, "code": content(node)})
+    };
+    let spj = child("spj").filter(|node| !content(*node).trim().is_empty()).map(program);
+    let answers: Vec<_> = item.children().filter(|node| node.has_tag_name("solution")).map(program).collect();
+    let mut templates = serde_json::Map::new();
+    for key in ["prepend", "append"] {
+        for node in item.children().filter(|node| node.has_tag_name(key)) {
+            let language = node.attribute("language").unwrap_or("C++").to_owned();
+            let entry = templates.entry(language).or_insert_with(|| json!({}));
+            if let Value::Object(map) = entry {
+                map.insert(key.to_owned(), content(node).into());
+            }
+        }
+    }
+    let title = text("title");
+    let settings = json!({
+        "gavel_origin": "fps",
+        "title": title,
+        "time_limit": time,
+        "memory_limit": memory,
+        "rule_type": "ACM",
+        "spj": spj,
+        "template": templates,
+        "answers": answers,
+        "test_case_score": cases,
+    });
+    files.push((qduoj::FILE.to_owned(), settings.to_string()));
+    let plain: String =
+        title.chars().filter(|character| character.is_alphanumeric() || *character == ' ').take(40).collect();
+    let name = format!("{number:03} {}", plain.trim()).trim().replace(' ', "-");
+    Ok(Problem { name, files })
+}
+
+/// All text in an element.
+fn content(node: Node<'_, '_>) -> String {
+    node.descendants().filter(Node::is_text).filter_map(|text| text.text()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ITEM: &str = "<item><title>A + B</title><time_limit unit='s'>1</time_limit><memory_limit unit='mb'>64</memory_limit>\
+         <sample_input>1 2</sample_input><sample_output>3</sample_output>\
+         <test_input><![CDATA[5 6\n]]></test_input><test_output>11\n</test_output>\
+         <solution language='C++'>int main() {}</solution></item>";
+
+    fn parsed(text: &str) -> Result<Vec<Problem>, String> {
+        parse(text, Path::new("set.xml")).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn items_become_directories() {
+        let text = format!("<?xml version='1.0'?>\n<fps version='1.2'>{ITEM}{ITEM}</fps>");
+        assert!(is_one(text.as_bytes()));
+        let problems = parsed(&text).unwrap();
+        assert_eq!(problems[1].name, "002-A--B");
+        let names: Vec<_> = problems[0].files.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "testcase/sample1.in",
+                "testcase/sample1.out",
+                "testcase/test1.in",
+                "testcase/test1.out",
+                "problem.json"
+            ]
+        );
+        assert_eq!(problems[0].files[2].1, "5 6\n");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let without = |part: &str| format!("<fps>{}</fps>", ITEM.replace(part, ""));
+        for (text, expected) in [
+            ("<fps>".to_owned(), "set.xml:1: not the XML expected"),
+            ("<fps/>".to_owned(), "item: there are no problems"),
+            ("<x><fps/></x>".to_owned(), "its root is <x>"),
+            (
+                without("<test_output>11\n</test_output>"),
+                "item[1].test_input: 1 of them, and 0 <test_output>",
+            ),
+            (without("<time_limit unit='s'>1</time_limit>"), "item[1].time_limit: it is missing"),
+            (
+                format!("<fps>{}</fps>", ITEM.replace("'mb'>64", "'mb'>x")),
+                "item[1].memory_limit: 'x' is no limit",
+            ),
+            (format!("<fps>{}</fps>", ITEM.replace("unit='s'", "unit='h'")), "the unit 'h' is not known"),
+            ("<!DOCTYPE a [<!ENTITY b 'c'>]><fps>&b;</fps>".to_owned(), "not the XML expected"),
+        ] {
+            let error = parsed(&text).unwrap_err();
+            assert!(error.contains(expected) && !error.contains('\n'), "{expected}: {error}");
+        }
+    }
+}
