@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use super::finding::{Finding, Inspection, Severity};
+use super::fuzz::Patience;
 use crate::checker::{Comparator, Grade, Opinion, Score};
 use crate::cli::VerifyPart;
 use crate::judge::{Exhibit, Jury};
@@ -35,7 +36,7 @@ pub(super) struct Answered {
 }
 
 /// Shows the jury's answer to the test's checker.
-pub(super) fn on_answer(jury: &Jury<'_>, test: &Test) -> Answered {
+pub(super) fn on_answer(jury: &Jury<'_>, test: &Test, patience: &[Patience]) -> Answered {
     let is_built_in = matches!(test.check, Check::BuiltIn(_));
     let mut answered = Answered { finding: None, sample: test.sample, is_built_in, accepted: false };
     if let Check::Program { checker, .. } = &test.check
@@ -44,6 +45,16 @@ pub(super) fn on_answer(jury: &Jury<'_>, test: &Test) -> Answered {
         answered.finding = Some(Finding::of_fault("", &fault));
         return answered;
     }
+    let patience = match &test.check {
+        Check::Program { checker, .. } => patience.get(*checker),
+        Check::BuiltIn(_) | Check::Interaction { .. } => None,
+    };
+    if patience.is_some_and(Patience::is_lost) {
+        let message = "the checker hangs or crashes, and was not shown all answers";
+        answered.finding = Some(Finding::new(Severity::Note, "", message));
+        return answered;
+    }
+    let asked = Instant::now();
     match jury.check(test, Exhibit::File(&test.answer)) {
         Ok(opinion) if opinion.grade == Grade::Wrong => {
             let message = format!("the jury's answer is rejected{}", said(&opinion));
@@ -51,6 +62,9 @@ pub(super) fn on_answer(jury: &Jury<'_>, test: &Test) -> Answered {
         }
         Ok(_) => answered.accepted = true,
         Err(fault) => {
+            if let Some(patience) = patience {
+                patience.lose(asked.elapsed());
+            }
             let mut finding = Finding::of_fault(&test.name, &fault);
             finding.message = format!("on the jury's answer, {}", finding.message);
             answered.finding = Some(finding);

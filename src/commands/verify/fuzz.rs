@@ -42,9 +42,21 @@ enum Outcome {
     Broken(JuryFault),
 }
 
-/// How often each checker has failed, so that one that hangs is not waited for a hundred times.
+/// How often a program of the jury's has failed, so that one that hangs is not waited for a hundred times.
 #[derive(Debug, Default)]
 pub(super) struct Patience(AtomicUsize);
+
+impl Patience {
+    /// Whether the program is known to be broken.
+    pub(super) fn is_lost(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= ENOUGH
+    }
+
+    /// Takes note of a run that did not end as it must.
+    pub(super) fn lose(&self, took: Duration) {
+        self.0.fetch_add(if took >= LONG { ENOUGH / 2 } else { 1 }, Ordering::Relaxed);
+    }
+}
 
 /// The tests whose answers are corrupted for a checker: small ones, over the whole package, as many as the runs allow.
 pub(super) fn chosen(package: &Package, checker: usize, runs: usize) -> Vec<usize> {
@@ -73,7 +85,7 @@ pub(super) fn on_test(
     let Ok(answer) = std::fs::read(&test.answer) else { return Vec::new() };
     let mut shown = Vec::new();
     for (kind, corruption) in Corruption::ALL.into_iter().enumerate() {
-        if patience.0.load(Ordering::Relaxed) >= ENOUGH {
+        if patience.is_lost() {
             break;
         }
         let mut numbers = Numbers::new(seed, (test_place * Corruption::ALL.len() + kind) as u64);
@@ -89,7 +101,7 @@ pub(super) fn on_test(
         };
         let took = began.elapsed();
         if matches!(outcome, Outcome::Broken(_)) {
-            patience.0.fetch_add(if took >= LONG { ENOUGH / 2 } else { 1 }, Ordering::Relaxed);
+            patience.lose(took);
         }
         shown.push(Shown { checker, test: test_place, corruption, outcome, took });
     }

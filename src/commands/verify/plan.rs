@@ -34,7 +34,10 @@ struct Case<'a> {
     jury: Result<Jury<'a>, JuryFault>,
     /// Submissions that have still to be timed before the limit is known.
     untimed: AtomicUsize,
+    /// With each checker.
     patience: Vec<Patience>,
+    /// With each input validator.
+    validator_patience: Vec<Patience>,
     rows: Mutex<Vec<(usize, Row)>>,
     inspections: Mutex<Vec<(usize, Inspection)>>,
     answered: Mutex<Vec<(usize, Answered)>>,
@@ -80,6 +83,7 @@ impl<'a> Case<'a> {
                 timed.verification.margins.rejected = 1.0;
             }
         }
+        let validators = &package.verification.input_validators;
         let case = Self {
             bench,
             selection,
@@ -89,6 +93,7 @@ impl<'a> Case<'a> {
             jury: bench.judge.jury(package, bench.cancel),
             untimed: AtomicUsize::new(0),
             patience: package.checkers.iter().map(|_| Patience::default()).collect(),
+            validator_patience: validators.iter().map(|_| Patience::default()).collect(),
             rows: Mutex::default(),
             inspections: Mutex::default(),
             answered: Mutex::default(),
@@ -243,10 +248,10 @@ impl<'a> Case<'a> {
         if let Some(found) = validators::absence(package) {
             push(&self.inspections, (10_000, found));
         }
-        for place in 0..verification.input_validators.len() {
+        for (place, patience) in self.validator_patience.iter().enumerate() {
             for tests in package.tests.chunks(PORTION) {
                 work.push(self.inspection(10_000 + place, move || {
-                    Some(validators::on_tests(jury, package, place, tests))
+                    Some(validators::on_tests(jury, package, place, tests, patience))
                 }));
             }
         }
@@ -275,7 +280,7 @@ impl<'a> Case<'a> {
                 None => {
                     for (place, test) in package.tests.iter().enumerate() {
                         work.push(Work::new(move || {
-                            push(&self.answered, (place, answers::on_answer(jury, test)));
+                            push(&self.answered, (place, answers::on_answer(jury, test, &self.patience)));
                             Vec::new()
                         }));
                     }

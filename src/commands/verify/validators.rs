@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::finding::{Finding, Inspection, Severity};
+use super::fuzz::Patience;
 use crate::cli::VerifyPart;
 use crate::judge::{Exhibit, Jury, JuryFault};
 use crate::package::{Format, InputValidator, InvalidInput, Package, Test, ValidatorArguments};
@@ -40,7 +41,13 @@ pub(super) fn arguments<'a>(of_test: &'a ValidatorArguments, validator: &InputVa
 }
 
 /// One validator on some tests.
-pub(super) fn on_tests(jury: &Jury<'_>, package: &Package, place: usize, tests: &[Test]) -> Inspection {
+pub(super) fn on_tests(
+    jury: &Jury<'_>,
+    package: &Package,
+    place: usize,
+    tests: &[Test],
+    patience: &Patience,
+) -> Inspection {
     let began = Instant::now();
     let Some(validator) = package.verification.input_validators.get(place) else {
         return Inspection::new(VerifyPart::Validators, "");
@@ -51,6 +58,11 @@ pub(super) fn on_tests(jury: &Jury<'_>, package: &Package, place: usize, tests: 
         return found;
     }
     for test in tests {
+        if patience.is_lost() {
+            found.find(Severity::Note, "", "it hangs or crashes, and was not shown all tests");
+            break;
+        }
+        let asked = Instant::now();
         let said =
             jury.validate(place, Exhibit::File(&test.input), arguments(&test.validator_arguments, validator));
         match said {
@@ -61,7 +73,10 @@ pub(super) fn on_tests(jury: &Jury<'_>, package: &Package, place: usize, tests: 
                 let message = format!("the validator refuses it with exit code {}{words}", said.code);
                 found.find(Severity::Error, &test.name, message);
             }
-            Err(fault) => found.findings.push(Finding::of_fault(&test.name, &fault)),
+            Err(fault) => {
+                patience.lose(asked.elapsed());
+                found.findings.push(Finding::of_fault(&test.name, &fault));
+            }
         }
         found.looked_at += 1;
     }
