@@ -15,7 +15,7 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, Submit, SubmitFormat};
 pub use host::{Doctor, Probe, ProbeAction, ProfileName, Run, RunReport};
-pub use package::{Package, PackageCheck, PackageCommand};
+pub use package::{Package, PackageCheck, PackageCommand, PackageConvert};
 pub use verify::{Verify, VerifyFormat, VerifyPart};
 pub use worker::{ConfigFormat, FetchFlags, Replay, Worker};
 
@@ -139,6 +139,9 @@ pub struct Judge {
     /// Only tests whose name matches, like 'sample/*'; may be repeated
     #[arg(short, long, value_name = "GLOB")]
     pub tests: Vec<String>,
+    /// Write what the program and an interactor say to each other into DIR/TEST.interaction, at most 1 MiB a test
+    #[arg(long, value_name = "DIR")]
+    pub transcript: Option<PathBuf>,
     /// Limits instead of the package's.
     #[command(flatten)]
     pub limits: LimitFlags,

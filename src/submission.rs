@@ -13,6 +13,9 @@ use crate::units::{Bytes, Time};
 /// The version of the message format this build reads and writes.
 pub const SCHEMA: u32 = 1;
 
+/// What senders of answers call their language.
+pub const ANSWERS: &str = "answers";
+
 /// One submission to be judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Submission {
@@ -26,9 +29,9 @@ pub struct Submission {
     #[serde(default = "first_judging")]
     #[schemars(length(min = 1, max = 200), regex(pattern = NAME))]
     pub judging: String,
-    /// Language id of the table.
+    /// Language id of the table; where the problem asks for answers it means nothing, and `answers` is a word for it.
     pub language: String,
-    /// Source files, the entry point first.
+    /// Source files, the entry point first; or answers, one a test, or a zip of them.
     pub files: Vec<SourceFile>,
     /// What it is judged on.
     pub problem: ProblemRef,

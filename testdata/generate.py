@@ -395,6 +395,46 @@ def nametags():
     yield "secret/engrave/02-one", tags("engrave", ["GRACE  hopper"])
 
 
+def regatta():
+    def legs(gains):
+        def test():
+            best = gains[0]
+            ending = 0
+            for gain in gains:
+                ending = max(ending + gain, gain)
+                best = max(best, ending)
+            return lines([len(gains), *gains]), f"{best}\n"
+
+        return test
+
+    def drawn(seed, count, least):
+        random = Random(seed)
+        return [least + below(random, 1001 - least) for _ in range(count)]
+
+    yield "sample/1", legs([3, -4, 5, 2])
+    yield "sample/2", legs([-2, -1])
+    yield "secret/1-calm/01", legs(drawn(141, 20, 0))
+    yield "secret/1-calm/02-one", legs([7])
+    yield "secret/2-small/03", legs(drawn(142, 20, -1000))
+    yield "secret/2-small/04-loses", legs([-gain for gain in drawn(143, 12, 1)])
+    yield "secret/3-full/05", legs(drawn(144, 3000, -1000))
+    yield "secret/3-full/06-loses", legs([-gain for gain in drawn(145, 3000, 1)])
+
+
+def removal():
+    def boxes(limit, weights):
+        def test():
+            # Fewer vans than the load needs there cannot be.
+            return lines([len(weights), limit, *weights]), f"{-(-sum(weights) // limit)}\n"
+
+        return test
+
+    yield "sample/1", boxes(10, [4, 6, 5])
+    yield "secret/flat/1", boxes(10, [5, 5, 2, 8, 3, 7])
+    yield "secret/flat/2", boxes(10, [1, 9, 4, 6])
+    yield "secret/house/1", boxes(20, [7, 13, 15, 5, 11, 9, 10, 10])
+
+
 def gcd():
     def pair(first, second):
         def test():
@@ -429,6 +469,8 @@ PACKAGES = [
         change,
         ledger,
         nametags,
+        regatta,
+        removal,
         gcd,
     )
 ]

@@ -194,6 +194,30 @@ fn an_output_file_has_the_limit_of_outputs() {
 }
 
 #[test]
+fn an_output_file_is_not_counted_as_the_programs_memory() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let mut package = with_files(&scene);
+    (package.limits.memory, package.limits.output) = (Bytes::mib(16), Bytes::mib(40));
+    let program = "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\nint main(void) {\n\
+                   volatile char *kept = malloc(KEPT << 20);\n\
+                   for (size_t at = 0; at < (size_t)KEPT << 20; at += 4096) kept[at] = 1;\n\
+                   FILE *file = fopen(\"output.txt\", \"w\"); static char block[1 << 20]; memset(block, ' ', 1 << 20);\n\
+                   for (int i = 0; i < WRITTEN; i++) fwrite(block, 1, 1 << 20, file);\n\
+                   fprintf(file, \"3\"); fclose(file); return kept[0] - 1; }\n";
+    for (kept, written, verdict) in
+        [(1, 1, Verdict::AC), (1, 30, Verdict::AC), (24, 1, Verdict::MLE), (24, 30, Verdict::MLE)]
+    {
+        let source = program.replace("KEPT", &kept.to_string()).replace("WRITTEN", &written.to_string());
+        let report = judged(&judge, &package, "c17", &[("main.c", &source)]);
+        assert_eq!(first(&report).0, verdict, "{kept} {written}: {report:?}");
+        if verdict == Verdict::AC {
+            assert!(report.tests[0].memory_kib < 8 << 10, "{report:?}");
+        }
+    }
+}
+
+#[test]
 fn a_name_that_leads_out_of_the_work_directory_is_the_packages_fault() {
     let scene = Scene::new();
     let judge = judge(&scene);

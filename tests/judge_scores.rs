@@ -202,6 +202,54 @@ fn a_checkers_scores_count_and_its_mistakes_are_judging_errors() {
 }
 
 #[test]
+fn groups_of_the_newest_format_depend_on_others_and_samples_on_nothing() {
+    let scene = Scene::new();
+    let files: &[(&str, &str)] = &[
+        (
+            "problem.yaml",
+            "problem_format_version: 2025-09\nname: Groups\nuuid: 5ca6ba5b-36d5-4eff-8aa7-d967cbc4375e\n\
+                          type: scoring\nlimits: {time_limit: 5}\n",
+        ),
+        ("output_validator/score.sh", SCORING_VALIDATOR),
+        ("data/secret/1/test_group.yaml", "max_score: 20\n"),
+        ("data/secret/2/test_group.yaml", "max_score: 30\nscore_aggregation: sum\nrequire_pass: secret/1\n"),
+        ("data/secret/3/test_group.yaml", "max_score: 50\nscore_aggregation: min\nrequire_pass: [sample]\n"),
+    ];
+    for (file, content) in files {
+        scene.write(&format!("p/{file}"), content);
+    }
+    for test in
+        ["sample/1", "secret/1/1", "secret/1/2", "secret/2/1", "secret/2/2", "secret/3/1", "secret/3/2"]
+    {
+        scene.write(&format!("p/data/{test}.in"), test);
+        scene.write(&format!("p/data/{test}.ans"), "");
+    }
+    let package = scene.path("p");
+    let judged = |cases: &str| {
+        let program = format!("read t\ncase $t in {cases} *) echo none;; esac\n");
+        let report = scene.judge_bash(&package, &program, &[]);
+        let scores: Vec<Value> =
+            report["groups"].as_array().unwrap().iter().map(|group| group["score"].clone()).collect();
+        (report["verdict"].as_str().unwrap().to_owned(), report["score"].clone(), scores, report)
+    };
+    // Of two tests of 30 points, one gets 4.
+    let (verdict, score, scores, report) = judged("secret/2/2) echo 4;; sample/1) echo 7;;");
+    assert_eq!((verdict.as_str(), score), ("AC", json!(89.0)), "{report}");
+    assert_eq!(scores, [json!(0.0), json!(89.0), json!(20.0), json!(19.0), json!(50.0)]);
+    // Without group 1 nothing of group 2 is run.
+    let (verdict, score, _, report) = judged("secret/1/2) echo no;;");
+    assert_eq!((verdict.as_str(), score), ("WA", json!(50.0)));
+    assert_eq!(groups(&report)[3], group("secret/2", "SK", 0.0));
+    // A sample that fails is in the way of what depends on it alone.
+    let (verdict, score, _, report) = judged("sample/1) echo no;;");
+    assert_eq!((verdict.as_str(), score), ("WA", json!(50.0)), "{report}");
+    assert_eq!(verdicts(&report), ["WA", "AC", "AC", "AC", "AC", "SK", "SK"]);
+    // A group without partial scores takes none.
+    let (verdict, _, _, report) = judged("secret/1/1) echo 4;;");
+    assert_eq!((verdict.as_str(), &report["reason"]), ("JE", &json!("checker")), "{report}");
+}
+
+#[test]
 fn a_grader_of_the_package_decides_for_its_groups() {
     let scene = Scene::new();
     let settings: &[(&str, &str)] = &[
@@ -264,4 +312,38 @@ fn grading_that_cannot_be_is_refused_by_file_and_key() {
             None => std::fs::remove_file(package.join(file)).map(|()| PathBuf::new()).unwrap(),
         };
     }
+}
+
+#[test]
+fn the_scoring_packages_get_what_they_say() {
+    let scene = Scene::new();
+    let packages =
+        ["regatta", "removal"].map(|name| format!("{}/testdata/packages/{name}", env!("CARGO_MANIFEST_DIR")));
+    let said =
+        scene.say(&["verify", "--only", "submissions", "--format", "json", &packages[0], &packages[1]]);
+    let result: Value = serde_json::from_str(&said.stdout).unwrap();
+    let mut got = Vec::new();
+    for package in result["packages"].as_array().unwrap() {
+        for row in package["submissions"].as_array().unwrap() {
+            assert_eq!(row["ok"], true, "{row}");
+            let report = &row["report"];
+            got.push(format!("{} {} {}", row["name"].as_str().unwrap(), report["verdict"], report["score"]));
+        }
+    }
+    assert_eq!(
+        got,
+        [
+            "accepted/regatta.c \"AC\" 100.0",
+            "accepted/regatta.py \"AC\" 100.0",
+            "partially_accepted/every_stretch.py \"AC\" 50.0",
+            "partially_accepted/never_loses.c \"AC\" 20.0",
+            "partially_accepted/wrong_samples.py \"AC\" 20.0",
+            "run_time_error/small_array.py \"RTE\" 0.0",
+            "wrong_answer/first_leg.c \"WA\" 0.0",
+            "accepted/largest_first.py \"AC\" 13.0",
+            "partially_accepted/a_van_each.py \"AC\" 26.0",
+            "wrong_answer/one_van.py \"WA\" 0.0",
+            "wrong_answer/three_a_van.py \"WA\" 0.0",
+        ]
+    );
 }

@@ -5,7 +5,12 @@
 
 mod common;
 
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
 use common::{SUM, Scene};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 /// Accepts one word that is the sum; whatever else comes is wrong.
@@ -431,4 +436,112 @@ fn a_checker_that_crashes_on_what_is_handed_in_is_the_packages_fault() {
     assert_eq!(code, 1, "{result:#}");
     assert_eq!(result["packages"][0]["submissions"][0]["verdict"], "JE", "{result:#}");
     assert_eq!(result["summary"]["judging_errors"], 0, "{result:#}");
+}
+
+/// A package of Polygon whose tests each have a generator of their own.
+fn generated(scene: &Scene, name: &str, generators: &[(&str, &str)]) {
+    let mut tests = String::new();
+    let mut executables = String::new();
+    for (place, (generator, program)) in generators.iter().enumerate() {
+        let number = place + 1;
+        tests.push_str(&format!("<test cmd=\"{generator} {number} 2\" method=\"generated\"/>\n"));
+        executables.push_str(&format!(
+            "<executable><source path=\"files/{generator}.py\" type=\"python.3\"/></executable>\n"
+        ));
+        scene.write(&format!("{name}/files/{generator}.py"), program);
+        scene.write(&format!("{name}/tests/{number:02}"), format!("{number} 2\r\n"));
+        scene.write(&format!("{name}/tests/{number:02}.a"), format!("{}\n", number + 2));
+    }
+    scene.write(&format!("{name}/solutions/sum.sh"), SUM);
+    scene.write(
+        &format!("{name}/problem.xml"),
+        format!(
+            "<problem short-name=\"sums\"><names><name language=\"english\" value=\"Sums\"/></names><judging>\n\
+             <testset name=\"tests\"><time-limit>2000</time-limit><memory-limit>268435456</memory-limit>\n\
+             <test-count>{}</test-count><input-path-pattern>tests/%02d</input-path-pattern>\n\
+             <answer-path-pattern>tests/%02d.a</answer-path-pattern><tests>\n{tests}</tests></testset></judging>\n\
+             <files><executables>{executables}</executables></files><assets>\n\
+             <checker name=\"std::wcmp.cpp\" type=\"testlib\"><source path=\"files/check.cpp\" type=\"cpp.g++17\"/></checker>\n\
+             <solutions><solution tag=\"main\"><source path=\"solutions/sum.sh\" type=\"bash\"/></solution></solutions>\n\
+             </assets></problem>\n",
+            generators.len()
+        ),
+    );
+    scene.write(&format!("{name}/files/check.cpp"), "");
+}
+
+#[test]
+fn generators_make_the_tests_they_are_said_to_have_made() {
+    let scene = Scene::new();
+    let right = "import sys\nprint(*sys.argv[1:])\n";
+    generated(
+        &scene,
+        "sums",
+        &[
+            ("right", right),
+            ("other", "print(2, 3)\n"),
+            ("unsteady", "import time\nprint(time.monotonic_ns(), 2)\n"),
+            ("crashes", "raise SystemExit('no such size')\n"),
+            ("unbuildable", "def\n"),
+        ],
+    );
+    let (code, result) = verify(&scene, &["sums", "--only", "generators"]);
+    assert_eq!(code, 1, "{result:#}");
+    let found = findings(&result["packages"][0]);
+    let says = |severity: &str, words: &str| {
+        assert!(
+            found
+                .iter()
+                .any(|(part, level, line)| part == "generators" && level == severity && line.contains(words)),
+            "{words}: {found:#?}"
+        );
+    };
+    says("warning", "tests/02: 'files/other.py 2 2' makes another input");
+    says("warning", "tests/03: 'files/unsteady.py 3 2' makes another input every time");
+    says("error", "tests/04: generator 'files/crashes.py': it exited with code 1: no such size");
+    says("error", "files/unbuildable.py");
+    assert_eq!(found.len(), 4, "{found:#?}");
+}
+
+#[test]
+fn where_an_interactor_decides_answers_are_left_alone_and_that_is_said() {
+    let scene = Scene::new();
+    sound(&scene, "talk");
+    scene.write("talk/problem.yaml", "name: Talk\nvalidation: custom interactive\nlimits:\n  memory: 256\n");
+    let (code, result) = verify(&scene, &["talk", "--only", "answers,fuzz"]);
+    assert_eq!(code, 0, "{result:#}");
+    let inspections = result["packages"][0]["inspections"].as_array().unwrap();
+    assert_eq!(inspections.len(), 2, "{result:#}");
+    for found in inspections {
+        assert!(found["skipped"].as_str().unwrap().contains("an interactor decides"), "{result:#}");
+    }
+    let said = scene.say(&["verify", "talk", "--only", "answers,fuzz", "--format", "junit"]);
+    assert!(said.stdout.contains("skipped=\"2\""), "{said:?}");
+}
+
+/// Whether any process on this host has the word in its command line.
+fn is_running(word: &str) -> bool {
+    std::fs::read_dir("/proc").unwrap().flatten().any(|entry| {
+        std::fs::read(entry.path().join("cmdline"))
+            .is_ok_and(|line| line.windows(word.len()).any(|part| part == word.as_bytes()))
+    })
+}
+
+#[test]
+fn an_interrupt_leaves_nothing_running() {
+    let scene = Scene::new();
+    sound(&scene, "sum");
+    let mark = format!("8{}.5", std::process::id());
+    scene.write("sum/.timelimit", "3600\n");
+    scene.write("sum/submissions/accepted/waits.sh", format!("sleep {mark}\n"));
+    let mut child = scene.gavel(&["verify", "sum"]).stdout(Stdio::null()).spawn().unwrap();
+    common::guardian::watch(&child);
+    let patience = Instant::now() + Duration::from_secs(120);
+    while !is_running(&mark) {
+        assert!(Instant::now() < patience && child.try_wait().unwrap().is_none(), "it does not run");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!is_running(&mark));
 }

@@ -68,7 +68,7 @@ pub struct Submit {
     /// Send the tests of the folder PROBLEM inside each message
     #[arg(long, conflicts_with = "sha256")]
     pub inline: bool,
-    /// Language id [default: by the files' endings; 'gavel languages' lists them]
+    /// Language id [default: by the files' endings; 'gavel languages' lists them; 'answers' where those are sent]
     #[arg(short, long, value_name = "ID")]
     pub language: Option<String>,
     /// Class: contest, normal or rejudge

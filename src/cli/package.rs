@@ -23,6 +23,13 @@ pub enum PackageCommand {
                             is no package; 3 this host's fault."
     )]
     Check(PackageCheck),
+    /// Write a package of any format in the ICPC format 2025-09
+    #[command(
+        after_help = "What the format cannot express is refused by name; nothing half-written is left. \
+                            Exit codes: 0 written; 2 wrong usage, or the package cannot be read or expressed; \
+                            3 this host's fault."
+    )]
+    Convert(PackageConvert),
 }
 
 /// `gavel package check`.
@@ -34,4 +41,15 @@ pub struct PackageCheck {
     /// What to print
     #[arg(short, long, value_enum, default_value_t = TableFormat::Human, value_name = "FORMAT")]
     pub format: TableFormat,
+}
+
+/// `gavel package convert`.
+#[derive(Debug, Args)]
+pub struct PackageConvert {
+    /// The package, or an archive of it
+    #[arg(value_name = "PATH")]
+    pub path: PathBuf,
+    /// The directory to write, which must not exist
+    #[arg(value_name = "OUT")]
+    pub out: PathBuf,
 }

@@ -14,7 +14,7 @@ use crate::judge::UNSET_TIME_LIMIT;
 use crate::language::Table;
 use crate::package::{Package, SubmissionKind, TimeLimit};
 use crate::report::{Event, EventKind, Report, TestReport};
-use crate::submission::{Policy, Priority, ProblemRef, SCHEMA, Submission};
+use crate::submission::{ANSWERS, Policy, Priority, ProblemRef, SCHEMA, Submission};
 use crate::units::format_duration;
 use crate::verdict::Verdict;
 
@@ -30,7 +30,11 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     for warning in &package.warnings {
         output::remark(&format!("{}: {warning}", shown(&package.directory)));
     }
-    if matches!(package.limits.time, TimeLimit::FromSubmissions { .. }) && arguments.limits.cpu.is_none() {
+    let is_program = package.submission_kind == SubmissionKind::Program;
+    if is_program
+        && matches!(package.limits.time, TimeLimit::FromSubmissions { .. })
+        && arguments.limits.cpu.is_none()
+    {
         output::remark(&format!(
             "problem '{}' leaves its time limit to its jury's submissions: {} assumed (give --cpu TIME, or \
              use 'gavel verify', which finds it)",
@@ -40,7 +44,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     }
 
     let interrupts = Interrupts::watch()?;
-    let judge = start::judge(global)?;
+    let judge = start::judge_writing(global, arguments.transcript.clone())?;
     judge.check(&submission, &package).map_err(CommandError::usage)?;
 
     let progress = Progress::new(package.tests.len(), "judging");
@@ -97,7 +101,7 @@ fn submission(arguments: &Arguments, package: &Package, table: &Table) -> Result
             sources::name_nameless(&mut files, language);
             (language.id.clone(), files)
         }
-        SubmissionKind::Answers => (String::new(), sources::read_answers(&paths)?),
+        SubmissionKind::Answers => (ANSWERS.to_owned(), sources::read_answers(&paths)?),
     };
     let id = arguments.package.file_name().unwrap_or(arguments.package.as_os_str());
     Ok(Submission {
@@ -191,7 +195,7 @@ fn human(report: &Report, table: &Table) -> String {
 pub(super) fn summary(report: &Report, table: &Table) -> String {
     let language = match table.get(&report.provenance.language) {
         Some(language) => language.name.as_str(),
-        None if report.provenance.language.is_empty() => "answers",
+        None if report.provenance.language == ANSWERS => ANSWERS,
         None => "",
     };
     let mut line = report.verdict.id().to_owned();

@@ -35,6 +35,17 @@ pub(crate) fn judge(global: &Global) -> Result<Judge, CommandError> {
     judge_for(global, true)
 }
 
+/// As [`judge`], writing what interactors and programs say to each other into that directory.
+///
+/// # Errors
+/// As [`judge`].
+pub(crate) fn judge_writing(global: &Global, transcripts: Option<PathBuf>) -> Result<Judge, CommandError> {
+    let mut settings = judge_settings(global)?;
+    settings.may_raise_limits = true;
+    settings.transcripts = transcripts;
+    judge_with(global, settings)
+}
+
 /// Starts a judge for submissions of others, which may raise limits only with permission.
 ///
 /// # Errors

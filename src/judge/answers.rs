@@ -8,6 +8,7 @@
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
+use memchr::memmem;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
@@ -21,8 +22,8 @@ use crate::units::Bytes;
 const MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
 /// Entries of an archive; packages have no more tests.
 const MOST_ENTRIES: usize = 100_000;
-/// Bytes of an archive's directory for each of its entries, at most: those with long names have half of that.
-const MOST_OF_AN_ENTRY: usize = 1024;
+/// What each entry of an archive's directory begins with.
+const DIRECTORY_ENTRY: &[u8] = b"PK\x01\x02";
 /// Endings of answers, the likeliest first; a file may also have none.
 const ENDINGS: &[&str] = &[".out", ".ans", ".txt", ".a", ".answer", ".output", ""];
 /// What may stand before a test's name or number: CMS asks for `output_000.txt`, and calls its inputs `input0.txt`.
@@ -181,24 +182,13 @@ fn keep(content: impl Read, limit: Bytes, spill: &Path) -> Result<Answer, Fault>
 }
 
 fn open(bytes: &[u8]) -> Result<ZipArchive<Cursor<&[u8]>>, Unreadable> {
-    // The directory is held in memory, and costs some times what it has in the file.
-    let most = MOST_ENTRIES * MOST_OF_AN_ENTRY;
-    if declared_entries(bytes).is_some_and(|entries| entries > MOST_ENTRIES) || bytes.len() > most {
-        return Err(Unreadable(format!(
-            "the archive has more than {MOST_ENTRIES} entries or {}",
-            Bytes(most as u64)
-        )));
+    // The directory is held in memory, and costs some times what it has in the file: its entries are counted before,
+    // whatever the archive's end says of them.
+    if memmem::find_iter(bytes, DIRECTORY_ENTRY).take(MOST_ENTRIES + 1).count() > MOST_ENTRIES {
+        return Err(Unreadable(format!("the archive has more than {MOST_ENTRIES} entries")));
     }
     ZipArchive::new(Cursor::new(bytes))
         .map_err(|error| Unreadable(format!("the archive cannot be read: {}", told(&error))))
-}
-
-/// What the archive's end says of the number of its entries, where it has the usual end.
-fn declared_entries(bytes: &[u8]) -> Option<usize> {
-    let tail = &bytes[bytes.len().saturating_sub(22 + (1 << 16))..];
-    let end = tail.windows(4).rposition(|window| window == MAGIC[1])?;
-    let count = tail.get(end + 10..end + 12)?;
-    Some(usize::from(u16::from_le_bytes([*count.first()?, *count.get(1)?])))
 }
 
 /// The plain files of an archive with their places.
@@ -337,6 +327,16 @@ mod tests {
         assert!(archive[0].bytes.len() < 100_000);
         let answers = Answers::new(&package, &archive).unwrap();
         assert_eq!(given(&answers, &package, 1000), ["too large"]);
+    }
+
+    #[test]
+    fn an_archive_of_too_many_entries_is_refused_unread() {
+        let package = package(&["secret/1"]);
+        let mut bytes = MAGIC[0].to_vec();
+        bytes.extend(DIRECTORY_ENTRY.repeat(MOST_ENTRIES + 1));
+        let archive = [Source { name: "a.zip".to_owned(), bytes }];
+        let error = Answers::new(&package, &archive).unwrap_err();
+        assert!(error.to_string().contains("more than 100000 entries"), "{error}");
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::fault::Fault;
 use super::files::{Inputs, open_regular};
 use super::tool::{Tool, Workshop};
 use super::{Judge, STDERR_LIMIT};
-use crate::checker::{CheckerPaths, Feedback, Finished, Opinion};
+use crate::checker::{CheckerPaths, Feedback, Finished, Opinion, Protocol};
 use crate::package::{Check, CheckerProgram, Package, Test};
 use crate::sandbox::{
     BoxHandle, CancelToken, Capture, Command, Exit, Outcome, PACKAGE, PROGRAM, Stopped, Stream, WORKSPACE,
@@ -128,16 +128,13 @@ pub(super) fn ask_in_box(
         checked.judge.host_memory.has_spared_what_began(began)?;
     }
     let code = exit_code(tool, &said)?;
-    if code != 0 && !checker.protocol.has_codes_of_its_own() {
-        refuse_crash(tool, code, &said.stderr)?;
-    }
-    let most = tool.limits.output.unwrap_or(Bytes(u64::MAX));
-    let feedback = read_feedback(sandbox_box.workspace(), most)
+    refuse_crash(tool, checker.protocol, code, &said.stderr)?;
+    let feedback = read_feedback(sandbox_box.workspace(), tool.limits.output.unwrap_or(Bytes(u64::MAX)))
         .map_err(|problem| Fault::Checker(format!("{}: {problem}", tool.name)))?;
     let finished = Finished { code, stdout: &said.stdout, stderr: &said.stderr, feedback: &feedback };
     let opinion = checker
         .protocol
-        .interpret(&finished, checker.scores)
+        .interpret(&finished, checked.test.custom_score.unwrap_or(checker.scores))
         .map_err(|broken| Fault::Checker(format!("{}: {broken}", tool.name)))?;
     Ok((opinion, feedback.next_pass))
 }
@@ -283,7 +280,10 @@ pub(super) fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
 ///
 /// # Errors
 /// When the checker's last words are its runtime's.
-pub(super) fn refuse_crash(tool: &Tool, code: i32, stderr: &[u8]) -> Result<(), Fault> {
+pub(super) fn refuse_crash(tool: &Tool, protocol: Protocol, code: i32, stderr: &[u8]) -> Result<(), Fault> {
+    if code == 0 || protocol.has_codes_of_its_own() {
+        return Ok(());
+    }
     let text = String::from_utf8_lossy(stderr);
     match tool.last_words(&text) {
         None => Ok(()),
@@ -310,15 +310,12 @@ pub(super) fn read_feedback(workspace: BorrowedFd<'_>, most: Bytes) -> Result<Fe
 fn read_feedback_file(workspace: BorrowedFd<'_>, name: &str, most: Bytes) -> Result<Option<Vec<u8>>, String> {
     let below = format!("{FEEDBACK}/{name}");
     let Some(file) = open_left(workspace, &below)? else { return Ok(None) };
-    let wrong = |problem: &str| format!("it left {below}, {problem}");
-    let metadata = file.metadata().map_err(|error| wrong(&format!("which cannot be read: {error}")))?;
-    if metadata.len() > most.0 {
-        return Err(wrong(&format!("which has more than {most}")));
+    let wrong = |error: io::Error| format!("it left {below}, which cannot be read: {error}");
+    if file.metadata().map_err(wrong)?.len() > most.0 {
+        return Err(format!("it left {below}, which has more than {most}"));
     }
     let mut bytes = Vec::new();
-    file.take(SAID_LIMIT)
-        .read_to_end(&mut bytes)
-        .map_err(|error| wrong(&format!("which cannot be read: {error}")))?;
+    file.take(SAID_LIMIT).read_to_end(&mut bytes).map_err(wrong)?;
     Ok(Some(bytes))
 }
 

@@ -107,7 +107,10 @@ impl EqualTests {
 
 /// Whether two tests on the same files are the same run.
 fn is_equal(one: &Test, other: &Test) -> bool {
-    one.check == other.check && one.arguments == other.arguments && one.files == other.files
+    one.check == other.check
+        && one.custom_score == other.custom_score
+        && one.arguments == other.arguments
+        && one.files == other.files
 }
 
 /// The result of an equal test under this one's name.

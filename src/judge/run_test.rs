@@ -20,14 +20,15 @@ use super::interact::{self, Counterpart};
 use super::limits::RunLimits;
 use super::pipeline::{Entrant, TestRun};
 use super::work_directory::{Output, WorkDirectory};
-use super::{EXECUTABLE, STDERR_LIMIT, environment};
+use super::{EXECUTABLE, Judge, STDERR_LIMIT, environment};
 use crate::checker::{Comparator, Comparison, Grade, Opinion, Score, compare};
 use crate::instruments;
 use crate::language::{Language, Placeholders, expand};
 use crate::package::{Check, Package, Test};
 use crate::report::TestReport;
 use crate::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Exit, Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE,
+    BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PROGRAM, ResourceControl, Shape,
+    Stopped, Stream, WORKSPACE,
 };
 use crate::units::{Bytes, milliseconds};
 use crate::verdict::{Reason, Verdict, decide};
@@ -245,10 +246,10 @@ impl Runner<'_> {
             stdin: input.as_fd(),
             stdout: Stream::Capture(&mut stdout),
             stderr: Stream::Capture(&mut stderr),
-            limits: self.limits.limits.clone(),
+            limits: self.limits_with_room(judge),
         };
         let began = Instant::now();
-        let outcome = sandbox_box.run(command, cancel)?;
+        let mut outcome = sandbox_box.run(command, cancel)?;
         // Also a program that only tells of a child's death.
         if outcome.exit != Exit::Code(0) && outcome.stopped.is_empty() {
             judge.host_memory.has_spared_what_began(began)?;
@@ -260,8 +261,25 @@ impl Runner<'_> {
         if outcome.stopped.contains(&Stopped::Cancelled) {
             return Err(Fault::Cancelled);
         }
-        let file = self.directory.take_output(sandbox_box.workspace(), output_limit, &judge.spill)?;
+        let taken = self.directory.take_output(sandbox_box.workspace(), output_limit, &judge.spill)?;
+        let file = taken.map(|taken| {
+            if judge.sandbox.resource_control() != ResourceControl::None {
+                outcome.memory = Bytes(outcome.memory.0.saturating_sub(taken.held.0));
+            }
+            taken.output
+        });
         Ok(Ran { outcome, stdout, file })
+    }
+
+    /// The limits as the kernel is told them. Where cgroups count memory, they count the output file too, as it lies in
+    /// memory; so there is room for one, and what the file holds is taken off what was used.
+    fn limits_with_room(&self, judge: &Judge) -> Limits {
+        let mut limits = self.limits.limits.clone();
+        if self.directory.takes_output_file() && judge.sandbox.resource_control() != ResourceControl::None {
+            let room = limits.file_size.unwrap_or_default();
+            limits.memory = limits.memory.map(|memory| Bytes(memory.0.saturating_add(room.0)));
+        }
+        limits
     }
 
     /// What a run got before what it wrote is looked at, nothing where it ended well; and what it wrote.
@@ -523,7 +541,6 @@ fn whole_mib(bytes: Bytes) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::Limits;
 
     fn limits() -> RunLimits {
         RunLimits {

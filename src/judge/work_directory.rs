@@ -35,7 +35,14 @@ pub(super) struct WorkDirectory<'a> {
 /// Standard input and output.
 const STANDARD: &Streams = &Streams { input_file: None, output_file: None };
 
-/// The output file as a run left it.
+/// The output file as a run left it, and the memory that it takes as a file of the work directory.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) output: Output,
+    pub(super) held: Bytes,
+}
+
+/// What a program left as its output.
 #[derive(Debug)]
 pub(super) enum Output {
     /// Its content.
@@ -161,7 +168,7 @@ impl<'a> WorkDirectory<'a> {
         workspace: BorrowedFd<'_>,
         limit: Bytes,
         spill: &Path,
-    ) -> Result<Option<Output>, Fault> {
+    ) -> Result<Option<Taken>, Fault> {
         let Some(name) = &self.streams.output_file else { return Ok(None) };
         take(workspace, name, limit, spill).map(Some)
     }
@@ -169,6 +176,9 @@ impl<'a> WorkDirectory<'a> {
 
 /// Programs may write to what is theirs, also where they have the owner's uid or not.
 const PERMISSIONS: u32 = 0o666;
+
+/// The unit of `st_blocks` (stat(2)).
+const BLOCK: u64 = 512;
 
 fn size_of(path: &Path) -> Result<u64, Fault> {
     let metadata = path
@@ -185,8 +195,11 @@ fn is_plain(name: &str) -> bool {
         && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-fn take(workspace: BorrowedFd<'_>, name: &str, limit: Bytes, spill: &Path) -> Result<Output, Fault> {
-    let missing = |what: &str| Ok(Output::Missing(format!("the output file '{name}' {what}")));
+fn take(workspace: BorrowedFd<'_>, name: &str, limit: Bytes, spill: &Path) -> Result<Taken, Fault> {
+    let missing = |what: &str| {
+        let why = format!("the output file '{name}' {what}");
+        Ok(Taken { output: Output::Missing(why), held: Bytes(0) })
+    };
     let how = OpenHow::new()
         .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY)
         .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
@@ -210,15 +223,16 @@ fn take(workspace: BorrowedFd<'_>, name: &str, limit: Bytes, spill: &Path) -> Re
         // Whoever judges may read it all the same as root, and must not decide otherwise for that.
         return missing("cannot be read");
     }
+    let held = Bytes(metadata.blocks().saturating_mul(BLOCK));
     if metadata.len() > limit.0 {
-        return Ok(Output::TooLarge);
+        return Ok(Taken { output: Output::TooLarge, held });
     }
     let mut output = Capture::whole(spill);
     let mut file = file.take(limit.0);
     let mut buffer = vec![0u8; 64 << 10];
     loop {
         match file.read(&mut buffer).map_err(failed)? {
-            0 => return Ok(Output::Written(output)),
+            0 => return Ok(Taken { output: Output::Written(output), held }),
             length => output
                 .push(buffer.get(..length).unwrap_or_default())
                 .map_err(|error| Fault::file("write to", spill, error))?,
@@ -237,7 +251,7 @@ mod tests {
 
     fn taken(directory: &Path, limit: u64) -> Output {
         let handle = File::open(directory).unwrap();
-        take(handle.as_fd(), "output.txt", Bytes(limit), directory).unwrap()
+        take(handle.as_fd(), "output.txt", Bytes(limit), directory).unwrap().output
     }
 
     fn text(output: Output) -> Vec<u8> {

@@ -56,8 +56,8 @@ impl Package {
             text.push('\n');
         };
         for test in &self.tests {
-            let Test { name, groups, check, arguments, .. } = test;
-            say(format!("test {name:?} {groups:?} {check:?} {arguments:?}"));
+            let Test { name, groups, check, custom_score, arguments, .. } = test;
+            say(format!("test {name:?} {groups:?} {check:?} {custom_score:?} {arguments:?}"));
         }
         for group in &self.groups {
             say(format!("group {group:?}"));

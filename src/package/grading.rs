@@ -13,7 +13,6 @@ use super::model::Package;
 use super::program::JuryProgram;
 use super::yaml::{self, Node, Value};
 use crate::checker::CustomScore;
-use crate::verdict::Verdict;
 
 const SAMPLE: &str = "sample";
 const IGNORE_SAMPLE: &str = "ignore_sample";
@@ -106,7 +105,7 @@ impl Grading {
     }
 }
 
-/// Fills in the package's groups, its grader and the demands on its submissions.
+/// Fills in the package's groups and its grader.
 ///
 /// # Errors
 /// When a group asks for a grader that is not there, or for what its place does not allow.
@@ -187,7 +186,11 @@ pub(super) fn apply(
             package.warnings.push(format!("{place}:{line}: {key} has no effect on a pass-fail problem"));
         }
     }
-    demand_parts(package, problem.is_scoring);
+    if !problem.is_scoring
+        && package.submissions.iter().any(|submission| submission.name.starts_with("partially_accepted/"))
+    {
+        package.warnings.push("submissions/partially_accepted: only scoring problems have it".to_owned());
+    }
     Ok(())
 }
 
@@ -259,32 +262,6 @@ fn is_known(flag: &str) -> bool {
             | IGNORE_SAMPLE
             | "accept_if_any_accepted"
     )
-}
-
-/// Submissions in `partially_accepted` are accepted with less than the best score ("Example Submissions").
-fn demand_parts(package: &mut Package, is_scoring: bool) {
-    let best = package.groups.first().map_or(ScoreRange::UNBOUNDED, |root| root.range);
-    let worse = match package.scoring.map(|scoring| scoring.objective) {
-        Some(Objective::Minimise) if best.min.is_finite() => {
-            Some(ScoreRange { min: best.min.next_up(), max: f64::INFINITY })
-        }
-        Some(Objective::Maximise) if best.max.is_finite() => {
-            Some(ScoreRange { min: f64::NEG_INFINITY, max: best.max.next_down() })
-        }
-        _ => None,
-    };
-    let mut found = false;
-    for submission in package.submissions.iter_mut().filter(|one| one.name.starts_with("partially_accepted/"))
-    {
-        found = true;
-        let expectation = &mut submission.expectation;
-        if expectation.verdicts == [Verdict::AC] && expectation.score.is_none() {
-            expectation.score = worse;
-        }
-    }
-    if found && !is_scoring {
-        package.warnings.push("submissions/partially_accepted: only scoring problems have it".to_owned());
-    }
 }
 
 fn on_reject(node: &Node, key: &str) -> Result<Said<OnReject>, PackageError> {

@@ -8,7 +8,7 @@
 //!    gave (or the checker's fraction × the test's points), else the test's points; when it was not, what a checker gave
 //!    for a partly right output, else `reject_score`.
 //! 2. [`Aggregation`] makes one number of the scores of the members that count.
-//! 3. That number × `weight` is the score, which must lie within `range`.
+//! 3. That number × `weight` is the score, which must lie within `range` where the group was accepted.
 //! 4. When a dependency did not pass, the score is the smallest of the range, or 0, and the tests are not run; the
 //!    group counts as not accepted in those around it, with the verdict of what did not pass.
 //!
@@ -32,8 +32,8 @@ pub struct Group {
     pub reject_score: f64,
     /// Factor of the aggregated score (CMS: a subtask's points over fractions; DMOJ: a batch's `points`).
     pub weight: f64,
-    /// Smallest and largest possible score; a score outside is a judging error (Kattis legacy: `range`; 2025-09:
-    /// `max_score`).
+    /// Smallest and largest possible score; one outside is a judging error where the group was accepted and counts (Kattis
+    /// legacy: `range`; 2025-09: `max_score`).
     pub range: ScoreRange,
     /// What a member that is not accepted means for those after it.
     pub on_reject: OnReject,

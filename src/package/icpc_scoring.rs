@@ -36,9 +36,14 @@ pub(super) fn apply(
     for group in &mut package.groups {
         if group.name == SAMPLE {
             group.counts = false;
+            group.accept_score = 0.0;
+            group.on_reject = OnReject::Continue;
             continue;
         }
         if group.name.is_empty() {
+            // A sample that fails keeps nothing from being scored.
+            group.on_reject = OnReject::Continue;
+            group.range = range(secret_bounds);
             continue;
         }
         let own = of(settings, &group.name);
@@ -89,6 +94,7 @@ pub(super) fn apply(
         set(group, way, bounds);
         group.dependencies.clone_from(&own.require_pass);
     }
+    divide(package);
     Ok(match (bounded, unbounded, all_or_nothing) {
         (0, 0, _) => CustomScore::Refused,
         (0, _, 0) => CustomScore::Required,
@@ -114,12 +120,31 @@ fn check_dependency(names: &[String], group: &Group, required: &str) -> Result<(
     Ok(())
 }
 
-fn set(group: &mut Group, way: ScoreAggregation, bounds: MaxScore) {
-    group.on_reject = OnReject::Continue;
-    group.range = match bounds {
+fn range(bounds: MaxScore) -> ScoreRange {
+    match bounds {
         MaxScore::Bounded(max) => ScoreRange { min: 0.0, max },
         MaxScore::Unbounded => ScoreRange { min: 0.0, max: f64::INFINITY },
-    };
+    }
+}
+
+/// Says for each test what its group makes of the validator's scores ("Scoring test cases"): none in pass-fail groups, one
+/// for every accepted output in unbounded ones, either in the others; those of samples are ignored.
+fn divide(package: &mut Package) {
+    for test in &mut package.tests {
+        let inner = test.groups.last();
+        let group = package.groups.iter().find(|group| Some(&group.name) == inner);
+        test.custom_score = Some(match group {
+            _ if test.sample => CustomScore::Ignored,
+            Some(group) if group.aggregation == Aggregation::AllOrNothing => CustomScore::Refused,
+            Some(group) if group.range.max.is_finite() => CustomScore::Allowed,
+            _ => CustomScore::Required,
+        });
+    }
+}
+
+fn set(group: &mut Group, way: ScoreAggregation, bounds: MaxScore) {
+    group.on_reject = OnReject::Continue;
+    group.range = range(bounds);
     group.aggregation = match way {
         ScoreAggregation::PassFail => Aggregation::AllOrNothing,
         ScoreAggregation::Sum => Aggregation::Sum,

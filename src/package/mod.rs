@@ -17,6 +17,7 @@
 //! | `polygon` | Polygon's packages |
 //! | `submissions` | the jury's submissions, with `submissions_yaml` and `expectation` |
 //! | `programs` | the programs of the jury's in a folder of them |
+//! | `convert` | nothing: it writes a package in the format ICPC 2025-09 |
 //! | `settings` | numbers, sizes and arguments in YAML, with bounds |
 //! | `library_checker` | Library Checker's `info.toml` |
 //! | `making` | nothing: what programs of the package make |
@@ -29,6 +30,7 @@
 mod cases;
 mod checking;
 mod cms;
+mod convert;
 mod digest;
 mod dmoj;
 mod error;
@@ -72,6 +74,7 @@ mod yaml;
 
 pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
 pub use cms::{GenFile, GenSubtask, GenTest, parse_gen_file};
+pub use convert::{ConvertError, convert};
 pub use digest::Digest;
 pub use error::PackageError;
 pub use expectation::find_expected_results;
@@ -92,7 +95,7 @@ pub use polygon::parse_problem_xml;
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
 pub use stash::{Checked, Held, Stash};
-pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, parse_submissions_yaml};
+pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, name_pattern, parse_submissions_yaml};
 pub use submitting::{Include, Streams, SubmissionKind};
 pub use testdata::{GroupSettings, parse_testdata_yaml};
 pub use time_limit_files::{DomjudgeIni, parse_domjudge_ini};

@@ -16,7 +16,7 @@ use super::making::MadeData;
 use super::program::{JuryProgram, ProgramFile};
 use super::stash::Held;
 use super::submitting::{Include, Streams, SubmissionKind};
-use crate::checker::{Comparator, TokenOptions};
+use crate::checker::{Comparator, CustomScore, TokenOptions};
 use crate::units::Bytes;
 
 /// A problem as judging sees it.
@@ -108,6 +108,8 @@ pub struct Test {
     pub sample: bool,
     /// What decides about its output.
     pub check: Check,
+    /// Whether its checker or interactor may, or must, give scores; `None` as on every other test.
+    pub custom_score: Option<CustomScore>,
     /// Arguments of the contestant's program (2025-09: `args`).
     pub arguments: Vec<String>,
     /// Files put into the work directory of the contestant's program (2025-09: `NAME.files/`).
@@ -201,6 +203,7 @@ impl Test {
             answer,
             sample: false,
             check: Check::BuiltIn(Comparator::Tokens(TokenOptions::default())),
+            custom_score: None,
             arguments: Vec::new(),
             files: Vec::new(),
             validator_arguments: ValidatorArguments::default(),

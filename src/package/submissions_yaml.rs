@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{Glob, GlobBuilder, GlobMatcher};
 
 use super::error::{PackageError, one_line};
 use super::expectation::{self, PerTest};
@@ -62,6 +62,27 @@ impl SubmissionRule {
     }
 }
 
+/// A glob over names of submissions, tests or groups: `*` does not match `/`; an alternative in braces may be empty, and
+/// spaces around one are there for the reader (BAPCtools).
+///
+/// # Errors
+/// When it is malformed.
+pub fn name_pattern(pattern: &str) -> Result<Glob, globset::Error> {
+    let mut depth = 0_usize;
+    let plain: String = pattern
+        .chars()
+        .filter(|character| {
+            match character {
+                '{' => depth += 1,
+                '}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            depth == 0 || *character != ' '
+        })
+        .collect();
+    GlobBuilder::new(&plain).literal_separator(true).empty_alternates(true).build()
+}
+
 /// Reads `submissions.yaml`.
 ///
 /// # Errors
@@ -89,9 +110,7 @@ fn read_rule(pattern: &str, node: &Node, warnings: &mut Vec<String>) -> Result<S
         return Err(wrong(format!("the glob is longer than {LONGEST} characters")));
     }
     let trimmed = pattern.trim_start_matches("./").trim_end_matches('/');
-    let matcher = GlobBuilder::new(trimmed)
-        .literal_separator(true)
-        .build()
+    let matcher = name_pattern(trimmed)
         .map_err(|error| wrong(format!("it is not a glob: {}", error.kind())))?
         .compile_matcher();
     let mut rule = SubmissionRule {
@@ -162,7 +181,7 @@ fn part(
     warnings: &mut Vec<String>,
 ) -> Result<PartialExpectation, PackageError> {
     let pattern = pattern.trim_end_matches('/');
-    if let Err(error) = GlobBuilder::new(pattern).literal_separator(true).build() {
+    if let Err(error) = name_pattern(pattern) {
         return Err(PackageError::value(
             node.line,
             path,
@@ -289,6 +308,15 @@ mod tests {
         let file = parse_submissions_yaml(text).unwrap();
         let rules: Vec<_> = file.rules.iter().filter(|rule| rule.matches(name)).collect();
         combine(name.split('/').next().unwrap(), &rules).unwrap().unwrap()
+    }
+
+    #[test]
+    fn alternatives_may_be_empty_and_have_room_around_them() {
+        let matches =
+            |pattern: &str, name: &str| name_pattern(pattern).unwrap().compile_matcher().is_match(name);
+        assert!(matches("secret/*{ 4 }{ 2 }", "secret/42") && !matches("secret/*{ 4 }{ 2 }", "secret/4"));
+        assert!(matches("secret/{,1, 2 }{0}", "secret/0") && matches("secret/{,1, 2 }{0}", "secret/20"));
+        assert!(matches("a b/*.cpp", "a b/c.cpp") && !matches("ab/*", "ab/c/d"));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 //! - A program that has ended is noticed by the other only through us. Where it failed by itself, the other is told when it
 //!   sleeps and has read everything: who is just about to leave leaves of its own accord, however slowly it is
 //!   scheduled.
+//! - A program that closes its standard output and goes on has not ended: who serves it learns of it at its end. The other
+//!   way round the end of the words is told at once, when the program sleeps.
 //! - Who writes to a program that has ended is not made to wait, nor killed by a signal: it goes nowhere.
 //! - Members that serve have all the time the others take: their own wall limit begins when those have ended. In turn
 //!   the CPU time they use is no wall time of the others.
@@ -105,6 +107,8 @@ struct Place<'a> {
     run: Option<Run<'a>>,
     ending: Option<Ending>,
     serves: bool,
+    /// Whether it is stopped for not listening, of its own doing whatever it is told meanwhile.
+    is_deaf: bool,
 }
 
 struct Together<'a> {
@@ -128,8 +132,10 @@ impl<'a> Together<'a> {
             joints.push((1, Joint { stdin: heard.reader, stdout: answered.writer }));
             channels.extend([forth, back]);
         }
-        let mut places: Vec<_> =
-            members.iter().map(|member| Place { run: None, ending: None, serves: member.serves }).collect();
+        let mut places: Vec<_> = members
+            .iter()
+            .map(|member| Place { run: None, ending: None, serves: member.serves, is_deaf: false })
+            .collect();
         let mut members: Vec<_> = members.into_iter().enumerate().collect();
         members.sort_by_key(|(_, member)| !member.serves);
         for (number, Member { sandbox_box, command, serves }) in members {
@@ -138,6 +144,8 @@ impl<'a> Together<'a> {
             let mut run = Run::begin(sandbox_box, command, joint)?;
             if serves {
                 run.hold_wall();
+            } else {
+                run.leave_wall();
             }
             if let Some(place) = places.get_mut(number) {
                 place.run = Some(run);
@@ -247,7 +255,8 @@ impl<'a> Together<'a> {
             channel.tell_end();
             told
         });
-        let ending = Ending { outcome, unprompted: !told };
+        let is_deaf = self.places.get(number).is_some_and(|place| place.is_deaf);
+        let ending = Ending { outcome, unprompted: !told || is_deaf };
         let is_decided = on_end(number, &ending);
         if let Some(place) = self.places.get_mut(number) {
             place.ending = Some(ending);
@@ -267,34 +276,29 @@ impl<'a> Together<'a> {
             return Ok(());
         }
         let now = Instant::now();
-        let is_late = |together: &Self| match together.places.get(number).and_then(|place| place.run.as_ref())
-        {
-            Some(run) => run.is_late(now),
-            None => Ok(false),
-        };
-        if !is_late(self)? {
+        let mut served = Duration::ZERO;
+        let Some(run) = self.run(number) else { return Ok(()) };
+        if !run.is_late(now)? {
             return Ok(());
         }
-        let mut served = Duration::ZERO;
-        for place in &mut self.places {
+        for place in self.places.iter_mut().filter(|place| place.serves) {
             served += match (&mut place.run, &place.ending) {
-                (Some(run), _) if place.serves => run.cpu_so_far()?,
-                (None, Some(ending)) if place.serves => ending.outcome.cpu,
-                _ => Duration::ZERO,
+                (Some(run), _) => run.cpu_so_far()?,
+                (None, Some(ending)) => ending.outcome.cpu,
+                (None, None) => Duration::ZERO,
             };
         }
-        if let Some(run) = self.run(number) {
-            run.forgive(served);
+        let Some(run) = self.run(number) else { return Ok(()) };
+        if !run.is_late_after(served, now)? {
+            return Ok(());
         }
-        if is_late(self)?
-            && let Some(deaf) = self.deaf_to(number)
-        {
-            if let Some(run) = self.run(deaf) {
-                run.stop(Stopped::Wall);
-            }
-            if let Some(run) = self.run(number) {
-                run.stop(Stopped::Cancelled);
-            }
+        let deaf = self.deaf_to(number);
+        if let Some(place) = deaf.and_then(|deaf| self.places.get_mut(deaf)) {
+            place.is_deaf = true;
+            place.run.iter_mut().for_each(|run| run.stop(Stopped::Wall));
+        }
+        if let Some(run) = self.run(number) {
+            run.stop(if deaf.is_some() { Stopped::Cancelled } else { Stopped::Wall });
         }
         Ok(())
     }
@@ -323,10 +327,12 @@ impl<'a> Together<'a> {
         for channel in self.channels.iter_mut().filter(|channel| channel.is_at_end()) {
             let reader = self.places.get(channel.to).and_then(|place| place.run.as_ref());
             let writer = self.places.get(channel.from);
-            let is_time = match writer.map(|place| (&place.run, &place.ending)) {
+            let is_time = match writer.map(|place| (&place.run, &place.ending, place.serves)) {
                 // It has closed its standard output. It may just be ending, which is told when it has.
-                Some((Some(run), _)) => tree::is_waiting(run.init()),
-                Some((None, Some(Ending { outcome, .. }))) => {
+                Some((Some(run), _, true)) => tree::is_waiting(run.init()),
+                // What it goes on to do decides: the other would take it for an end.
+                Some((Some(_), _, false)) => false,
+                Some((None, Some(Ending { outcome, .. }), _)) => {
                     let has_failed = outcome.stopped.is_empty() && outcome.exit != Exit::Code(0);
                     let is_at_rest = |run: &Run<'_>| channel.is_all_read() && tree::is_waiting(run.init());
                     !has_failed || reader.is_none_or(is_at_rest)

@@ -132,6 +132,8 @@ pub(super) struct Run<'a> {
     wall_from: Option<Instant>,
     /// Wall time that does not count.
     forgiven: Duration,
+    /// Whether the wall limit ends it without further questions.
+    stops_for_wall: bool,
     cpu_check: Option<Instant>,
     wall_check: Option<Instant>,
     sample_check: Option<Instant>,
@@ -204,6 +206,7 @@ impl<'a> Run<'a> {
             started,
             wall_from: Some(started),
             forgiven: Duration::ZERO,
+            stops_for_wall: true,
             stopped: Vec::new(),
             killed: None,
             sampled: tree::Sample::default(),
@@ -360,8 +363,9 @@ impl<'a> Run<'a> {
         if self.cpu_check.is_some_and(|at| now >= at) {
             self.check_cpu(now)?;
         }
-        if self.wall_check.is_some_and(|at| now >= at) && self.killed.is_none() {
-            self.check_wall(now)?;
+        let is_due = self.wall_check.is_some_and(|at| now >= at);
+        if is_due && self.killed.is_none() && self.stops_for_wall && self.is_late(now)? {
+            self.stop(Stopped::Wall);
         }
         Ok(())
     }
@@ -394,20 +398,19 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Kills for wall time, or notes when it can be over at the earliest.
-    fn check_wall(&mut self, now: Instant) -> Result<(), SandboxError> {
-        self.wall_check = None;
-        match self.wall_end(now)? {
-            Some(end) if now >= end => self.stop(Stopped::Wall),
-            end => self.wall_check = end.map(|end| end.max(now + Duration::from_millis(1))),
+    /// Whether the wall limit is reached; notes when it can be at the earliest.
+    pub(super) fn is_late(&mut self, now: Instant) -> Result<bool, SandboxError> {
+        if self.killed.is_some() || self.wall_check.is_none_or(|at| now < at) {
+            return Ok(false);
         }
-        Ok(())
+        let end = self.wall_end(now)?;
+        self.wall_check = end.map(|end| end.max(now + Duration::from_millis(1)));
+        Ok(end.is_some_and(|end| now >= end))
     }
 
-    /// Whether the wall limit is reached.
-    pub(super) fn is_late(&self, now: Instant) -> Result<bool, SandboxError> {
-        let is_due = self.killed.is_none() && self.wall_check.is_some_and(|at| now >= at);
-        Ok(is_due && self.wall_end(now)?.is_some_and(|end| now >= end))
+    /// Leaves it to whoever asks [`Run::is_late`] what follows from that.
+    pub(super) fn leave_wall(&mut self) {
+        self.stops_for_wall = false;
     }
 
     /// Lets the clock of the wall limit stand still until [`Run::begin_wall`].
@@ -421,9 +424,12 @@ impl<'a> Run<'a> {
         (self.wall_from, self.wall_check) = (Some(now), self.limits.wall.map(|limit| now + limit));
     }
 
-    /// Says how much wall time does not count.
-    pub(super) fn forgive(&mut self, time: Duration) {
-        self.forgiven = time;
+    /// Whether the wall limit is reached although so much time does not count.
+    pub(super) fn is_late_after(&mut self, forgiven: Duration, now: Instant) -> Result<bool, SandboxError> {
+        self.forgiven = forgiven;
+        let end = self.wall_end(now)?;
+        self.wall_check = end.map(|end| end.max(now + Duration::from_millis(1)));
+        Ok(end.is_some_and(|end| now >= end))
     }
 
     /// When the wall limit is over, as things are: stretched by the time the box waited for a core.

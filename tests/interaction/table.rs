@@ -110,7 +110,7 @@ fn the_blame_is_on_the_side_that_failed() {
         ("right", "dawdles", AC),
         ("talks-on", "leaves", AC),
         ("talks-on", "fair", WA),
-        ("closes-and-reads", "fair", AC),
+        ("closes-and-reads", "fair", WTL),
         // It fails: that decides, whatever a sound interactor says then.
         ("exits-1", "fair", RTE),
         ("crashes", "fair", RTE),

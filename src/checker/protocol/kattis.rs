@@ -20,6 +20,7 @@ pub(super) fn interpret(finished: &Finished<'_>, scores: CustomScore) -> Result<
         return broken("it exited with code 43, which rejects, and yet wrote nextpass.in");
     }
     let score = match (&feedback.score, &feedback.score_multiplier) {
+        _ if scores == CustomScore::Ignored => None,
         (Some(_), Some(_)) => return broken("it wrote both score.txt and score_multiplier.txt"),
         (None, None) => None,
         (Some(points), None) => Some(("score.txt", points)),
@@ -126,6 +127,9 @@ mod tests {
         ] {
             let error = says(code, &feedback, scores).unwrap_err();
             assert!(error.contains(complaint), "{error}");
+        }
+        for code in [42, 43] {
+            assert_eq!(says(code, &points("much"), CustomScore::Ignored).unwrap().score, None);
         }
         let passes = Feedback { next_pass: true, ..Feedback::default() };
         assert!(says(42, &passes, CustomScore::Required).is_ok());

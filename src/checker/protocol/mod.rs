@@ -52,6 +52,8 @@ pub enum CustomScore {
     Allowed,
     /// It must give one for every accepted output.
     Required,
+    /// It may give one, which nobody looks at (2025-09: samples).
+    Ignored,
 }
 
 /// The paths a checker is told.

@@ -14,7 +14,7 @@ use crate::cli::Submit as Arguments;
 use crate::language::Table;
 use crate::queue::{Key, Outgoing};
 use crate::report::Report;
-use crate::submission::{Policy, Priority};
+use crate::submission::{ANSWERS, Policy, Priority};
 use crate::units::Bytes;
 
 /// The largest message that brokers of every version take.
@@ -215,28 +215,40 @@ impl Maker<'_> {
         let Some(problem) = self.problems.get(&named).cloned() else {
             return Err(BadRow { draft: Box::new(draft), problem: format!("no problem '{named}'") });
         };
+        let wanted = draft.language.as_ref().or(self.arguments.language.as_ref());
         let read = || -> Result<_, CommandError> {
             let paths = sources::expand(&draft.sources)?;
-            Ok((sources::read(&paths, Encoding::Any)?, paths))
+            let files = match wanted {
+                Some(id) if id == ANSWERS => sources::read_answers(&paths)?,
+                _ => sources::read(&paths, Encoding::Any)?,
+            };
+            Ok((files, paths))
         };
         let (mut files, paths) = read().map_err(|error| refuse(column("source"), error, &draft))?;
-        let language = match draft.language.as_ref().or(self.arguments.language.as_ref()) {
-            Some(id) => self
-                .table
-                .named(id)
-                .ok_or_else(|| refuse(column("language"), judge::unknown_language(id, self.table), &draft))?,
-            None => self.table.guess(&paths).ok_or_else(|| {
-                let error = judge::unknown_source(&paths, self.table);
-                refuse(column("source"), error, &draft)
-            })?,
+        let language = match wanted {
+            Some(id) if id == ANSWERS => ANSWERS.to_owned(),
+            Some(id) => {
+                let language = self.table.named(id).ok_or_else(|| {
+                    refuse(column("language"), judge::unknown_language(id, self.table), &draft)
+                })?;
+                sources::name_nameless(&mut files, language);
+                language.id.clone()
+            }
+            None => {
+                let language = self.table.guess(&paths).ok_or_else(|| {
+                    let error = judge::unknown_source(&paths, self.table);
+                    refuse(column("source"), error, &draft)
+                })?;
+                sources::name_nameless(&mut files, language);
+                language.id.clone()
+            }
         };
-        sources::name_nameless(&mut files, language);
 
         let late = self.arguments.due.zip(draft.submitted).map(|(due, submitted)| submitted > due);
         let mut outgoing = Outgoing {
             id: String::new(),
             judging: String::new(),
-            language: language.id.clone(),
+            language: language.clone(),
             files,
             problem: problem.value,
             limits: problem::merged(self.arguments.limits.overrides(), problem.limits),
@@ -263,7 +275,7 @@ impl Maker<'_> {
         }
         Ok(Entry {
             problem: problem.name,
-            language: language.id.clone(),
+            language,
             late,
             attempt: 1,
             key: outgoing.key(),

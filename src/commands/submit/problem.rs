@@ -8,7 +8,7 @@ use super::super::start::shown;
 use super::super::{CommandError, output};
 use crate::cache::Digest;
 use crate::checker::{Comparator, TokenOptions};
-use crate::package::{self, Check, TimeLimit};
+use crate::package::{self, Check, Interaction, Package, Streams, SubmissionKind, Test, TimeLimit};
 use crate::queue::{archived_problem, inline_problem, named_problem};
 use crate::submission::LimitOverrides;
 use crate::units::{Bytes, Time};
@@ -82,6 +82,9 @@ fn read_folder(path: &Path) -> Result<Problem, CommandError> {
             shown(path)
         ))
     };
+    if let Some(what) = beyond_tests(&package) {
+        return Err(refuse(format!("it asks for {what}, which tests in a message do not carry")));
+    }
     // What workers compare inline tests with.
     let plain =
         Check::BuiltIn(Comparator::Tokens(TokenOptions { case_sensitive: true, ..TokenOptions::default() }));
@@ -115,6 +118,22 @@ fn read_folder(path: &Path) -> Result<Problem, CommandError> {
         processes: package.limits.processes,
     };
     Ok(Problem { name: package.name.clone(), value: inline_problem(&tests), limits })
+}
+
+/// What a problem has besides tests, limits and comparisons.
+fn beyond_tests(package: &Package) -> Option<&'static str> {
+    let has_extras = |test: &Test| !test.arguments.is_empty() || !test.files.is_empty();
+    [
+        (package.submission_kind != SubmissionKind::Program, "answers in place of programs"),
+        (!package.includes.is_empty(), "files compiled with submissions"),
+        (package.streams != Streams::default(), "input or output files"),
+        (package.interaction != Interaction::None, "interaction"),
+        (package.passes.is_some(), "several passes"),
+        (package.scoring.is_some() || package.grader.is_some(), "scores"),
+        (package.tests.iter().any(has_extras), "arguments or files for the program"),
+    ]
+    .into_iter()
+    .find_map(|(asks, what)| asks.then_some(what))
 }
 
 /// The first that says something wins, limit by limit.

@@ -53,7 +53,8 @@ pub(super) fn inspect(package: &Package) -> Inspection {
 }
 
 fn samples_and_secrets(package: &Package, found: &mut Inspection) {
-    if package.format == Format::Folder {
+    // Elsewhere samples stand in the statement alone.
+    if !matches!(package.format, Format::KattisLegacy | Format::Icpc | Format::Polygon) {
         return;
     }
     if package.tests.iter().all(|test| test.sample) {

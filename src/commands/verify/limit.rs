@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::finding::{Inspection, Severity};
+use super::submission::overtime;
 use super::{Row, expected};
 use crate::cli::VerifyPart;
 use crate::judge::UNSET_TIME_LIMIT;
@@ -176,7 +177,8 @@ fn fastest_rejected(
         let jury = package.submissions.get(*place);
         jury.is_some_and(|jury| expected::must_be_too_slow(&jury.expectation))
     };
-    let margin_ms = milliseconds(limit) * package.verification.margins.rejected;
+    // Without overtime everything is stopped at the limit, and nothing is known beyond it.
+    let margin_ms = milliseconds(limit) * overtime(package);
     rows.iter()
         .filter(|(place, row)| counts(place) && row.ok)
         .filter_map(|(_, row)| longest(table, row, |test| test.verdict == Verdict::TLE))

@@ -74,7 +74,11 @@ impl<'a> Case<'a> {
         let limited = OnceLock::new();
         match limit::time_limit(package) {
             Some(_) => _ = limited.set(package.clone()),
-            None => limit::set_time_limit(&mut timed, limit::GENEROUS),
+            None => {
+                limit::set_time_limit(&mut timed, limit::GENEROUS);
+                // Generous enough.
+                timed.verification.margins.rejected = 1.0;
+            }
         }
         let case = Self {
             bench,
@@ -193,7 +197,9 @@ impl<'a> Case<'a> {
         let found = limit::derived(self.bench.table, self.package, &rows);
         let limit = found.unwrap_or_else(|| {
             let (limit, message) = limit::assumed(self.package);
-            output::remark(&message);
+            if self.submissions().next().is_some() {
+                output::remark(&message);
+            }
             limit
         });
         let mut package = self.package.clone();
@@ -281,7 +287,7 @@ impl<'a> Case<'a> {
                 }
             }
         }
-        if self.selection.has(VerifyPart::Fuzz) && !package.checkers.is_empty() {
+        if self.selection.has(VerifyPart::Fuzz) && (obstacle.is_some() || !package.checkers.is_empty()) {
             if let Some(reason) = obstacle {
                 let found = Inspection::skipped(VerifyPart::Fuzz, "corrupted answers", reason);
                 push(&self.inspections, (40_000, found));
@@ -346,7 +352,9 @@ impl<'a> Case<'a> {
             {
                 inspections.insert(0, (0, found));
             }
-            examined.package = Ok(package);
+            if !rows.is_empty() {
+                examined.package = Ok(package);
+            }
         }
         examined.rows = rows.into_iter().map(|(_, row)| row).collect();
         examined.inspections = merged(inspections);

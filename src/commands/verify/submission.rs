@@ -4,12 +4,19 @@ use super::{Row, expected, groups};
 use crate::commands::sources::{self, Encoding};
 use crate::judge::Judge;
 use crate::language::Table;
-use crate::package::{JurySubmission, Package, SubmissionKind, TimeLimit};
+use crate::package::{Interaction, JurySubmission, Package, SubmissionKind, TimeLimit};
 use crate::report::Report;
 use crate::sandbox::CancelToken;
-use crate::submission::{LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, Stop, Submission};
+use crate::submission::{ANSWERS, LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, Stop, Submission};
 use crate::units::Time;
 use crate::verdict::{Reason, Verdict};
+
+/// How much longer than its limit a program may run, so that its time can be told. Where it talks with another, what comes
+/// after the limit could decide; there it is stopped at once.
+pub(super) fn overtime(package: &Package) -> f64 {
+    let runs_alone = package.interaction == Interaction::None && package.passes.is_none();
+    if runs_alone { package.verification.margins.rejected } else { 1.0 }
+}
 
 /// What all judgings have in common.
 pub(super) struct Bench<'a> {
@@ -42,13 +49,8 @@ impl Bench<'_> {
             }
         };
         row.language.clone_from(&submission.language);
-        let report = self.judge.judge_in_overtime(
-            &submission,
-            package,
-            package.verification.margins.rejected,
-            &|_| {},
-            self.cancel,
-        );
+        let report =
+            self.judge.judge_in_overtime(&submission, package, overtime(package), &|_| {}, self.cancel);
         if report.verdict == Verdict::JE && report.reason == Some(Reason::Language) {
             // A compiler that is not installed says nothing about the submission or the others.
             row.problem = Some(report.error.unwrap_or_else(|| "its language cannot be used".to_owned()));
@@ -98,7 +100,7 @@ impl Bench<'_> {
         let (language, files) = match package.submission_kind {
             SubmissionKind::Answers => {
                 let files = sources::read_answers(&jury.files).map_err(|error| error.to_string())?;
-                (String::new(), files)
+                (ANSWERS.to_owned(), files)
             }
             SubmissionKind::Program => {
                 let language = match &jury.language {

@@ -16,9 +16,10 @@ const SPOILT_TESTS: usize = 3;
 /// Different arguments for which nonsense is shown to validators.
 const ARGUMENT_SETS: usize = 4;
 
-/// What there is to say of a package without validators; a bare folder has none.
+/// What there is to say of a package without validators, in formats that have them.
 pub(super) fn absence(package: &Package) -> Option<Inspection> {
-    if !package.verification.input_validators.is_empty() || package.format == Format::Folder {
+    let has_them = matches!(package.format, Format::KattisLegacy | Format::Icpc | Format::Polygon);
+    if !has_them || !package.verification.input_validators.is_empty() {
         return None;
     }
     let mut found = Inspection::new(VerifyPart::Validators, "input validators");

@@ -74,17 +74,52 @@ pub(super) fn run_test(
     })
 }
 
-/// Named pipes in a directory of their own, removed with it.
+/// Named pipes in a directory of their own, removed with it. It is locked for as long as it is used, so that what a
+/// killed process left can be told apart.
+#[derive(Debug)]
 struct Pipes {
     directory: tempfile::TempDir,
+    _lock: File,
     count: usize,
+}
+
+/// What the directories' names begin with.
+const PREFIX: &str = "pipes-";
+/// A directory younger than this may be about to be locked.
+const YOUTH: Duration = Duration::from_secs(60);
+
+/// Removes directories of pipes that processes left that were killed.
+pub(in crate::judge) fn sweep(place: &Path) {
+    sweep_older_than(place, YOUTH);
+}
+
+fn sweep_older_than(place: &Path, age: Duration) {
+    let is_left = |path: &Path| {
+        let lock = File::open(path).ok()?;
+        let since = lock.metadata().ok()?.modified().ok()?.elapsed().ok()?;
+        (since >= age && lock.try_lock().is_ok()).then_some(())
+    };
+    for entry in std::fs::read_dir(place).into_iter().flatten().flatten() {
+        let is_ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        if is_ours
+            && is_left(&entry.path()).is_some()
+            && let Err(error) = std::fs::remove_dir_all(entry.path())
+        {
+            tracing::warn!(path = %entry.path().display(), %error, "pipes of a dead process cannot be removed");
+        }
+    }
 }
 
 impl Pipes {
     fn make(place: &Path, count: usize) -> Result<Self, Fault> {
-        let directory =
-            tempfile::tempdir_in(place).map_err(|error| Fault::file("make a directory in", place, error))?;
-        let pipes = Self { directory, count };
+        let directory = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir_in(place)
+            .map_err(|error| Fault::file("make a directory in", place, error))?;
+        let lock = File::open(directory.path())
+            .and_then(|lock| lock.lock().map(|()| lock))
+            .map_err(|error| Fault::file("lock", directory.path(), error))?;
+        let pipes = Self { directory, _lock: lock, count };
         // Whatever our umask: the boxes' users are others. Nobody else gets past the directory above.
         let open_to_all = |path: &Path, mode: u32| {
             std::fs::set_permissions(path, Permissions::from_mode(mode))
@@ -200,9 +235,9 @@ impl Talk<'_> {
                     if let Some(ended) = ended.borrow_mut().get_mut(place) {
                         *ended = true;
                     }
-                    // A manager that has given its score lets the processes end as they like; any other ends them.
-                    place == manager_place
-                        && (ending.outcome.exit != Exit::Code(0) || !ending.outcome.stopped.is_empty())
+                    // A manager that has given its score lets the processes end as they like, and so does one that was cut
+                    // off by the end of one of them, which is then to be seen. Any other ends them.
+                    place == manager_place && !is_cut_off(&ending.outcome) && !has_ended_well(&ending.outcome)
                 },
                 while_waiting: &mut || self.pipes.wake_manager(&ended.borrow()),
             },
@@ -259,8 +294,6 @@ impl Talk<'_> {
         let Some((manager, processes)) = endings.split_last() else {
             return Err(Fault::Panic("a manager has an ending".to_owned()));
         };
-        let is_cut_off =
-            manager.outcome.exit == Exit::Signal(libc::SIGPIPE) && manager.outcome.stopped.is_empty();
         let outcome = together(processes);
         let mut result = self.runner.judge_outcome(self.test, &outcome)?;
         let is_certain = outcome.stopped.first().is_some_and(|stopped| *stopped != Stopped::Cancelled)
@@ -268,7 +301,7 @@ impl Talk<'_> {
         let has_failed = !result.applied.is_empty();
         match said {
             _ if has_failed && is_certain => {}
-            Err(_) if has_failed && is_cut_off => {}
+            Err(_) if has_failed && is_cut_off(&manager.outcome) => {}
             Err(fault) => return Err(fault),
             Ok(opinion) if has_failed => {
                 result.report.judge_message =
@@ -278,6 +311,15 @@ impl Talk<'_> {
         }
         Ok(result)
     }
+}
+
+fn has_ended_well(manager: &Outcome) -> bool {
+    manager.exit == Exit::Code(0) && manager.stopped.is_empty()
+}
+
+/// Whether a manager was killed by writing to a process that had left.
+fn is_cut_off(manager: &Outcome) -> bool {
+    manager.exit == Exit::Signal(libc::SIGPIPE) && manager.stopped.is_empty()
 }
 
 /// The processes as one: the end of the first that failed, every limit that was met, their time and memory together.
@@ -304,4 +346,27 @@ fn together(processes: &[Ending]) -> Outcome {
         all.memory = all.memory.max(outcome.memory);
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pipes_in_use_stay_and_those_of_the_dead_go() {
+        let place = tempfile::tempdir().unwrap();
+        let other = place.path().join("spilled");
+        std::fs::write(&other, "").unwrap();
+        let used = Pipes::make(place.path(), 2).unwrap();
+        let Pipes { directory, _lock: lock, .. } = Pipes::make(place.path(), 1).unwrap();
+        let left = directory.keep();
+        drop(lock);
+        sweep(place.path());
+        assert!(left.exists());
+        sweep_older_than(place.path(), Duration::ZERO);
+        assert!(!left.exists() && used.of(1).join(TO_MANAGER).exists() && other.exists());
+        let path = used.directory.path().to_owned();
+        drop(used);
+        assert!(!path.exists());
+    }
 }

@@ -169,9 +169,7 @@ impl Dialogue<'_> {
         }
         let said = Said { outcome: ending.outcome.clone(), stdout: Vec::new(), stderr: stderr.to_vec() };
         let code = check::exit_code(self.tool, &said)?;
-        if code != 0 && !self.interactor.protocol.has_codes_of_its_own() {
-            check::refuse_crash(self.tool, code, stderr)?;
-        }
+        check::refuse_crash(self.tool, self.interactor.protocol, code, stderr)?;
         let most = self.tool.limits.output.unwrap_or(Bytes(u64::MAX));
         let feedback = check::read_feedback(interactor_box.workspace(), most)
             .map_err(|problem| Fault::Checker(format!("{name}: {problem}")))?;
@@ -180,7 +178,7 @@ impl Dialogue<'_> {
         let opinion = self
             .interactor
             .protocol
-            .interpret(&finished, self.interactor.scores)
+            .interpret(&finished, self.test.custom_score.unwrap_or(self.interactor.scores))
             .map_err(|broken| Fault::Checker(format!("{name}: {broken}")))?;
         Ok((opinion, feedback.next_pass))
     }

@@ -23,7 +23,9 @@
 //! JE. CPU time that the interactor uses is no wall time of the program. Words for somebody who has left go
 //! nowhere; they are no crash, as with problemtools and DOMjudge.
 //!
-//! This follows problemtools, DOMjudge and BAPCtools where they agree. They differ on an interactor that
+//! This follows problemtools, DOMjudge and BAPCtools where they agree. They differ on a program that closes its standard
+//! output and goes on: DOMjudge's interactor reads an end there and then, the others' only at the program's end, as
+//! here, so that what the program does next has its own verdict. They differ on an interactor that
 //! crashes when a program was stopped at a limit: problemtools has TLE, the others an internal error. The limit is
 //! certain, so it stands.
 //!
@@ -39,5 +41,6 @@ mod dialogue;
 mod passes;
 mod transcript;
 
+pub(super) use communication::sweep;
 pub(super) use counterpart::Counterpart;
 pub(super) use passes::run_test;

@@ -155,7 +155,13 @@ pub(super) fn conclude(group: &Group, scoring: bool, parts: &[Part], grade: &mut
     if !scoring {
         return value(verdict, 0.0, cause, None);
     }
-    match within_range(group, rounded(score * group.weight)) {
+    let score = rounded(score * group.weight);
+    // What was rejected has no score to speak of, nor has what never counts: a package may give them any.
+    if verdict != Verdict::AC || !group.counts {
+        let score = if score.is_finite() { score } else { 0.0 };
+        return value(verdict, score, cause, None);
+    }
+    match within_range(group, score) {
         Ok(score) => value(verdict, score, cause, None),
         Err(message) => broken(Trouble { reason: Reason::Package, message }),
     }
@@ -299,13 +305,17 @@ mod tests {
     }
 
     #[test]
-    fn a_score_outside_its_range_is_a_judging_error() {
+    fn an_accepted_score_outside_its_range_is_a_judging_error() {
         let group = Group { range: ScoreRange { min: 0.0, max: 1.0 }, ..Group::new("g") };
         let broken = value_of(&group, &[(AC, 1.0), (AC, 0.25)]);
         assert_eq!((broken.verdict, broken.score), (JE, 0.0));
         let message = broken.trouble.unwrap().message;
         assert_eq!(message, "group g: the score 1.25 lies outside its range, 0 to 1");
         assert_eq!(value_of(&group, &[(AC, 1.0 + 1e-12)]).score, 1.0);
+        let rejected = value_of(&group, &[(AC, 1.0), (WA, 3.0)]);
+        assert_eq!((rejected.verdict, rejected.score), (WA, 4.0));
+        let ignored = Group { counts: false, ..group };
+        assert_eq!(value_of(&ignored, &[(AC, 3.0)]).verdict, AC);
         let huge = value_of(&Group::new(""), &[(AC, f64::MAX), (AC, f64::MAX)]);
         assert_eq!(huge.trouble.unwrap().message, "all tests: the score is too large to be a number");
     }

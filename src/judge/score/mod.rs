@@ -7,8 +7,8 @@
 //! What always holds:
 //! - A group's verdict and score are the same under every stop policy: a policy only chooses what runs besides.
 //! - A test is skipped only when every group that holds it is decided, or never reached.
-//! - A judging error among what a group folds is the group's verdict, however it joins verdicts; and so is a score that
-//!   cannot be: outside the group's range, or no number.
+//! - A judging error among what a group folds is the group's verdict, however it joins verdicts; and so is a score of an
+//!   accepted group that cannot be: outside the group's range, or no number.
 //!
 //! | file | what it knows |
 //! |---|---|

@@ -54,6 +54,8 @@ struct Cut {
 #[derive(Debug, Default)]
 struct Progress {
     parts: Vec<Part>,
+    /// Whether one of the parts did not pass.
+    has_failed: bool,
     /// Among what is told: the first member after which nothing matters.
     told: Option<usize>,
     /// Among what is known.
@@ -150,7 +152,7 @@ impl<'a> Standing<'a> {
         let progress = &self.progress[group];
         match &progress.value {
             Some(value) => !value.passed,
-            None => progress.parts.iter().any(|part| !part.passed),
+            None => progress.has_failed,
         }
     }
 
@@ -273,7 +275,9 @@ impl<'a> Standing<'a> {
                 }
             };
             let Some(part) = part else { return };
-            self.progress[group].parts.push(part);
+            let progress = &mut self.progress[group];
+            progress.has_failed |= !part.passed;
+            progress.parts.push(part);
             if self.is_decided(group) {
                 self.conclude(group, grade);
                 break;
@@ -307,7 +311,7 @@ impl<'a> Standing<'a> {
         if last.is_rejected() && rejection.ends(node.group, self.is_scoring) {
             return true;
         }
-        if parts.iter().all(|part| part.passed) || matches!(node.group.aggregation, Aggregation::Program(_)) {
+        if !self.progress[group].has_failed || matches!(node.group.aggregation, Aggregation::Program(_)) {
             return false;
         }
         let counted = || parts.iter().filter(|part| part.counts);

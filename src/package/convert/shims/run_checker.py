@@ -1,0 +1,158 @@
+#!/usr/bin/env python3
+"""Lets a checker of another tool answer as an output validator of the ICPC format.
+
+Called as output validators are: input, answer, feedback directory, arguments; the output is standard input, and
+of an interactive problem standard input and output are the submission's. protocol.json says what is called and how.
+Exit codes: 42 accepts, 43 rejects, anything else means that the checker failed.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ACCEPTED, WRONG, BROKEN = 42, 43, 1
+
+
+def command(argv):
+    """A program's command, its own files named from this directory."""
+    return [os.path.join(HERE, part[2:]) if part.startswith("./") else part for part in argv]
+
+
+def say(feedback, name, text):
+    with open(os.path.join(feedback, name), "a") as file:
+        file.write(text.rstrip("\n") + "\n")
+
+
+def broken(message):
+    sys.stderr.write(message + "\n")
+    sys.exit(BROKEN)
+
+
+def partly(settings, feedback, name, value):
+    """Ends with a part of the points, where there are points."""
+    if not settings["scoring"]:
+        broken("the checker gave points in a problem without scores")
+    if value == 0:
+        sys.exit(WRONG)
+    with open(os.path.join(feedback, name), "w") as file:
+        file.write(repr(value) + "\n")
+    sys.exit(ACCEPTED)
+
+
+def number(text):
+    try:
+        value = float(text)
+    except ValueError:
+        broken("the checker gave points that are no number: " + text)
+    if not 0 <= value < float("inf"):
+        broken("the checker gave points that are out of range: " + text)
+    return value
+
+
+def judge_testlib(settings, feedback, code, stderr):
+    first = stderr.split("\n", 1)[0].strip()
+    if first.startswith("partially correct ("):
+        part = number(first[len("partially correct ("):].split(")", 1)[0])
+        if part > 100:
+            broken("the checker gave a part above 100 of 100")
+        partly(settings, feedback, "score_multiplier.txt", part / 100)
+    if code == 0:
+        return True
+    if code in (1, 2, 4, 8):
+        return False
+    if code in (5, 7) and first.startswith("points "):
+        partly(settings, feedback, "score.txt", number(first.split()[1]))
+    broken("the checker exited with code %d: %s" % (code, first))
+
+
+def judge_cms(settings, feedback, code, stdout):
+    if code != 0:
+        broken("the checker exited with code %d" % code)
+    score = number(stdout.split("\n", 1)[0].strip())
+    if score > 1:
+        broken("the checker gave more than 1")
+    if 0 < score < 1:
+        partly(settings, feedback, "score_multiplier.txt", score)
+    return score == 1
+
+
+def judge_dmoj(settings, feedback, code, stderr):
+    kind = settings["protocol"]
+    if code in (0, 1):
+        return code == 0
+    first = stderr.split("\n", 1)[0].strip()
+    if kind != "dmoj-default" and code == 2:
+        return False
+    if kind == "dmoj-coci" and code == 7 and first.startswith("partial "):
+        share, _, whole = first.split()[1].partition("/")
+        partly(settings, feedback, "score_multiplier.txt", min(1.0, number(share) / (number(whole) or 1)))
+    if kind == "dmoj-testlib" and code == 7 and first.startswith("points "):
+        partly(settings, feedback, "score.txt", number(first.split()[1]))
+    broken("the checker exited with code %d: %s" % (code, first))
+
+
+def check(settings, paths, feedback, arguments):
+    order = settings["call"] or {"cms": ["{input}", "{answer}", "{output}"]}.get(
+        settings["protocol"], ["{input}", "{output}", "{answer}"]
+    )
+    for place, value in paths.items():
+        order = [part.replace("{%s}" % place, value) for part in order]
+    run = subprocess.run(
+        command(settings["checker"]) + order + arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    stdout, stderr = run.stdout.decode("utf-8", "replace"), run.stderr.decode("utf-8", "replace")
+    say(feedback, "judgemessage.txt", stderr if settings["protocol"] != "cms" else stdout)
+    if run.returncode < 0:
+        broken("the checker died of signal %d" % -run.returncode)
+    if settings["protocol"] == "testlib":
+        return judge_testlib(settings, feedback, run.returncode, stderr)
+    if settings["protocol"] == "cms":
+        return judge_cms(settings, feedback, run.returncode, stdout)
+    return judge_dmoj(settings, feedback, run.returncode, stderr)
+
+
+def interact(settings, paths, feedback, arguments):
+    """Runs the interactor on the submission's streams; whether it was content."""
+    run = subprocess.run(
+        command(settings["interactor"]) + [paths["input"], paths["output"], paths["answer"]] + arguments,
+        stderr=subprocess.PIPE,
+    )
+    stderr = run.stderr.decode("utf-8", "replace")
+    say(feedback, "judgemessage.txt", stderr)
+    if run.returncode < 0:
+        broken("the interactor died of signal %d" % -run.returncode)
+    return judge_testlib(settings, feedback, run.returncode, stderr)
+
+
+def main():
+    with open(os.path.join(HERE, "protocol.json")) as file:
+        settings = json.load(file)
+    given, answer, feedback = sys.argv[1:4]
+    descriptor, output = tempfile.mkstemp()
+    try:
+        paths = {"input": given, "output": output, "answer": answer}
+        if settings["interactor"]:
+            os.close(descriptor)
+            accepted = interact(settings, paths, feedback, sys.argv[4:])
+        else:
+            with os.fdopen(descriptor, "wb") as file:
+                while True:
+                    piece = sys.stdin.buffer.read(1 << 20)
+                    if not piece:
+                        break
+                    file.write(piece)
+            accepted = True
+        if accepted and settings["checker"]:
+            accepted = check(settings, paths, feedback, sys.argv[4:])
+        sys.exit(ACCEPTED if accepted else WRONG)
+    finally:
+        os.unlink(output)
+
+
+main()

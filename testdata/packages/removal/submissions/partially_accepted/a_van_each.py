@@ -1,0 +1,4 @@
+import sys
+
+n = int(sys.stdin.read().split()[0])
+print(*range(1, n + 1))

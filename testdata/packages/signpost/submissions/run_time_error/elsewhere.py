@@ -1,0 +1,2 @@
+distances = dict(line.split() for line in open("/data/table.txt"))
+print(distances[input().strip()])
