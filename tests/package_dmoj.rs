@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gavel::checker::{Comparator, DmojChecker, DmojKind, FloatMode, Protocol};
-use gavel::package::{Aggregation, Check, Interaction, Member, Package, PackageError, Stash, TimeLimit};
+use gavel::package::{
+    Aggregation, Check, Interaction, MadeAnswer, Member, Package, PackageError, Stash, TimeLimit,
+};
 use gavel::sandbox::CancelToken;
 use gavel::units::Bytes;
 use gavel::verdict::Verdict;
@@ -272,6 +274,26 @@ fn the_test_suite_says_what_submissions_must_get() {
 }
 
 #[test]
+fn generators_make_what_a_case_lacks() {
+    let init = "generator: {source: [g.cpp, lib.h], args: [7], time_limit: 5}\ntest_cases:\n- {in: a.in, out: a.out}\n\
+                - {generator_args: [1, x]}\n- {generator_in: a.in, out: a.out}\n- {in: a.in}\n";
+    let problem = Problem::new(init).pairs(&["a"]).file("g.cpp", "int main() {}").file("lib.h", "");
+    let package = problem.load().unwrap();
+    let made = package.made.as_ref().unwrap();
+    assert_eq!((made.generators.len(), made.generators[0].files.len()), (1, 2));
+    assert_eq!(made.generator_limits.time, Duration::from_secs(5));
+    let inputs: Vec<_> = made.tests.iter().map(|test| test.input.as_ref().unwrap()).collect();
+    assert_eq!(made.tests.iter().map(|test| test.test).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(
+        (&inputs[0].arguments[..], &inputs[1].arguments[..]),
+        (&["1".into(), "x".into()][..], &["7".into()][..])
+    );
+    assert_eq!(made.tests[0].answer, Some(MadeAnswer::GeneratorErrors));
+    assert_eq!((made.tests[1].answer, text(inputs[1].stdin.as_ref().unwrap())), (None, "1 2\n".to_owned()));
+    assert!(inputs[2].stdin.is_some());
+}
+
+#[test]
 fn what_is_wrong_is_named_by_file_and_key() {
     for (init, parts) in [
         ("", &["init.yml: test_cases: there is nothing"][..]),
@@ -319,7 +341,8 @@ fn what_is_wrong_is_named_by_file_and_key() {
             "test_cases: [{time_limit: 1}]\n",
             &["test_cases[0].time_limit: a limit of a single case is not supported"],
         ),
-        ("generator: a.in\ntest_cases: [{}]\n", &["generator: a case made by a generator is not supported"]),
+        ("generator: no.cpp\ntest_cases: [{}]\n", &["init.yml:1: generator: there is no file 'no.cpp'"]),
+        ("generator: {flags: [-g]}\ntest_cases: [{}]\n", &["generator.source: it is missing"]),
         ("a: [\n", &["init.yml:", "not the YAML expected"]),
     ] {
         let text = Problem::new(init).pairs(&["a"]).refusal();

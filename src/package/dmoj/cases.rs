@@ -8,10 +8,12 @@ use super::KEYS;
 use super::case_names;
 use super::checker;
 use super::data::ProblemData;
+use super::generator;
 use super::suite;
 use crate::package::checking::{Check, Interaction};
 use crate::package::error::PackageError;
 use crate::package::groups::{Aggregation, Group, Member, OnReject};
+use crate::package::making::{MadeAnswer, MadeData, MadeInput, MadeTest};
 use crate::package::model::{Package, Test};
 use crate::package::scope::Scope;
 use crate::package::tree::Tree;
@@ -178,18 +180,58 @@ impl Reader<'_, '_> {
                 self.trouble.error(scope.unsupported(node, key, "a limit of a single case", supported));
             }
         }
-        if let Some(node) = scope.get("generator")
-            && (scope.text("in").ok().flatten().is_none() || scope.text("out").ok().flatten().is_none())
-        {
-            let supported =
-                "supported today: cases with in and out files; run the generator and keep what it makes";
-            self.trouble.error(scope.unsupported(node, "generator", "a case made by a generator", supported));
-            return Ok(());
-        }
         let names = scope.text("in").and_then(|input| Ok((input, scope.text("out")?)));
         let Some((input, output)) = self.trouble.keep(names) else { return Ok(()) };
+        if scope.get("generator").is_some() && (input.is_none() || output.is_none()) {
+            return self.generated(scope, input.as_deref(), output.as_deref(), group, points);
+        }
         let test = self.test(scope, "", input.as_deref(), output.as_deref(), group)?;
         self.add(test, group, points);
+        Ok(())
+    }
+
+    /// A case whose input, and answer unless it names one, a program makes.
+    fn generated(
+        &mut self,
+        scope: &Scope<'_>,
+        input: Option<&str>,
+        output: Option<&str>,
+        group: usize,
+        points: Option<f64>,
+    ) -> Result<(), PackageError> {
+        let Some((program, arguments, limits)) = self.trouble.keep(generator::read(scope, self.tree)) else {
+            return Ok(());
+        };
+        let Some(test) = self.test(scope, "", None, output, group)? else { return Ok(()) };
+        let stdin = match self.trouble.keep(scope.text("generator_in")).flatten().or(input.map(str::to_owned))
+        {
+            None => None,
+            Some(name) => {
+                let found = self.data.find(scope, "generator_in", &name);
+                let Some(path) = self.trouble.keep(found) else { return Ok(()) };
+                Some(self.data.content(path, scope.flag("binary_data"))?)
+            }
+        };
+        let made = self.package.made.get_or_insert_with(|| MadeData {
+            generators: Vec::new(),
+            solution: None,
+            generator_limits: limits,
+            solution_limits: limits,
+            tests: Vec::new(),
+        });
+        // One limit for all of them: the largest.
+        made.generator_limits.time = made.generator_limits.time.max(limits.time);
+        made.generator_limits.memory = made.generator_limits.memory.max(limits.memory);
+        let generator = made.generators.iter().position(|known| *known == program).unwrap_or_else(|| {
+            made.generators.push(program);
+            made.generators.len() - 1
+        });
+        made.tests.push(MadeTest {
+            test: self.package.tests.len(),
+            input: Some(MadeInput { generator, arguments, stdin }),
+            answer: output.is_none().then_some(MadeAnswer::GeneratorErrors),
+        });
+        self.add(Some(test), group, points);
         Ok(())
     }
 

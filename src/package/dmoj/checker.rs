@@ -237,25 +237,37 @@ pub(super) fn kind(scope: &Scope<'_>) -> Result<DmojKind, PackageError> {
     }
 }
 
-/// `files`, `lang` and `flags`: the first file that can be compiled is the program.
+/// `files`, `lang` and `flags`.
 pub(super) fn program(scope: &Scope<'_>, tree: &Tree) -> Result<JuryProgram, PackageError> {
     let Some(node) = scope.own_get("files") else {
         return Err(scope.wrong("files", "it is missing", "name the program's files"));
     };
-    let names = scope.texts(node, "files")?;
-    let Some(first) = names.first() else {
-        return Err(scope.wrong_at(node, "files", "there are none", "name the program's files"));
-    };
-    let mut files = Vec::new();
-    for name in &names {
-        let path = file(tree, scope, node, "files", name)?;
-        files.push(ProgramFile { name: name.rsplit('/').next().unwrap_or(name).to_owned(), path });
-    }
     let flags = match scope.own_get("flags") {
         Some(node) => scope.texts(node, "flags")?,
         None => Vec::new(),
     };
     let language = scope.own_text("lang")?.map_or(LanguageHint::Files, LanguageHint::Dmoj);
+    named_program(scope, tree, node, "files", language, flags)
+}
+
+/// The program that one file, or a list of them, is.
+pub(super) fn named_program(
+    scope: &Scope<'_>,
+    tree: &Tree,
+    node: &Node,
+    key: &str,
+    language: LanguageHint,
+    flags: Vec<String>,
+) -> Result<JuryProgram, PackageError> {
+    let names = scope.texts(node, key)?;
+    let Some(first) = names.first() else {
+        return Err(scope.wrong_at(node, key, "there are none", "name the program's files"));
+    };
+    let mut files = Vec::new();
+    for name in &names {
+        let path = file(tree, scope, node, key, name)?;
+        files.push(ProgramFile { name: name.rsplit('/').next().unwrap_or(name).to_owned(), path });
+    }
     Ok(JuryProgram { name: first.clone(), files, making: Making::Language { language, flags } })
 }
 

@@ -163,6 +163,8 @@ impl<'a> ProblemData<'a> {
             }
         };
         let files = |files: &mut Vec<ProgramFile>| files.iter_mut().for_each(|file| place(&mut file.path));
+        let made = package.made.iter_mut().flat_map(|made| &mut made.tests);
+        made.filter_map(|test| test.input.as_mut()?.stdin.as_mut()).for_each(place);
         for test in &mut package.tests {
             place(&mut test.input);
             place(&mut test.answer);

@@ -5,6 +5,7 @@
 //! - a key that a case does not have is looked for in its batch and then at the top level, whatever key it is;
 //! - a file is looked for in the directory first, and then in the archive;
 //! - in texts, line ends become `\n`, and a last line gets one, unless `binary_data` is set;
+//! - a `generator` writes the input of a case to its standard output, and the answer to its standard error;
 //! - cases without `in` have an empty input, cases without `out` an empty answer;
 //! - a batch is over at its first failure, and nothing is run after a failed case or batch of no points;
 //! - `tests/NAME/test.yml`, what the judge's own test suite reads, says what submissions must get, case by case.
@@ -23,6 +24,7 @@ mod cases;
 mod checker;
 
 mod data;
+mod generator;
 mod interaction;
 mod suite;
 
@@ -67,6 +69,7 @@ const KEYS: &[&str] = &[
     "file_io",
     "generator",
     "generator_args",
+    "generator_in",
     "hints",
     "in",
     "interactive",
