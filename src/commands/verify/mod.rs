@@ -2,7 +2,7 @@
 //!
 //! What a problem setter runs before anybody else sees the problem, and what gavel is tested with. Everything goes
 //! through one list of work, so that one program compiles while another runs. One broken package is reported and the
-//! others go on. What is found is bad or not by one rule ([`finding`]): errors are the package's fault, warnings are for
+//! others go on. What is found is bad or not by one rule (`finding`): errors are the package's fault, warnings are for
 //! its author to look at, notes are for who wants to know.
 //!
 //! | file | what it looks at |
