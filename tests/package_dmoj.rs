@@ -27,7 +27,7 @@ struct Problem {
 impl Problem {
     fn new(init: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let stash = Stash::open(&directory.path().join("cache"), CancelToken::new().unwrap()).unwrap();
+        let stash = Stash::new(&directory.path().join("cache"), CancelToken::new().unwrap());
         let problem = Self { directory, stash };
         problem.file("init.yml", init)
     }

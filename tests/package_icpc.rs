@@ -307,7 +307,7 @@ fn constants_are_put_into_programs_and_settings_and_nothing_else() {
     ];
     let directory = package("constants: {SUM: {value: 7.0, WORD: seven}}\n", &files);
     let cache = tempfile::tempdir().unwrap();
-    let stash = Stash::open(cache.path(), CancelToken::new().unwrap()).unwrap();
+    let stash = Stash::new(cache.path(), CancelToken::new().unwrap());
     let package = stash.load(directory.path()).unwrap();
     let text = |path: &Path| fs::read_to_string(path).unwrap();
     let submission = package.submissions.iter().find(|one| one.name == "accepted/b.py").unwrap();

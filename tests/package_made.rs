@@ -22,7 +22,7 @@ struct Problem {
 impl Problem {
     fn new(files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let stash = Stash::open(&directory.path().join("cache"), CancelToken::new().unwrap()).unwrap();
+        let stash = Stash::new(&directory.path().join("cache"), CancelToken::new().unwrap());
         let problem = Self { directory, stash };
         files.iter().fold(problem, |problem, (name, text)| problem.file(name, text))
     }

@@ -128,10 +128,10 @@ fn default_cache() -> Option<PathBuf> {
 /// The way to packages, also archives of them and those that hold their tests in one.
 ///
 /// # Errors
-/// When there is no place for the cache, or it cannot be used.
+/// When there is no place for the cache.
 pub(crate) fn packages(global: &Global) -> Result<Stash, CommandError> {
     let cancel = CancelToken::new().map_err(CommandError::judging)?;
-    Stash::open(&cache_directory(global)?, cancel).map_err(CommandError::judging)
+    Ok(Stash::new(&cache_directory(global)?, cancel))
 }
 
 /// What a path is called in messages and tables.

@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::error::{PackageError, one_line, shown};
 use super::model::Package;
@@ -28,7 +28,9 @@ const LAYOUT: &str = "1";
 /// A place for what packages unpack to.
 #[derive(Debug)]
 pub struct Stash {
-    store: Store,
+    cache: PathBuf,
+    /// Opened when first needed: most packages are judged as they lie.
+    store: OnceLock<Store>,
     cancel: CancelToken,
     /// Unpacked archives, by the directory they were unpacked to: kept while this lives, so that a package found in one
     /// can be loaded.
@@ -74,13 +76,20 @@ impl Held {
 }
 
 impl Stash {
-    /// Keeps everything below `cache`.
-    ///
-    /// # Errors
-    /// When that cannot be used.
-    pub fn open(cache: &Path, cancel: CancelToken) -> Result<Self, PackageError> {
-        let store = Store::open(&cache.join("packages"), CAPACITY)?;
-        Ok(Self { store, cancel, opened: Mutex::default() })
+    /// Keeps everything below `cache`, which is not looked at before there is something to keep.
+    pub fn new(cache: &Path, cancel: CancelToken) -> Self {
+        let (cache, store) = (cache.to_owned(), OnceLock::new());
+        Self { cache, store, cancel, opened: Mutex::default() }
+    }
+
+    fn store(&self) -> Result<&Store, PackageError> {
+        match self.store.get() {
+            Some(store) => Ok(store),
+            None => {
+                let store = Store::open(&self.cache.join("packages"), CAPACITY)?;
+                Ok(self.store.get_or_init(|| store))
+            }
+        }
     }
 
     /// The packages at or below a path, which may be an archive; see [`super::discover`]. Those in an archive are named by
@@ -179,13 +188,13 @@ impl Stash {
         key: KeyBuilder,
         fill: impl FnOnce(&Path) -> Result<(), PackageError>,
     ) -> Result<Held, PackageError> {
-        let entry = match self.store.get_or_lock(&key.field("layout", LAYOUT).finish())? {
+        let entry = match self.store()?.get_or_lock(&key.field("layout", LAYOUT).finish())? {
             Lookup::Hit(entry) => entry,
             Lookup::Miss(draft) => {
                 let directory = draft.path().join(CONTENT);
                 std::fs::create_dir(&directory).map_err(PackageError::io("make", &directory))?;
                 fill(&directory)?;
-                self.store.commit(draft)?
+                self.store()?.commit(draft)?
             }
         };
         let directory = entry.path().join(CONTENT);

@@ -176,7 +176,7 @@ impl Workspace {
         fetch: FetchSettings,
     ) -> Result<Self, WorkspaceError> {
         let cancel = CancelToken::new().map_err(|error| WorkspaceError::Descriptors(error.to_string()))?;
-        let stash = Arc::new(Stash::open(cache, cancel)?);
+        let stash = Arc::new(Stash::new(cache, cancel));
         Ok(Self {
             packages: packages::Packages::open(roots, Arc::clone(&stash))?,
             inline: inline::InlineTests::open(cache)?,

@@ -149,7 +149,7 @@ mod tests {
     use crate::sandbox::CancelToken;
 
     fn stash(directory: &Path) -> Arc<Stash> {
-        Arc::new(Stash::open(&directory.join("cache"), CancelToken::new().unwrap()).unwrap())
+        Arc::new(Stash::new(&directory.join("cache"), CancelToken::new().unwrap()))
     }
 
     fn root() -> (tempfile::TempDir, Packages) {
