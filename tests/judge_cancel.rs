@@ -57,3 +57,32 @@ fn an_interrupt_cancels_and_leaves_nothing_running() {
 fn a_request_to_terminate_cancels_and_leaves_nothing_running() {
     cancelled_by(Signal::SIGTERM, 143);
 }
+
+#[test]
+fn a_grader_that_is_cancelled_is_no_judging_error() {
+    let scene = Scene::new();
+    let mark = format!("8{}.5", std::process::id());
+    scene.write("p/problem.yaml", "name: Graded\ntype: scoring\nlimits: {time_limit: 1, memory: 256}\n");
+    scene.write("p/data/secret/testdata.yaml", "grading: custom\n");
+    scene.write("p/data/secret/1.in", "1\n");
+    scene.write("p/data/secret/1.ans", "ok\n");
+    scene.write("p/graders/grade.sh", format!("sleep {mark}\necho AC 1\n"));
+    let source = scene.write("program.sh", "echo ok\n");
+    let mut child = scene
+        .gavel(&["judge", text(&scene.path("p")), text(&source), "--format", "ndjson"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    common::guardian::watch(&child);
+    while !is_running(&mark) {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    let lines: Vec<String> =
+        BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(143), "{lines:?}");
+    let done: serde_json::Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert_eq!((&done["type"], &done["verdict"]), (&"done".into(), &"CX".into()), "{lines:?}");
+    assert!(!is_running(&mark));
+}

@@ -46,7 +46,7 @@ impl Judge {
 /// As [`Judge::complete`].
 pub(super) fn complete(judge: &Judge, package: &Package, cancel: &CancelToken) -> Result<Package, Fault> {
     let Some(data) = &package.made else { return Ok(package.clone()) };
-    let entry = match judge.store.get_or_lock(&key(data)?)? {
+    let entry = match judge.store.get_or_lock(&key(package, data)?)? {
         Lookup::Hit(entry) => entry,
         Lookup::Miss(draft) => {
             tracing::info!(problem = %package.name, tests = data.tests.len(), "making tests");
@@ -92,7 +92,7 @@ fn no_test(made: &MadeTest) -> Fault {
 }
 
 /// Everything that decides what is made.
-fn key(data: &MadeData) -> Result<Digest, Fault> {
+fn key(package: &Package, data: &MadeData) -> Result<Digest, Fault> {
     let mut key = KeyBuilder::default().field("kind", "made data").field("layout", LAYOUT);
     for program in data.generators.iter().chain(&data.solution) {
         key = key.field("program", format!("{:?}", program.making));
@@ -110,6 +110,10 @@ fn key(data: &MadeData) -> Result<Digest, Fault> {
             if let Some(stdin) = &input.stdin {
                 key = key.field("stdin", content(stdin)?);
             }
+        } else if made.answer == Some(MadeAnswer::Solution) {
+            // The solution reads an input that the package has.
+            let test = package.tests.get(made.test).ok_or_else(|| no_test(made))?;
+            key = key.field("input", content(&test.input)?);
         }
     }
     Ok(key.finish())
@@ -287,4 +291,44 @@ fn keep(judge: &Judge, capture: &mut Capture, path: &Path) -> Result<(), Fault> 
         file.flush()
     });
     written.map_err(|error| Fault::file("write", path, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::package::{Format, PackageLimits, ProgramLimits, Test, TimeLimit};
+
+    #[test]
+    fn answers_are_made_anew_when_the_input_they_belong_to_changes() {
+        let directory = tempfile::tempdir().unwrap();
+        let input = directory.path().join("1.in");
+        let limits = PackageLimits {
+            time: TimeLimit::Fixed(Duration::from_secs(1)),
+            wall: None,
+            memory: Bytes::mib(64),
+            output: Bytes::mib(8),
+            code: Bytes::mib(1),
+            processes: None,
+            compilation_time: None,
+            compilation_memory: None,
+        };
+        let tests = vec![Test::new("1", input.clone(), PathBuf::new())];
+        let package =
+            Package { tests, ..Package::new("p", directory.path().into(), Format::LibraryChecker, limits) };
+        let data = MadeData {
+            generators: Vec::new(),
+            solution: None,
+            generator_limits: ProgramLimits::default(),
+            solution_limits: ProgramLimits::default(),
+            tests: vec![MadeTest { test: 0, input: None, answer: Some(MadeAnswer::Solution) }],
+        };
+        let key_of = |text: &str| {
+            std::fs::write(&input, text).unwrap();
+            key(&package, &data).unwrap().to_string()
+        };
+        assert_eq!(key_of("1\n"), key_of("1\n"));
+        assert_ne!(key_of("1\n"), key_of("7\n"));
+    }
 }

@@ -331,6 +331,10 @@ fn conclude(report: &mut Report, state: State<'_>, scoring: Option<Scoring>, is_
     let results: Vec<TestResult> = state.results.into_iter().flatten().collect();
     let first = results.iter().find(|result| !matches!(result.report.verdict, Verdict::AC | Verdict::SK));
     report.first_failure = first.map(|result| result.report.name.clone());
+    // The package's grader is broken off too, and has then said nothing about its groups.
+    let is_broken_off = is_cancelled
+        && (whole.as_ref().is_some_and(|whole| whole.trouble.is_some())
+            || results.iter().any(|result| result.report.verdict == Verdict::CX));
     decide(report, whole, &results);
     if let (Some(scoring), false) = (scoring, report.verdict == Verdict::JE) {
         report.score = report.score.map(|score| to_places(score, scoring.precision));
@@ -338,7 +342,7 @@ fn conclude(report: &mut Report, state: State<'_>, scoring: Option<Scoring>, is_
     } else {
         report.score = None;
     }
-    if is_cancelled && results.iter().any(|result| result.report.verdict == Verdict::CX) {
+    if is_broken_off {
         report.verdict = Verdict::CX;
         report.reason = None;
         report.error = None;

@@ -249,10 +249,10 @@ impl<'a> Together<'a> {
             channel
                 .pass(&mut |bytes| on_words(number, bytes))
                 .map_err(|error| SandboxError::on("pass on", "what a program wrote", error))?;
-            if channel.is_over() && !outcome.stopped.contains(&Stopped::Output) {
+            outcome.output_bytes = channel.written();
+            if !channel.allows(outcome.output_bytes) && !outcome.stopped.contains(&Stopped::Output) {
                 outcome.stopped.push(Stopped::Output);
             }
-            outcome.output_bytes = channel.total();
         }
         let told = self.channels.iter_mut().filter(|channel| channel.to == number).any(|channel| {
             let told = channel.has_told_end();

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
 
 use super::box_handle::BoxHandle;
 use super::cgroup::{Meter, Role};
@@ -142,6 +144,27 @@ pub(super) struct Run<'a> {
     killed: Option<Instant>,
     sampled: tree::Sample,
     sampler: Option<tree::Sampler>,
+    /// Where box init's own time is in the figure of its group.
+    init_time: Option<InitTime>,
+}
+
+/// The CPU time that box init itself has used since a run began.
+struct InitTime {
+    clock: ClockId,
+    before: Duration,
+}
+
+impl InitTime {
+    /// `None` where it cannot be read: an init that is dead, which its socket shows.
+    fn begin(init: i32) -> Option<Self> {
+        let clock = clock_getcpuclockid(Pid::from_raw(init)).ok()?;
+        let before = clock.now().ok()?.into();
+        Some(Self { clock, before })
+    }
+
+    fn so_far(&self) -> Duration {
+        self.clock.now().map_or(Duration::ZERO, |now| Duration::from(now).saturating_sub(self.before))
+    }
 }
 
 /// A program's ends of the pipes that join it with another.
@@ -174,6 +197,8 @@ impl<'a> Run<'a> {
         };
         let (stderr, stderr_writer) = Source::new(stderr, None)?;
         let leaf = handle.meter.as_ref().and_then(|meter| meter.file(Role::Leaf));
+        let shares = handle.control == ResourceControl::CgroupV1;
+        let init_time = if shares { InitTime::begin(handle.init) } else { None };
         let lost = |error: io::Error| match error.raw_os_error() {
             Some(libc::E2BIG) => {
                 SandboxError::Command { detail: "its arguments are longer than 128 KiB".to_owned() }
@@ -211,6 +236,7 @@ impl<'a> Run<'a> {
             killed: None,
             sampled: tree::Sample::default(),
             sampler,
+            init_time,
         })
     }
 
@@ -374,10 +400,13 @@ impl<'a> Run<'a> {
         self.handle.meter.as_ref()
     }
 
-    /// CPU time used so far.
+    /// CPU time the programs used so far, never more than what [`Run::finish`] will say.
     pub(super) fn cpu_so_far(&mut self) -> Result<Duration, SandboxError> {
         match self.meter() {
-            Some(meter) => meter.cpu_so_far(),
+            Some(meter) => {
+                let used = meter.cpu_so_far()?;
+                Ok(used.saturating_sub(self.init_time.as_ref().map_or(Duration::ZERO, InitTime::so_far)))
+            }
             None => {
                 self.sample();
                 Ok(self.sampled.cpu)

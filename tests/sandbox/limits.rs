@@ -41,6 +41,19 @@ fn cpu_time_of_the_whole_tree_is_limited() {
     });
 }
 
+/// With cgroup v1 box init is in the programs' group, and what it uses is none of theirs.
+#[test]
+fn nobody_is_stopped_before_all_of_their_own_cpu_time_is_used() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        for _ in 0..8 {
+            let ran = bench.run_within(&["spin"], cpu(30));
+            ran.assert_stopped_for(Stopped::Cpu);
+            assert!(ran.outcome.cpu > Duration::from_millis(30), "{ran:?}");
+        }
+    });
+}
+
 #[test]
 fn wall_time_is_limited_for_those_who_wait() {
     each_control(|control| {

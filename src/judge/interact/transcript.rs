@@ -22,8 +22,9 @@ impl Transcript {
     /// Notes what was said; 0 is the program.
     pub(super) fn note(&mut self, speaker: usize, words: &[u8]) {
         for line in words.split_inclusive(|byte| *byte == b'\n') {
-            if self.text.len() + line.len() + 2 > LONGEST {
-                self.is_cut = true;
+            self.is_cut |= self.text.len() + line.len() + 2 > LONGEST;
+            if self.is_cut {
+                // Nothing shorter that comes later either: it would look like what was said next.
                 return;
             }
             let is_new = self.text.last().is_none_or(|byte| *byte == b'\n');
@@ -40,6 +41,9 @@ impl Transcript {
 
     /// Another pass begins.
     pub(super) fn next_pass(&mut self) {
+        if self.is_cut {
+            return;
+        }
         self.end_line();
         self.text.extend_from_slice(b"---\n");
     }
@@ -98,10 +102,12 @@ mod tests {
         for _ in 0..40 {
             transcript.note(0, &[b'x'; 64 * 1024]);
         }
+        transcript.note(1, b"late\n");
+        transcript.next_pass();
         let directory = tempfile::tempdir().unwrap();
         transcript.write(directory.path(), "1").unwrap();
         let bytes = std::fs::read(directory.path().join("1.interaction")).unwrap();
-        assert!(bytes.len() <= LONGEST + 20 && bytes.ends_with(b"cut here\n"));
+        assert!(bytes.len() <= LONGEST + 20 && bytes.ends_with(b"x\n--- cut here\n"));
         for name in ["../1", "/etc/1", ""] {
             let written = Transcript::default().write(directory.path(), name);
             assert_eq!(written.is_err(), !name.is_empty(), "{name}");
