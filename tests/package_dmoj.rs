@@ -367,3 +367,16 @@ fn what_is_wrong_is_named_by_file_and_key() {
         problem.warnings
     );
 }
+
+#[test]
+fn many_cases_of_no_points_are_refused_before_they_fill_the_memory() {
+    let cases = |count: usize| format!("test_cases:\n{}", "- {points: 0}\n".repeat(count));
+    let package = Problem::new(&cases(1000)).load().unwrap();
+    let last = package.groups.last().unwrap();
+    assert_eq!((last.name.as_str(), last.dependencies.concat().as_str()), ("pretest1000", "pretest999"));
+    let error = Problem::new(&cases(2_000)).refusal();
+    assert!(
+        error.contains("test_cases[1000].points: there are more than 1000 cases and batches of no points"),
+        "{error}"
+    );
+}
