@@ -214,3 +214,14 @@ fn what_is_wrong_is_named_by_file_and_key() {
         "{warnings:?}"
     );
 }
+
+#[test]
+fn more_subtasks_than_anybody_makes_are_refused_at_once() {
+    let parts = "[1, \".\"], ".repeat(1_000);
+    let yaml =
+        format!("name: x\nn_input: 1\nscore_type: GroupMin\nscore_type_parameters: [{parts}[1, \".\"]]\n");
+    let directory = Task::new(&yaml, 1);
+    assert!(directory.refusal().contains("score_type_parameters: there are more than 1000 subtasks"));
+    let task = Task::new(PLAIN, 1).file("gen/GEN", &"#ST: 0\n1\n".repeat(1_001));
+    assert!(task.refusal().contains("gen/GEN:2001: ST: there are more than 1000 subtasks"));
+}
