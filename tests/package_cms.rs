@@ -153,6 +153,7 @@ fn solutions_say_in_comments_what_they_must_get() {
 fn what_is_wrong_is_named_by_file_and_key() {
     for (yaml, parts) in [
         ("title: x\nn_input: 2\n", &["task.yaml: name: it is missing"][..]),
+        ("name: ../x\nn_input: 2\n", &["task.yaml:1: name: '../x' cannot be the name of a file"]),
         ("name: x\nn_input: two\n", &["task.yaml:2: n_input: 'two' where a number"]),
         ("name: x\nn_input: 3\n", &["input/input2.txt: it is missing"]),
         ("name: x\nn_input: 1e300\n", &["n_input: 1e300 is out of range"]),
