@@ -153,6 +153,7 @@ fn solutions_say_in_comments_what_they_must_get() {
 fn what_is_wrong_is_named_by_file_and_key() {
     for (yaml, parts) in [
         ("title: x\nn_input: 2\n", &["task.yaml: name: it is missing"][..]),
+        ("name: ../x\nn_input: 2\n", &["task.yaml:1: name: '../x' cannot be the name of a file"]),
         ("name: x\nn_input: two\n", &["task.yaml:2: n_input: 'two' where a number"]),
         ("name: x\nn_input: 3\n", &["input/input2.txt: it is missing"]),
         ("name: x\nn_input: 1e300\n", &["n_input: 1e300 is out of range"]),
@@ -213,4 +214,15 @@ fn what_is_wrong_is_named_by_file_and_key() {
         warnings[0].contains("n_inptu: an unknown key is ignored: did you mean 'n_input'?"),
         "{warnings:?}"
     );
+}
+
+#[test]
+fn more_subtasks_than_anybody_makes_are_refused_at_once() {
+    let parts = "[1, \".\"], ".repeat(1_000);
+    let yaml =
+        format!("name: x\nn_input: 1\nscore_type: GroupMin\nscore_type_parameters: [{parts}[1, \".\"]]\n");
+    let directory = Task::new(&yaml, 1);
+    assert!(directory.refusal().contains("score_type_parameters: there are more than 1000 subtasks"));
+    let task = Task::new(PLAIN, 1).file("gen/GEN", &"#ST: 0\n1\n".repeat(1_001));
+    assert!(task.refusal().contains("gen/GEN:2001: ST: there are more than 1000 subtasks"));
 }

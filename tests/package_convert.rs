@@ -112,3 +112,75 @@ fn what_cannot_be_expressed_leaves_nothing_behind() {
     assert!(error.contains("there is something already"), "{error}");
     assert_eq!(fs::read_dir(&out).unwrap().count(), 0);
 }
+
+/// What the script around checkers says when the checker exits so, having written that to standard error.
+fn script_says(protocol: &str, code: u8, stderr: &str) -> Option<i32> {
+    let directory = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/package/convert/shims/run_checker.py");
+    fs::copy(script, directory.path().join("run")).unwrap();
+    let checker = format!("import sys\nsys.stderr.write({stderr:?})\nsys.exit({code})\n");
+    write(directory.path(), "checker.py", &checker);
+    let settings = format!(
+        r#"{{"protocol": "{protocol}", "checker": ["python3", "./checker.py"], "interactor": null, "call": null, "scoring": true}}"#
+    );
+    write(directory.path(), "protocol.json", &settings);
+    for name in ["in", "ans", "feedback/x"] {
+        write(directory.path(), name, "1\n");
+    }
+    let mut command = std::process::Command::new("python3");
+    command.arg("run").args(["in", "ans", "feedback"]).current_dir(directory.path());
+    command.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    command.status().unwrap().code()
+}
+
+#[test]
+fn what_breaks_a_checker_s_protocol_is_not_accepted_by_the_script_around_it_either() {
+    for (protocol, code, stderr, expected) in [
+        ("dmoj-coci", 7, "x\npartial 3/4\n", 42),
+        ("dmoj-coci", 7, "partial 0/4\n", 43),
+        ("dmoj-coci", 7, "partial 5/0\n", 1),
+        ("dmoj-coci", 7, "partial 5/4\n", 1),
+        ("dmoj-coci", 7, "partial 1/2/3\n", 1),
+        ("dmoj-coci", 7, "partial \n", 1),
+        ("dmoj-coci", 7, "", 1),
+        ("dmoj-testlib", 7, "points 5\n", 42),
+        ("dmoj-testlib", 7, "points 5 of 6\n", 1),
+        ("dmoj-testlib", 7, "points \n", 1),
+        ("dmoj-testlib", 3, "points 5\n", 1),
+        ("dmoj-default", 7, "points 5\n", 1),
+        ("testlib", 0, "ok\n", 42),
+        ("testlib", 50, "partially correct (50) x\n", 42),
+        ("testlib", 3, "partially correct (3) x\n", 42),
+        ("testlib", 3, "partially correct (100) x\n", 1),
+        ("testlib", 1, "partially correct (100) x\n", 43),
+        ("testlib", 9, "partially correct (much) x\n", 1),
+        ("testlib", 0, "partially correct (nan) x\n", 1),
+        ("testlib", 7, "points \n", 1),
+        ("testlib", 7, "points inf\n", 1),
+        ("testlib", 3, "FAIL\n", 1),
+        ("testlib", 139, "", 1),
+        ("cms", 0, "", 1),
+    ] {
+        assert_eq!(script_says(protocol, code, stderr), Some(expected), "{protocol} {code} {stderr:?}");
+    }
+}
+
+#[test]
+fn tests_that_programs_make_are_made_for_the_converted_package() {
+    let scene = Scene::new();
+    let from = scene.path("made");
+    let init = "time_limit: 1\nchecker: checker.py\ngenerator: make.py\ntest_cases:\n- {generator_args: [7], points: 5}\n";
+    write(&from, "init.yml", init);
+    write(&from, "checker.py", "def check(output, judge, **rest):\n    return output == judge\n");
+    let generator = "import sys\nprint(sys.argv[1])\nprint(int(sys.argv[1]) + 1, file=sys.stderr)\n";
+    write(&from, "make.py", generator);
+    let out = scene.path("converted");
+    let said = scene.say(&["package", "convert", text(&from), text(&out)]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let package = load(&out).unwrap();
+    assert_eq!(contents(&package, false), [(b"7\n".to_vec(), b"8\n".to_vec())]);
+    let stash =
+        gavel::package::Stash::open(&scene.path("stash"), gavel::sandbox::CancelToken::new().unwrap());
+    let error = convert(&stash.unwrap().load(&from).unwrap(), &scene.path("other")).unwrap_err().to_string();
+    assert!(error.contains("whose programs make 1 of its tests") && !scene.path("other").exists(), "{error}");
+}

@@ -367,3 +367,51 @@ fn what_is_wrong_is_named_by_file_and_key() {
         problem.warnings
     );
 }
+
+#[test]
+fn many_cases_of_no_points_are_refused_before_they_fill_the_memory() {
+    let cases = |count: usize| format!("test_cases:\n{}", "- {points: 0}\n".repeat(count));
+    let package = Problem::new(&cases(1000)).load().unwrap();
+    let last = package.groups.last().unwrap();
+    assert_eq!((last.name.as_str(), last.dependencies.concat().as_str()), ("pretest1000", "pretest999"));
+    let error = Problem::new(&cases(2_000)).refusal();
+    assert!(
+        error.contains("test_cases[1000].points: there are more than 1000 cases and batches of no points"),
+        "{error}"
+    );
+}
+
+/// What the driver of Python checkers prints for one, where it ends well.
+fn driver_says(checker: &str) -> Option<String> {
+    let directory = tempfile::tempdir().unwrap();
+    let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/package/dmoj/driver.py");
+    fs::copy(driver, directory.path().join("driver.py")).unwrap();
+    fs::write(directory.path().join("checker.py"), checker).unwrap();
+    for (name, text) in [("in", "1\n"), ("ans", "2\n"), ("out", "2\n")] {
+        fs::write(directory.path().join(name), text).unwrap();
+    }
+    let context = r#"{"module": "checker.py", "arguments": {}, "point_value": 5}"#;
+    let mut command = std::process::Command::new("python3");
+    command.args(["driver.py", "in", "ans", "out", context]).current_dir(directory.path());
+    let output = command.output().unwrap();
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn python_checkers_are_called_by_place_and_answer_with_a_bool() {
+    let check = |body: &str| driver_says(&format!("def check(output, jury, **rest):\n    return {body}\n"));
+    assert_eq!(check("output == jury == b'2\\n'").as_deref(), Some("1.0\n"));
+    assert_eq!(check("False").as_deref(), Some("0.0\n"));
+    assert_eq!(check("rest['judge_input'] == b'1\\n'").as_deref(), Some("1.0\n"));
+    for body in ["'no'", "None", "1", "exit(1)", "1 / 0"] {
+        assert_eq!(check(body), None, "{body}");
+    }
+    let result = |body: &str| {
+        driver_says(&format!(
+            "from dmoj.result import CheckerResult\ndef check(*both, **rest):\n    return CheckerResult({body})\n"
+        ))
+    };
+    assert_eq!(result("True, 2.5").as_deref(), Some("0.5\n"));
+    assert_eq!(result("'yes', 5"), None);
+    assert_ne!(result("False, 5").as_deref(), Some("1.0\n"));
+}

@@ -238,3 +238,10 @@ proptest! {
         prop_assert!(problem.stash.check(&problem.root()).errors.iter().all(|error| !error.to_string().contains('\n')));
     }
 }
+
+#[test]
+fn all_tests_of_a_problem_together_are_bounded() {
+    let info =
+        "timelimit = 2.0\n".to_owned() + &"[[tests]]\nname = \"random.cpp\"\nnumber = 6000\n".repeat(2);
+    library(&info).assert_refused(&["info.toml", "tests[1].number: there are more than 10000 tests"]);
+}

@@ -230,6 +230,42 @@ fn files_that_are_not_the_packages_are_refused() {
     assert!(load(directory.path()).is_err());
 }
 
+#[test]
+fn more_groups_and_testsets_than_anybody_makes_end_quickly() {
+    let groups: String = (0..1_001).map(|group| format!("<group name=\"x{group}\"/>")).collect();
+    let directory = package("<groups>", &format!("<groups>{groups}"));
+    let error = load(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("judging.testset.groups.group: there are more than 1000 groups"), "{error}");
+    // Each needs all before it, and the last but one the last.
+    let groups: String = (0..900)
+        .map(|group| {
+            let needed: String =
+                (0..group).map(|other| format!("<dependency group=\"x{other}\"/>")).collect();
+            let last = if group == 898 { "<dependency group=\"x899\"/>" } else { "" };
+            format!("<group name=\"x{group}\"><dependencies>{needed}{last}</dependencies></group>")
+        })
+        .collect();
+    let directory = package("<groups>", &format!("<groups>{groups}"));
+    let error = load(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("depends on itself") && error.contains("'x89"), "{error}");
+    let sets = "<testset name=\"other\"/>\n".repeat(60_000);
+    let package = loaded("</judging>", &format!("{sets}</judging>"));
+    let others: Vec<_> = package.warnings.iter().filter(|warning| warning.contains("'other'")).collect();
+    assert!(others.len() == 1 && others[0].len() < 500, "{others:?}");
+}
+
+#[test]
+fn paths_that_no_file_can_have_are_the_packages_fault() {
+    let name = format!("solutions/{}.cpp", "a".repeat(300));
+    let directory = package("solutions/a.cpp", &name);
+    let error = load(directory.path()).unwrap_err();
+    assert!(!error.is_ours() && error.to_string().contains("is not in the package"), "{error}");
+    let directory = package("solutions/a.cpp", "solutions/ring.cpp");
+    symlink("ring.cpp", directory.path().join("solutions/ring.cpp")).unwrap();
+    let error = load(directory.path()).unwrap_err();
+    assert!(!error.is_ours() && error.to_string().contains("a symbolic link to itself"), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

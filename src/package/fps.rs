@@ -3,6 +3,7 @@
 //! Each problem becomes a directory as `qduoj` reads it, in the order of the file. Samples are tests as well, as when HUSTOJ
 //! imports the file (`admin/problem_import_xml.php`).
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use roxmltree::{Document, Node, ParsingOptions};
@@ -37,7 +38,8 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Vec<Problem>, PackageErro
     let wrong = |line: u64, key: &str, problem: String, remedy: &str| {
         PackageError::value(line, key, problem, remedy).in_file(file)
     };
-    let text = text.trim_start_matches('\u{feff}');
+    let text = without_doctype(text.trim_start_matches('\u{feff}'));
+    let text = text.as_ref();
     let options = ParsingOptions { nodes_limit: 1_000_000, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|error| {
         let problem = format!("not the XML expected: {}", one_line(&error.to_string()));
@@ -51,23 +53,41 @@ pub(super) fn parse(text: &str, file: &Path) -> Result<Vec<Problem>, PackageErro
     let mut problems = Vec::new();
     for item in root.children().filter(|node| node.has_tag_name("item")) {
         let number = problems.len() + 1;
-        let line = u64::from(document.text_pos_at(item.range().start).row);
+        // Counted only where it is shown: each time it is all lines before it.
+        let line = || u64::from(document.text_pos_at(item.range().start).row);
         if number > MOST_PROBLEMS {
             return Err(wrong(
-                line,
+                line(),
                 "item",
                 format!("there are more than {MOST_PROBLEMS}"),
                 "split the file",
             ));
         }
-        let problem = problem(item, number)
-            .map_err(|(key, problem)| wrong(line, &format!("item[{number}].{key}"), problem, "correct it"))?;
+        let problem = problem(item, number).map_err(|(key, problem)| {
+            wrong(line(), &format!("item[{number}].{key}"), problem, "correct it")
+        })?;
         problems.push(problem);
     }
     if problems.is_empty() {
         return Err(wrong(1, "item", "there are no problems".to_owned(), "add <item>"));
     }
     Ok(problems)
+}
+
+/// The text without the document type that HUSTOJ writes: one that names a file elsewhere, which is never read. One that
+/// declares something itself stays, and is refused.
+fn without_doctype(text: &str) -> Cow<'_, str> {
+    let head = text.find("<fps").and_then(|end| text.get(..end)).unwrap_or_default();
+    let Some(start) = head.find("<!DOCTYPE") else { return Cow::Borrowed(text) };
+    let Some(end) = head[start..].find('>').map(|length| start + length + 1) else {
+        return Cow::Borrowed(text);
+    };
+    let declaration = &head[start..end];
+    if declaration.contains('[') {
+        return Cow::Borrowed(text);
+    }
+    let lines = "\n".repeat(declaration.matches('\n').count());
+    Cow::Owned([&text[..start], &lines, &text[end..]].concat())
 }
 
 /// One item; what is wrong with it by its key.
@@ -185,6 +205,17 @@ mod tests {
             ]
         );
         assert_eq!(problems[0].files[2].1, "5 6\n");
+    }
+
+    #[test]
+    fn the_document_type_that_hustoj_writes_is_passed_over() {
+        let text = format!(
+            "<?xml version='1.0'?>\n<!DOCTYPE fps PUBLIC\n \"-//x//EN\" \"http://x/fps.dtd\" >\n<fps>{ITEM}</fps>"
+        );
+        assert!(is_one(text.as_bytes()));
+        assert_eq!(parsed(&text).unwrap().len(), 1);
+        let error = parsed(&text.replace("</title>", "</title><x>")).unwrap_err();
+        assert!(error.starts_with("set.xml:4:"), "{error}");
     }
 
     #[test]

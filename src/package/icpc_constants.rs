@@ -16,8 +16,10 @@ use super::tree::read_at_most;
 use super::yaml::{Node, Value};
 use crate::cache::KeyBuilder;
 
-/// No source comes near it.
+/// No source in which something is replaced comes near it.
 const LARGEST: u64 = 4 << 20;
+/// Bytes of a value: a file of nothing but constants must not grow beyond measure.
+const LONGEST: usize = 256;
 
 /// Names and values; none where the package has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,11 +63,13 @@ impl Constants {
 
     /// The bytes with every constant in them replaced; `None` where there is none.
     pub(super) fn replace(&self, text: &[u8]) -> Option<Vec<u8>> {
+        // No end of a name is looked for beyond the longest, so that braces cost no more than other text.
+        let longest = self.0.iter().map(|(name, _)| name.len()).max()? + 2;
         let mut replaced: Option<Vec<u8>> = None;
         let (mut rest, mut done) = (text, 0);
         while let Some(start) = memchr::memmem::find(rest, b"{{") {
             let inner = &rest[start + 2..];
-            let end = memchr::memmem::find(inner, b"}}");
+            let end = memchr::memmem::find(&inner[..longest.min(inner.len())], b"}}");
             let value = end.and_then(|end| self.value(&inner[..end]).map(|value| (end, value)));
             if let Some((end, value)) = value {
                 let out = replaced.get_or_insert_default();
@@ -97,9 +101,15 @@ impl Constants {
         }
         let mut wanted: Vec<(usize, Vec<u8>)> = Vec::new();
         for (place, path) in paths(package).into_iter().enumerate() {
-            if let Some(text) = self.replace(&read_at_most(path, LARGEST)?) {
-                wanted.push((place, text));
+            let bytes = read_at_most(path, LARGEST + 1)?;
+            let Some(text) = self.replace(&bytes) else { continue };
+            if bytes.len() as u64 > LARGEST {
+                let problem =
+                    format!("there are constants in it, and it is larger than {} MiB", LARGEST >> 20);
+                let remedy = "write their values into the file";
+                return Err(PackageError::value(0, "", problem, remedy).in_file(path));
             }
+            wanted.push((place, text));
         }
         let Some((first, _)) = wanted.first() else { return Ok(()) };
         let Some(stash) = stash else {
@@ -157,6 +167,15 @@ fn check_name(name: &str, node: &Node, path: &str) -> Result<(), PackageError> {
 
 /// A value as the author spelled it: `10.0` is not `10`, nor `1000000000000000000` `1e18`.
 fn spelled(node: &Node, key: &str, path: &str, text: &str) -> Result<String, PackageError> {
+    let value = written(node, key, path, text)?;
+    if value.len() > LONGEST {
+        let problem = format!("it is longer than {LONGEST} bytes");
+        return Err(PackageError::value(node.line, path, problem, "write it into the programs themselves"));
+    }
+    Ok(value)
+}
+
+fn written(node: &Node, key: &str, path: &str, text: &str) -> Result<String, PackageError> {
     match (&node.value, node.text(path)?) {
         (Value::Text(_), Some(text)) => Ok(text),
         (Value::Number(number), Some(plain)) => {
@@ -216,6 +235,22 @@ mod tests {
             ("QUOTED", "1e3"),
         ];
         assert_eq!(constants.0, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn values_that_would_make_files_grow_beyond_measure_are_refused() {
+        let text = format!("a: {{LONG: {}}}\n", "x".repeat(300));
+        let root = crate::package::yaml::parse(&text).unwrap();
+        let error = Constants::read(&root.map("").unwrap()[0].1, &text).unwrap_err().to_string();
+        assert!(error.contains("constants.LONG: it is longer than 256 bytes"), "{error}");
+    }
+
+    #[test]
+    fn braces_without_end_cost_no_more_than_other_text() {
+        let constants = Constants(vec![("N".to_owned(), "5".to_owned())]);
+        let text = [b"{".repeat(2 << 20).as_slice(), b"}}", b"{{N}}"].concat();
+        let replaced = constants.replace(&text).unwrap();
+        assert!(replaced.ends_with(b"}}5") && replaced.len() == text.len() - 4);
     }
 
     #[test]

@@ -354,6 +354,10 @@ impl Reader<'_> {
         if stem.is_empty() || name.contains('/') {
             return Err(wrong(self.file, &key, format!("'{}' is no file name", one_line(name)), remedy));
         }
+        if package.tests.len() as u64 + number.unsigned_abs() > MOST_TESTS.unsigned_abs() {
+            let problem = format!("there are more than {MOST_TESTS} tests");
+            return Err(wrong(self.file, &key.replace(".name", ".number"), problem, "make fewer"));
+        }
         let mut generator = None;
         for number in 0..number {
             let case = format!("{stem}_{number:02}");

@@ -185,17 +185,24 @@ impl Tree {
     /// # Errors
     /// When it leads out of the package, or to something that is no file.
     pub(super) fn file_at(&self, path: &Path) -> Result<Option<PathBuf>, PackageError> {
+        let unusable = |problem: &str| PackageError::Unsafe {
+            path: path.to_owned(),
+            problem: problem.to_owned(),
+            remedy: "put a regular file there",
+        };
         let target = match path.canonicalize() {
             Ok(target) => target,
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);
             }
-            Err(error) => return Err(PackageError::io("look at", path)(error)),
-        };
-        let unusable = |problem: &str| PackageError::Unsafe {
-            path: path.to_owned(),
-            problem: problem.to_owned(),
-            remedy: "put a regular file there",
+            Err(error) => {
+                return match error.raw_os_error() {
+                    // Names that no file can have.
+                    Some(libc::ENAMETOOLONG) => Ok(None),
+                    Some(libc::ELOOP) => Err(unusable("it is a symbolic link to itself")),
+                    _ => Err(PackageError::io("look at", path)(error)),
+                };
+            }
         };
         if !target.starts_with(&self.root) {
             return Err(unusable("it is a symbolic link out of the package"));

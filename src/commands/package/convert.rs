@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cli::{Global, PackageConvert as Arguments};
+use crate::commands::interrupt::Interrupts;
 use crate::commands::{CommandError, exit, output, start};
 use crate::package::{self, ConvertError};
 
@@ -15,6 +16,15 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, Co
     let package = packages.load(&arguments.path).map_err(|error| {
         if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) }
     })?;
+    // Here, where the package's directory is written anew, its tests are not left to its programs.
+    let package = if package.made.is_some() {
+        let interrupts = Interrupts::watch()?;
+        let complete = start::judge(global)?.complete(&package, interrupts.token());
+        interrupts.check()?;
+        complete.map_err(CommandError::judging)?
+    } else {
+        package
+    };
     let notes = package::convert(&package, &arguments.out).map_err(|error| match &error {
         ConvertError::Io { .. } => CommandError::judging(error),
         ConvertError::Package(inner) if inner.is_ours() => CommandError::judging(error),

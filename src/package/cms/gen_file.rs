@@ -6,6 +6,8 @@ use crate::package::error::{PackageError, one_line};
 
 /// Longer files are no lists of tests.
 const MOST_TESTS: usize = 50_000;
+/// More subtasks than anybody would show contestants.
+pub(super) const MOST_SUBTASKS: usize = 1000;
 
 /// What the file says.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -82,6 +84,10 @@ pub fn parse_gen_file(text: &str) -> Result<GenFile, PackageError> {
             if file.subtasks.is_empty() && !file.loose.is_empty() {
                 let problem = "there are tests before the first subtask".to_owned();
                 return Err(wrong("ST", problem, "put them into a subtask"));
+            }
+            if file.subtasks.len() >= MOST_SUBTASKS {
+                let problem = format!("there are more than {MOST_SUBTASKS} subtasks");
+                return Err(wrong("ST", problem, "put the tests into fewer"));
             }
             file.subtasks.push(GenSubtask { line: number, points, name: None, tests: Vec::new() });
         } else if let (Some(name), Some(subtask)) = (named, file.subtasks.last_mut()) {

@@ -116,6 +116,11 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     if name.is_none() {
         trouble.error(scope.wrong("name", "it is missing", "give the task's short name"));
     }
+    // Sources are called like the task where there is a grader.
+    if let Some(name) = name.as_ref().filter(|name| name.contains('/') || name.starts_with('.')) {
+        let problem = format!("'{name}' cannot be the name of a file");
+        trouble.error(scope.wrong("name", problem, "give the task's short name, without folders"));
+    }
     let name = name.unwrap_or_else(|| directory.clone());
     let limits = limits(&scope, trouble);
     let mut package = Package::new(name.clone(), tree.root().to_owned(), Format::Cms, limits);

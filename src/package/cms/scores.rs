@@ -1,8 +1,10 @@
 //! Score types: how tests make subtasks, and subtasks the score (`cms/grading/scoretypes`).
 
+use std::collections::HashMap;
+
 use fancy_regex::Regex;
 
-use super::gen_file::{GenFile, parse_gen_file};
+use super::gen_file::{GenFile, MOST_SUBTASKS, parse_gen_file};
 use super::{FILE, MOST_TESTS};
 use crate::package::error::{PackageError, one_line};
 use crate::package::groups::{Aggregation, Group, Member, Objective, OnReject, Scoring};
@@ -164,6 +166,10 @@ fn of_task(scope: &Scope<'_>, tests: usize, names: &[String]) -> Result<Kinds, P
     let Value::List(items) = &node.value else {
         return Err(scope.wrong_at(node, KEY, "it is no list", "give [points, tests] for each subtask"));
     };
+    if items.len() > MOST_SUBTASKS {
+        let problem = format!("there are more than {MOST_SUBTASKS} subtasks");
+        return Err(scope.wrong_at(node, KEY, problem, "put the tests into fewer"));
+    }
     let mut subtasks = Vec::new();
     let mut next = 0;
     for (place, item) in items.iter().enumerate() {
@@ -236,10 +242,9 @@ impl Plan {
         // Scores are rounded to the task's precision, which is 0 unless it says otherwise.
         package.scoring = Some(Scoring { objective: Objective::Maximise, precision });
         // A test that is missing is an error already; the rest keep their places.
-        let place = |test: usize, package: &Package| {
-            let name = format!("{test:03}");
-            package.tests.iter().position(|test| test.name == name)
-        };
+        let names = package.tests.iter().enumerate().map(|(place, test)| (test.name.clone(), place));
+        let places: HashMap<String, usize> = names.collect();
+        let place = |test: &usize| places.get(&format!("{test:03}")).copied();
         let mut root = Group { on_reject: OnReject::Continue, ..Group::new("") };
         let mut groups = Vec::new();
         match &self.kind {
@@ -259,7 +264,7 @@ impl Plan {
                         },
                         ..Group::new(subtask.name.clone())
                     };
-                    let own: Vec<_> = subtask.tests.iter().filter_map(|test| place(*test, package)).collect();
+                    let own: Vec<_> = subtask.tests.iter().filter_map(place).collect();
                     for test in own {
                         group.members.push(Member::Test { test, points: None });
                         if let Some(test) = package.tests.get_mut(test) {

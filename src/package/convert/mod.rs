@@ -72,6 +72,13 @@ pub fn convert(package: &Package, out: &Path) -> Result<Vec<String>, ConvertErro
     if out.symlink_metadata().is_ok() {
         return Err(ConvertError::Exists { path: out.to_owned() });
     }
+    if let Some(made) = &package.made {
+        return Err(ConvertError::Inexpressible {
+            problem: one_line(&package.name),
+            what: format!("a package whose programs make {} of its tests", made.tests.len()),
+            remedy: "have them made first",
+        });
+    }
     let parent = match out.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -22,6 +22,8 @@ use crate::package::yaml::{Node, Value};
 
 /// Points beyond which something else than points is meant.
 const MOST_POINTS: f64 = 1e9;
+/// Batches and cases of no points; each decides about all that follows.
+const MOST_GATES: usize = 1000;
 
 /// Fills tests, groups and checkers.
 pub(super) fn read(
@@ -37,7 +39,8 @@ pub(super) fn read(
         trouble,
         package,
         checkers: checker::Checkers,
-        gate: Vec::new(),
+        gate: None,
+        gates: 0,
         loose: None,
         batches: Vec::new(),
     };
@@ -65,8 +68,10 @@ struct Reader<'a, 'b> {
     trouble: &'a mut Trouble,
     package: &'a mut Package,
     checkers: checker::Checkers,
-    /// Groups of no points: everything after them depends on them.
-    gate: Vec<String>,
+    /// The last group of no points: everything after it depends on it, as it does on the one before.
+    gate: Option<String>,
+    /// How many of them there are.
+    gates: usize,
     /// The group that cases without a batch go into; the root until there is a gate.
     loose: Option<usize>,
     /// Names of the batches, by their number less one.
@@ -111,12 +116,12 @@ impl Reader<'_, '_> {
                     let test = self.test(scope, key, input.as_deref(), output.as_deref(), group)?;
                     self.add(test, group, None);
                 }
-                self.close(group, points);
+                self.close(scope, group, points)?;
             } else if let Some((input, output)) = case.files.first() {
                 let group = self.place_alone(points);
                 let test = self.test(scope, key, input.as_deref(), output.as_deref(), group)?;
                 self.add(test, group, Some(points));
-                self.close_alone(group, points);
+                self.close_alone(scope, group, points)?;
             }
         }
         Ok(())
@@ -158,8 +163,7 @@ impl Reader<'_, '_> {
             }
             self.case(&case, group, None)?;
         }
-        self.close(group, points);
-        Ok(())
+        self.close(scope, group, points)
     }
 
     /// A case that stands in no batch.
@@ -167,8 +171,7 @@ impl Reader<'_, '_> {
         let points = self.points(scope, is_pretest);
         let group = self.place_alone(points);
         self.case(scope, group, Some(points))?;
-        self.close_alone(group, points);
-        Ok(())
+        self.close_alone(scope, group, points)
     }
 
     fn case(&mut self, scope: &Scope<'_>, group: usize, points: Option<f64>) -> Result<(), PackageError> {
@@ -310,27 +313,33 @@ impl Reader<'_, '_> {
     }
 
     /// A batch is complete.
-    fn close(&mut self, group: usize, points: f64) {
+    fn close(&mut self, scope: &Scope<'_>, group: usize, points: f64) -> Result<(), PackageError> {
         if points == 0.0
             && let Some(group) = self.package.groups.get(group)
         {
-            self.gate.push(group.name.clone());
+            self.gate = Some(group.name.clone());
+            self.gates += 1;
         }
+        if self.gates > MOST_GATES {
+            let problem = format!("there are more than {MOST_GATES} cases and batches of no points");
+            return Err(scope.wrong("points", problem, "put the cases of no points into batches"));
+        }
+        Ok(())
     }
 
     /// Where a case without a batch goes.
     fn place_alone(&mut self, points: f64) -> usize {
-        let open = |name: String, gate: &[String]| Group {
+        let open = |name: String, gate: &Option<String>| Group {
             on_reject: OnReject::Continue,
-            dependencies: gate.to_vec(),
+            dependencies: gate.iter().cloned().collect(),
             ..Group::new(name)
         };
         if points == 0.0 {
-            let group = open(format!("pretest{}", self.gate.len() + 1), &self.gate);
+            let group = open(format!("pretest{}", self.gates + 1), &self.gate);
             self.loose = None;
             return self.open(group);
         }
-        if self.gate.is_empty() {
+        if self.gate.is_none() {
             if let Some(root) = self.package.groups.first_mut() {
                 root.on_reject = OnReject::Continue;
             }
@@ -345,10 +354,8 @@ impl Reader<'_, '_> {
         place
     }
 
-    fn close_alone(&mut self, group: usize, points: f64) {
-        if group != 0 {
-            self.close(group, points);
-        }
+    fn close_alone(&mut self, scope: &Scope<'_>, group: usize, points: f64) -> Result<(), PackageError> {
+        if group == 0 { Ok(()) } else { self.close(scope, group, points) }
     }
 
     /// Numbers of earlier batches, as names of their groups.

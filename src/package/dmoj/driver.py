@@ -100,9 +100,10 @@ def main():
     # What the checker prints is not its answer.
     answer, sys.stdout = sys.stdout, open(os.devnull, "w")
     provide()
+    # By place, as the judge does: checkers call these two as they like.
     said = load(name).check(
-        process_output=process_output,
-        judge_output=judge_output,
+        process_output,
+        judge_output,
         judge_input=judge_input,
         submission_source=b"",
         submission_language="",
@@ -111,14 +112,13 @@ def main():
         **{**context, **arguments},
     )
     worth = context["point_value"]
-    feedback = ""
-    if isinstance(said, CheckerResult):
-        part = said.points / worth if worth else float(said.passed)
-        # What did not pass is not accepted, whatever it is worth.
-        part = min(max(part, 0.0), 1.0 if said.passed else 0.999999)
-        feedback = said.feedback or ""
-    else:
-        part = 1.0 if said else 0.0
+    if not isinstance(said, CheckerResult):
+        # Anything but a bool is refused in there, as the judge does.
+        said = CheckerResult(said, worth if said else 0.0)
+    part = said.points / worth if worth else float(said.passed)
+    # What did not pass is not accepted, whatever it is worth.
+    part = min(max(part, 0.0), 1.0 if said.passed else 0.999999)
+    feedback = said.feedback or ""
     sys.stderr.flush()
     print(repr(float(part)), file=answer)
     print(" ".join(str(feedback).split()) or ("Output is correct" if part == 1 else "Output isn't correct"),

@@ -1,6 +1,6 @@
 //! Tests, limits, groups and points of a testset.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use crate::units::Bytes;
 const JUDGED: &str = "tests";
 /// More tests than any report could carry.
 const MOST: usize = 50_000;
+/// Groups of tests beyond which a testset is a mistake.
+const MOST_GROUPS: usize = 1000;
 
 /// The testset to judge.
 #[derive(Debug, Clone, Copy)]
@@ -42,15 +44,15 @@ pub(super) fn choose<'parsed, 'text>(
         let problem = format!("there is no testset called '{JUDGED}'");
         return Err(judging.wrong("testset", problem, "add it in Polygon and build the package again"));
     };
-    for other in &all {
-        let name = other.attribute("name").unwrap_or_default();
-        if other.line() != chosen.line() && Some(name) != chosen.attribute("name") {
-            let line = other.line();
-            warnings.push(format!(
-                "problem.xml:{line}: the testset '{}' is not judged: '{JUDGED}' is",
-                one_line(name)
-            ));
-        }
+    let of = |set: &Element<'_, '_>| set.attribute("name").unwrap_or_default().to_owned();
+    let others: Vec<String> =
+        all.iter().map(of).filter(|name| *name != of(chosen)).take(10).map(|name| one_line(&name)).collect();
+    if let Some(first) = all.iter().find(|set| of(set) != of(chosen)) {
+        warnings.push(format!(
+            "problem.xml:{}: not judged are the testsets '{}': '{JUDGED}' is",
+            first.line(),
+            others.join("', '")
+        ));
     }
     Ok(TestSet(*chosen))
 }
@@ -100,6 +102,10 @@ pub(super) fn read_groups(set: &TestSet<'_, '_>) -> Result<Vec<GroupRule>, Packa
     let Some(groups) = set.0.child("groups") else { return Ok(Vec::new()) };
     let mut rules: Vec<GroupRule> = Vec::new();
     for group in groups.children("group") {
+        if rules.len() >= MOST_GROUPS {
+            let problem = format!("there are more than {MOST_GROUPS} groups");
+            return Err(group.wrong("", problem, "put the tests into fewer groups"));
+        }
         let name = group_name(&group, "name")?.unwrap_or_default();
         if rules.iter().any(|rule| rule.name == name) {
             let problem = format!("the group '{}' stands there twice", one_line(&name));
@@ -117,43 +123,66 @@ pub(super) fn read_groups(set: &TestSet<'_, '_>) -> Result<Vec<GroupRule>, Packa
             }
         };
         let mut dependencies = Vec::new();
+        let mut known = HashSet::new();
         for dependency in group.child("dependencies").iter().flat_map(|list| list.children("dependency")) {
-            dependencies.push(dependency.required_attribute("group")?.to_owned());
+            let needed = dependency.required_attribute("group")?;
+            if known.insert(needed) {
+                dependencies.push(needed.to_owned());
+            }
         }
         rules.push(GroupRule { name, is_complete, points: group.points("points")?, dependencies });
     }
+    let names: HashSet<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
     for (group, rule) in groups.children("group").zip(&rules) {
         for needed in &rule.dependencies {
-            if !rules.iter().any(|other| other.name == *needed) {
+            if !names.contains(needed.as_str()) {
                 let problem = format!("there is no group '{}'", one_line(needed));
                 return Err(group.wrong("dependencies", problem, "name a group of the testset"));
             }
         }
-        if let Some(name) = circle(&rules, &rule.name) {
-            let problem = format!("the group '{}' depends on itself", one_line(name));
-            return Err(group.wrong("dependencies", problem, "remove one of the dependencies"));
-        }
+    }
+    if let Some(place) = circle(&rules)
+        && let Some(group) = groups.children("group").nth(place)
+    {
+        let name = rules.get(place).map_or("", |rule| rule.name.as_str());
+        let problem = format!("the group '{}' depends on itself", one_line(name));
+        return Err(group.wrong("dependencies", problem, "remove one of the dependencies"));
     }
     Ok(rules)
 }
 
-/// The group's name where it depends on itself, by however many others.
-fn circle<'a>(rules: &'a [GroupRule], start: &'a str) -> Option<&'a str> {
-    let mut seen = vec![start];
-    let mut next = 0;
-    while let Some(name) = seen.get(next).copied() {
-        next += 1;
-        let dependencies = rules.iter().filter(|rule| rule.name == name).flat_map(|rule| &rule.dependencies);
-        for needed in dependencies {
-            if needed == start {
-                return Some(start);
-            }
-            if !seen.contains(&needed.as_str()) {
-                seen.push(needed);
+/// A group that depends on itself, by however many others.
+fn circle(rules: &[GroupRule]) -> Option<usize> {
+    let places: HashMap<&str, usize> =
+        rules.iter().enumerate().map(|(place, rule)| (rule.name.as_str(), place)).collect();
+    let needed = |place: usize| {
+        let names = rules.get(place).into_iter().flat_map(|rule| &rule.dependencies);
+        names.filter_map(|name| places.get(name.as_str()).copied())
+    };
+    // What needs nothing that is left is taken away, again and again.
+    let mut users = vec![Vec::new(); rules.len()];
+    let mut needs = vec![0_usize; rules.len()];
+    for place in 0..rules.len() {
+        for other in needed(place) {
+            users[other].push(place);
+            needs[place] += 1;
+        }
+    }
+    let mut free: Vec<usize> = (0..rules.len()).filter(|place| needs[*place] == 0).collect();
+    while let Some(place) = free.pop() {
+        for user in &users[place] {
+            needs[*user] -= 1;
+            if needs[*user] == 0 {
+                free.push(*user);
             }
         }
     }
-    None
+    // What is left needs something that is left, so going on long enough ends in a circle.
+    let mut place = needs.iter().position(|needs| *needs > 0)?;
+    for _ in 0..rules.len() {
+        place = needed(place).find(|other| needs[*other] > 0)?;
+    }
+    Some(place)
 }
 
 fn group_name(element: &Element<'_, '_>, attribute: &str) -> Result<Option<String>, PackageError> {

@@ -8,6 +8,7 @@ Exit codes: 42 accepts, 43 rejects, anything else means that the checker failed.
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -54,11 +55,15 @@ def number(text):
 
 def judge_testlib(settings, feedback, code, stderr):
     first = stderr.split("\n", 1)[0].strip()
-    if first.startswith("partially correct ("):
-        part = number(first[len("partially correct ("):].split(")", 1)[0])
+    said = re.match(r"partially correct \((\d+(?:\.\d+)?)\)", first)
+    # Beside a code that rejects or gives up, the words count only where they say the code: they may be the contestant's.
+    if said and (code not in (1, 2, 3, 4, 8) or float(said[1]) == code):
+        part = number(said[1])
         if part > 100:
             broken("the checker gave a part above 100 of 100")
         partly(settings, feedback, "score_multiplier.txt", part / 100)
+    if first.startswith("partially correct (") and code not in (1, 2, 3, 4, 8):
+        broken("the checker gave a part that is not 0 to 100 of 100: " + first)
     if code == 0:
         return True
     if code in (1, 2, 4, 8):
@@ -83,15 +88,16 @@ def judge_dmoj(settings, feedback, code, stderr):
     kind = settings["protocol"]
     if code in (0, 1):
         return code == 0
-    first = stderr.split("\n", 1)[0].strip()
     if kind != "dmoj-default" and code == 2:
         return False
-    if kind == "dmoj-coci" and code == 7 and first.startswith("partial "):
-        share, _, whole = first.split()[1].partition("/")
-        partly(settings, feedback, "score_multiplier.txt", min(1.0, number(share) / (number(whole) or 1)))
-    if kind == "dmoj-testlib" and code == 7 and first.startswith("points "):
-        partly(settings, feedback, "score.txt", number(first.split()[1]))
-    broken("the checker exited with code %d: %s" % (code, first))
+    for line in stderr.splitlines() if code == 7 else []:
+        said = re.fullmatch(r"partial (\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)", line)
+        if kind == "dmoj-coci" and said and 0 < float(said[2]) >= float(said[1]):
+            partly(settings, feedback, "score_multiplier.txt", number(said[1]) / number(said[2]))
+        said = re.fullmatch(r"points (\d+(?:\.\d+)?)", line)
+        if kind == "dmoj-testlib" and said:
+            partly(settings, feedback, "score.txt", number(said[1]))
+    broken("the checker exited with code %d: %s" % (code, stderr.split("\n", 1)[0].strip()))
 
 
 def check(settings, paths, feedback, arguments):
