@@ -215,7 +215,7 @@ mod tests {
         assert!(is_one(text.as_bytes()));
         assert_eq!(parsed(&text).unwrap().len(), 1);
         let error = parsed(&text.replace("</title>", "</title><x>")).unwrap_err();
-        assert!(error.starts_with("set.xml:4:"), "{error}");
+        assert!(error.starts_with("set.xml:6:"), "{error}");
     }
 
     #[test]

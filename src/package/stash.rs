@@ -6,6 +6,7 @@
 //! used any more is evicted.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -63,6 +64,26 @@ pub struct Held {
     _entry: Arc<Entry>,
 }
 
+impl Opened {
+    /// What to call something in it.
+    fn shown(&self, path: &Path) -> Option<PathBuf> {
+        let below = path.strip_prefix(&self.held.directory).ok()?;
+        Some(self.path.join(below).components().collect())
+    }
+
+    /// Lets a package from a directory in it hold it, and be called like it where it is all of it.
+    fn keep(&self, package: &mut Package, directory: &Path) {
+        package.held.push(self.held.clone());
+        if self.held.directory == directory {
+            let name = stem(&self.path);
+            if package.title == package.name {
+                package.title.clone_from(&name);
+            }
+            package.name = name;
+        }
+    }
+}
+
 impl Held {
     /// A directory in an entry, without links.
     pub(crate) fn new(directory: PathBuf, entry: Entry) -> Self {
@@ -110,21 +131,21 @@ impl Stash {
     /// # Errors
     /// When there is no package, it is broken, or it asks for what is not supported.
     pub fn load(&self, path: &Path) -> Result<Package, PackageError> {
-        let directory = if path.is_file() { self.open_archive(path)? } else { path.to_owned() };
-        let mut package =
-            load::load_with(&directory, Some(self)).map_err(|error| self.in_author_s_words(error))?;
+        if path.is_file() {
+            // Not kept here: a worker's packages come and go, and the entry lives as long as the package.
+            let opened = self.opened_archive(path)?;
+            let words = |error: PackageError| {
+                error.with_paths(|place| opened.shown(place).unwrap_or_else(|| place.to_owned()))
+            };
+            let mut package = load::load_with(&opened.held.directory, Some(self)).map_err(words)?;
+            opened.keep(&mut package, &opened.held.directory);
+            return Ok(package);
+        }
+        let mut package = load::load_with(path, Some(self)).map_err(|error| self.in_author_s_words(error))?;
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(opened) =
-            opened.iter().find_map(|(root, opened)| directory.starts_with(root).then_some(opened))
-        {
-            package.held.push(opened.held.clone());
-            if opened.held.directory == directory {
-                let name = stem(&opened.path);
-                if package.title == package.name {
-                    package.title.clone_from(&name);
-                }
-                package.name = name;
-            }
+        let holding = opened.iter().find_map(|(root, opened)| path.starts_with(root).then_some(opened));
+        if let Some(opened) = holding {
+            opened.keep(&mut package, path);
         }
         Ok(package)
     }
@@ -143,23 +164,26 @@ impl Stash {
     /// What to call a directory that [`Stash::discover`] found: below the archive it came from.
     pub fn shown(&self, path: &Path) -> PathBuf {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened
-            .iter()
-            .find_map(|(root, opened)| Some(opened.path.join(path.strip_prefix(root).ok()?)))
-            .map_or_else(|| path.to_owned(), |path| path.components().collect())
+        opened.values().find_map(|opened| opened.shown(path)).unwrap_or_else(|| path.to_owned())
     }
 
-    /// The directory an archive unpacks to, or the only folder in that.
+    /// The directory an archive unpacks to, kept while this lives.
     fn open_archive(&self, path: &Path) -> Result<PathBuf, PackageError> {
+        let archive = self.opened_archive(path)?;
+        let directory = archive.held.directory.clone();
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.insert(directory.clone(), archive);
+        Ok(directory)
+    }
+
+    /// An archive, unpacked; its directory is the only folder in that, where there is only one.
+    fn opened_archive(&self, path: &Path) -> Result<Opened, PackageError> {
         let mut held = self.unpack(path)?;
         let reading = PackageError::io("list", &held.directory);
         if let Some(folder) = archive::only_folder(&held.directory).map_err(reading)? {
             held.directory.push(folder);
         }
-        let directory = held.directory.clone();
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        opened.insert(directory.clone(), Opened { path: path.to_owned(), held });
-        Ok(directory)
+        Ok(Opened { path: path.to_owned(), held })
     }
 
     /// Unpacks an archive, or finds it unpacked.
@@ -172,10 +196,14 @@ impl Stash {
         let key = KeyBuilder::default().field("kind", "archive").field("sha256", digest.to_string());
         self.make(key, |directory| {
             if fps::is_one(&read_at_most(path, 4096)?) {
-                return unpack_fps(path, directory);
+                unpack_fps(path, directory)?;
+            } else {
+                archive::unpack(path, &shown(path), directory, archive::Limits::DEFAULT, &self.cancel)?;
             }
-            archive::unpack(path, &shown(path), directory, archive::Limits::DEFAULT, &self.cancel)?;
-            Ok(())
+            // Another file may have taken its place, and what it holds must not be known by this one's digest.
+            let reading = PackageError::io("read", path);
+            let again = Digest::of_reader(open_regular(path)?).map_err(PackageError::io("read", path))?;
+            if again == digest { Ok(()) } else { Err(reading(io::Error::other("it changed meanwhile"))) }
         })
     }
 
@@ -238,4 +266,33 @@ fn stem(path: &Path) -> String {
         stem = shorter;
     }
     one_line(stem)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn an_archive_that_was_loaded_is_held_by_its_package_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("sums.zip");
+        let mut zip = zip::ZipWriter::new(std::fs::File::create(&path).unwrap());
+        for name in ["1.in", "1.ans"] {
+            zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            zip.write_all(b"1\n").unwrap();
+        }
+        zip.finish().unwrap();
+        let stash = Stash::open(&directory.path().join("cache"), CancelToken::new().unwrap()).unwrap();
+        let package = stash.load(&path).unwrap();
+        assert_eq!((package.name.as_str(), package.held.len()), ("sums", 1));
+        assert!(stash.opened.lock().unwrap().is_empty());
+        let found = stash.discover(&path).unwrap();
+        assert_eq!(stash.shown(&found[0]), path);
+        assert_eq!(stash.load(&found[0]).unwrap().name, "sums");
+        assert_eq!(stash.opened.lock().unwrap().len(), 1);
+        drop(package);
+        assert_eq!(stash.load(&path).unwrap().name, "sums");
+    }
 }
