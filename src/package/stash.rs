@@ -284,7 +284,7 @@ mod tests {
             zip.write_all(b"1\n").unwrap();
         }
         zip.finish().unwrap();
-        let stash = Stash::open(&directory.path().join("cache"), CancelToken::new().unwrap()).unwrap();
+        let stash = Stash::new(&directory.path().join("cache"), CancelToken::new().unwrap());
         let package = stash.load(&path).unwrap();
         assert_eq!((package.name.as_str(), package.held.len()), ("sums", 1));
         assert!(stash.opened.lock().unwrap().is_empty());

@@ -162,10 +162,10 @@ fn circle(rules: &[GroupRule]) -> Option<usize> {
     // What needs nothing that is left is taken away, again and again.
     let mut users = vec![Vec::new(); rules.len()];
     let mut needs = vec![0_usize; rules.len()];
-    for place in 0..rules.len() {
+    for (place, needs) in needs.iter_mut().enumerate() {
         for other in needed(place) {
             users[other].push(place);
-            needs[place] += 1;
+            *needs += 1;
         }
     }
     let mut free: Vec<usize> = (0..rules.len()).filter(|place| needs[*place] == 0).collect();
