@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cli::{Global, PackageConvert as Arguments};
+use crate::commands::interrupt::Interrupts;
 use crate::commands::{CommandError, exit, output, start};
 use crate::package::{self, ConvertError};
 
@@ -11,10 +12,21 @@ use crate::package::{self, ConvertError};
 /// # Errors
 /// When the package cannot be read or expressed, or the system refuses.
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let interrupts = Interrupts::watch()?;
     let packages = start::packages(global)?;
     let package = packages.load(&arguments.path).map_err(|error| {
         if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) }
     })?;
+    let package = match package.made {
+        Some(_) => {
+            let judge = start::judge(global)?;
+            let made = judge.complete(&package, interrupts.token());
+            interrupts.check()?;
+            made.map_err(CommandError::usage)?
+        }
+        None => package,
+    };
+    interrupts.check()?;
     let notes = package::convert(&package, &arguments.out).map_err(|error| match &error {
         ConvertError::Io { .. } => CommandError::judging(error),
         ConvertError::Package(inner) if inner.is_ours() => CommandError::judging(error),
