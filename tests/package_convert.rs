@@ -5,10 +5,14 @@
 mod common;
 
 use std::fs;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use common::{Scene, text};
+use gavel::checker::{Comparator, Comparison, DmojChecker, compare};
 use gavel::package::{Check, Format, Package, convert, load};
+use gavel::verdict::Verdict;
 
 fn packages() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/packages")
@@ -127,7 +131,7 @@ fn script_says(protocol: &str, code: u8, stderr: &str) -> Option<i32> {
     for name in ["in", "ans", "feedback/x"] {
         write(directory.path(), name, "1\n");
     }
-    let mut command = std::process::Command::new("python3");
+    let mut command = Command::new("python3");
     command.arg("run").args(["in", "ans", "feedback"]).current_dir(directory.path());
     command.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     command.status().unwrap().code()
@@ -182,4 +186,108 @@ fn tests_that_programs_make_are_made_for_the_converted_package() {
     let stash = gavel::package::Stash::new(&scene.path("stash"), gavel::sandbox::CancelToken::new().unwrap());
     let error = convert(&stash.load(&from).unwrap(), &scene.path("other")).unwrap_err().to_string();
     assert!(error.contains("whose programs make 1 of its tests") && !scene.path("other").exists(), "{error}");
+}
+
+#[test]
+fn submissions_accepted_in_part_are_not_asked_to_pass_every_test() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    convert(&load(&packages().join("regatta")).unwrap(), &out).unwrap();
+    let after = load(&out).unwrap();
+    let partial: Vec<_> = after
+        .submissions
+        .iter()
+        .filter(|submission| submission.name.starts_with("partially_accepted/"))
+        .map(|submission| &submission.expectation)
+        .collect();
+    assert_eq!(partial.len(), 3, "{:?}", after.submissions);
+    for expectation in partial {
+        assert!(expectation.verdicts.is_empty() && !expectation.permitted.contains(&Verdict::AC));
+        assert_eq!(expectation.required, [Verdict::AC]);
+    }
+}
+
+#[test]
+fn comparisons_of_other_judges_become_scripts_that_compare_alike() {
+    let texts = [
+        "",
+        " \n",
+        "1",
+        "1 2\n3\n",
+        " 1\t2 \r\n3",
+        "1\n\n\n",
+        "1 2 3\n",
+        "1\n\n2",
+        "1\r2",
+        "2 1 4",
+        "a é",
+        "A É",
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let feedback = directory.path().join("feedback");
+    fs::create_dir(&feedback).unwrap();
+    for (place, comparator) in [
+        Comparator::Exact,
+        Comparator::Stripped,
+        Comparator::WhiteDiff,
+        Comparator::FirstTokens(2),
+        Comparator::Dmoj(DmojChecker::Standard),
+        Comparator::Dmoj(DmojChecker::Easy),
+        Comparator::Dmoj(DmojChecker::SortedTokens),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut package = load(&packages().join("gcd")).unwrap();
+        for test in &mut package.tests {
+            test.check = Check::BuiltIn(comparator);
+        }
+        let out = directory.path().join(place.to_string());
+        convert(&package, &out).unwrap();
+        assert!(matches!(load(&out).unwrap().tests[0].check, Check::Program { .. }), "{comparator:?}");
+        for answer in ["1 2\n3\n"] {
+            fs::write(directory.path().join("answer"), answer).unwrap();
+            for output in texts {
+                let mut stdin = tempfile::tempfile().unwrap();
+                stdin.write_all(output.as_bytes()).unwrap();
+                stdin.rewind().unwrap();
+                let code = Command::new(out.join("output_validator/run"))
+                    .args([&out, &directory.path().join("answer"), &feedback])
+                    .stdin(stdin)
+                    .status()
+                    .unwrap()
+                    .code();
+                let own = compare(comparator, &mut output.as_bytes(), &mut answer.as_bytes()).unwrap();
+                let expected = if own == Comparison::Accepted { 42 } else { 43 };
+                assert_eq!(code, Some(expected), "{comparator:?} {output:?} {answer:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn single_tests_worth_different_points_become_groups_of_their_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("cases");
+    write(
+        &root,
+        "init.yml",
+        "test_cases:\n- {in: 1.in, out: 1.out, points: 10}\n- {in: 2.in, out: 2.out, points: 40}\n\
+         - {points: 50, batched: [{in: 3.in, out: 3.out}]}\n",
+    );
+    for test in ["1", "2", "3"] {
+        write(&root, &format!("{test}.in"), "1\n");
+        write(&root, &format!("{test}.out"), "1\n");
+    }
+    let out = directory.path().join("out");
+    convert(&load(&root).unwrap(), &out).unwrap();
+    let after = load(&out).unwrap();
+    let mut points: Vec<_> = after
+        .groups
+        .iter()
+        .filter(|group| group.name.starts_with("secret/"))
+        .map(|group| (group.members.len(), group.range.max))
+        .collect();
+    points.sort_by(|one, other| one.1.partial_cmp(&other.1).unwrap());
+    assert_eq!(points, [(1, 10.0), (1, 40.0), (1, 50.0)], "{:?}", after.groups);
 }

@@ -57,6 +57,8 @@ pub(super) fn per_test(folder: &str) -> Option<PerTest> {
     };
     match folder {
         "accepted" => with(&["AC"], &[]),
+        // No default directory of the format: what the name says there, where failing tests fail the whole.
+        "partially_accepted" => with(&[], &["AC"]),
         "rejected" => with(&[], &["RTE", "TLE", "WA"]),
         "wrong_answer" => with(&["AC", "WA"], &["WA"]),
         "time_limit_exceeded" => with(&["AC", "TLE"], &["TLE"]),

@@ -12,13 +12,13 @@ use crate::package::{self, ConvertError};
 /// # Errors
 /// When the package cannot be read or expressed, or the system refuses.
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let interrupts = Interrupts::watch()?;
     let packages = start::packages(global)?;
     let package = packages.load(&arguments.path).map_err(|error| {
         if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) }
     })?;
     // Here, where the package's directory is written anew, its tests are not left to its programs.
     let package = if package.made.is_some() {
-        let interrupts = Interrupts::watch()?;
         let complete = start::judge(global)?.complete(&package, interrupts.token());
         interrupts.check()?;
         complete.map_err(CommandError::judging)?

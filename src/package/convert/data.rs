@@ -157,7 +157,11 @@ fn plan_scores(
         .enumerate()
         .map(|(place, leaf)| {
             let name = leaf.group.name.rsplit('/').next().unwrap_or_default();
-            if is_single { "secret".to_owned() } else { format!("secret/{:02}-{}", place + 1, allowed(name)) }
+            match name {
+                _ if is_single => "secret".to_owned(),
+                "" => format!("secret/{:02}", place + 1),
+                name => format!("secret/{:02}-{}", place + 1, allowed(name)),
+            }
         })
         .collect();
     for (leaf, folder) in leaves.iter().zip(&names) {
@@ -226,17 +230,25 @@ fn leaves_of<'a>(
     for inner in inner.into_iter().filter(|inner| inner.counts) {
         leaves_of(writer, inner, leaves)?;
     }
-    if !tests.is_empty() {
+    if group.name.is_empty() && adds && !is_even(&tests) {
+        // A group of the format has one score for all of its tests: each of these gets its own.
+        leaves.extend(tests.into_iter().map(|test| Leaf { group, tests: vec![test] }));
+    } else if !tests.is_empty() {
         leaves.push(Leaf { group, tests });
     }
     Ok(())
+}
+
+/// Whether all tests are worth the same.
+fn is_even(tests: &[(usize, f64)]) -> bool {
+    tests.iter().all(|(_, points)| tests.first().is_some_and(|(_, first)| points == first))
 }
 
 /// The way to aggregate and the largest score of a leaf.
 fn score_of(writer: &Writer<'_>, leaf: &Leaf<'_>) -> Result<(&'static str, f64), ConvertError> {
     let name = &leaf.group.name;
     let first = leaf.tests.first().map_or(0.0, |(_, points)| *points);
-    let is_even = leaf.tests.iter().all(|(_, points)| *points == first);
+    let is_even = is_even(&leaf.tests);
     #[allow(clippy::cast_precision_loss, reason = "tests are far fewer than 2^53")]
     let count = leaf.tests.len() as f64;
     let uneven = || {

@@ -5,8 +5,8 @@
 //! is ever found there.
 //!
 //! Checkers that answer otherwise than output validators do get `run` and `build` scripts around them (`shims/`): the
-//! checker itself goes along as source. Built-in comparisons other than the default validator's are refused, unless the
-//! package has the source of the checker they stand for.
+//! checker itself goes along as source. Built-in comparisons other than the default validator's become scripts that compare
+//! alike; those that have none are refused, unless the package has the source of the checker they stand for.
 //!
 //! | file | what it writes |
 //! |---|---|

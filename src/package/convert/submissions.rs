@@ -23,14 +23,10 @@ pub(super) fn write(writer: &mut Writer<'_>, layout: &Layout) -> Result<(), Conv
             ));
             continue;
         }
-        let mut name = format!("{}/{}", folder(&submission.expectation), allowed(own_name(submission)));
+        let folder = folder(submission);
+        let mut name = format!("{folder}/{}", allowed(own_name(submission)));
         if taken.contains(&name) {
-            name = format!(
-                "{}/{:02}-{}",
-                folder(&submission.expectation),
-                taken.len(),
-                allowed(own_name(submission))
-            );
+            name = format!("{folder}/{:02}-{}", taken.len(), allowed(own_name(submission)));
         }
         copy(writer, submission, &name)?;
         yaml.push_str(&rule(writer, layout, submission, &name));
@@ -52,12 +48,23 @@ pub(super) fn write(writer: &mut Writer<'_>, layout: &Layout) -> Result<(), Conv
     writer.text("submissions/submissions.yaml", &text)
 }
 
+/// Where Kattis' legacy format has submissions that are accepted as a whole though they fail tests.
+const PARTIAL: &str = "partially_accepted";
+
+fn is_partial(submission: &JurySubmission) -> bool {
+    submission.name.split('/').next() == Some(PARTIAL)
+}
+
 fn own_name(submission: &JurySubmission) -> &str {
     submission.name.rsplit('/').next().unwrap_or(&submission.name)
 }
 
 /// The folder whose name says best what a submission gets.
-fn folder(expectation: &Expectation) -> &'static str {
+fn folder(submission: &JurySubmission) -> &'static str {
+    let expectation = &submission.expectation;
+    if is_partial(submission) {
+        return PARTIAL;
+    }
     let verdicts =
         if expectation.verdicts.is_empty() { &expectation.required } else { &expectation.verdicts };
     let families = families(verdicts);
@@ -120,7 +127,12 @@ fn rule(writer: &Writer<'_>, layout: &Layout, submission: &JurySubmission, name:
     if !submission.sets_time_limit {
         text.push_str("  use_for_time_limit: false\n");
     }
-    let (permitted, required) = demands(&expectation.verdicts, &expectation.permitted, &expectation.required);
+    let (permitted, required) = if is_partial(submission) && families(&expectation.verdicts) == ["AC"] {
+        // Accepted in part: some test is, others need not be.
+        (Vec::new(), vec!["AC"])
+    } else {
+        demands(&expectation.verdicts, &expectation.permitted, &expectation.required)
+    };
     text.push_str(&demand("  ", "permitted", &permitted));
     text.push_str(&demand("  ", "required", &required));
     text.push_str(&score("  ", expectation.score));

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::{ConvertError, Writer, allowed};
-use crate::checker::{Comparator, CustomScore, DmojKind, Protocol, TestlibChecker, TokenOptions};
+use crate::checker::{
+    Comparator, CustomScore, DmojChecker, DmojKind, Protocol, TestlibChecker, TokenOptions,
+};
 use crate::package::checking::{Check, CheckerProgram, Interaction};
 use crate::package::model::{Format, Test};
 use crate::package::program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
@@ -11,6 +13,7 @@ use crate::package::tree::{Kind, Tree};
 
 const FOLDER: &str = "output_validator";
 const RUN: &str = include_str!("shims/run_checker.py");
+const COMPARE: &str = include_str!("shims/run_comparison.py");
 
 /// What the arguments of a test's validator are.
 pub(super) enum Arguments {
@@ -92,10 +95,13 @@ pub(super) fn write_output(writer: &mut Writer<'_>) -> Result<Arguments, Convert
                 standard = source;
                 Some(&standard)
             }
-            _ => {
-                let what = format!("the built-in comparison {comparator:?}");
-                return Err(writer.refuse(what, "bring a checker in its place"));
+            _ if interactor.is_some() => {
+                return Err(writer.refuse(
+                    "a built-in comparison after an interactor",
+                    "bring a checker, or let the interactor decide",
+                ));
             }
+            _ => return write_comparison(writer, *comparator),
         },
         Check::Program { checker, .. } => package.checkers.get(*checker),
         Check::Interaction { .. } => None,
@@ -111,6 +117,37 @@ pub(super) fn write_output(writer: &mut Writer<'_>) -> Result<Arguments, Convert
         Check::BuiltIn(_) => Arguments::Nothing,
         _ => Arguments::Program,
     })
+}
+
+/// Writes an output validator that compares as a built-in comparison does which the default validator does not know.
+fn write_comparison(writer: &Writer<'_>, comparator: Comparator) -> Result<Arguments, ConvertError> {
+    let (name, count) = match comparator {
+        Comparator::Exact | Comparator::Dmoj(DmojChecker::Identical) => ("identical", None),
+        Comparator::Stripped => ("stripped", None),
+        Comparator::WhiteDiff => ("white-diff", None),
+        Comparator::Dmoj(DmojChecker::Standard) => ("tokens-and-lines", None),
+        Comparator::Dmoj(DmojChecker::Easy) => ("letters", None),
+        Comparator::Dmoj(DmojChecker::SortedTokens) => ("unordered-tokens", None),
+        Comparator::FirstTokens(count) => ("first-tokens", Some(count)),
+        Comparator::Dmoj(_) => {
+            return Err(writer.refuse(
+                "this one of DMOJ's checkers",
+                "use 'standard', 'easy', 'identical' or 'unordered', or bring a checker in its place",
+            ));
+        }
+        Comparator::Testlib(_) | Comparator::Tokens(_) => {
+            return Err(writer.refuse(
+                "a standard checker of testlib whose source is not in the package",
+                "put it there as files/check.cpp, with files/testlib.h",
+            ));
+        }
+    };
+    let settings = json!({ "comparison": name, "count": count });
+    // A folder with `build` and `run` is a program of its own language.
+    writer.script(&format!("{FOLDER}/build"), "#!/bin/sh\n")?;
+    writer.script(&format!("{FOLDER}/run"), COMPARE)?;
+    writer.text(&format!("{FOLDER}/comparison.json"), &format!("{settings:#}\n"))?;
+    Ok(Arguments::Nothing)
 }
 
 /// The source of a standard checker, which Polygon puts into its packages though gavel has the checker built in.
