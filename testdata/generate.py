@@ -422,14 +422,14 @@ def regatta():
 
 
 def removal():
-    def boxes(limit, weights):
+    def boxes(limit, weights, plan=None):
         def test():
-            # Fewer vans than the load needs there cannot be.
-            return lines([len(weights), limit, *weights]), f"{-(-sum(weights) // limit)}\n"
+            # Fewer vans than the load needs there cannot be; a sample shows a plan.
+            return lines([len(weights), limit, *weights]), f"{plan or -(-sum(weights) // limit)}\n"
 
         return test
 
-    yield "sample/1", boxes(10, [4, 6, 5])
+    yield "sample/1", boxes(10, [4, 6, 5], "1 1 2")
     yield "secret/flat/1", boxes(10, [5, 5, 2, 8, 3, 7])
     yield "secret/flat/2", boxes(10, [1, 9, 4, 6])
     yield "secret/house/1", boxes(20, [7, 13, 15, 5, 11, 9, 10, 10])
