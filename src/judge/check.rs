@@ -22,9 +22,7 @@ use super::tool::{Tool, Workshop};
 use super::{Judge, STDERR_LIMIT};
 use crate::checker::{CheckerPaths, Feedback, Finished, Opinion, Protocol};
 use crate::package::{Check, CheckerProgram, Package, Test};
-use crate::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Exit, Outcome, PACKAGE, PROGRAM, Stopped, Stream, WORKSPACE,
-};
+use crate::sandbox::{BoxHandle, CancelToken, Capture, Exit, Outcome, PACKAGE, PROGRAM, Stopped, WORKSPACE};
 use crate::units::Bytes;
 
 /// Name of the output under judgement in the checker's work directory.
@@ -171,27 +169,12 @@ fn run(
     let mut argv = tool.argv.clone();
     match &checker.call {
         None => argv.extend(checker.protocol.arguments(&paths)),
-        Some(call) => argv.extend(call.iter().map(|word| {
-            word.replace("{input}", paths.input)
-                .replace("{output}", paths.output)
-                .replace("{answer}", paths.answer)
-        })),
+        Some(call) => argv.extend(paths.put_into(call)),
     }
     argv.extend_from_slice(checked.arguments);
     let mut stdout = Capture::at_most(SAID_LIMIT, &judge.spill);
     let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-    let outcome = sandbox_box.run(
-        Command {
-            argv: &argv,
-            env: &tool.env,
-            directory: WORKSPACE,
-            stdin: stdin.as_fd(),
-            stdout: Stream::Capture(&mut stdout),
-            stderr: Stream::Capture(&mut stderr),
-            limits: tool.limits.clone(),
-        },
-        cancel,
-    )?;
+    let outcome = sandbox_box.run(tool.command(&argv, stdin.as_fd(), &mut stdout, &mut stderr), cancel)?;
     let (stdout, stderr) = (bytes_of(judge, &mut stdout)?, bytes_of(judge, &mut stderr)?);
     Ok(Said { outcome, stdout, stderr })
 }

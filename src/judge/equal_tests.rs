@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use super::run_test::TestResult;
+use super::test_result::TestResult;
 use crate::package::Test;
 use crate::verdict::Verdict;
 

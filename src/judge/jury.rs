@@ -19,7 +19,7 @@ use super::tool::{Tool, Workshop};
 use super::{STDERR_LIMIT, panic_message};
 use crate::checker::{Comparator, Comparison, Grade, Opinion, TokenOptions, compare};
 use crate::package::{Check, GeneratorRun, JuryProgram, Package, ProgramLimits, Test};
-use crate::sandbox::{CancelToken, Capture, Command, PACKAGE, PROGRAM, Stream, WORKSPACE};
+use crate::sandbox::{CancelToken, Capture, PACKAGE, PROGRAM};
 use crate::units::Bytes;
 
 /// Bytes kept of what a validator says.
@@ -304,18 +304,8 @@ impl Jury<'_> {
             };
             let mut stdout = Capture::at_most(keep, &judge.spill);
             let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-            let outcome = sandbox_box.run(
-                Command {
-                    argv: &argv,
-                    env: &tool.env,
-                    directory: WORKSPACE,
-                    stdin: input.as_fd(),
-                    stdout: Stream::Capture(&mut stdout),
-                    stderr: Stream::Capture(&mut stderr),
-                    limits: tool.limits.clone(),
-                },
-                &[self.cancel],
-            )?;
+            let outcome = sandbox_box
+                .run(tool.command(&argv, input.as_fd(), &mut stdout, &mut stderr), &[self.cancel])?;
             let head = |capture: &mut Capture| -> Result<Vec<u8>, Fault> {
                 let mut bytes = Vec::new();
                 let read =

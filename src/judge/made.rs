@@ -18,7 +18,7 @@ use super::tool::{Tool, Workshop};
 use super::{Judge, STDERR_LIMIT};
 use crate::cache::{Digest, Entry, KeyBuilder, Lookup};
 use crate::package::{Held, JuryProgram, MadeAnswer, MadeData, MadeTest, Package};
-use crate::sandbox::{CancelToken, Capture, Command, PACKAGE, PROGRAM, Stream, WORKSPACE};
+use crate::sandbox::{CancelToken, Capture, PACKAGE, PROGRAM};
 use crate::units::Bytes;
 
 /// Counted up whenever the layout of entries changes.
@@ -242,18 +242,8 @@ impl Makers<'_> {
             };
             let mut argv = tool.argv.clone();
             argv.extend_from_slice(arguments);
-            let outcome = sandbox_box.run(
-                Command {
-                    argv: &argv,
-                    env: &tool.env,
-                    directory: WORKSPACE,
-                    stdin: input.as_fd(),
-                    stdout: Stream::Capture(&mut stdout),
-                    stderr: Stream::Capture(&mut stderr),
-                    limits: tool.limits.clone(),
-                },
-                &[self.cancel],
-            )?;
+            let outcome = sandbox_box
+                .run(tool.command(&argv, input.as_fd(), &mut stdout, &mut stderr), &[self.cancel])?;
             let head = if errors_into.is_some() { Vec::new() } else { read(judge, &mut stderr)? };
             let said = Said { outcome, stdout: Vec::new(), stderr: head };
             match exit_code(tool, &said)? {

@@ -13,10 +13,10 @@
 //!
 //! One file a step: `request` checks, `included` adds the package's files, `compile` makes the program (with `toolchain`
 //! and `prepare` before it and `artifacts` after), `tool` the jury's programs (with `scripts`), `run_test` runs and checks
-//! one test (in a `work_directory`, with `check` where a program decides and `interact` where one talks with it or it runs in
-//! several passes; `answers` are only checked), `pipeline` runs them all (`equal_tests` once), `score` makes verdicts and
-//! scores of groups, `progress` tells. `slots` and `boxes` say how much runs at once and where. `jury` runs the jury's
-//! programs outside any judging.
+//! one test (`test_result` holds what it came to, `outcome` says what a run's end means; in a `work_directory`, with `check`
+//! where a program decides and `interact` where one talks with it or it runs in several passes; `answers` are only
+//! checked), `pipeline` runs them all (`equal_tests` once), `score` makes verdicts and scores of groups, `progress` tells.
+//! `slots` and `boxes` say how much runs at once and where. `jury` runs the jury's programs outside any judging.
 
 mod answers;
 mod artifacts;
@@ -32,6 +32,7 @@ mod interact;
 mod jury;
 mod limits;
 mod made;
+mod outcome;
 mod pipeline;
 mod prepare;
 mod progress;
@@ -43,6 +44,7 @@ mod scripts;
 mod settings;
 mod slots;
 mod supported;
+mod test_result;
 mod tool;
 mod toolchain;
 mod work_directory;

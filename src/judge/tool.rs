@@ -3,6 +3,7 @@
 //! A tool comes from the package and is trusted no more than a submission: it is compiled and run in boxes. When it
 //! cannot be made, or does what it must not, the package is to blame ([`Fault::Checker`]).
 
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use super::run_test::{run_argv, run_shape};
 use super::{Judge, compile_limits, environment, files, scripts};
 use crate::language::{Language, Table};
 use crate::package::{JuryProgram, LanguageHint, Making, ProgramLimits};
-use crate::sandbox::{CancelToken, Limits, PROGRAM, ResourceControl, Shape};
+use crate::sandbox::{
+    CancelToken, Capture, Command, Limits, PROGRAM, ResourceControl, Shape, Stream, WORKSPACE,
+};
 use crate::units::Bytes;
 
 /// All files of one program together; those with large tables have some megabytes.
@@ -248,6 +251,25 @@ impl Tool {
     /// to do so.
     pub(super) fn last_words<'a>(&self, stderr: &'a str) -> Option<&'a str> {
         last_words(&self.crash, stderr)
+    }
+
+    /// A run of it in its work directory, what it says kept.
+    pub(super) fn command<'run>(
+        &'run self,
+        argv: &'run [String],
+        stdin: BorrowedFd<'run>,
+        stdout: &'run mut Capture,
+        stderr: &'run mut Capture,
+    ) -> Command<'run> {
+        Command {
+            argv,
+            env: &self.env,
+            directory: WORKSPACE,
+            stdin,
+            stdout: Stream::Capture(stdout),
+            stderr: Stream::Capture(stderr),
+            limits: self.limits.clone(),
+        }
     }
 
     /// The directory that holds the program.

@@ -69,6 +69,17 @@ pub struct CheckerPaths<'a> {
     pub feedback: &'a str,
 }
 
+impl CheckerPaths<'_> {
+    /// A package's own order of arguments, with the paths in place of `{input}`, `{output}` and `{answer}`.
+    pub fn put_into(&self, call: &[String]) -> impl Iterator<Item = String> {
+        call.iter().map(|word| {
+            word.replace("{input}", self.input)
+                .replace("{output}", self.output)
+                .replace("{answer}", self.answer)
+        })
+    }
+}
+
 /// What a run of a checker that ended by itself left behind.
 #[derive(Debug, Clone, Copy)]
 pub struct Finished<'a> {

@@ -26,7 +26,8 @@ use crate::judge::STDERR_LIMIT;
 use crate::judge::check::{self, SAID_LIMIT, Said};
 use crate::judge::fault::Fault;
 use crate::judge::pipeline::TestRun;
-use crate::judge::run_test::{Runner, TestResult, take_in};
+use crate::judge::run_test::Runner;
+use crate::judge::test_result::{TestResult, take_in};
 use crate::judge::tool::Tool;
 use crate::package::{Channel, Communication, Test};
 use crate::sandbox::{
@@ -66,10 +67,11 @@ pub(super) fn run_test(
     run.judge.in_boxes(&shapes, cancel, |boxes| {
         let pipes = Pipes::make(&run.judge.spill, count)?;
         let talk = Talk { run, runner, test, tool, communication, pipes: &pipes };
-        let (endings, said) = talk.hold(boxes, cancel)?;
-        for sandbox_box in boxes {
-            sandbox_box.detach(CHANNELS)?;
-        }
+        let held = talk.hold(boxes, cancel);
+        // Also where it was cancelled: the boxes serve others next.
+        let detached = boxes.iter_mut().try_for_each(|sandbox_box| sandbox_box.detach(CHANNELS));
+        let (endings, said) = held?;
+        detached?;
         talk.conclude(&endings, said)
     })
 }
@@ -200,15 +202,7 @@ impl Talk<'_> {
         let stdin = self.run.inputs.open(&self.test.input)?;
         let mut stdout = Capture::at_most(SAID_LIMIT, &judge.spill);
         let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-        let manager = Command {
-            argv: &manager_argv,
-            env: &self.tool.env,
-            directory: WORKSPACE,
-            stdin: stdin.as_fd(),
-            stdout: Stream::Capture(&mut stdout),
-            stderr: Stream::Capture(&mut stderr),
-            limits: self.tool.limits.clone(),
-        };
+        let manager = self.tool.command(&manager_argv, stdin.as_fd(), &mut stdout, &mut stderr);
         let manager_place = process_boxes.len();
         let mut members = Vec::with_capacity(process_boxes.len() + 1);
         for (process_box, argv) in process_boxes.iter_mut().zip(&argvs) {

@@ -11,7 +11,8 @@ use crate::judge::artifacts;
 use crate::judge::check::{self, FEEDBACK, OUTPUT, Said};
 use crate::judge::fault::Fault;
 use crate::judge::pipeline::TestRun;
-use crate::judge::run_test::{Runner, TestResult, figures, open_null, take_in};
+use crate::judge::run_test::{Runner, open_null};
+use crate::judge::test_result::{TestResult, figures, take_in};
 use crate::judge::tool::Tool;
 use crate::package::{Check, Interactor, Test};
 use crate::sandbox::{
@@ -139,11 +140,7 @@ impl Dialogue<'_> {
         let mut argv = self.tool.argv.clone();
         match &self.interactor.call {
             None => argv.extend(self.interactor.protocol.interactor_arguments(&paths)),
-            Some(call) => argv.extend(call.iter().map(|word| {
-                word.replace("{input}", paths.input)
-                    .replace("{output}", paths.output)
-                    .replace("{answer}", paths.answer)
-            })),
+            Some(call) => argv.extend(paths.put_into(call)),
         }
         if let Check::Interaction { arguments } = &self.test.check {
             argv.extend_from_slice(arguments);

@@ -13,7 +13,7 @@ use super::super::tool::{Tool, Workshop};
 use super::super::{Judge, STDERR_LIMIT};
 use super::Trouble;
 use crate::package::{Aggregation, Group, Package, ProgramLimits};
-use crate::sandbox::{CancelToken, Capture, Command, PROGRAM, Stream, WORKSPACE};
+use crate::sandbox::{CancelToken, Capture, PROGRAM};
 use crate::units::Bytes;
 use crate::verdict::Verdict;
 
@@ -75,18 +75,8 @@ impl<'a> Grader<'a> {
             input.rewind().map_err(failed)?;
             let mut stdout = Capture::at_most(SAID_LIMIT, &judge.spill);
             let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-            let outcome = sandbox_box.run(
-                Command {
-                    argv: &argv,
-                    env: &self.tool.env,
-                    directory: WORKSPACE,
-                    stdin: input.as_fd(),
-                    stdout: Stream::Capture(&mut stdout),
-                    stderr: Stream::Capture(&mut stderr),
-                    limits: self.tool.limits.clone(),
-                },
-                &[self.cancel],
-            )?;
+            let outcome = sandbox_box
+                .run(self.tool.command(&argv, input.as_fd(), &mut stdout, &mut stderr), &[self.cancel])?;
             let (stdout, stderr) = (all_of(&mut stdout, &judge.spill)?, all_of(&mut stderr, &judge.spill)?);
             let said = Said { outcome, stdout, stderr };
             match exit_code(&self.tool, &said)? {

@@ -1,0 +1,205 @@
+//! What the way a run ended means for the contestant, before anybody looks at the output.
+//!
+//! A program that was never born is charged to its author only for a file of their own that the kernel will not execute.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
+
+use super::fault::Fault;
+use super::limits::RunLimits;
+use super::test_result::TestResult;
+use crate::sandbox::{Exit, Outcome, Stopped};
+use crate::units::Bytes;
+use crate::verdict::{Reason, Verdict};
+
+/// Everything that applied before the output is looked at; the message and the reason are those of the
+/// most decisive.
+pub(super) fn judge_outcome(
+    result: &mut TestResult,
+    outcome: &Outcome,
+    limits: &RunLimits,
+    argv: &[String],
+    own_file: bool,
+) -> Result<(), Fault> {
+    let mut found: Vec<(Verdict, Option<Reason>, String)> = Vec::new();
+    for (verdict, message) in limits_hit(outcome, limits) {
+        found.push((verdict, None, message));
+    }
+    match outcome.exit {
+        Exit::Code(0) => {}
+        Exit::Code(code) => {
+            found.push((Verdict::RTE, Some(Reason::ExitCode), format!("exit code {code}")));
+        }
+        // A run that gavel killed died of gavel's signal.
+        Exit::Signal(_) if !outcome.stopped.is_empty() => {}
+        Exit::Signal(signal) => {
+            let name = Signal::try_from(signal).map_or("a real-time signal", Signal::as_str);
+            found.push((Verdict::RTE, Some(Reason::Signal), format!("died of signal {signal} ({name})")));
+        }
+        Exit::NotStarted { step, errno } => {
+            found.push((Verdict::RTE, Some(Reason::Start), not_started(step, errno, argv, own_file)?));
+        }
+    }
+    result.applied = found.iter().map(|(verdict, ..)| *verdict).collect();
+    if let Some((_, reason, message)) = found.into_iter().min_by_key(|(verdict, ..)| verdict.precedence()) {
+        result.report.reason = reason;
+        result.report.message = message;
+    }
+    Ok(())
+}
+
+/// Limits that were hit, by what stopped the run or by what was counted when it ended by itself.
+fn limits_hit(outcome: &Outcome, limits: &RunLimits) -> Vec<(Verdict, String)> {
+    let has = |stopped| outcome.stopped.contains(&stopped);
+    let mut hit = Vec::new();
+    if limits.has_overtime() && outcome.cpu > limits.cpu {
+        // Whatever else it ran into, it was after the moment at which it would have been stopped.
+        return vec![(Verdict::TLE, format!("more CPU time than {}", seconds(limits.cpu)))];
+    }
+    if has(Stopped::Memory) || outcome.memory > limits.memory {
+        hit.push((Verdict::MLE, format!("more memory than {}", whole_mib(limits.memory))));
+    }
+    if has(Stopped::Output) {
+        let limit = limits.limits.output.unwrap_or_default();
+        hit.push((Verdict::OLE, too_much_output(limit)));
+    }
+    if has(Stopped::Cpu) || outcome.cpu > limits.cpu {
+        hit.push((Verdict::TLE, format!("more CPU time than {}", seconds(limits.cpu))));
+    }
+    if has(Stopped::Wall) {
+        let limit = limits.limits.wall.unwrap_or_default();
+        hit.push((
+            Verdict::WTL,
+            format!("not over after {} with {} of CPU time", seconds(limit), seconds(outcome.cpu)),
+        ));
+    }
+    hit
+}
+
+/// Who is to blame when a program was never born: the contestant for a file of theirs that cannot be
+/// executed, we for everything else.
+fn not_started(step: &str, errno: i32, argv: &[String], own_file: bool) -> Result<String, Fault> {
+    let program = argv.first().map_or("", String::as_str);
+    let why = Errno::from_raw(errno).desc();
+    // A file the kernel will not execute is the contestant's; a kernel that cannot is not.
+    let ours = matches!(
+        errno,
+        libc::ENOMEM | libc::EAGAIN | libc::EIO | libc::ENFILE | libc::EMFILE | libc::ENOSPC | libc::EINTR
+    );
+    let theirs = own_file && step == "execve" && !ours;
+    if theirs {
+        // ENOENT is about the interpreter in its first line.
+        Ok(format!("the program could not be started: {why}"))
+    } else {
+        Err(Fault::Language(format!("'{program}' cannot be started ({step}: {why})")))
+    }
+}
+
+/// What a contestant is told of output beyond the limit.
+pub(super) fn too_much_output(limit: Bytes) -> String {
+    format!("more output than {limit}")
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.3} s", duration.as_secs_f64())
+}
+
+fn whole_mib(bytes: Bytes) -> String {
+    #[allow(clippy::cast_precision_loss)] // Shown with one decimal.
+    let mib = bytes.0 as f64 / f64::from(1 << 20);
+    format!("{mib:.1} MiB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::test_result::blank;
+    use crate::package::Test;
+    use crate::sandbox::{Limits, PROGRAM};
+    use crate::verdict::decide;
+
+    fn limits() -> RunLimits {
+        RunLimits {
+            limits: Limits::default(),
+            cpu: Duration::from_secs(1),
+            memory: Bytes::mib(64),
+            memory_mib: 64,
+        }
+    }
+
+    fn outcome(exit: Exit, stopped: &[Stopped]) -> Outcome {
+        Outcome {
+            exit,
+            stopped: stopped.to_vec(),
+            cpu: Duration::from_millis(5),
+            wall: Duration::from_millis(6),
+            memory: Bytes::mib(3),
+            output_bytes: 0,
+        }
+    }
+
+    fn judged(outcome: &Outcome, program: &str) -> Result<(Verdict, Option<Reason>, String), Fault> {
+        judged_with(outcome, program, program.starts_with(PROGRAM))
+    }
+
+    fn judged_with(
+        outcome: &Outcome,
+        program: &str,
+        own_file: bool,
+    ) -> Result<(Verdict, Option<Reason>, String), Fault> {
+        let test = Test::new("secret/1", "1.in".into(), "1.ans".into());
+        let mut result = TestResult { report: blank(&test, Verdict::AC), applied: Vec::new(), score: None };
+        judge_outcome(&mut result, outcome, &limits(), &[program.to_owned()], own_file)?;
+        Ok((decide(&result.applied), result.report.reason, result.report.message))
+    }
+
+    #[test]
+    fn a_signal_the_program_raised_is_a_run_time_error_whichever_it_is() {
+        for signal in [libc::SIGKILL, libc::SIGXCPU, libc::SIGSYS, libc::SIGSEGV, 34] {
+            let (verdict, reason, message) =
+                judged(&outcome(Exit::Signal(signal), &[]), "/program/program").unwrap();
+            assert_eq!((verdict, reason), (Verdict::RTE, Some(Reason::Signal)), "{message}");
+        }
+    }
+
+    #[test]
+    fn limits_win_over_how_the_program_ended() {
+        for (stopped, verdict) in [
+            (Stopped::Memory, Verdict::MLE),
+            (Stopped::Output, Verdict::OLE),
+            (Stopped::Cpu, Verdict::TLE),
+            (Stopped::Wall, Verdict::WTL),
+        ] {
+            let result = judged(&outcome(Exit::Signal(libc::SIGKILL), &[stopped]), "/program/program");
+            assert_eq!(result.unwrap().0, verdict);
+            let result = judged(&outcome(Exit::Code(1), &[stopped]), "/program/program");
+            assert_eq!(result.unwrap().0, verdict);
+        }
+    }
+
+    #[test]
+    fn cpu_time_over_the_limit_counts_also_when_the_program_ended_by_itself() {
+        let mut slow = outcome(Exit::Code(0), &[]);
+        slow.cpu = Duration::from_millis(1001);
+        assert_eq!(judged(&slow, "/program/program").unwrap().0, Verdict::TLE);
+        slow.cpu = Duration::from_secs(1);
+        assert_eq!(judged(&slow, "/program/program").unwrap().0, Verdict::AC);
+    }
+
+    #[test]
+    fn a_program_that_cannot_start_is_charged_only_when_the_file_is_its_own() {
+        let exit = Exit::NotStarted { step: "execve", errno: libc::ENOENT };
+        let (verdict, reason, _) = judged(&outcome(exit, &[]), "/program/run").unwrap();
+        assert_eq!((verdict, reason), (Verdict::RTE, Some(Reason::Start)));
+        assert!(matches!(judged(&outcome(exit, &[]), "/usr/bin/python3"), Err(Fault::Language(_))));
+        assert!(matches!(judged_with(&outcome(exit, &[]), "/program/gone", false), Err(Fault::Language(_))));
+        let exit = Exit::NotStarted { step: "execve", errno: libc::ELIBBAD };
+        assert_eq!(judged(&outcome(exit, &[]), "/program/run").unwrap().0, Verdict::RTE);
+        let exit = Exit::NotStarted { step: "chdir", errno: libc::ENOENT };
+        assert!(judged(&outcome(exit, &[]), "/program/run").is_err());
+        let exit = Exit::NotStarted { step: "execve", errno: libc::ENOMEM };
+        assert!(judged(&outcome(exit, &[]), "/program/run").is_err());
+    }
+}

@@ -1,0 +1,100 @@
+//! What one test came to, while it is being found out.
+//!
+//! Everything that applies is kept, of which the most decisive is the verdict; figures are the sandbox's own.
+
+use super::fault::Fault;
+use crate::checker::{Grade, Opinion, Score};
+use crate::package::Test;
+use crate::report::TestReport;
+use crate::sandbox::{Exit, Outcome};
+use crate::units::milliseconds;
+use crate::verdict::Verdict;
+
+/// One test's result.
+#[derive(Debug, Clone)]
+pub(super) struct TestResult {
+    pub(super) report: TestReport,
+    /// Everything that applied, of which the report's verdict won.
+    pub(super) applied: Vec<Verdict>,
+    /// What the checker said the output is worth.
+    pub(super) score: Option<Score>,
+}
+
+impl TestResult {
+    /// A test that did not run, or whose run does not count.
+    pub(super) fn without_run(test: &Test, verdict: Verdict) -> Self {
+        Self { report: blank(test, verdict), applied: vec![verdict], score: None }
+    }
+
+    /// A test that could not be judged.
+    pub(super) fn judging_error(test: &Test, fault: &Fault) -> Self {
+        let mut report = blank(test, Verdict::JE);
+        report.reason = Some(fault.reason());
+        report.message = fault.to_string();
+        Self { report, applied: vec![Verdict::JE], score: None }
+    }
+
+    /// Notes something that applies as well; its message is told where it is the most decisive.
+    pub(super) fn reject(&mut self, verdict: Verdict, message: String) {
+        if self.applied.iter().all(|other| verdict.precedence() < other.precedence()) {
+            self.report.reason = None;
+            self.report.message = message;
+        }
+        self.applied.push(verdict);
+    }
+}
+
+/// A report of a test with no figures.
+pub(super) fn blank(test: &Test, verdict: Verdict) -> TestReport {
+    TestReport {
+        name: test.name.clone(),
+        groups: test.groups.clone(),
+        verdict,
+        reason: None,
+        score: None,
+        cpu_ms: 0.0,
+        wall_ms: 0.0,
+        memory_kib: 0,
+        output_bytes: 0,
+        exit_code: None,
+        signal: None,
+        message: String::new(),
+        judge_message: None,
+    }
+}
+
+/// The figures of a run, as an accepted test's.
+pub(super) fn figures(test: &Test, outcome: &Outcome) -> TestReport {
+    let mut report = blank(test, Verdict::AC);
+    report.cpu_ms = milliseconds(outcome.cpu);
+    report.wall_ms = milliseconds(outcome.wall);
+    report.memory_kib = outcome.memory.as_kib();
+    report.output_bytes = outcome.output_bytes;
+    match outcome.exit {
+        Exit::Code(code) => report.exit_code = Some(code),
+        Exit::Signal(signal) => report.signal = Some(signal),
+        Exit::NotStarted { .. } => {}
+    }
+    report
+}
+
+/// What a checker said, as a result. An output that is right in part is a wrong answer: only scores know parts.
+pub(super) fn take_in(result: &mut TestResult, opinion: Opinion) {
+    result.applied.push(match opinion.grade {
+        Grade::Accepted => Verdict::AC,
+        Grade::Partial | Grade::Wrong => Verdict::WA,
+    });
+    result.score = opinion.score;
+    result.report.message = in_one_line(&opinion.team_message);
+    result.report.judge_message = Some(opinion.judge_message).filter(|message| !message.is_empty());
+}
+
+/// Lines joined, and cut.
+fn in_one_line(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let line = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
