@@ -11,6 +11,7 @@ const INTERACTOR: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 static char program[64], own[64], flood[1 << 16];
 static int plays(const char *part) { return !strcmp(own, part); }
@@ -46,7 +47,7 @@ int main(int count, char **arguments) {
             printf("no\n");
             fflush(stdout);
             /* Whoever reads that may be gone long before this is. */
-            if (plays("dawdles")) for (unsigned turn = 0; turn < 100000000u; turn++) sink++;
+            if (plays("dawdles")) while (clock() < CLOCKS_PER_SEC / 5) sink++;
             return 43;
         }
     }

@@ -1,6 +1,6 @@
 //! Every limit, provoked or read back; and a box that is as new right afterwards.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use gavel::sandbox::{Exit, Limits, Profile, ResourceControl, Shape, Stopped};
 use gavel::units::Bytes;
@@ -59,10 +59,11 @@ fn wall_time_is_limited_for_those_who_wait() {
     each_control(|control| {
         let mut bench = Bench::new(control);
         for variant in ["sleep", "stop"] {
+            let begun = Instant::now();
             let ran = bench.run_within(&[variant], wall(100));
             assert_eq!(ran.outcome.stopped, [Stopped::Wall], "{ran:?}");
-            // The limit counts from when the command was handed over, the figure from birth.
-            assert!(ran.outcome.wall >= Duration::from_millis(50), "{ran:?}");
+            // The limit counts from when the command was handed over, the figure from birth, which may be late.
+            assert!(begun.elapsed() >= Duration::from_millis(100), "{ran:?}");
             assert!(ran.outcome.cpu < Duration::from_millis(50), "{ran:?}");
             bench.assert_as_new();
         }
@@ -204,7 +205,7 @@ fn output_over_the_limit_stops_and_exactly_the_limit_does_not() {
 fn endless_diagnostics_are_cut_and_end_at_a_limit_of_time() {
     each_control(|control| {
         let mut bench = Bench::new(control);
-        let limits = Limits { cpu: Some(Duration::from_millis(200)), ..wall(1000) };
+        let limits = Limits { cpu: Some(Duration::from_millis(200)), ..wall(20_000) };
         let ran = bench.run_within(&["complain-forever"], limits);
         assert!(matches!(ran.outcome.stopped[..], [Stopped::Cpu | Stopped::Wall]), "{:?}", ran.outcome);
         assert_eq!((ran.stderr.len(), ran.outcome.output_bytes), (65_536, 0));
