@@ -3,13 +3,17 @@
 //! What lies in a work directory after a compiler ran was made by whoever wrote the source: nothing there
 //! is opened by path, through a symlink or before everything in the box is dead, and only regular files
 //! with one link and a bounded size are taken out. A FIFO, a device, a link is the submission's own doing.
+//!
+//! So are names: how long they are, how many there are and how deep they lie is bounded here, and a file is made below
+//! the descriptor of its own directory, so that no length of a path of ours decides. A name that the disk of the cache
+//! does not take is [`Unusable`] as well, never a [`Fault`].
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::File;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::dir::Dir;
@@ -29,6 +33,11 @@ pub(super) const OUT: &str = "out";
 const MAX_DEPTH: usize = 32;
 /// Files an artifact may have.
 const MAX_FILES: usize = 10_000;
+/// Bytes that the path of an artifact's file may have, below the artifact's own directory. Kept well below the
+/// kernel's 4,096 bytes (path_resolution(7)), which also hold the path of the cache or of the box's `/program`.
+const MAX_PATH: usize = 1024;
+/// Bytes of all these paths together: the cache's manifest holds each of them.
+const MAX_PATHS: usize = 4 << 20;
 
 /// Why what a compiler left cannot become a program: the submission's doing.
 #[derive(Debug, thiserror::Error)]
@@ -100,26 +109,59 @@ pub(super) fn make_directory(parent: BorrowedFd<'_>, name: &str) -> Result<Owned
     Ok(directory)
 }
 
-/// A directory everyone may list, whatever our umask, unless it is there already.
-fn make_own_directory(path: &Path) -> Result<(), Fault> {
-    let fail = |error: io::Error| Fault::file("make directory", path, error);
-    match std::fs::create_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
-        made => made.map_err(fail)?,
+/// Opens a directory of ours.
+fn open_own(path: &Path) -> Result<OwnedFd, Fault> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    nix::fcntl::open(path, flags, Mode::empty()).map_err(|error| Fault::file("open", path, error))
+}
+
+/// Opens a directory that everyone may list, whatever our umask; makes it unless it is there already.
+fn own_directory(parent: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd, TakeError> {
+    let made = match mkdirat(parent, name, Mode::S_IRWXU) {
+        Err(Errno::EEXIST) => false,
+        made => made.map(|()| true).map_err(|error| not_made("make directory", name, error))?,
+    };
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let directory =
+        openat(parent, name, flags, Mode::empty()).map_err(|error| not_made("open", name, error))?;
+    if made {
+        fchmod(&directory, Mode::from_bits_truncate(0o755))
+            .map_err(|error| Fault::file("make directory", name, error))?;
     }
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).map_err(fail)
+    Ok(directory)
+}
+
+/// Tells a name that this disk does not take from a disk that takes nothing.
+fn not_made(operation: &'static str, name: &Path, error: Errno) -> TakeError {
+    let shown = name.display();
+    match error {
+        Errno::ENAMETOOLONG | Errno::EILSEQ | Errno::EINVAL => {
+            refuse(format!("the name '{shown}' cannot be stored: {}", error.desc()))
+        }
+        // Two names that are one on a disk that folds case.
+        Errno::EEXIST | Errno::ENOTDIR | Errno::EISDIR => {
+            refuse(format!("the name '{shown}' is taken by another file"))
+        }
+        error => TakeError::Fault(Fault::file(operation, name, error)),
+    }
 }
 
 /// Writes the sources themselves as the program.
-pub(super) fn write_sources(destination: &Path, sources: &[Source]) -> Result<(), Fault> {
+///
+/// # Errors
+/// [`Unusable`] when the disk of the cache does not take their names.
+pub(super) fn write_sources(destination: &Path, sources: &[Source]) -> Result<(), TakeError> {
+    let root = open_own(destination)?;
     for source in sources {
-        let path = destination.join(&source.name);
-        for folder in folders(&source.name) {
-            let folder = destination.join(folder);
-            make_own_directory(&folder)?;
+        let path = Path::new(&source.name);
+        let mut directory = root.try_clone().map_err(|error| Fault::file("open", destination, error))?;
+        for folder in path.parent().into_iter().flat_map(Path::components) {
+            directory = own_directory(directory.as_fd(), Path::new(&folder))?;
         }
-        let mut file = create(&path)?;
-        file.write_all(&source.bytes).map_err(|error| Fault::file("write", &path, error))?;
+        let name = Path::new(path.file_name().unwrap_or_default());
+        let mut file = create(directory.as_fd(), name)?;
+        io::copy(&mut source.bytes.as_slice(), &mut file)
+            .map_err(|error| Fault::file("write", path, error))?;
     }
     Ok(())
 }
@@ -135,8 +177,8 @@ pub(super) fn take_file(
     limit: Bytes,
 ) -> Result<(), TakeError> {
     let out = open_beneath(workspace, Path::new(OUT), OFlag::O_DIRECTORY)?;
-    copy_file(out.as_fd(), Path::new(name), &destination.join(name), limit.0)?;
-    Ok(())
+    let mut budget = Budget::new(limit);
+    copy_file(out.as_fd(), Path::new(name), open_own(destination)?.as_fd(), &mut budget)
 }
 
 /// Copies every file below the directory `name` of the workspace, [`OUT`] or [`SRC`], to `destination`.
@@ -150,30 +192,75 @@ pub(super) fn take_directory(
     limit: Bytes,
 ) -> Result<(), TakeError> {
     let out = open_beneath(workspace, Path::new(name), OFlag::O_DIRECTORY)?;
-    let mut budget = Budget { bytes: limit.0, files: MAX_FILES };
-    copy_directory(out, destination, &mut budget, 0)?;
+    let mut budget = Budget::new(limit);
+    copy_directory(out, open_own(destination)?.as_fd(), &mut budget, Level { depth: 0, path: 0 })?;
     if budget.files == MAX_FILES {
         return Err(refuse("the compiler produced no file".to_owned()));
     }
     Ok(())
 }
 
+/// What an artifact may still have.
 struct Budget {
+    limit: Bytes,
     bytes: u64,
     files: usize,
+    paths: usize,
+}
+
+/// Where in an artifact a directory lies.
+#[derive(Clone, Copy)]
+struct Level {
+    /// Directories above it.
+    depth: usize,
+    /// Bytes of its path, with the slash behind it.
+    path: usize,
+}
+
+impl Budget {
+    fn new(limit: Bytes) -> Self {
+        Self { limit, bytes: limit.0, files: MAX_FILES, paths: MAX_PATHS }
+    }
+
+    /// Takes one name, in a directory at that level.
+    fn take_name(&mut self, level: Level, name: &Path) -> Result<(), Unusable> {
+        if level.depth > MAX_DEPTH {
+            return Err(Unusable(format!("the compiler made directories more than {MAX_DEPTH} deep")));
+        }
+        let length = level.path + name.as_os_str().len();
+        if length > MAX_PATH {
+            return Err(Unusable(format!(
+                "the compiler made a file whose path is longer than {MAX_PATH} bytes; use shorter names"
+            )));
+        }
+        self.files = self
+            .files
+            .checked_sub(1)
+            .ok_or_else(|| Unusable(format!("the compiler made more than {MAX_FILES} files")))?;
+        self.paths = self.paths.checked_sub(length).ok_or_else(|| {
+            let most = Bytes(MAX_PATHS as u64);
+            Unusable(format!("the paths of the files that the compiler made are longer than {most}"))
+        })?;
+        Ok(())
+    }
+
+    fn take_bytes(&mut self, size: u64) -> Result<(), Unusable> {
+        self.bytes = self
+            .bytes
+            .checked_sub(size)
+            .ok_or_else(|| Unusable(format!("the compiler wrote more than the {} it may", self.limit)))?;
+        Ok(())
+    }
 }
 
 fn copy_directory(
     directory: OwnedFd,
-    destination: &Path,
+    destination: BorrowedFd<'_>,
     budget: &mut Budget,
-    depth: usize,
+    level: Level,
 ) -> Result<(), TakeError> {
-    if depth > MAX_DEPTH {
-        return Err(refuse(format!("the compiler made directories more than {MAX_DEPTH} deep")));
-    }
-    let read_fault = |error: Errno| Fault::file("read", destination, error);
-    let handle = directory.try_clone().map_err(|error| Fault::file("read", destination, error))?;
+    let read_fault = |error: Errno| Fault::file("read", Path::new(OUT), error);
+    let handle = directory.try_clone().map_err(|error| Fault::file("read", Path::new(OUT), error))?;
     let mut listing = Dir::from_fd(directory).map_err(read_fault)?;
     for entry in listing.iter() {
         let entry = entry.map_err(read_fault)?;
@@ -181,36 +268,39 @@ fn copy_directory(
         if name_bytes == b"." || name_bytes == b".." {
             continue;
         }
-        if budget.files == 0 {
-            return Err(refuse(format!("the compiler made more than {MAX_FILES} files")));
-        }
         let name = Path::new(std::ffi::OsStr::from_bytes(name_bytes));
-        let target = destination.join(name);
+        budget.take_name(level, name)?;
+        // O_NONBLOCK: opening a FIFO must not wait for a writer.
         let opened = open_beneath(handle.as_fd(), name, OFlag::O_NONBLOCK)?;
-        let metadata = File::from(opened.try_clone().map_err(|error| Fault::file("read", name, error))?)
-            .metadata()
-            .map_err(|error| Fault::file("read", name, error))?;
-        if metadata.is_dir() {
-            budget.files -= 1;
-            std::fs::create_dir(&target).map_err(|error| Fault::file("make directory", &target, error))?;
-            copy_directory(opened, &target, budget, depth + 1)?;
+        let metadata = nix::sys::stat::fstat(&opened).map_err(|error| Fault::file("read", name, error))?;
+        if metadata.st_mode & libc::S_IFMT == libc::S_IFDIR {
+            let below = own_directory(destination, name)?;
+            let level = Level { depth: level.depth + 1, path: level.path + name_bytes.len() + 1 };
+            copy_directory(opened, below.as_fd(), budget, level)?;
         } else {
-            budget.files -= 1;
-            budget.bytes -= copy_file(handle.as_fd(), name, &target, budget.bytes)?;
+            copy_opened(File::from(opened), name, destination, budget)?;
         }
     }
     Ok(())
 }
 
-/// Copies one plain file of at most `limit` bytes and returns its size.
+/// Copies one plain file of at most what the budget has left.
 fn copy_file(
     directory: BorrowedFd<'_>,
     name: &Path,
-    destination: &Path,
-    limit: u64,
-) -> Result<u64, TakeError> {
-    // O_NONBLOCK: opening a FIFO must not wait for a writer.
-    let source = File::from(open_beneath(directory, name, OFlag::O_NONBLOCK)?);
+    destination: BorrowedFd<'_>,
+    budget: &mut Budget,
+) -> Result<(), TakeError> {
+    let source = open_beneath(directory, name, OFlag::O_NONBLOCK)?;
+    copy_opened(File::from(source), name, destination, budget)
+}
+
+fn copy_opened(
+    source: File,
+    name: &Path,
+    destination: BorrowedFd<'_>,
+    budget: &mut Budget,
+) -> Result<(), TakeError> {
     let metadata = source.metadata().map_err(|error| Fault::file("read", name, error))?;
     let shown = name.display();
     if !metadata.is_file() {
@@ -219,26 +309,21 @@ fn copy_file(
     if metadata.nlink() != 1 {
         return Err(refuse(format!("the compiler left '{shown}' with {} hard links", metadata.nlink())));
     }
-    if metadata.len() > limit {
-        return Err(refuse(format!("the compiler wrote more than the {} it may", Bytes(limit))));
-    }
-    let mut target = create(destination)?;
+    budget.take_bytes(metadata.len())?;
+    let mut target = create(destination, name)?;
     // The file cannot grow, nothing in the box being alive; the bound costs nothing.
-    let copied = io::copy(&mut source.take(limit), &mut target)
-        .map_err(|error| Fault::file("write", destination, error))?;
-    Ok(copied)
+    io::copy(&mut source.take(metadata.len()), &mut target)
+        .map_err(|error| Fault::file("write", name, error))?;
+    Ok(())
 }
 
 /// A new file everyone may read and execute, whatever our umask.
-fn create(path: &Path) -> Result<File, Fault> {
-    let file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o700)
-        .open(path)
-        .map_err(|error| Fault::file("write", path, error))?;
-    fchmod(&file, Mode::from_bits_truncate(0o755)).map_err(|error| Fault::file("write", path, error))?;
-    Ok(file)
+fn create(directory: BorrowedFd<'_>, name: &Path) -> Result<File, TakeError> {
+    let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let file =
+        openat(directory, name, flags, Mode::S_IRWXU).map_err(|error| not_made("write", name, error))?;
+    fchmod(&file, Mode::from_bits_truncate(0o755)).map_err(|error| Fault::file("write", name, error))?;
+    Ok(File::from(file))
 }
 
 /// Opens for reading without following any link out of `directory`.
@@ -329,6 +414,80 @@ mod tests {
             refusal(take_directory(handle.as_fd(), OUT, target.path(), Bytes::mib(1)))
                 .contains("symbolic link")
         );
+    }
+
+    /// Makes a chain of directories with a file `x` in the last, and returns the bytes of its path.
+    fn chain(out: &Path, names: &[String]) -> usize {
+        let mut directory = open_own(out).unwrap();
+        for name in names {
+            directory = own_directory(directory.as_fd(), Path::new(name)).unwrap();
+        }
+        create(directory.as_fd(), Path::new("x")).unwrap();
+        names.iter().map(|name| name.len() + 1).sum::<usize>() + 1
+    }
+
+    #[test]
+    fn the_length_of_a_path_never_is_a_fault_of_ours() {
+        // One byte below the bound, and one above it; far above it, and beyond what the kernel takes at once.
+        for (names, is_taken) in [
+            (vec!["p".repeat(254), "q".repeat(254), "r".repeat(254), "s".repeat(254)], true),
+            (vec!["p".repeat(255), "q".repeat(255), "r".repeat(255), "s".repeat(255)], false),
+            (vec!["p".repeat(250); 15], false),
+            (vec!["p".repeat(250); 30], false),
+        ] {
+            let (directory, handle) = workspace();
+            let length = chain(&directory.path().join(OUT), &names);
+            let target = tempfile::tempdir().unwrap();
+            let deep = target.path().join("d".repeat(200)).join("e".repeat(200));
+            std::fs::create_dir_all(&deep).unwrap();
+            let result = take_directory(handle.as_fd(), OUT, &deep, Bytes::kib(1));
+            if is_taken {
+                result.unwrap();
+                assert!(deep.join(names.iter().collect::<std::path::PathBuf>()).join("x").is_file());
+            } else {
+                assert!(refusal(result).contains("longer than 1024 bytes"), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn directories_are_taken_out_to_a_bounded_depth_and_number() {
+        let (directory, handle) = workspace();
+        chain(&directory.path().join(OUT), &vec!["d".to_owned(); MAX_DEPTH + 1]);
+        let target = tempfile::tempdir().unwrap();
+        let result = take_directory(handle.as_fd(), OUT, target.path(), Bytes::kib(1));
+        assert!(refusal(result).contains("more than 32 deep"));
+        let mut budget = Budget::new(Bytes(1));
+        let level = Level { depth: 0, path: 0 };
+        for _ in 0..MAX_FILES {
+            budget.take_name(level, Path::new("x")).unwrap();
+        }
+        assert!(budget.take_name(level, Path::new("x")).unwrap_err().to_string().contains("10000 files"));
+        let mut budget = Budget::new(Bytes(1));
+        let name = "x".repeat(MAX_PATH);
+        for _ in 0..MAX_PATHS / MAX_PATH {
+            budget.take_name(level, Path::new(&name)).unwrap();
+        }
+        assert!(budget.take_name(level, Path::new(&name)).unwrap_err().to_string().contains("4MiB"));
+    }
+
+    #[test]
+    fn names_of_any_bytes_come_out() {
+        let (directory, handle) = workspace();
+        let name = std::ffi::OsStr::from_bytes(b"a\xff\nb");
+        std::fs::write(directory.path().join(OUT).join(name), "1").unwrap();
+        let target = tempfile::tempdir().unwrap();
+        take_directory(handle.as_fd(), OUT, target.path(), Bytes::kib(1)).unwrap();
+        assert!(target.path().join(name).is_file());
+    }
+
+    #[test]
+    fn names_that_the_disk_does_not_take_are_refused() {
+        let target = tempfile::tempdir().unwrap();
+        let source = |name: &str| Source { name: name.to_owned(), bytes: Vec::new() };
+        for sources in [vec![source(&"x".repeat(256))], vec![source("a"), source("a")], vec![source("a/b")]] {
+            assert!(refusal(write_sources(target.path(), &sources)).contains("name"));
+        }
     }
 
     #[test]

@@ -236,8 +236,7 @@ fn compile_into(
     let report = match &plan.argv {
         None => {
             make_directory(&directory)?;
-            artifacts::write_sources(&directory, plan.sources)?;
-            CompileReport { ok: true, ..CompileReport::default() }
+            taken(CompileReport::default(), artifacts::write_sources(&directory, plan.sources))?
         }
         Some(argv) => judge.in_box(&compile_shape(plan.language), &[cancel], |sandbox_box| {
             // A first try that lost its box may have left files.
@@ -306,7 +305,7 @@ fn compile_in_box(
         return Err(Fault::Cancelled);
     }
     instruments::compiled(&plan.language.id, outcome.wall);
-    let mut report = CompileReport {
+    let report = CompileReport {
         log: read_log(&mut stdout, &mut stderr, &judge.spill)?,
         reason: rejection(&outcome, plan.language, argv)?,
         cpu_ms: milliseconds(outcome.cpu),
@@ -317,7 +316,12 @@ fn compile_in_box(
     if report.reason.is_some() {
         return Ok(report);
     }
-    match take(plan, sandbox_box, destination) {
+    taken(report, take(plan, sandbox_box, destination))
+}
+
+/// The report of a compilation whose program was taken out, or cannot be.
+fn taken(mut report: CompileReport, outcome: Result<(), TakeError>) -> Result<CompileReport, Fault> {
+    match outcome {
         Ok(()) => report.ok = true,
         Err(TakeError::Fault(fault)) => return Err(fault),
         Err(TakeError::Unusable(error)) => {
@@ -335,7 +339,7 @@ fn take(plan: &Plan<'_>, sandbox_box: &BoxHandle, destination: &Path) -> Result<
         Artifact::Directory => {
             artifacts::take_directory(sandbox_box.workspace(), artifacts::OUT, destination, limit)
         }
-        Artifact::Sources => artifacts::write_sources(destination, plan.sources).map_err(TakeError::Fault),
+        Artifact::Sources => artifacts::write_sources(destination, plan.sources),
     }
 }
 

@@ -93,22 +93,27 @@ fn build(
             artifacts::fill_workspace(sandbox_box.fresh_workspace()?, sources)?;
             run_build(judge, name, sandbox_box, &limits, cancel)?;
             let workspace = sandbox_box.workspace();
-            match artifacts::take_directory(workspace, artifacts::SRC, &directory, limits.output) {
-                Ok(()) => Ok(()),
-                Err(TakeError::Fault(fault)) => Err(fault),
-                Err(TakeError::Unusable(error)) => {
-                    Err(Fault::Checker(format!("{name}: what its build script made is of no use: {error}")))
-                }
-            }
+            let taken = artifacts::take_directory(workspace, artifacts::SRC, &directory, limits.output);
+            taken.map_err(|error| of_the_package(name, error))
         })?;
     } else {
         compile::make_directory(&directory)?;
-        artifacts::write_sources(&directory, sources)?;
+        artifacts::write_sources(&directory, sources).map_err(|error| of_the_package(name, error))?;
     }
     if !directory.join(RUN).is_file() {
         return Err(Fault::Checker(format!("{name}: its build script made no file '{RUN}'")));
     }
     Ok(judge.store.commit(draft)?)
+}
+
+/// Blames the package for files that cannot be kept.
+fn of_the_package(name: &str, error: TakeError) -> Fault {
+    match error {
+        TakeError::Fault(fault) => fault,
+        TakeError::Unusable(error) => {
+            Fault::Checker(format!("{name}: the files it is made of cannot be used: {error}"))
+        }
+    }
 }
 
 fn run_build(

@@ -6,7 +6,7 @@
 //! Only a plain file that nothing else is linked to counts; anything else is as if there were none. This knows of no
 //! verdicts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
@@ -147,6 +147,7 @@ impl<'a> WorkDirectory<'a> {
         if files.is_empty() {
             return Ok(());
         }
+        make_way(&mut files, |content| matches!(content, Content::Bytes(_)))?;
         let workspace = sandbox_box.fresh_workspace()?;
         let mut folders = BTreeMap::new();
         for (name, content) in files {
@@ -195,6 +196,30 @@ fn size_of(path: &Path) -> Result<u64, Fault> {
         .metadata()
         .map_err(|error| Fault::Package(format!("cannot read {}: {error}", path.display())))?;
     Ok(metadata.len())
+}
+
+/// Drops a submission's file that is called as a folder in which files of the test lie: the submission must not be able
+/// to keep the test from being laid out. `gives_way` tells the files that are not the test's.
+///
+/// # Errors
+/// [`Fault::Package`] when two files of the test are in each other's way.
+fn make_way<T>(files: &mut BTreeMap<&str, T>, gives_way: impl Fn(&T) -> bool) -> Result<(), Fault> {
+    let folders: BTreeSet<String> = files
+        .keys()
+        .flat_map(|name| name.match_indices('/').map(|(end, _)| name.get(..end).unwrap_or_default()))
+        .filter(|folder| files.contains_key(folder))
+        .map(str::to_owned)
+        .collect();
+    for folder in folders {
+        if !files.get(folder.as_str()).is_some_and(&gives_way) {
+            return Err(Fault::Package(format!(
+                "it puts a file '{}' and files below a folder of that name beside the program; rename one",
+                folder.escape_debug()
+            )));
+        }
+        files.remove(folder.as_str());
+    }
+    Ok(())
 }
 
 /// A path of plain names below where it is used.
@@ -314,6 +339,16 @@ mod tests {
         std::fs::write(&path, "1").unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o200)).unwrap();
         assert!(missing(&taken(directory.path(), 8)).ends_with("cannot be read"));
+    }
+
+    #[test]
+    fn a_submissions_file_is_not_in_the_way_of_a_tests_folder() {
+        let mut files = BTreeMap::from([("data", 1), ("data/1.txt", 2), ("data/deep/2.txt", 3), ("own", 4)]);
+        make_way(&mut files, |owner| *owner == 1).unwrap();
+        assert_eq!(files.into_keys().collect::<Vec<_>>(), ["data/1.txt", "data/deep/2.txt", "own"]);
+        let mut files = BTreeMap::from([("data", 1), ("data/1.txt", 2)]);
+        let refused = make_way(&mut files, |_| false).unwrap_err();
+        assert!(matches!(refused, Fault::Package(_)), "{refused}");
     }
 
     #[test]
