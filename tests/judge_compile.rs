@@ -97,6 +97,17 @@ fn a_program_that_is_no_plain_file_is_refused() {
 }
 
 #[test]
+fn class_files_whose_paths_fit_only_in_the_box_are_a_compile_error_that_names_the_bound() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/hostile/PackageChain.java");
+    let source = scene.write("Main.java", std::fs::read(source).unwrap());
+    let report = scene.report(&[text(&package), text(&source), "--language", "java17"]);
+    assert_eq!((&report["verdict"], &report["reason"]), (&"CE".into(), &"output".into()), "{report}");
+    assert!(report["compile"]["log"].as_str().unwrap().contains("longer than 1024 bytes"), "{report}");
+}
+
+#[test]
 fn a_compiler_without_end_is_stopped_and_not_remembered() {
     let scene = Scene::new();
     let limits = "compile_limits = { cpu = \"200ms\", wall = \"5s\" }";

@@ -6,6 +6,7 @@ mod common;
 
 use std::process::{Child, Stdio};
 
+use common::boxes::{Hunt, Prey};
 use common::lines::Lines;
 use common::{SUM, Scene, text};
 use nix::sys::signal::{Signal, kill};
@@ -251,4 +252,68 @@ fn a_log_that_nobody_reads_ends_nothing() {
     worker.send(&inline("s", SUM));
     assert_eq!(worker.lines.next("done")["verdict"], "AC");
     assert_eq!(worker.end().0, 0);
+}
+
+#[test]
+fn a_submission_whose_boxes_always_die_gets_its_verdict_and_the_next_are_judged() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &["--slots", "1"]);
+    let gavel = i32::try_from(worker.child.id()).unwrap();
+    let hunt =
+        Hunt { gavels: &[gavel], name: "sleep", prey: Prey::Box, signal: Signal::SIGKILL, most: usize::MAX };
+    worker.send(&inline("pill", "sleep 60\n"));
+    worker.send(&inline("next", SUM));
+    let ((code, events), killed) = hunt.during(|| worker.end());
+    assert_eq!((code, dones(&events)), (0, vec![("next", "AC"), ("pill", "JE")]), "{events:?}");
+    let pill: Vec<_> = events.iter().filter(|event| event["id"] == "pill").collect();
+    assert_eq!(pill.last().unwrap()["reason"], "sandbox");
+    assert_eq!(pill.iter().filter(|event| event["type"] == "error").count(), 1, "{pill:?}");
+    // Two tests, each in two boxes, in two judgings.
+    assert!((2..=8).contains(&killed), "{killed}");
+}
+
+#[test]
+fn a_cache_that_is_removed_while_a_compiler_runs_is_made_again() {
+    let scene = Scene::new();
+    let table = scene.write(
+        "languages.toml",
+        "[[language]]\nid = \"slow\"\nname = \"Slow\"\nsources = { default = \"main.slow\", extensions = [\"slow\"] }\n\
+         compile = [\"sh\", \"-c\", 'sleep 60; cp \"$2\" \"$1\"', \"sh\", \"{exe}\", \"{source}\"]\n\
+         artifact = \"executable\"\nrun = [\"{exe}\"]\nversion = [\"sh\", \"-c\", \"echo slow 1\"]\n\
+         profile = \"native\"\nhello = \"x\"\n",
+    );
+    let mut worker = Worker::start(&scene, &["--slots", "1", "--languages", text(&table)]);
+    let gavel = i32::try_from(worker.child.id()).unwrap();
+    let mut first = inline("first", "#!/bin/bash\nread a b\necho $((a + b))\n");
+    first["language"] = "slow".into();
+    worker.send(&first);
+    let sleeper = || common::boxes::inside(gavel).into_iter().find(|found| found.name == "sleep");
+    let compiler = loop {
+        if let Some(compiler) = sleeper() {
+            break compiler.id;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    };
+    std::fs::remove_dir_all(scene.path("cache")).unwrap();
+    kill(Pid::from_raw(compiler), Signal::SIGTERM).unwrap();
+    let hunt = Hunt {
+        gavels: &[gavel],
+        name: "sleep",
+        prey: Prey::Program,
+        signal: Signal::SIGTERM,
+        most: usize::MAX,
+    };
+    // Also what is too large to be kept in memory, and what is compiled anew.
+    let mut large = inline("large", "#!/bin/bash\nhead -c 3000000 /dev/zero\n");
+    large["language"] = "slow".into();
+    worker.send(&large);
+    let mut second = inline("second", "#!/bin/bash\nread a b; echo $((a + b))\n");
+    second["language"] = "slow".into();
+    worker.send(&second);
+    let ((code, events), _) = hunt.during(|| worker.end());
+    let expected = vec![("first", "AC"), ("large", "WA"), ("second", "AC")];
+    assert_eq!((code, dones(&events)), (0, expected), "{events:?}");
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(scene.path("cache")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 use super::draft::KeyLock;
 use super::evict::Usage;
 use super::manifest::Manifest;
-use super::{CacheError, Digest, Draft, Entry, tree};
+use super::{CacheError, Digest, Draft, Entry, KeyBuilder, tree};
 use crate::instruments;
 use crate::units::Bytes;
 
@@ -257,6 +257,33 @@ impl Store {
             Some(entry) => Ok(Some(Lookup::Hit(entry))),
             None => Ok(Some(Lookup::Miss(Draft::new(&self.places, *key, lock)?))),
         }
+    }
+
+    /// Makes an entry that nobody asked for and removes it again, to see whether the store works. Where its directory is
+    /// gone, it is made again.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn try_out(&self) -> Result<(), CacheError> {
+        self.check_root()?;
+        for directory in [self.places.objects(), self.places.drafts()] {
+            make_directory(&directory)?;
+        }
+        let number = TRASHED.fetch_add(1, Ordering::Relaxed);
+        let key = KeyBuilder::default()
+            .field("kind", "trial")
+            .field("process", std::process::id().to_string())
+            .field("number", number.to_string())
+            .finish();
+        let lock = KeyLock::wait(&self.places, &key)?;
+        let draft = Draft::new(&self.places, key, lock)?;
+        let path = draft.path().join("trial");
+        fs::write(&path, [1; 4096]).map_err(|error| CacheError::at("write", &path, error))?;
+        drop(self.commit(draft)?);
+        if let Ok(manifest) = open_manifest(&self.places.manifest(&key)) {
+            self.remove_damaged(&key, &manifest);
+        }
+        Ok(())
     }
 
     /// Makes the draft an entry: made read-only, renamed into place, its manifest last. Old ones are evicted.

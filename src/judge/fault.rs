@@ -60,6 +60,12 @@ impl Fault {
         Self::File { operation, path: path.to_owned(), source: source.into() }
     }
 
+    /// Whether it looks like a failure of this host: it may also be one that a submission brings about, which the
+    /// host's own trial tells.
+    pub(super) fn is_of_the_host(&self) -> bool {
+        matches!(self, Self::Sandbox(_) | Self::Cache(_) | Self::File { .. } | Self::Panic(_))
+    }
+
     /// The reason beside the JE.
     pub(super) fn reason(&self) -> Reason {
         match self {

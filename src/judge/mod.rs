@@ -16,7 +16,8 @@
 //! one test (`test_result` holds what it came to, `outcome` says what a run's end means; in a `work_directory`, with `check`
 //! where a program decides and `interact` where one talks with it or it runs in several passes; `answers` are only
 //! checked), `pipeline` runs them all (`equal_tests` once), `score` makes verdicts and scores of groups, `progress` tells.
-//! `slots` and `boxes` say how much runs at once and where. `jury` runs the jury's programs outside any judging.
+//! `slots` and `boxes` say how much runs at once and where;
+//! `host_trial` tells a failing host from a submission that fails on it. `jury` runs the jury's programs outside any judging.
 
 mod answers;
 mod artifacts;
@@ -27,6 +28,7 @@ mod equal_tests;
 mod fault;
 mod files;
 mod host_memory;
+mod host_trial;
 mod included;
 mod interact;
 mod jury;
@@ -49,6 +51,7 @@ mod tool;
 mod toolchain;
 mod work_directory;
 
+pub use host_trial::HostFault;
 pub use jury::{Exhibit, Jury, JuryFault, Regenerated, Validation};
 pub use limits::UNSET_TIME_LIMIT;
 pub use made::NotMade;
@@ -58,7 +61,7 @@ pub use settings::{JudgeSettings, StartError};
 pub use toolchain::ToolchainState;
 
 use std::collections::HashSet;
-use std::io::{self, Write as _};
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -94,10 +97,6 @@ const EXECUTABLE: &str = "program";
 const BASE_ENVIRONMENT: &[&str] =
     &["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/w", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8"];
 
-/// Bytes that the disk must take before it counts as working; more than a small program, its tests and the
-/// cache's records of them need.
-const HOST_TRIAL: usize = 4 << 20;
-
 /// Device, inode, size, and seconds and nanoseconds of the last change of a file's content.
 type FileState = (u64, u64, u64, i64, i64);
 
@@ -105,17 +104,6 @@ type FileState = (u64, u64, u64, i64, i64);
 const STDERR_LIMIT: u64 = 64 << 10;
 /// Files remembered as read into the page cache; beyond that all are forgotten, and read once more.
 const PRELOADED_REMEMBERED: usize = 100_000;
-
-/// Why this host cannot judge.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HostFault {
-    /// It may work again later.
-    #[error("{0}")]
-    Passing(String),
-    /// Not in this process.
-    #[error("{0}")]
-    Final(String),
-}
 
 /// A judge: boxes, a cache and a language table, ready for any number of judgings at once.
 #[derive(Debug)]
@@ -277,23 +265,6 @@ impl Judge {
         events.send(EventKind::Cancelled);
         events.send(EventKind::Done(Box::new(report.clone())));
         report
-    }
-
-    /// Whether this host can judge: its disk takes files where judgings write them, and a box opens.
-    ///
-    /// # Errors
-    /// What it fails at, one line, and whether it can be well again in this process.
-    pub fn try_host(&self) -> Result<(), HostFault> {
-        let content = vec![1; HOST_TRIAL];
-        let file = tempfile::NamedTempFile::new_in(&self.spill).and_then(|mut file| {
-            file.write_all(&content)?;
-            file.as_file().sync_data()
-        });
-        file.map_err(|error| HostFault::Passing(Fault::file("write to", &self.spill, error).to_string()))?;
-        self.sandbox.open_box(&Shape::default(), None).map(drop).map_err(|error| match error {
-            SandboxError::KeeperGone => HostFault::Final(error.to_string()),
-            error => HostFault::Passing(error.to_string()),
-        })
     }
 
     /// The name this worker goes by in events and reports.

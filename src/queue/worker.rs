@@ -5,6 +5,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::backlog::{Backlog, Job, Tag};
@@ -120,20 +121,12 @@ impl Worker<'_> {
         instruments::judging_began(job.delivery.submission.priority, queued);
         let begun = Instant::now();
         let judging = self.backlog.pulse().judging();
-        let events = |event: Event| {
-            self.backlog.pulse().beat();
-            // The final word goes its own way, as a verdict.
-            if !matches!(event.kind, EventKind::Done(_)) {
-                outlet.progress(&event);
-            }
-        };
-        let mut is_network = false;
-        let mut report = self.report(job, &events, &mut is_network);
+        let (mut report, failure) = self.attempt(job, outlet);
         drop(judging);
         let judged = Instant::now();
         report.phases_ms.queue = milliseconds(queued);
-        if is_ours(job, &report) {
-            if is_network && outlet.may_try_elsewhere(job) {
+        if let Some(failure) = failure {
+            if failure == Failure::Network && outlet.may_try_elsewhere(job) {
                 // A server that does not answer is no reason to take in nothing else: whoever may send names it.
                 let problem = report.error.as_deref().unwrap_or_default();
                 tracing::warn!(id = %job.key().id, "given back: {problem}");
@@ -141,7 +134,7 @@ impl Worker<'_> {
                 outlet.settle(&report, self.backlog.return_job(&job.key()), Settlement::Return);
                 return;
             }
-            if !is_network && outlet.may_try_elsewhere(job) {
+            if failure == Failure::Host && outlet.may_try_elsewhere(job) {
                 let problem = report.error.as_deref().unwrap_or("an unknown failure of this host");
                 tracing::error!(id = %job.key().id, "given back, because this host failed: {problem}");
                 outlet.is_unwell(problem);
@@ -173,6 +166,69 @@ impl Worker<'_> {
         outlet.settle(&report, tags, settlement);
     }
 
+    /// Judges; once more where that failed as a failing host does and the host passes its own trial. What then fails
+    /// again on a host that can judge is this submission's own: its report is its verdict, and nobody else waits for it.
+    fn attempt(self, job: &Job, outlet: &dyn Outlet) -> (Report, Option<Failure>) {
+        // Of a failed attempt that is not the last, nobody is told as of an error.
+        let error = Mutex::new(None);
+        let events = |event: Event| {
+            self.backlog.pulse().beat();
+            match event.kind {
+                // The final word goes its own way, as a verdict.
+                EventKind::Done(_) => {}
+                EventKind::Error { .. } => {
+                    *error.lock().unwrap_or_else(PoisonError::into_inner) = Some(event)
+                }
+                _ => outlet.progress(&event),
+            }
+        };
+        let mut is_network = false;
+        let mut report = self.report(job, &events, &mut is_network);
+        let mut failure = self.failure(job, &report, is_network, |judge| judge.try_host());
+        if failure == Some(Failure::Submission) && !job.cancel.is_cancelled() {
+            let problem = report.error.as_deref().unwrap_or_default();
+            tracing::warn!(id = %job.key().id, "judged again, because the host passes its own trial after: {problem}");
+            self.backlog.pulse().beat();
+            report = self.report(job, &events, &mut is_network);
+            let language = &job.delivery.submission.language;
+            failure = self.failure(job, &report, is_network, |judge| judge.try_host_with(language));
+        }
+        if failure == Some(Failure::Submission) {
+            let problem = report.error.as_deref().unwrap_or_default();
+            tracing::warn!(id = %job.key().id, "the failure is this submission's own, and its verdict is JE: {problem}");
+            failure = None;
+        }
+        if let Some(event) = error.into_inner().unwrap_or_else(PoisonError::into_inner)
+            && report.verdict == Verdict::JE
+        {
+            outlet.progress(&event);
+        }
+        (report, failure)
+    }
+
+    /// What failed, where it was neither the contestant, the package, the language table nor the message.
+    fn failure(
+        self,
+        job: &Job,
+        report: &Report,
+        is_network: bool,
+        trial: impl FnOnce(&Judge) -> Result<(), HostFault>,
+    ) -> Option<Failure> {
+        if !is_ours(job, report) {
+            return None;
+        }
+        if is_network {
+            return Some(Failure::Network);
+        }
+        Some(match trial(self.judge) {
+            Ok(()) => Failure::Submission,
+            Err(problem) => {
+                tracing::error!("this host fails its own trial: {problem}");
+                Failure::Host
+            }
+        })
+    }
+
     /// Waits until the host can judge again, or nothing more is to be judged; whether it can.
     fn wait_for_the_host(self, mut pause: Duration) -> bool {
         while !self.backlog.wait_for_close(pause) {
@@ -196,6 +252,7 @@ impl Worker<'_> {
     /// Judges, or says why not; `is_network` is set where a server did not answer.
     fn report(self, job: &Job, events: &EventSink<'_>, is_network: &mut bool) -> Report {
         let submission = &*job.delivery.submission;
+        *is_network = false;
         if job.cancel.is_cancelled() {
             return self.judge.cancelled(submission, events);
         }
@@ -227,6 +284,17 @@ impl Worker<'_> {
             Err(_) => refuse(Reason::Sandbox, "loading the package failed"),
         }
     }
+}
+
+/// Why a judging failed that should have come to a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Failure {
+    /// A server did not answer.
+    Network,
+    /// This host cannot judge: it fails its own trial as well.
+    Host,
+    /// This host can judge, and not this submission.
+    Submission,
 }
 
 /// Ends the worker with a judging thread that panics: what that one had is answered by nobody here, and goes to

@@ -6,6 +6,9 @@ use std::net::TcpListener;
 
 use serde_json::json;
 
+use nix::sys::signal::Signal;
+
+use super::common::boxes::{Hunt, Prey};
 use super::common::{SUM, text};
 use super::http::{address_in, get};
 use super::site::{Site, submission};
@@ -120,5 +123,64 @@ fn a_server_that_is_away_is_tried_again_and_holds_up_nothing_else() {
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.stderr.contains("given back: "), "{said:?}");
     assert!(!said.stderr.contains("this host failed"), "{said:?}");
+    site.check(answers, 0);
+}
+
+/// Eight submissions of three makes that no worker can judge or that look as if, and a hundred that anyone can.
+#[test]
+fn poison_pills_get_a_verdict_each_and_stop_no_worker() {
+    let site = Site::ready();
+    let mut workers = [site.worker(&[]), site.worker(&[])];
+    for worker in &mut workers {
+        worker.wait_for("connected to the broker role=\"consuming\"");
+    }
+    let chain = include_str!("../../testdata/hostile/PackageChain.java");
+    let mut expected = std::collections::BTreeMap::new();
+    for number in 0..8 {
+        let id = format!("pill-{number}");
+        let mut pill = submission(&id, "sleep 600\n");
+        expected.insert(
+            id,
+            match number % 3 {
+                // Whenever it runs, its box dies.
+                0 => "verdict.JE",
+                1 => {
+                    pill["language"] = "java17".into();
+                    pill["files"] = json!([{"name": "Main.java", "text": chain}]);
+                    "verdict.CE"
+                }
+                _ => {
+                    pill["files"][0]["text"] = "kill -9 $$\n".into();
+                    "verdict.RTE"
+                }
+            },
+        );
+        site.submit(&pill);
+    }
+    for number in 0..100 {
+        let id = format!("innocent-{number}");
+        site.submit(&submission(&id, SUM));
+        expected.insert(id, "verdict.AC");
+    }
+    let gavels = workers.each_ref().map(|worker| worker.id());
+    let hunt =
+        Hunt { gavels: &gavels, name: "sleep", prey: Prey::Box, signal: Signal::SIGKILL, most: usize::MAX };
+    let ids: Vec<&str> = expected.keys().map(String::as_str).collect();
+    let (answers, _) = hunt.during(|| site.answers(&ids));
+    for (id, verdict) in &expected {
+        let keys: Vec<_> = answers[id].iter().map(|answer| answer.key.as_str()).collect();
+        assert_eq!(keys, [*verdict], "{id}");
+    }
+    let pill = &answers["pill-0"][0].body;
+    assert_eq!(pill["reason"], "sandbox", "{pill}");
+    assert!(pill["error"].as_str().unwrap().contains("was lost"), "{pill}");
+    site.wait_for_quiet("gavel.judge.normal");
+    for worker in workers {
+        let said = worker.stop();
+        assert_eq!(said.code, 0, "{said:?}");
+        // Intake never stopped, and nothing was left to another worker.
+        assert!(!said.stderr.contains("given back"), "{said:?}");
+        assert!(!said.stderr.contains("fails its own trial"), "{said:?}");
+    }
     site.check(answers, 0);
 }

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // Every test file uses a part of it.
 #![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
+pub(crate) mod boxes;
 pub(crate) mod guardian;
 pub(crate) mod lines;
 pub(crate) mod mapper;
