@@ -32,7 +32,9 @@ fn spawn(criterion: &mut Criterion) {
     group.bench_function("bare", |bencher| {
         bencher.iter(|| std::process::Command::new(&program).status().expect("it runs"));
     });
-    let settings = Settings { executable: Some(env!("CARGO_BIN_EXE_gavel").into()), resource_control: None };
+    let mut settings =
+        Settings { executable: Some(env!("CARGO_BIN_EXE_gavel").into()), ..Settings::default() };
+    settings.directories.stores.push(directory.path().to_owned());
     let sandbox = Sandbox::start(&settings).expect("the host runs boxes");
     let mut handle = sandbox.open_box(&Shape::default(), Some(0)).expect("a box");
     handle.attach(PROGRAM, directory.path()).expect("the program is shown");

@@ -29,6 +29,7 @@ fn judge(scene: &Scene) -> Judge {
     }
     let mut settings = JudgeSettings::new(table, scene.path("cache"));
     settings.sandbox.executable = Some(PathBuf::from(env!("CARGO_BIN_EXE_gavel")));
+    settings.packages.push(scene.path("."));
     settings.slots = Some(2);
     Judge::start(settings).unwrap()
 }

@@ -44,7 +44,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     }
 
     let interrupts = Interrupts::watch()?;
-    let judge = start::judge_writing(global, arguments.transcript.clone())?;
+    let judge = start::judge_writing(global, vec![package.directory.clone()], arguments.transcript.clone())?;
     judge.check(&submission, &package).map_err(CommandError::usage)?;
 
     let progress = Progress::new(package.tests.len(), "judging");

@@ -55,8 +55,8 @@ struct Listing {
 /// When the table cannot be read or the host cannot run boxes.
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let interrupts = Interrupts::watch()?;
-    let judge = start::judge(global)?;
     let folder = tempfile::tempdir().map_err(CommandError::judging)?;
+    let judge = start::judge(global, vec![folder.path().to_owned()])?;
     let package = sum_package(folder.path()).map_err(CommandError::judging)?;
     let check = arguments.check.then_some(&package);
     let rows = examine_all(&judge, check, interrupts.token());

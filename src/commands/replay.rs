@@ -45,7 +45,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let workspace = Workspace::open_with_fetch(&arguments.package_root, &cache, arguments.fetch.settings())
         .map_err(CommandError::usage)?;
     let interrupts = Interrupts::watch()?;
-    let judge = start::judge_for(global, arguments.raise_limits)?;
+    let judge = start::judge_for(global, arguments.package_root.clone(), arguments.raise_limits)?;
     let backlog = Backlog::default();
     let count = arguments.count.unwrap_or(recorded.len() as u64);
     let progress = Progress::new(usize::try_from(count).unwrap_or(usize::MAX), "replaying");

@@ -40,7 +40,10 @@ struct Measured {
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let shape = shape(arguments)?;
     let interrupts = Interrupts::watch()?;
-    let sandbox = Sandbox::start(&start::sandbox_settings(global)).map_err(CommandError::judging)?;
+    let mut settings = start::sandbox_settings(global);
+    settings.directories.mounts.clone_from(&shape.mounts);
+    settings.directories.rootfs.clone_from(&shape.rootfs);
+    let sandbox = Sandbox::start(&settings).map_err(CommandError::judging)?;
     let mut sandbox_box = sandbox.open_box(&shape, None).map_err(refused)?;
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let env: Vec<String> = ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/w", "TMPDIR=/tmp", "LANG=C.UTF-8"]

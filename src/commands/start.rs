@@ -24,23 +24,29 @@ pub(crate) fn languages(global: &Global) -> Result<Table, CommandError> {
 
 /// Settings of the sandbox.
 pub(crate) fn sandbox_settings(global: &Global) -> sandbox::Settings {
-    sandbox::Settings { executable: None, resource_control: global.cgroups.demanded() }
+    sandbox::Settings { resource_control: global.cgroups.demanded(), ..sandbox::Settings::default() }
 }
 
-/// Starts a judge. On the command line whoever runs it may raise limits.
+/// Starts a judge of these packages, or those below these directories, and those in the cache. On the command line whoever
+/// runs it may raise limits.
 ///
 /// # Errors
 /// When the table is broken (usage), or the host cannot run boxes or keep a cache.
-pub(crate) fn judge(global: &Global) -> Result<Judge, CommandError> {
-    judge_for(global, true)
+pub(crate) fn judge(global: &Global, packages: Vec<PathBuf>) -> Result<Judge, CommandError> {
+    judge_for(global, packages, true)
 }
 
 /// As [`judge`], writing what interactors and programs say to each other into that directory.
 ///
 /// # Errors
 /// As [`judge`].
-pub(crate) fn judge_writing(global: &Global, transcripts: Option<PathBuf>) -> Result<Judge, CommandError> {
+pub(crate) fn judge_writing(
+    global: &Global,
+    packages: Vec<PathBuf>,
+    transcripts: Option<PathBuf>,
+) -> Result<Judge, CommandError> {
     let mut settings = judge_settings(global)?;
+    settings.packages = packages;
     settings.may_raise_limits = true;
     settings.transcripts = transcripts;
     judge_with(global, settings)
@@ -50,8 +56,13 @@ pub(crate) fn judge_writing(global: &Global, transcripts: Option<PathBuf>) -> Re
 ///
 /// # Errors
 /// As [`judge`].
-pub(crate) fn judge_for(global: &Global, may_raise_limits: bool) -> Result<Judge, CommandError> {
+pub(crate) fn judge_for(
+    global: &Global,
+    packages: Vec<PathBuf>,
+    may_raise_limits: bool,
+) -> Result<Judge, CommandError> {
     let mut settings = judge_settings(global)?;
+    settings.packages = packages;
     settings.may_raise_limits = may_raise_limits;
     judge_with(global, settings)
 }
@@ -70,6 +81,7 @@ pub(crate) fn judge_of_worker(global: &Global, worker: &Settings) -> Result<Judg
 /// When the language table is broken, or there is no place for the cache.
 pub(crate) fn settings_of_worker(global: &Global, worker: &Settings) -> Result<JudgeSettings, CommandError> {
     let mut settings = judge_settings(global)?;
+    settings.packages.clone_from(&worker.package_roots);
     settings.may_raise_limits = worker.raise_limits;
     settings.cache_capacity = worker.cache_size;
     if let Some(name) = &worker.name {

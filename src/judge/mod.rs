@@ -136,7 +136,7 @@ impl Judge {
         std::fs::create_dir_all(&spill)
             .map_err(|source| StartError::Directory { path: spill.clone(), source })?;
         interact::sweep(&spill);
-        let sandbox = Sandbox::start(&settings.sandbox)?;
+        let sandbox = Sandbox::start(&settings.sandbox())?;
         let control = sandbox.resource_control();
         let host = provenance::Host::read(settings.worker, control);
         Ok(Self {

@@ -19,8 +19,12 @@ pub struct JudgeSettings {
     pub cache_capacity: Bytes,
     /// Programs run at once; one per core of the process's affinity mask when `None`.
     pub slots: Option<usize>,
-    /// How boxes are made.
+    /// How boxes are made. The cache, the packages below and the language table's mounts are added to the directories
+    /// they may show.
     pub sandbox: sandbox::Settings,
+    /// Directories of packages that are judged on, besides those in the cache: the packages themselves or directories above
+    /// them. No other package can be judged on.
+    pub packages: Vec<PathBuf>,
     /// Name of this worker in events and reports.
     pub worker: String,
     /// Where what programs and interactors say to each other is written down, a file a test; `None` is nowhere.
@@ -38,11 +42,40 @@ impl JudgeSettings {
             cache_capacity: Bytes::gib(4),
             slots: None,
             sandbox: sandbox::Settings::default(),
+            packages: Vec::new(),
             worker: host_name(),
             transcripts: None,
             may_raise_limits: false,
         }
     }
+
+    /// The settings of the sandbox with every directory that judging shows.
+    pub(super) fn sandbox(&self) -> sandbox::Settings {
+        let mut sandbox = self.sandbox.clone();
+        let directories = &mut sandbox.directories;
+        directories.packages.extend(outermost(&self.packages));
+        directories.stores.push(self.cache.clone());
+        directories
+            .mounts
+            .extend(self.languages.languages.iter().flat_map(|language| language.mounts.clone()));
+        directories.mounts.sort_unstable();
+        directories.mounts.dedup();
+        sandbox
+    }
+}
+
+/// The directories without those below another one, so that thousands of packages in a directory cost one descriptor.
+fn outermost(paths: &[PathBuf]) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        paths.iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect();
+    paths.sort_unstable();
+    let mut kept: Vec<PathBuf> = Vec::with_capacity(paths.len());
+    for path in paths {
+        if !kept.last().is_some_and(|outer| path.starts_with(outer)) {
+            kept.push(path);
+        }
+    }
+    kept
 }
 
 /// The host's own name; `unknown` where it is not UTF-8.

@@ -8,6 +8,7 @@ use nix::sys::stat::{fstat, stat};
 use nix::sys::statvfs::fstatvfs;
 
 use super::cgroup::{Files, Meter, Role};
+use super::directories::Source;
 use super::keeper_client::KeeperClient;
 use super::keeper_message::{Answer, Request};
 use super::resource_limits::HardLimits;
@@ -162,7 +163,7 @@ impl BoxHandle {
         &self.shape
     }
 
-    /// Shows the host directory `source` read-only at `point` ([`super::PROGRAM`], [`super::PREPARED`],
+    /// Shows the host directory `source`, below a listed one, read-only at `point` ([`super::PROGRAM`], [`super::PREPARED`],
     /// [`super::PACKAGE`] or [`super::CHANNELS`]),
     /// replacing what was shown there; does nothing when it is shown already.
     ///
@@ -174,7 +175,7 @@ impl BoxHandle {
             return Ok(());
         }
         self.shown.retain(|(own, _)| *own != point);
-        let source = Some(source.to_owned());
+        let source = Some(Source::of(source)?);
         self.keeper.ask(&Request::Attach { number: self.number, point: point.to_owned(), source })?;
         self.shown.push((point, identity));
         Ok(())

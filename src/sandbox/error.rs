@@ -26,6 +26,14 @@ pub enum SandboxError {
         /// Its answer.
         detail: String,
     },
+    /// The keeper refused a request that it does not serve, whoever sends it.
+    #[error("the box keeper refused to {operation}: {detail}")]
+    Refused {
+        /// What was asked.
+        operation: &'static str,
+        /// The rule that refuses it.
+        detail: String,
+    },
     /// The keeper is gone; no box can be made or cleaned any more.
     #[error("the box keeper has died; no more work can be done (restart gavel)")]
     KeeperGone,

@@ -26,6 +26,7 @@ use nix::unistd::{Pid, sethostname, setresgid, setresuid};
 use serde::{Deserialize, Serialize};
 
 use super::child::{self, ChildStack, Parts, Plan, ProgramId};
+use super::rootfs::Shown;
 use super::run_message::{End, KILL, RUN, RunRequest, RunResult};
 use super::syscalls::Reaped;
 use super::wire::{self, Inbox};
@@ -57,9 +58,16 @@ pub(super) enum Progress {
     Failed(String),
 }
 
-/// The life of box init; returns when the worker is gone. `keeper` is for the birth, `worker` for the runs.
-pub(super) fn live(shape: &Shape, core: Option<usize>, identity: Identity, keeper: OwnedFd, worker: OwnedFd) {
-    match become_init(shape, core, identity, &keeper) {
+/// The life of box init; returns when the worker is gone. `shown` is what the keeper opened for the shape; `keeper` is for the birth, `worker` for the runs.
+pub(super) fn live(
+    shape: &Shape,
+    shown: Vec<Shown>,
+    core: Option<usize>,
+    identity: Identity,
+    keeper: OwnedFd,
+    worker: OwnedFd,
+) {
+    match become_init(shape, shown, core, identity, &keeper) {
         Ok(workspace) => {
             let told = wire::send_json(keeper.as_fd(), &Progress::Ready, &[workspace.as_fd()]);
             drop((workspace, keeper));
@@ -91,6 +99,7 @@ fn wait(keeper: &OwnedFd) -> Result<(), SandboxError> {
 
 fn become_init(
     shape: &Shape,
+    shown: Vec<Shown>,
     core: Option<usize>,
     identity: Identity,
     keeper: &OwnedFd,
@@ -113,7 +122,7 @@ fn become_init(
     sethostname(&shape.hostname).map_err(failed("set", "the host name"))?;
     unprotect();
     let proc = File::open("/proc").map_err(|error| SandboxError::at("open", "/proc", error))?;
-    rootfs::enter(shape, identity.workspace_owner)?;
+    rootfs::enter(shape, shown, identity.workspace_owner)?;
     unshare(CloneFlags::CLONE_NEWUSER).map_err(failed("make", "a user namespace"))?;
     report(keeper, &Progress::WantsIds)?;
     if identity.privileged {

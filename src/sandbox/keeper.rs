@@ -7,6 +7,10 @@
 //! Ctrl-C, a service manager's SIGTERM) do not end it. Should the keeper itself be killed, each init dies with
 //! it (PR_SET_PDEATHSIG), and the next keeper removes the empty groups.
 //!
+//! It does not trust the worker, which reads messages from the network: the directories it may show are listed before
+//! it starts and opened then ([`super::directories`]), every field of a request is checked here as well
+//! ([`super::keeper_bounds`]), and what it refuses is counted and named on standard error.
+//!
 //! Not root: it makes a user namespace of its own, in which it is, and goes on the same way; boxes then have
 //! one id only.
 
@@ -18,17 +22,20 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use nix::fcntl::{OFlag, open};
-use nix::sched::{CloneFlags, setns, unshare};
+use nix::sched::{CloneFlags, CpuSet, setns, unshare};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, Uid};
 
 use super::cgroup::{BoxGroup, Files, Hierarchies, Role};
+use super::directories::{Directories, Listed, Source, Use};
 use super::init::{self, Identity, Progress};
 use super::keeper_message::{Answer, Request};
+use super::rootfs::Shown;
 use super::syscalls::{Cloned, Reaped};
 use super::wire::{self, Inbox};
-use super::{ResourceControl, SandboxError, Shape, rootfs, syscalls};
+use super::{ResourceControl, SandboxError, Shape, keeper_bounds, rootfs, syscalls};
 
 /// First of the host ids boxes use: above those that systemd gives to containers (524,288 to 1,879,048,191,
 /// see systemd's "UIDs-GIDs"), so that nobody on the host has them.
@@ -40,6 +47,9 @@ const IDS_PER_KEEPER: u32 = 64;
 /// Ids inside a box.
 const INSIDE_INIT: u32 = 0;
 const INSIDE_PROGRAM: u32 = 1000;
+
+/// Refusals that are each named on standard error; of those after them every power of two is.
+const REFUSALS_NAMED: u64 = 20;
 
 /// A box as the keeper sees it.
 struct Kept {
@@ -56,6 +66,10 @@ struct Keeper {
     boxes: BTreeMap<u64, Kept>,
     hierarchies: Hierarchies,
     privileged: bool,
+    /// The directories that may be shown.
+    listed: Listed,
+    /// The cores boxes may be put on.
+    cores: CpuSet,
     /// Our own mount namespace, to come back to.
     home: OwnedFd,
     opened: u64,
@@ -88,23 +102,37 @@ fn serve() -> Result<(), SandboxError> {
     nix::unistd::dup2_stdin(&null).map_err(|errno| SandboxError::on("close", "standard input", errno))?;
     let mut inbox = Inbox::new();
     let mut keeper: Option<Keeper> = None;
+    let mut directories = Directories::default();
+    let mut refusals = 0;
     loop {
-        let request = wire::receive_json::<Request>(&mut inbox, worker.as_fd());
-        let Some((request, _)) = request.map_err(|error| SandboxError::on("hear", "the worker", error))?
-        else {
-            return Ok(());
+        let answer = match hear(&mut inbox, &worker)? {
+            None => return Ok(()),
+            Some(Err(refused)) => Err(refused),
+            Some(Ok(request)) => match (&mut keeper, request) {
+                (None, Request::List(part)) => directories
+                    .extend(part)
+                    .map(|()| (Answer::Done { roles: Vec::new() }, Vec::new()))
+                    .map_err(|detail| SandboxError::Refused { operation: "list directories", detail }),
+                (None, Request::Start { demanded }) => match Keeper::start(demanded, &directories) {
+                    Ok(started) => {
+                        let control = started.hierarchies.control;
+                        keeper = Some(started);
+                        Ok((Answer::Started { control }, Vec::new()))
+                    }
+                    // A second attempt could come with another list.
+                    Err(error) => {
+                        let _ = wire::send_json(worker.as_fd(), &refusal(error, &mut refusals), &[]);
+                        return Ok(());
+                    }
+                },
+                (Some(keeper), request) => keeper.answer(request),
+                (None, request) => Err(SandboxError::Refused {
+                    operation: request.operation(),
+                    detail: "it was not started".to_owned(),
+                }),
+            },
         };
-        let operation = request.operation();
-        let answer = match (&mut keeper, request) {
-            (None, Request::Start { demanded }) => Keeper::start(demanded).map(|started| {
-                let control = started.hierarchies.control;
-                keeper = Some(started);
-                (Answer::Started { control }, Vec::new())
-            }),
-            (Some(keeper), request) => keeper.answer(request),
-            (None, _) => Err(SandboxError::Keeper { operation, detail: "it was not started".to_owned() }),
-        };
-        let (answer, files) = answer.unwrap_or_else(|error| (refusal(error), Vec::new()));
+        let (answer, files) = answer.unwrap_or_else(|error| (refusal(error, &mut refusals), Vec::new()));
         let descriptors: Vec<_> = files.iter().map(AsFd::as_fd).collect();
         match wire::send_json(worker.as_fd(), &answer, &descriptors) {
             Ok(()) => {}
@@ -114,11 +142,36 @@ fn serve() -> Result<(), SandboxError> {
     }
 }
 
-fn refusal(error: SandboxError) -> Answer {
+/// Waits for a request; `None` when the worker is gone. What is not a request is refused, and the next one is heard.
+fn hear(inbox: &mut Inbox, worker: &OwnedFd) -> Result<Option<Result<Request, SandboxError>>, SandboxError> {
+    const OPERATION: &str = "read a message";
+    let refused = |detail: String| Ok(Some(Err(SandboxError::Refused { operation: OPERATION, detail })));
+    match wire::receive_json::<Request>(inbox, worker.as_fd()) {
+        Ok(None) => Ok(None),
+        Ok(Some((_, descriptors))) if !descriptors.is_empty() => {
+            refused(format!("{} descriptors came with it; requests carry none", descriptors.len()))
+        }
+        Ok(Some((request, _))) => Ok(Some(Ok(request))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+            refused(error.to_string().chars().take(300).flat_map(char::escape_debug).collect())
+        }
+        Err(error) => Err(SandboxError::on("hear", "the worker", error)),
+    }
+}
+
+/// The answer to a request that failed. A refusal is counted, and named on standard error unless there were many.
+fn refusal(error: SandboxError, refusals: &mut u64) -> Answer {
     match error {
         SandboxError::Host { missing, remedy } => Answer::Lacking { missing, remedy },
         // The worker says again who could not do what.
         SandboxError::Keeper { detail, .. } => Answer::Failed { detail },
+        SandboxError::Refused { operation, detail } => {
+            *refusals += 1;
+            if *refusals <= REFUSALS_NAMED || refusals.is_power_of_two() {
+                eprintln!("gavel keeper: refused to {operation} (refusal {refusals}): {detail}");
+            }
+            Answer::Refused { detail, count: *refusals }
+        }
         other => Answer::Failed { detail: other.to_string() },
     }
 }
@@ -129,16 +182,23 @@ fn split(files: Files) -> (Vec<Role>, Vec<OwnedFd>) {
 }
 
 impl Keeper {
-    fn start(demanded: Option<ResourceControl>) -> Result<Self, SandboxError> {
+    fn start(demanded: Option<ResourceControl>, directories: &Directories) -> Result<Self, SandboxError> {
         let privileged = has_privileges();
         if !privileged {
             become_root_of_namespace()?;
         }
+        // A descriptor for each listed directory, and several for each box.
+        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)
+            .map_err(|errno| SandboxError::on("read", "the limit of open files", errno))?;
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+        // In the mount namespace that boxes are made from: mounts can be cloned from their own namespace only.
+        let listed = Listed::open(directories)?;
+        let cores = keeper_bounds::cores()?;
         let hierarchies = Hierarchies::claim(demanded)?;
         let home = File::open("/proc/self/ns/mnt")
             .map_err(|error| SandboxError::at("open", "/proc/self/ns/mnt", error))?
             .into();
-        Ok(Self { hierarchies, privileged, home, boxes: BTreeMap::new(), opened: 0 })
+        Ok(Self { hierarchies, privileged, listed, cores, home, boxes: BTreeMap::new(), opened: 0 })
     }
 
     fn answer(&mut self, request: Request) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
@@ -147,27 +207,29 @@ impl Keeper {
             Ok((Answer::Done { roles }, descriptors))
         };
         match request {
-            Request::Start { .. } => {
-                Err(SandboxError::Keeper { operation: "start", detail: "it was started already".to_owned() })
-            }
+            Request::List(_) | Request::Start { .. } => Err(SandboxError::Refused {
+                operation: request.operation(),
+                detail: "it was started already, and its directories are fixed".to_owned(),
+            }),
             Request::Open { shape, core } => {
                 let (number, init, files) = self.open(shape, core)?;
                 let (roles, descriptors) = split(files);
                 Ok((Answer::Opened { number, init, roles }, descriptors))
             }
             Request::Attach { number, point, source } => {
-                let source = source.as_deref().map(rootfs::shown).transpose()?;
+                let point = keeper_bounds::attach_point(&point)?;
+                let source = source.map(|source| self.shown(&source, Use::Attach(point))).transpose()?;
                 self.inside(number, |_| {
                     // What was shown there before goes; nothing does the first time (EINVAL: not a mount).
-                    match nix::mount::umount2(point.as_str(), nix::mount::MntFlags::MNT_DETACH) {
+                    match nix::mount::umount2(point, nix::mount::MntFlags::MNT_DETACH) {
                         Ok(()) | Err(nix::errno::Errno::EINVAL) => {}
-                        Err(errno) => return Err(SandboxError::on("stop showing", point.clone(), errno)),
+                        Err(errno) => return Err(SandboxError::on("stop showing", point, errno)),
                     }
-                    source.map_or(Ok(()), |source| rootfs::attach(&source, Path::new(&point)))
+                    source.map_or(Ok(()), |source| rootfs::attach(&source, Path::new(point)))
                 })?;
                 done(Files::new())
             }
-            Request::View { source } => done(vec![(Role::View, rootfs::shown(&source)?)]),
+            Request::View { source } => done(vec![(Role::View, self.shown(&source, Use::View)?)]),
             Request::Renew { number } => {
                 let workspace = self.inside(number, renew)?;
                 done(vec![(Role::Workspace, workspace)])
@@ -182,6 +244,11 @@ impl Keeper {
                 done(Files::new())
             }
         }
+    }
+
+    /// A detached, read-only mount of a directory that may be shown so.
+    fn shown(&self, source: &Source, shown_as: Use) -> Result<OwnedFd, SandboxError> {
+        rootfs::shown(&self.listed.find(source, shown_as)?, &source.path)
     }
 
     /// Does something in the mount namespace of a box, coming back whatever happens.
@@ -203,6 +270,8 @@ impl Keeper {
     }
 
     fn open(&mut self, shape: Shape, core: Option<usize>) -> Result<(u64, i32, Files), SandboxError> {
+        keeper_bounds::check_box(&shape, core, &self.cores, self.boxes.len())?;
+        let shown = rootfs::of_shape(&shape, &self.listed)?;
         self.opened += 1;
         let number = self.opened;
         let (identity, maps) = self.identity(number);
@@ -221,17 +290,20 @@ impl Keeper {
         match cloned {
             Cloned::Child => {
                 // Everything else is the keeper's: its socket, other boxes' namespaces and processes.
-                let cleaned = syscalls::close_all_but(&[theirs.as_fd(), init_end.as_fd()]);
+                let mut kept = vec![theirs.as_fd(), init_end.as_fd()];
+                kept.extend(shown.iter().filter_map(Shown::descriptor));
+                let cleaned = syscalls::close_all_but(&kept);
                 if cleaned.is_ok() {
                     // A panic must not unwind into the keeper's destructors, of which this is a copy.
-                    let life =
-                        std::panic::AssertUnwindSafe(|| init::live(&shape, core, identity, theirs, init_end));
+                    let life = std::panic::AssertUnwindSafe(|| {
+                        init::live(&shape, shown, core, identity, theirs, init_end);
+                    });
                     let _ = std::panic::catch_unwind(life);
                 }
                 syscalls::exit_now(0)
             }
             Cloned::Parent { pid, pidfd } => {
-                drop((theirs, init_end));
+                drop((theirs, init_end, shown));
                 let newborn = Newborn { pid, pidfd: Some(pidfd), ours };
                 // Before init makes itself non-dumpable: after that only the host's root could open it, and without
                 // privileges this process is root of its own user namespace only (ptrace(2), access mode checks).
@@ -376,7 +448,7 @@ fn renew(kept: &Kept) -> Result<OwnedFd, SandboxError> {
 }
 
 fn unknown(number: u64) -> SandboxError {
-    SandboxError::Keeper { operation: "find a box", detail: format!("there is no box {number}") }
+    SandboxError::Refused { operation: "find a box", detail: format!("there is no box {number}") }
 }
 
 /// Root, and allowed to make namespaces: a container's root may not be.

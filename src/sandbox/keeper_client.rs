@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::cgroup::{Files, Role};
+use super::directories::Directories;
 use super::keeper_message::{Answer, Request};
 use super::vitals::Deadlines;
 use super::wire::{self, Inbox};
@@ -16,6 +17,9 @@ use super::{ResourceControl, SandboxError};
 
 /// The longest the keeper works on one question, and on those of other threads before it.
 const ANSWER: Duration = Duration::from_secs(60);
+
+/// Directories listed in one message: as many of the longest paths as fit into it.
+const LISTED_AT_ONCE: usize = 24;
 
 /// The connection; dropping the last one ends the keeper and waits until it has cleaned up.
 #[derive(Debug)]
@@ -38,10 +42,11 @@ impl std::fmt::Debug for Connection {
 }
 
 impl KeeperClient {
-    /// Starts a keeper from `executable` and returns what control it has claimed.
+    /// Starts a keeper from `executable` that may show `directories`, and returns what control it has claimed.
     pub(super) fn start(
         executable: &Path,
         demanded: Option<ResourceControl>,
+        directories: &Directories,
     ) -> Result<(Self, ResourceControl), SandboxError> {
         let (ours, theirs) =
             wire::pair().map_err(|error| SandboxError::on("make", "a socket pair", error))?;
@@ -59,6 +64,9 @@ impl KeeperClient {
             .map_err(|error| SandboxError::at("start the box keeper", executable, error))?;
         let connection = Mutex::new(Connection { socket: Some(ours), inbox: Inbox::new() });
         let client = Self { connection, deadlines: Arc::default(), process };
+        for part in directories.in_parts(LISTED_AT_ONCE) {
+            client.ask(&Request::List(part))?;
+        }
         match client.ask(&Request::Start { demanded })? {
             (Answer::Started { control }, _) => Ok((client, control)),
             _ => Err(SandboxError::KeeperGone),
@@ -92,6 +100,9 @@ impl KeeperClient {
         };
         match answer {
             Answer::Failed { detail } => Err(SandboxError::Keeper { operation: request.operation(), detail }),
+            Answer::Refused { detail, .. } => {
+                Err(SandboxError::Refused { operation: request.operation(), detail })
+            }
             Answer::Lacking { missing, remedy } => Err(SandboxError::Host { missing, remedy }),
             Answer::Opened { ref roles, .. } | Answer::Done { ref roles } => {
                 let files = pair_up(roles, descriptors)?;

@@ -1,16 +1,18 @@
 //! What worker and keeper say to each other: one request, one answer, in JSON.
 
-use std::path::PathBuf;
-
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::Role;
+use super::directories::{Directories, Source};
 use super::{ResourceControl, Shape};
 
 /// From the worker.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) enum Request {
-    /// The first message: claim the hierarchies.
+    /// Before the start: add to the directories that may be shown.
+    List(Directories),
+    /// Claim the hierarchies, and fix the list.
     Start {
         /// The id of a [`ResourceControl`] to insist on.
         demanded: Option<ResourceControl>,
@@ -18,9 +20,9 @@ pub(super) enum Request {
     /// Make a box.
     Open { shape: Shape, core: Option<usize> },
     /// Show a host directory in a box at a point, or nothing there any more.
-    Attach { number: u64, point: String, source: Option<PathBuf> },
+    Attach { number: u64, point: String, source: Option<Source> },
     /// A read-only view of a host directory.
-    View { source: PathBuf },
+    View { source: Source },
     /// Replace the work directory by an empty one.
     Renew { number: u64 },
     /// Replace the leaf cgroup by a fresh one.
@@ -33,6 +35,7 @@ impl Request {
     /// The request in words, for errors.
     pub(super) fn operation(&self) -> &'static str {
         match self {
+            Self::List(_) => "list directories",
             Self::Start { .. } => "start",
             Self::Open { .. } => "make a box",
             Self::Attach { .. } => "show a directory in a box",
@@ -62,4 +65,6 @@ pub(super) enum Answer {
     Lacking { missing: String, remedy: String },
     /// It failed.
     Failed { detail: String },
+    /// The request asks for something that a keeper does not do; `count` such requests have come.
+    Refused { detail: String, count: u64 },
 }

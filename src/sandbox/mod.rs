@@ -28,9 +28,11 @@ mod cgroup;
 mod channel;
 mod child;
 mod command;
+mod directories;
 mod error;
 mod init;
 mod keeper;
+mod keeper_bounds;
 mod keeper_client;
 mod keeper_message;
 mod resource_limits;
@@ -51,6 +53,7 @@ pub use cancel::CancelToken;
 pub use capture::Capture;
 pub use cgroup::Hierarchy;
 pub use command::{Command, Exit, Limits, Outcome, Stopped, Stream};
+pub use directories::Directories;
 pub use error::SandboxError;
 pub use keeper::{FIRST_ID, keeper_main};
 pub use shape::{BASE_MOUNTS, CHANNELS, PACKAGE, PREPARED, PROGRAM, Profile, Shape, WORKSPACE};
@@ -106,6 +109,8 @@ pub struct Settings {
     pub executable: Option<PathBuf>,
     /// Demand this resource control instead of the best one found.
     pub resource_control: Option<ResourceControl>,
+    /// The host directories that boxes may show besides [`BASE_MOUNTS`]; no other can be shown later.
+    pub directories: Directories,
 }
 
 /// The way to boxes: a connection to the keeper process, which ends with the last box and this.
@@ -126,7 +131,8 @@ impl Sandbox {
             // Resolved by the kernel: right also after the file was replaced by a newer version.
             None => PathBuf::from("/proc/self/exe"),
         };
-        let (keeper, control) = KeeperClient::start(&executable, settings.resource_control)?;
+        let directories = settings.directories.clone().absolute()?;
+        let (keeper, control) = KeeperClient::start(&executable, settings.resource_control, &directories)?;
         Ok(Self { keeper: Arc::new(keeper), control })
     }
 
@@ -154,14 +160,15 @@ impl Sandbox {
         BoxHandle::open(Arc::clone(&self.keeper), self.control, shape, core)
     }
 
-    /// A read-only view of a host directory, as a descriptor to open files below. Whoever is handed such a file can
+    /// A read-only view of a listed directory or one below it, as a descriptor to open files below. Whoever is handed such a file can
     /// change nothing about it, also where they have its owner's uid: neither through the descriptor nor by
     /// opening it again.
     ///
     /// # Errors
     /// When the directory cannot be opened, or the keeper is gone.
     pub fn view(&self, directory: &Path) -> Result<OwnedFd, SandboxError> {
-        let (_, files) = self.keeper.ask(&keeper_message::Request::View { source: directory.to_owned() })?;
+        let source = directories::Source::of(directory)?;
+        let (_, files) = self.keeper.ask(&keeper_message::Request::View { source })?;
         files.into_iter().next().map(|(_, view)| view).ok_or(SandboxError::KeeperGone)
     }
 

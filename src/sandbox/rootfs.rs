@@ -2,21 +2,25 @@
 //! one capped writable place.
 //!
 //! Called by box init before it gives up its privileges, in its own mount namespace. Sources are cloned
-//! (open_tree) before anything is covered, so a source may lie anywhere, also below the staging place. What is
+//! (open_tree) before anything is covered, so a source may lie anywhere, also below the staging place: the system
+//! directories here, and what a shape names by the keeper, from the descriptors of its list. What is
 //! not named does not exist inside: no `/home`, no `/root`, no `/sys`, no host `/etc` beyond the loader's
 //! files.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::unistd::{chdir, pivot_root};
 
+use super::directories::{self, Listed};
 use super::shape::{BASE_MOUNTS, CHANNELS, OWN, PACKAGE, PREPARED, PROGRAM, Shape, WORKSPACE};
 use super::{SandboxError, syscalls};
 
@@ -31,11 +35,13 @@ const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random",
 const SHOWN: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
 
 /// Something of the host to be shown at `target`.
-struct Source {
+#[derive(Debug)]
+pub(super) struct Shown {
     target: PathBuf,
     kind: Kind,
 }
 
+#[derive(Debug)]
 enum Kind {
     /// A link of the host's, made again: `/bin -> usr/bin`.
     Link(PathBuf),
@@ -43,13 +49,24 @@ enum Kind {
     File(OwnedFd),
 }
 
-/// Builds the tree and makes it the root. `owner` is the uid (as seen here) that owns the work directory
+impl Shown {
+    /// The detached mount, where it is one.
+    pub(super) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match &self.kind {
+            Kind::Link(_) => None,
+            Kind::Directory(tree) | Kind::File(tree) => Some(tree.as_fd()),
+        }
+    }
+}
+
+/// Builds the tree and makes it the root. `listed` is what [`of_shape`] has opened. `owner` is the uid (as seen here) that owns the work directory
 /// itself; it must not be the programs' where there is a choice, so that they cannot change its mode.
-pub(super) fn enter(shape: &Shape, owner: u32) -> Result<(), SandboxError> {
+pub(super) fn enter(shape: &Shape, listed: Vec<Shown>, owner: u32) -> Result<(), SandboxError> {
     let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
         .map_err(|errno| SandboxError::at("make private", "/", errno))?;
-    let sources = collect(shape)?;
+    let mut sources = if shape.rootfs.is_none() { base()? } else { Vec::new() };
+    sources.extend(listed);
     let devices: Vec<(&str, OwnedFd)> = DEVICES
         .iter()
         .filter(|path| Path::new(path).exists())
@@ -105,9 +122,14 @@ pub(super) fn mount_workspace(target: &Path, shape: &Shape, owner: u32) -> Resul
         .map_err(|errno| SandboxError::at("mount a tmpfs on", target, errno))
 }
 
-/// A detached, read-only copy of the mount at `path`, to be attached in a box.
-pub(super) fn shown(path: &Path) -> Result<OwnedFd, SandboxError> {
-    let tree = clone_mount(path)?;
+/// A detached, read-only copy of the mount tree at an open descriptor, to be attached in a box.
+pub(super) fn shown(held: &OwnedFd, path: &Path) -> Result<OwnedFd, SandboxError> {
+    let tree = syscalls::clone_mount_of(held.as_fd())
+        .map_err(|error| SandboxError::at("clone the mount of", path, error))?;
+    restrict(tree, path)
+}
+
+fn restrict(tree: OwnedFd, path: &Path) -> Result<OwnedFd, SandboxError> {
     syscalls::restrict_mount(tree.as_fd(), SHOWN, true)
         .map_err(|error| SandboxError::at("make read-only", path, error))?;
     Ok(tree)
@@ -141,52 +163,83 @@ fn staging_place() -> Result<&'static Path, SandboxError> {
     })
 }
 
-/// Opens everything that is to be shown.
-fn collect(shape: &Shape) -> Result<Vec<Source>, SandboxError> {
+/// Opens what a shape names, in the keeper: the descriptors of its list belong to the keeper's mounts, which can be
+/// cloned there only.
+pub(super) fn of_shape(shape: &Shape, listed: &Listed) -> Result<Vec<Shown>, SandboxError> {
     let mut sources = Vec::new();
-    match &shape.rootfs {
-        None => {
-            for path in BASE_MOUNTS.iter().map(Path::new) {
-                sources.extend(source(path, path.to_owned())?);
-            }
-        }
-        Some(rootfs) => {
-            let entries = fs::read_dir(rootfs).map_err(|error| SandboxError::at("read", rootfs, error))?;
-            for entry in entries {
-                let entry = entry.map_err(|error| SandboxError::at("read", rootfs, error))?;
-                let target = Path::new("/").join(entry.file_name());
-                if !OWN.iter().any(|path| Path::new(path) == target) {
-                    sources.extend(source(&entry.path(), target)?);
-                }
+    if let Some((rootfs, directory)) = listed.rootfs(shape)? {
+        let names =
+            directories::entries(directory).map_err(|error| SandboxError::at("read", rootfs, error))?;
+        for name in names {
+            let target = Path::new("/").join(&name);
+            if !OWN.iter().any(|path| Path::new(path) == target) {
+                sources.extend(of_root(directory, &name, target)?);
             }
         }
     }
-    for path in &shape.mounts {
-        // What a named path leads to, not the link: what a link points at may lie outside everything shown.
-        if let Ok(resolved) = fs::canonicalize(path) {
-            sources.extend(source(&resolved, path.clone())?);
-        }
+    for (path, held) in listed.mounts(shape)? {
+        sources.extend(opened(held, path, path.to_owned())?);
+    }
+    Ok(sources)
+}
+
+/// An entry of a box's root.
+fn of_root(root: &OwnedFd, name: &OsStr, target: PathBuf) -> Result<Option<Shown>, SandboxError> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let how = OpenHow::new()
+        .flags(flags)
+        .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
+    let held = match openat2(root, name, how) {
+        Ok(held) => held,
+        Err(Errno::ENOENT) => return Ok(None),
+        Err(errno) => return Err(SandboxError::at("open", target, errno)),
+    };
+    // An empty path reads the link that the descriptor itself refers to (readlinkat(2)).
+    match readlinkat(&held, "") {
+        Ok(link) => Ok(Some(Shown { target, kind: Kind::Link(link.into()) })),
+        Err(_) => opened(&held, &target.clone(), target),
+    }
+}
+
+/// What a descriptor refers to; `None` when it is neither file nor directory.
+fn opened(held: &OwnedFd, path: &Path, target: PathBuf) -> Result<Option<Shown>, SandboxError> {
+    let metadata = directories::metadata(held).map_err(|error| SandboxError::at("examine", path, error))?;
+    let kind = if metadata.is_dir() {
+        Kind::Directory(shown(held, path)?)
+    } else if metadata.is_file() {
+        Kind::File(shown(held, path)?)
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Shown { target, kind }))
+}
+
+/// Opens the host's system directories.
+fn base() -> Result<Vec<Shown>, SandboxError> {
+    let mut sources = Vec::new();
+    for path in BASE_MOUNTS.iter().map(Path::new) {
+        sources.extend(source(path, path.to_owned())?);
     }
     Ok(sources)
 }
 
 /// One host path, opened; `None` when it does not exist or is neither file, directory nor link.
-fn source(path: &Path, target: PathBuf) -> Result<Option<Source>, SandboxError> {
+fn source(path: &Path, target: PathBuf) -> Result<Option<Shown>, SandboxError> {
     let Ok(metadata) = fs::symlink_metadata(path) else { return Ok(None) };
     let kind = if metadata.is_symlink() {
         Kind::Link(fs::read_link(path).map_err(|error| SandboxError::at("read the link", path, error))?)
     } else if metadata.is_dir() {
-        Kind::Directory(shown(path)?)
+        Kind::Directory(restrict(clone_mount(path)?, path)?)
     } else if metadata.is_file() {
-        Kind::File(shown(path)?)
+        Kind::File(restrict(clone_mount(path)?, path)?)
     } else {
         return Ok(None);
     };
-    Ok(Some(Source { target, kind }))
+    Ok(Some(Shown { target, kind }))
 }
 
 /// Puts one source into the new tree.
-fn place(root: &Path, source: &Source) -> Result<(), SandboxError> {
+fn place(root: &Path, source: &Shown) -> Result<(), SandboxError> {
     let target = below(root, &source.target);
     let failed = |error| SandboxError::at("make", target.clone(), error);
     if let Some(parent) = target.parent() {

@@ -11,6 +11,7 @@ use crate::units::Bytes;
 
 /// Everything about a box that cannot change during its life.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Shape {
     /// The system-call filter.
     pub profile: Profile,

@@ -110,6 +110,15 @@ pub(crate) fn clone_mount(path: &CStr) -> io::Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })
 }
 
+/// As [`clone_mount`], of what a descriptor refers to; it may be an O_PATH one.
+pub(crate) fn clone_mount_of(held: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    let flags = libc::OPEN_TREE_CLONE
+        | libc::OPEN_TREE_CLOEXEC
+        | (libc::AT_RECURSIVE | libc::AT_EMPTY_PATH).unsigned_abs();
+    // SAFETY: the path is a NUL-terminated empty string; `held` is open during the call.
+    owned(unsafe { libc::syscall(libc::SYS_open_tree, held.as_raw_fd(), c"".as_ptr(), flags) })
+}
+
 /// Attaches a detached mount at `target`, an existing file or directory of the caller's mount namespace
 /// (move_mount(2)).
 pub(crate) fn attach_mount(mount: BorrowedFd<'_>, target: &CStr) -> io::Result<()> {
@@ -127,9 +136,11 @@ pub(crate) fn attach_mount(mount: BorrowedFd<'_>, target: &CStr) -> io::Result<(
     check(result).map(drop)
 }
 
-/// Sets `attributes` (MOUNT_ATTR_*) on a mount, and on all below it when `recursive` (mount_setattr(2)).
+/// Sets `attributes` (MOUNT_ATTR_*) on a mount, and on all below it when `recursive`, and makes it private: what is
+/// mounted on the host later does not appear in it (mount_setattr(2)).
 pub(crate) fn restrict_mount(mount: BorrowedFd<'_>, attributes: u64, recursive: bool) -> io::Result<()> {
-    let arguments = libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let arguments =
+        libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: the path is a NUL-terminated empty string, `arguments` outlives the call and has the size given.
     let result = unsafe {

@@ -42,8 +42,9 @@ impl Stage {
         let mut settings = JudgeSettings::new(Table::built_in().unwrap(), directory.path().join("cache"));
         settings.sandbox = sandbox::Settings {
             executable: Some(env!("CARGO_BIN_EXE_gavel").into()),
-            resource_control: None,
+            ..sandbox::Settings::default()
         };
+        settings.packages.push(package.directory.clone());
         change(&mut settings);
         let judge = Judge::start(settings).unwrap();
         Self { _directory: directory, package, judge }

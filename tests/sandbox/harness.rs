@@ -23,7 +23,10 @@ pub(crate) const PROGRAMS: &str = "GAVEL_TEST_PROGRAMS";
 /// How a sandbox is started here.
 pub(crate) fn settings(control: Option<ResourceControl>) -> Settings {
     let executable = std::env::var_os(EXECUTABLE).unwrap_or_else(|| env!("CARGO_BIN_EXE_gavel").into());
-    Settings { executable: Some(executable.into()), resource_control: control }
+    let mut settings =
+        Settings { executable: Some(executable.into()), resource_control: control, ..Settings::default() };
+    settings.directories.stores.extend([programs().to_owned(), std::env::temp_dir()]);
+    settings
 }
 
 /// Every resource control this host has for this user, `None` being one of them.

@@ -13,6 +13,7 @@
 
 mod cancellation;
 mod endurance;
+mod false_worker;
 mod figures;
 mod harness;
 mod isolation;

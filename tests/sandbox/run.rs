@@ -8,7 +8,8 @@ use std::time::Duration;
 use gavel::sandbox::{Capture, Command, Exit, Limits, Outcome, Sandbox, Settings, Shape, Stream};
 
 fn sandbox() -> Sandbox {
-    let settings = Settings { executable: Some(env!("CARGO_BIN_EXE_gavel").into()), resource_control: None };
+    let executable = Some(env!("CARGO_BIN_EXE_gavel").into());
+    let settings = Settings { executable, ..Settings::default() };
     Sandbox::start(&settings).expect("the host runs boxes")
 }
 

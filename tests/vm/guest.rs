@@ -122,7 +122,13 @@ impl Guest {
 
     fn start(&self, demanded: Option<ResourceControl>) -> Result<Sandbox, SandboxError> {
         let asked = (self.name == "root_without_cgroups").then_some(ResourceControl::None);
-        Sandbox::start(&Settings { executable: Some(payload("gavel")), resource_control: demanded.or(asked) })
+        let mut settings = Settings {
+            executable: Some(payload("gavel")),
+            resource_control: demanded.or(asked),
+            ..Settings::default()
+        };
+        settings.directories.stores.push(payload("programs"));
+        Sandbox::start(&settings)
     }
 
     /// `gavel` as it is to be started here.

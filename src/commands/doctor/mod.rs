@@ -69,7 +69,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     };
     report.checks = host::checks(&host, &report.resource_control.hierarchies, &cache);
     report.checks.extend(processor::checks(&cores, slots, &report.resource_control.hierarchies));
-    match start::judge(global) {
+    match start::judge(global, Vec::new()) {
         Ok(judge) => examine(&judge, &mut report, &cache, &cores, arguments, &interrupts)?,
         Err(CommandError::Judging(why)) => report.reason = Some(without_advertisement(&why)),
         Err(other) => return Err(other),

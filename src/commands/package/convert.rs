@@ -19,7 +19,8 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, Co
     })?;
     // Here, where the package's directory is written anew, its tests are not left to its programs.
     let package = if package.made.is_some() {
-        let complete = start::judge(global)?.complete(&package, interrupts.token());
+        let complete =
+            start::judge(global, vec![package.directory.clone()])?.complete(&package, interrupts.token());
         interrupts.check()?;
         complete.map_err(CommandError::judging)?
     } else {

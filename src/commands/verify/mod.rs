@@ -116,7 +116,10 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let mut examined = load_all(&packages, &arguments.packages);
     let interrupts = Interrupts::watch()?;
     if examined.iter().any(|one| one.package.is_ok()) {
-        let judge = start::judge(global)?;
+        let loaded = examined.iter().filter_map(|one| one.package.as_ref().ok());
+        let mut directories: Vec<_> = loaded.map(|package| package.directory.clone()).collect();
+        directories.extend(arguments.packages.iter().filter(|path| path.is_dir()).cloned());
+        let judge = start::judge(global, directories)?;
         make_tests(&judge, &mut examined, interrupts.token());
         let cancel = interrupts.token();
         let bench = Bench { judge: &judge, table: &table, policy: arguments.policy, cancel };
