@@ -108,6 +108,24 @@ fn class_files_whose_paths_fit_only_in_the_box_are_a_compile_error_that_names_th
 }
 
 #[test]
+fn a_file_beyond_the_limit_is_a_compile_error_that_names_the_limit() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    for (name, size) in [("big.cpp", 600), ("big.c", 600)] {
+        let source =
+            scene.write(name, format!("char a[{size} << 20] = {{1}};\nint main() {{ return a[0] - 1; }}\n"));
+        let report = scene.report(&[text(&package), text(&source)]);
+        assert_eq!((&report["verdict"], &report["reason"]), (&"CE".into(), &"output".into()), "{report}");
+        let log = report["compile"]["log"].as_str().unwrap();
+        assert!(log.contains("more than 512MiB, the most that one may have"), "{log}");
+    }
+    // The default leaves room for what fits beside the compiler.
+    let source = scene.write("fits.c", format!("char a[300 << 20] = {{1}};\n{}", SUM_C));
+    let report = scene.report(&[text(&package), text(&source)]);
+    assert_eq!(report["compile"]["ok"], true, "{report}");
+}
+
+#[test]
 fn a_compiler_without_end_is_stopped_and_not_remembered() {
     let scene = Scene::new();
     let limits = "compile_limits = { cpu = \"200ms\", wall = \"5s\" }";

@@ -272,17 +272,74 @@ fn a_submission_whose_boxes_always_die_gets_its_verdict_and_the_next_are_judged(
     assert!((2..=8).contains(&killed), "{killed}");
 }
 
+/// Its process is called `sleep` in the end, and prints the sum before.
+const SUM_THEN_SLEEP: &str = "read a b\necho $((a + b))\nexec sleep 1\n";
+
+#[test]
+fn a_program_killed_from_outside_is_run_again_and_keeps_its_verdict() {
+    for signal in [Signal::SIGKILL, Signal::SIGTERM] {
+        let scene = Scene::new();
+        let mut worker = Worker::start(&scene, &["--slots", "1"]);
+        let gavel = i32::try_from(worker.child.id()).unwrap();
+        worker.send(&inline("killed", SUM_THEN_SLEEP));
+        let hunt = Hunt { gavels: &[gavel], name: "sleep", prey: Prey::Program, signal, most: 2 };
+        let ((code, events), killed) = hunt.during(|| worker.end());
+        assert_eq!((code, killed, dones(&events)), (0, 2, vec![("killed", "AC")]), "{events:?}");
+    }
+}
+
+#[test]
+fn a_program_that_kills_itself_is_a_run_time_error_however_often_it_runs() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &["--slots", "1"]);
+    for (id, program) in
+        [("kill", "kill -9 $$\n"), ("term", "kill -15 $$\nsleep 1\n"), ("code", "exit 137\n")]
+    {
+        worker.send(&inline(id, program));
+    }
+    let (code, events) = worker.end();
+    let expected = vec![("code", "RTE"), ("kill", "RTE"), ("term", "RTE")];
+    assert_eq!((code, dones(&events)), (0, expected), "{events:?}");
+}
+
+#[test]
+fn a_compiler_killed_from_outside_compiles_again() {
+    // The compiler itself, and a part of it that the compiler tells of.
+    for compile in ["cp \"$2\" \"$1\"; exec sleep 1", "cp \"$2\" \"$1\"; sleep 1 || exit 1"] {
+        let scene = Scene::new();
+        let table = slow_table(&scene, compile);
+        let mut worker = Worker::start(&scene, &["--slots", "1", "--languages", &table]);
+        let gavel = i32::try_from(worker.child.id()).unwrap();
+        let mut killed = inline("killed", "#!/bin/bash\nread a b; echo $((a + b))\n");
+        killed["language"] = "slow".into();
+        worker.send(&killed);
+        let hunt =
+            Hunt { gavels: &[gavel], name: "sleep", prey: Prey::Program, signal: Signal::SIGKILL, most: 1 };
+        let ((code, events), killed) = hunt.during(|| worker.end());
+        assert_eq!((code, killed, dones(&events)), (0, 1, vec![("killed", "AC")]), "{events:?}");
+    }
+}
+
+/// A table with a language whose compiler is a shell command.
+fn slow_table(scene: &Scene, compile: &str) -> String {
+    let table = scene.write(
+        "languages.toml",
+        format!(
+            "[[language]]\nid = \"slow\"\nname = \"Slow\"\n\
+             sources = {{ default = \"main.slow\", extensions = [\"slow\"] }}\n\
+             compile = [\"sh\", \"-c\", '{compile}', \"sh\", \"{{exe}}\", \"{{source}}\"]\n\
+             artifact = \"executable\"\nrun = [\"{{exe}}\"]\nversion = [\"sh\", \"-c\", \"echo slow 1\"]\n\
+             profile = \"native\"\nhello = \"x\"\n"
+        ),
+    );
+    text(&table).to_owned()
+}
+
 #[test]
 fn a_cache_that_is_removed_while_a_compiler_runs_is_made_again() {
     let scene = Scene::new();
-    let table = scene.write(
-        "languages.toml",
-        "[[language]]\nid = \"slow\"\nname = \"Slow\"\nsources = { default = \"main.slow\", extensions = [\"slow\"] }\n\
-         compile = [\"sh\", \"-c\", 'sleep 60; cp \"$2\" \"$1\"', \"sh\", \"{exe}\", \"{source}\"]\n\
-         artifact = \"executable\"\nrun = [\"{exe}\"]\nversion = [\"sh\", \"-c\", \"echo slow 1\"]\n\
-         profile = \"native\"\nhello = \"x\"\n",
-    );
-    let mut worker = Worker::start(&scene, &["--slots", "1", "--languages", text(&table)]);
+    let table = slow_table(&scene, "sleep 60; cp \"$2\" \"$1\"");
+    let mut worker = Worker::start(&scene, &["--slots", "1", "--languages", &table]);
     let gavel = i32::try_from(worker.child.id()).unwrap();
     let mut first = inline("first", "#!/bin/bash\nread a b\necho $((a + b))\n");
     first["language"] = "slow".into();

@@ -13,11 +13,11 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use nix::sys::signal::Signal;
 
 use super::artifacts;
 use super::fault::Fault;
 use super::files::{Inputs, open_regular};
+use super::outside_kill::{may_have_ended, named};
 use super::tool::{Tool, Workshop};
 use super::{Judge, STDERR_LIMIT};
 use crate::checker::{CheckerPaths, Feedback, Finished, Opinion, Protocol};
@@ -244,8 +244,7 @@ pub(super) fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
         Some(Stopped::Cancelled) | None => match outcome.exit {
             Exit::Code(code) => return Ok(code),
             Exit::Signal(signal) => {
-                let name = Signal::try_from(signal).map_or("a real-time signal", Signal::as_str);
-                format!("it died of signal {signal} ({name})")
+                format!("it died of {}", named(signal))
             }
             Exit::NotStarted { step, errno } => {
                 format!("it cannot be started ({step}: {})", Errno::from_raw(errno).desc())
@@ -256,7 +255,8 @@ pub(super) fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
     let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     let last: String = last.chars().take(200).flat_map(char::escape_debug).collect();
     let last = if last.is_empty() { last } else { format!(": {last}") };
-    Err(Fault::Checker(format!("{}: {what}{last}", tool.name)))
+    let problem = format!("{}: {what}{last}", tool.name);
+    Err(if may_have_ended(outcome) { Fault::Ended(problem) } else { Fault::Checker(problem) })
 }
 
 /// Refuses the exit code of a runtime whose program died: under some protocols it is one that rejects.

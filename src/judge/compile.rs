@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use super::artifacts::{self, TakeError};
 use super::fault::Fault;
+use super::outside_kill::{self, may_have_ended_compiler, named};
 use super::prepare::{self, Prepared};
 use super::request::Source;
 use super::toolchain::{self, Toolchain, ToolchainError};
@@ -239,15 +240,21 @@ fn compile_into(
             taken(CompileReport::default(), artifacts::write_sources(&directory, plan.sources))?
         }
         Some(argv) => judge.in_box(&compile_shape(plan.language), &[cancel], |sandbox_box| {
-            // A first try that lost its box may have left files.
-            let _ = std::fs::remove_dir_all(&directory);
-            make_directory(&directory)?;
-            let began = Instant::now();
-            let report = compile_in_box(judge, plan, argv, sandbox_box, &directory, cancel)?;
-            if report.reason == Some(Reason::Error) {
-                judge.host_memory.has_spared_what_began(began)?;
+            let mut again = 0..outside_kill::RECOMPILATIONS;
+            loop {
+                // An earlier try may have left files.
+                let _ = std::fs::remove_dir_all(&directory);
+                make_directory(&directory)?;
+                let began = Instant::now();
+                let (report, in_doubt) = compile_in_box(judge, plan, argv, sandbox_box, &directory, cancel)?;
+                if report.reason == Some(Reason::Error) {
+                    judge.host_memory.has_spared_what_began(began)?;
+                }
+                if !in_doubt || again.next().is_none() {
+                    return Ok(report);
+                }
+                tracing::info!("compiled again, because something outside may have ended the compiler");
             }
-            Ok(report)
         })?,
     };
     if !report.ok && plan.unprepared && uses_prepared(plan) {
@@ -271,7 +278,8 @@ fn uses_prepared(plan: &Plan<'_>) -> bool {
     plan.argv.iter().flatten().any(names) || plan.env.iter().any(names)
 }
 
-/// Compiles and takes the program out; the report says how it went.
+/// Compiles and takes the program out; the report says how it went. Also tells whether something outside may have ended
+/// the compiler.
 fn compile_in_box(
     judge: &Judge,
     plan: &Plan<'_>,
@@ -279,7 +287,7 @@ fn compile_in_box(
     sandbox_box: &mut BoxHandle,
     destination: &Path,
     cancel: &CancelToken,
-) -> Result<CompileReport, Fault> {
+) -> Result<(CompileReport, bool), Fault> {
     match plan.prepared {
         Some(prepared) => sandbox_box.attach(PREPARED, &prepared.entry.path().join(prepare::FILES))?,
         // Another language that shares this box may have left its own there.
@@ -305,7 +313,7 @@ fn compile_in_box(
         return Err(Fault::Cancelled);
     }
     instruments::compiled(&plan.language.id, outcome.wall);
-    let report = CompileReport {
+    let mut report = CompileReport {
         log: read_log(&mut stdout, &mut stderr, &judge.spill)?,
         reason: rejection(&outcome, plan.language, argv)?,
         cpu_ms: milliseconds(outcome.cpu),
@@ -314,9 +322,26 @@ fn compile_in_box(
         ..CompileReport::default()
     };
     if report.reason.is_some() {
-        return Ok(report);
+        let in_doubt = report.reason == Some(Reason::Error) && may_have_ended_compiler(&outcome, &report.log);
+        if let Exit::Signal(signal) = outcome.exit
+            && outcome.stopped.is_empty()
+            && signal != libc::SIGXFSZ
+        {
+            report.log.push_str(&format!("the compiler died of {}\n", named(signal)));
+        }
+        if report.reason == Some(Reason::Error) && tells_of_no_room(&report.log) {
+            report.reason = Some(Reason::Output);
+        }
+        if report.reason == Some(Reason::Output) {
+            let most = plan.language.compile_limits.output;
+            report.log.push_str(&format!(
+                "the compiler wrote a file of more than {most}, the most that one may have: make large arrays smaller, \
+                 or fill them when the program runs\n"
+            ));
+        }
+        return Ok((report, in_doubt));
     }
-    taken(report, take(plan, sandbox_box, destination))
+    Ok((taken(report, take(plan, sandbox_box, destination))?, false))
 }
 
 /// The report of a compilation whose program was taken out, or cannot be.
@@ -365,6 +390,22 @@ fn rejection(outcome: &Outcome, language: &Language, argv: &[String]) -> Result<
             nix::errno::Errno::from_raw(errno).desc()
         ))),
     }
+}
+
+/// Whether a compiler says that a part of it met the limit of file sizes, or filled its work directory. The signal
+/// (SIGXFSZ) ends the part, and the driver of a compiler takes that for an internal error.
+fn tells_of_no_room(log: &str) -> bool {
+    let log = log.to_ascii_lowercase();
+    [
+        "file size limit exceeded",
+        "file too large",
+        "sigxfsz",
+        "signal: 25",
+        "signal 25",
+        "no space left on device",
+    ]
+    .iter()
+    .any(|told| log.contains(told))
 }
 
 pub(super) fn make_directory(path: &Path) -> Result<(), Fault> {

@@ -30,6 +30,9 @@ pub(super) enum Fault {
     /// A program of the package's cannot be made, or did what it must not.
     #[error("{0}")]
     Checker(String),
+    /// A program of the package's died of a signal that something outside of its box may have sent.
+    #[error("{0}")]
+    Ended(String),
     /// The submission cannot be judged as it was sent.
     #[error("{0}")]
     Request(#[from] super::RequestError),
@@ -71,7 +74,7 @@ impl Fault {
         match self {
             Self::Language(_) => Reason::Language,
             Self::Package(_) => Reason::Package,
-            Self::Checker(_) => Reason::Checker,
+            Self::Checker(_) | Self::Ended(_) => Reason::Checker,
             Self::Request(error) => error.reason(),
             Self::Sandbox(_) | Self::Cache(_) | Self::File { .. } | Self::Panic(_) | Self::Cancelled => {
                 Reason::Sandbox

@@ -52,7 +52,7 @@ impl From<Fault> for JuryFault {
             Fault::Package(_) | Fault::Checker(_) | Fault::Request(_) => Self::Package(message),
             Fault::Language(_) => Self::Language(message),
             Fault::Cancelled => Self::Cancelled,
-            Fault::Sandbox(_) | Fault::Cache(_) | Fault::File { .. } | Fault::Panic(_) => {
+            Fault::Sandbox(_) | Fault::Cache(_) | Fault::File { .. } | Fault::Panic(_) | Fault::Ended(_) => {
                 Self::Judge(message)
             }
         }

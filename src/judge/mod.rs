@@ -17,7 +17,8 @@
 //! where a program decides and `interact` where one talks with it or it runs in several passes; `answers` are only
 //! checked), `pipeline` runs them all (`equal_tests` once), `score` makes verdicts and scores of groups, `progress` tells.
 //! `slots` and `boxes` say how much runs at once and where;
-//! `host_trial` tells a failing host from a submission that fails on it. `jury` runs the jury's programs outside any judging.
+//! `host_trial` tells a failing host from a submission that fails on it, and
+//! `outside_kill` an end by the program's own doing from one that came from outside. `jury` runs the jury's programs outside any judging.
 
 mod answers;
 mod artifacts;
@@ -35,6 +36,7 @@ mod jury;
 mod limits;
 mod made;
 mod outcome;
+mod outside_kill;
 mod pipeline;
 mod prepare;
 mod progress;

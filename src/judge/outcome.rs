@@ -5,10 +5,10 @@
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
 
 use super::fault::Fault;
 use super::limits::RunLimits;
+use super::outside_kill::{may_have_ended, named};
 use super::test_result::TestResult;
 use crate::sandbox::{Exit, Outcome, Stopped};
 use crate::units::Bytes;
@@ -35,13 +35,14 @@ pub(super) fn judge_outcome(
         // A run that gavel killed died of gavel's signal.
         Exit::Signal(_) if !outcome.stopped.is_empty() => {}
         Exit::Signal(signal) => {
-            let name = Signal::try_from(signal).map_or("a real-time signal", Signal::as_str);
-            found.push((Verdict::RTE, Some(Reason::Signal), format!("died of signal {signal} ({name})")));
+            found.push((Verdict::RTE, Some(Reason::Signal), format!("died of {}", named(signal))));
         }
         Exit::NotStarted { step, errno } => {
             found.push((Verdict::RTE, Some(Reason::Start), not_started(step, errno, argv, own_file)?));
         }
     }
+    // A limit that was met explains any end.
+    result.in_doubt = found.iter().all(|(verdict, ..)| *verdict == Verdict::RTE) && may_have_ended(outcome);
     result.applied = found.iter().map(|(verdict, ..)| *verdict).collect();
     if let Some((_, reason, message)) = found.into_iter().min_by_key(|(verdict, ..)| verdict.precedence()) {
         result.report.reason = reason;
@@ -150,7 +151,7 @@ mod tests {
         own_file: bool,
     ) -> Result<(Verdict, Option<Reason>, String), Fault> {
         let test = Test::new("secret/1", "1.in".into(), "1.ans".into());
-        let mut result = TestResult { report: blank(&test, Verdict::AC), applied: Vec::new(), score: None };
+        let mut result = TestResult::of(blank(&test, Verdict::AC));
         judge_outcome(&mut result, outcome, &limits(), &[program.to_owned()], own_file)?;
         Ok((decide(&result.applied), result.report.reason, result.report.message))
     }

@@ -16,6 +16,7 @@ use super::files::open_regular;
 use super::interact::{self, Counterpart};
 use super::limits::RunLimits;
 use super::outcome::{judge_outcome, too_much_output};
+use super::outside_kill;
 use super::pipeline::{Entrant, TestRun};
 use super::test_result::{TestResult, blank, figures, take_in};
 use super::work_directory::{Output, WorkDirectory};
@@ -103,11 +104,25 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// Tests what was handed in on one test.
+/// Tests what was handed in on one test; again where something outside may have ended a program of it.
 ///
 /// # Errors
 /// Whatever is not the contestant's doing.
 pub(super) fn run_test(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) -> Result<TestResult, Fault> {
+    let mut result = run_once(run, test, cancel);
+    for _ in 0..outside_kill::RERUNS {
+        let message = match &result {
+            Ok(result) if result.in_doubt => result.report.message.clone(),
+            Err(fault @ Fault::Ended(_)) => fault.to_string(),
+            _ => break,
+        };
+        tracing::info!(test = %test.name, "run again, because something outside may have ended it: {message}");
+        result = run_once(run, test, cancel);
+    }
+    result
+}
+
+fn run_once(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) -> Result<TestResult, Fault> {
     match &run.entrant {
         Entrant::Program(runner) if runner.is_staged(run.package) => {
             interact::run_test(run, runner, test, cancel)
@@ -256,7 +271,7 @@ impl Runner<'_> {
     /// # Errors
     /// When it was never born, and that is not its fault.
     pub(super) fn judge_outcome(&self, test: &Test, outcome: &Outcome) -> Result<TestResult, Fault> {
-        let mut result = TestResult { report: figures(test, outcome), applied: Vec::new(), score: None };
+        let mut result = TestResult::of(figures(test, outcome));
         let argv = self.argv_on(test);
         let program = own_file(&argv, &self.program.directory);
         judge_outcome(&mut result, outcome, self.limits, &argv, program)?;
@@ -272,7 +287,7 @@ fn check_answer(
     test: &Test,
     cancel: &[&CancelToken],
 ) -> Result<TestResult, Fault> {
-    let mut result = TestResult { report: blank(test, Verdict::AC), applied: Vec::new(), score: None };
+    let mut result = TestResult::of(blank(test, Verdict::AC));
     match answers.of(test, limit, &run.judge.spill)? {
         Answer::Given(mut content) => {
             result.report.output_bytes = content.total();

@@ -18,12 +18,19 @@ pub(super) struct TestResult {
     pub(super) applied: Vec<Verdict>,
     /// What the checker said the output is worth.
     pub(super) score: Option<Score>,
+    /// Whether nothing of this counts unless it comes again: something outside may have ended the program.
+    pub(super) in_doubt: bool,
 }
 
 impl TestResult {
+    /// A test whose run has just ended, before anything is said of it.
+    pub(super) fn of(report: TestReport) -> Self {
+        Self { report, applied: Vec::new(), score: None, in_doubt: false }
+    }
+
     /// A test that did not run, or whose run does not count.
     pub(super) fn without_run(test: &Test, verdict: Verdict) -> Self {
-        Self { report: blank(test, verdict), applied: vec![verdict], score: None }
+        Self { report: blank(test, verdict), applied: vec![verdict], score: None, in_doubt: false }
     }
 
     /// A test that could not be judged.
@@ -31,7 +38,7 @@ impl TestResult {
         let mut report = blank(test, Verdict::JE);
         report.reason = Some(fault.reason());
         report.message = fault.to_string();
-        Self { report, applied: vec![Verdict::JE], score: None }
+        Self { report, applied: vec![Verdict::JE], score: None, in_doubt: false }
     }
 
     /// Notes something that applies as well; its message is told where it is the most decisive.

@@ -39,11 +39,13 @@ impl Rules<'_> {
 
     pub(super) fn compile_limits(&self, raw: &RawCompileLimits) -> Result<CompileLimits, LanguageError> {
         let defaults = CompileLimits::default();
+        let memory = self.positive_size("compile_limits.memory", raw.memory.as_ref(), defaults.memory)?;
+        let output = CompileLimits::output_within(memory);
         Ok(CompileLimits {
             cpu: self.positive_time("compile_limits.cpu", raw.cpu.as_ref(), defaults.cpu)?,
             wall: self.positive_time("compile_limits.wall", raw.wall.as_ref(), defaults.wall)?,
-            memory: self.positive_size("compile_limits.memory", raw.memory.as_ref(), defaults.memory)?,
-            output: self.positive_size("compile_limits.output", raw.output.as_ref(), defaults.output)?,
+            memory,
+            output: self.positive_size("compile_limits.output", raw.output.as_ref(), output)?,
             processes: self.processes(
                 "compile_limits.processes",
                 raw.processes.as_ref(),

@@ -146,9 +146,17 @@ impl Default for CompileLimits {
             cpu: Duration::from_secs(30),
             wall: Duration::from_secs(60),
             memory: Bytes::gib(2),
-            output: Bytes::mib(256),
+            output: Self::output_within(Bytes::gib(2)),
             processes: 64,
         }
+    }
+}
+
+impl CompileLimits {
+    /// What a compiler may leave when the table does not say. Its files lie in memory, those on the way beside the last
+    /// one: as much as leaves half of the memory for the compiler itself, from 256 to 512 MiB.
+    pub(super) fn output_within(memory: Bytes) -> Bytes {
+        Bytes((memory.0 / 4).clamp(Bytes::mib(256).0, Bytes::mib(512).0))
     }
 }
 

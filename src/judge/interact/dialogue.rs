@@ -194,8 +194,7 @@ impl Dialogue<'_> {
                 Ok(Held { result, next_pass: false })
             }
             Decision::Interactor(opinion) => {
-                let mut result =
-                    TestResult { report: figures(self.test, program), applied: Vec::new(), score: None };
+                let mut result = TestResult::of(figures(self.test, program));
                 if program.stopped.first() == Some(&Stopped::Cancelled) {
                     // It died of us, who did not need it any more.
                     (result.report.exit_code, result.report.signal) = (None, None);

@@ -1,0 +1,99 @@
+//! Ends that something outside of the box may have brought about.
+//!
+//! Daemons that watch the host's memory (earlyoom, systemd-oomd) and people end processes by SIGTERM and SIGKILL. A
+//! program can send these to itself as well, and the kernel tells nobody who sent one. So a run or a compilation that
+//! ends that way, without a limit or the group's own want of memory to explain it, is done again: one that does not end
+//! so is the one that counts, and what ends so every time is the program's own doing.
+//!
+//! This costs only what ends that way, and a bounded number of times. It is not seen when a child of the program is
+//! killed and the program tells of it in no way that is known here.
+
+use nix::sys::signal::Signal;
+
+use crate::sandbox::{Exit, Outcome};
+
+/// How often a test is run again whose program, or whose checker or interactor, ends that way.
+pub(super) const RERUNS: u32 = 2;
+/// How often a source is compiled again.
+pub(super) const RECOMPILATIONS: u32 = 1;
+
+/// Signals that are sent to end a process, not raised by an error of its own.
+const SIGNALS: [i32; 5] = [libc::SIGKILL, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT];
+
+/// How compilers and shells tell that a part of theirs was killed.
+const TOLD: [&str; 8] =
+    ["killed", "sigkill", "sigterm", "signal 9", "signal: 9", "signal 15", "signal: 15", "terminated"];
+
+/// Whether the run may have been ended from outside.
+pub(super) fn may_have_ended(outcome: &Outcome) -> bool {
+    outcome.stopped.is_empty()
+        && match outcome.exit {
+            Exit::Signal(signal) => SIGNALS.contains(&signal),
+            // Runtimes that handle SIGTERM, and shells whose child was killed, end with 128 and the signal's number.
+            Exit::Code(code) => SIGNALS[..2].contains(&(code - 128)),
+            Exit::NotStarted { .. } => false,
+        }
+}
+
+/// Whether a failed compiler may have been killed from outside, or a part of it: the driver of a compiler ends by itself
+/// and says what happened to its parts.
+pub(super) fn may_have_ended_compiler(outcome: &Outcome, log: &str) -> bool {
+    let log = log.to_ascii_lowercase();
+    may_have_ended(outcome)
+        || (outcome.stopped.is_empty()
+            && matches!(outcome.exit, Exit::Code(code) if code != 0)
+            && TOLD.iter().any(|told| log.contains(told)))
+}
+
+/// A signal with its name, for people.
+pub(super) fn named(signal: i32) -> String {
+    let name = Signal::try_from(signal).map_or("a real-time signal", Signal::as_str);
+    format!("signal {signal} ({name})")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::sandbox::Stopped;
+    use crate::units::Bytes;
+
+    fn outcome(exit: Exit, stopped: &[Stopped]) -> Outcome {
+        Outcome {
+            exit,
+            stopped: stopped.to_vec(),
+            cpu: Duration::ZERO,
+            wall: Duration::ZERO,
+            memory: Bytes(0),
+            output_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn only_signals_that_others_send_and_nothing_of_ours_are_in_doubt() {
+        for exit in
+            [Exit::Signal(libc::SIGKILL), Exit::Signal(libc::SIGTERM), Exit::Code(137), Exit::Code(143)]
+        {
+            assert!(may_have_ended(&outcome(exit, &[])), "{exit:?}");
+            assert!(!may_have_ended(&outcome(exit, &[Stopped::Memory])), "{exit:?}");
+        }
+        for exit in [Exit::Code(0), Exit::Code(1), Exit::Code(129), Exit::Signal(libc::SIGSEGV)] {
+            assert!(!may_have_ended(&outcome(exit, &[])), "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_compilers_driver_tells_of_its_parts() {
+        let failed = outcome(Exit::Code(1), &[]);
+        for log in [
+            "g++: fatal error: Killed signal terminated program cc1plus",
+            "error: could not compile (signal: 9, SIGKILL: kill)",
+            "go: signal: killed",
+        ] {
+            assert!(may_have_ended_compiler(&failed, log), "{log}");
+            assert!(!may_have_ended_compiler(&outcome(Exit::Code(0), &[]), log), "{log}");
+        }
+        assert!(!may_have_ended_compiler(&failed, "main.cpp:1:1: error: expected ';'"));
+    }
+}
