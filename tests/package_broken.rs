@@ -124,11 +124,6 @@ fn one_wrong_file_is_refused_with_its_name_and_key() {
             "accepted/a.py: {permitted: [WA]}",
             ["submissions.yaml", "permits nothing"],
         ),
-        (
-            "submissions/mixed/b.py",
-            "\n# @EXPECTED_RESULTS@: MAYBE",
-            ["mixed/b.py:2", "'MAYBE' is not a result"],
-        ),
         ("data/secret/2.in", "", ["data/secret/2.in", "add 2.ans"]),
         ("data/secret/2.ans", "", ["data/secret/2.ans", "add 2.in"]),
         ("data/secret/deep/2.in", "", ["secret/deep/2.in", "its answer is missing"]),
@@ -139,6 +134,19 @@ fn one_wrong_file_is_refused_with_its_name_and_key() {
         write(directory.path(), file, text);
         assert_refused(directory.path(), &parts);
     }
+}
+
+#[test]
+fn one_wrong_tag_leaves_the_other_submissions_to_be_judged() {
+    let directory = sound();
+    write(directory.path(), "submissions/mixed/b.py", "\n# @EXPECTED_RESULTS@: WRONG_ANSER");
+    write(directory.path(), "submissions/acepted/c.py", "print(1)");
+    let sound = load(directory.path()).unwrap();
+    assert!(sound.submissions.iter().all(|submission| submission.name != "mixed/b.py"));
+    let said = sound.warnings.join("\n");
+    assert!(said.contains("submissions/mixed/b.py:2: not judged"), "{said}");
+    assert!(said.contains("'WRONG_ANSER' is not a result: did you mean 'WRONG-ANSWER'?"), "{said}");
+    assert!(said.contains("acepted/c.py: not judged") && said.contains("the folder 'accepted'?"), "{said}");
 }
 
 #[test]

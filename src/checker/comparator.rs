@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use super::dmoj::DmojChecker;
 use super::source::Source;
 use super::testlib::TestlibChecker;
-use super::{dmoj, exact, first, stripped, testlib, tokens, white};
+use super::{dmoj, exact, first, lines, stripped, testlib, tokens, white};
 
 /// A built-in comparison of an output with the jury's answer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -20,6 +20,8 @@ pub enum Comparator {
     Dmoj(DmojChecker),
     /// Byte for byte, white space at the end of the whole apart (QDUOJ).
     Stripped,
+    /// Line by line, white space at the ends of lines and empty lines at the end of the whole apart (Hydro).
+    TrimmedLines,
     /// CMS's own: line by line the same tokens, empty lines at the end apart.
     WhiteDiff,
     /// The first so many tokens, letter for letter, whatever follows them.
@@ -85,6 +87,7 @@ pub fn compare(
         Comparator::Testlib(checker) => testlib::compare(checker, output, answer),
         Comparator::Dmoj(checker) => dmoj::compare(checker, output, answer),
         Comparator::Stripped => stripped::compare(output, answer),
+        Comparator::TrimmedLines => lines::compare_trimmed(output, answer),
         Comparator::WhiteDiff => white::compare(output, answer),
         Comparator::FirstTokens(count) => first::compare(count, output, answer),
     }

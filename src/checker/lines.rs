@@ -131,6 +131,25 @@ pub(super) fn compare_right_stripped(
     }
 }
 
+/// The same lines, white space at their ends and empty lines at the end of the whole apart (Hydro's `default`).
+pub(super) fn compare_trimmed(mut output: Source<'_>, mut answer: Source<'_>) -> io::Result<Comparison> {
+    while output.peek()?.is_some() && answer.peek()?.is_some() {
+        let expected = Line::read(&mut answer, |byte| byte == b'\n', |_| false, usize::MAX)?;
+        let found = Line::read(&mut output, |byte| byte == b'\n', |_| false, enough_for(&expected))?;
+        let wanted = expected.right_stripped();
+        if found.solid != wanted.len() as u64 || found.right_stripped() != wanted {
+            return Ok(differ(&found, &expected));
+        }
+    }
+    let end = output.position();
+    let (mut output, mut answer) = (Words::new(output, is_space), Words::new(answer, is_space));
+    if answer.next(0)?.is_some() {
+        return Ok(missing(end, "another line"));
+    }
+    let rest = output.next(WINDOW)?;
+    Ok(rest.map_or(Comparison::Accepted, |word| trailing(word.position, "line")))
+}
+
 /// DMOJ's `linecount`: the fraction of the answer's lines that the output has at their places, empty lines and white
 /// space at both ends of lines apart.
 pub(super) fn count_right(mut output: Source<'_>, mut answer: Source<'_>) -> io::Result<Comparison> {
@@ -177,4 +196,31 @@ fn skip_line_ends(source: &mut Source<'_>) -> io::Result<()> {
         source.consume(1);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Comparator, compare};
+    use super::*;
+
+    #[test]
+    fn white_space_at_the_ends_of_lines_and_empty_lines_at_the_end_may_differ() {
+        for (output, answer, right) in [
+            ("a\nb\n", "a\nb", true),
+            ("a \r\nb\t\n\n \n", "a\nb\n", true),
+            ("a\nb", "a\nb\n\n\n", true),
+            ("a\n\nb\n", "a\n\nb\n", true),
+            ("a\n\nb\n", "a\nb\n", false),
+            (" a\n", "a\n", false),
+            ("a  b\n", "a b\n", false),
+            ("a\n", "a\nb\n", false),
+            ("a\nb\n", "a\n", false),
+            ("", " \n", true),
+            ("", "a", false),
+        ] {
+            let compared =
+                compare(Comparator::TrimmedLines, &mut output.as_bytes(), &mut answer.as_bytes()).unwrap();
+            assert_eq!(compared == Comparison::Accepted, right, "{output:?} {answer:?}: {compared:?}");
+        }
+    }
 }

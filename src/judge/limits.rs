@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::derived_wall;
 use crate::language::Language;
-use crate::package::{Package, TimeLimit};
+use crate::package::{Package, PackageLimits, Test, TestLimits, TimeLimit};
 use crate::sandbox::{Limits, ResourceControl};
 use crate::submission::Submission;
 use crate::units::Bytes;
@@ -29,17 +29,58 @@ pub(super) struct RunLimits {
     pub(super) memory_mib: u64,
 }
 
+/// The limits of a submission's runs on every test.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LimitsByTest {
+    /// Of a test without limits of its own.
+    pub(super) usual: RunLimits,
+    special: Vec<(TestLimits, RunLimits)>,
+}
+
+impl LimitsByTest {
+    /// The limits by `of_run`, given the package's limits with those of a test in their place.
+    pub(super) fn new(
+        package: &Package,
+        tests: &[&Test],
+        of_run: impl Fn(&PackageLimits) -> RunLimits,
+    ) -> Self {
+        let mut special: Vec<(TestLimits, RunLimits)> = Vec::new();
+        for test in tests.iter().filter(|test| test.limits != TestLimits::default()) {
+            if special.iter().all(|(limits, _)| *limits != test.limits) {
+                special.push((test.limits, of_run(&with(&package.limits, test.limits))));
+            }
+        }
+        Self { usual: of_run(&package.limits), special }
+    }
+
+    /// The limits on that test.
+    pub(super) fn on(&self, test: &Test) -> &RunLimits {
+        let own = self.special.iter().find(|(limits, _)| *limits == test.limits);
+        own.map_or(&self.usual, |(_, limits)| limits)
+    }
+}
+
+/// A package's limits with a test's own in their place.
+fn with(limits: &PackageLimits, own: TestLimits) -> PackageLimits {
+    PackageLimits {
+        time: own.time.map_or(limits.time, TimeLimit::Fixed),
+        // The package's wall limit goes with its CPU limit.
+        wall: limits.wall.filter(|_| own.time.is_none()),
+        memory: own.memory.unwrap_or(limits.memory),
+        ..limits.clone()
+    }
+}
+
 /// The limits of a submission's runs. What the submission asks for can only lower the package's limits,
 /// unless `may_raise`; the language's factor and extra come on top in either case.
 pub(super) fn of_run(
     submission: &Submission,
-    package: &Package,
+    of_package: &PackageLimits,
     language: &Language,
     may_raise: bool,
     control: ResourceControl,
 ) -> RunLimits {
     let wanted = &submission.limits;
-    let of_package = &package.limits;
     let allowance = &language.limits;
     let base = match of_package.time {
         TimeLimit::Fixed(limit) => limit,
@@ -54,7 +95,7 @@ pub(super) fn of_run(
     let wall = choose(wanted.wall.map(|time| time.0), wall, may_raise);
     let problem_memory = choose(wanted.memory, of_package.memory, may_raise);
     let memory = Bytes(problem_memory.0.saturating_add(allowance.memory_extra.0));
-    let output = output(submission, package, may_raise);
+    let output = output(submission, of_package, may_raise);
     // Where the kernel counts time and memory over the tree, a program may have children; without cgroups only
     // those that need them do. A runtime needs its own threads whatever a package says.
     let usual = if control == ResourceControl::None { allowance.processes } else { DEFAULT_PROCESSES };
@@ -96,8 +137,8 @@ impl RunLimits {
 }
 
 /// What an output may have.
-pub(super) fn output(submission: &Submission, package: &Package, may_raise: bool) -> Bytes {
-    choose(submission.limits.output, package.limits.output, may_raise)
+pub(super) fn output(submission: &Submission, of_package: &PackageLimits, may_raise: bool) -> Bytes {
+    choose(submission.limits.output, of_package.output, may_raise)
 }
 
 fn choose<T: Ord>(wanted: Option<T>, own: T, may_raise: bool) -> T {

@@ -82,6 +82,7 @@ use check::Checkers;
 use fault::Fault;
 use host_memory::HostMemory;
 use interact::Counterpart;
+use limits::LimitsByTest;
 use pipeline::{Entrant, TestRun, Trial};
 use progress::EventSender;
 use request::Request;
@@ -355,9 +356,11 @@ impl Judge {
         };
 
         let control = self.sandbox.resource_control();
-        let limits = limits::of_run(submission, package, language, self.may_raise_limits, control)
-            .with_overtime(trial.overtime);
-        let output_limit = limits.limits.output.unwrap_or(package.limits.output);
+        let limits = LimitsByTest::new(package, &request.tests, |of_package| {
+            limits::of_run(submission, of_package, language, self.may_raise_limits, control)
+                .with_overtime(trial.overtime)
+        });
+        let output_limit = limits.usual.limits.output.unwrap_or(package.limits.output);
         let checkers = Checkers::make(self, package, &request.tests, output_limit, cancel)?;
         let counterpart = Counterpart::make(self, package, output_limit, cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());
@@ -384,7 +387,7 @@ impl Judge {
             Err(error) => return reject_compile(report, Reason::Output, error.to_string()),
         };
         report.compile = CompileReport { ok: true, ..CompileReport::default() };
-        let limit = limits::output(submission, trial.package, self.may_raise_limits);
+        let limit = limits::output(submission, &trial.package.limits, self.may_raise_limits);
         let started = Instant::now();
         let checkers = Checkers::make(self, trial.package, &request.tests, limit, trial.cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());

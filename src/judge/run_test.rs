@@ -14,7 +14,7 @@ use super::compile::Program;
 use super::fault::Fault;
 use super::files::open_regular;
 use super::interact::{self, Counterpart};
-use super::limits::RunLimits;
+use super::limits::LimitsByTest;
 use super::outcome::{judge_outcome, too_much_output};
 use super::outside_kill;
 use super::pipeline::{Entrant, TestRun};
@@ -65,7 +65,7 @@ pub(super) fn run_argv(language: &Language, program: &Program, memory_mib: u64) 
 pub(super) struct Runner<'a> {
     pub(super) language: &'a Language,
     pub(super) program: &'a Program,
-    pub(super) limits: &'a RunLimits,
+    pub(super) limits: &'a LimitsByTest,
     pub(super) counterpart: Counterpart<'a>,
     directory: WorkDirectory<'a>,
     argv: Vec<String>,
@@ -79,20 +79,20 @@ impl<'a> Runner<'a> {
     pub(super) fn new(
         language: &'a Language,
         program: &'a Program,
-        limits: &'a RunLimits,
+        limits: &'a LimitsByTest,
         counterpart: Counterpart<'a>,
         directory: WorkDirectory<'a>,
         tests: &[&Test],
     ) -> Result<Self, Fault> {
         let mut shape = run_shape(language);
-        directory.make_room(&mut shape, tests, limits.limits.file_size.unwrap_or_default())?;
+        directory.make_room(&mut shape, tests, limits.usual.limits.file_size.unwrap_or_default())?;
         Ok(Self {
             language,
             program,
             limits,
             counterpart,
             directory,
-            argv: run_argv(language, program, limits.memory_mib),
+            argv: run_argv(language, program, limits.usual.memory_mib),
             env: environment(language),
             shape,
         })
@@ -163,7 +163,13 @@ pub(super) struct Ran {
 impl Runner<'_> {
     /// argv on that test.
     pub(super) fn argv_on(&self, test: &Test) -> Vec<String> {
-        self.argv.iter().chain(&test.arguments).cloned().collect()
+        let memory_mib = self.limits.on(test).memory_mib;
+        let mut argv = match memory_mib == self.limits.usual.memory_mib {
+            true => self.argv.clone(),
+            false => run_argv(self.language, self.program, memory_mib),
+        };
+        argv.extend_from_slice(&test.arguments);
+        argv
     }
 
     /// Makes a box ready for the program.
@@ -191,7 +197,7 @@ impl Runner<'_> {
     ) -> Result<Ran, Fault> {
         let judge = run.judge;
         let argv = self.argv_on(test);
-        let output_limit = self.limits.limits.output.unwrap_or_default();
+        let output_limit = self.limits.on(test).limits.output.unwrap_or_default();
         let mut stdout = if self.directory.takes_output_file() {
             Capture::at_most(0, &judge.spill)
         } else {
@@ -207,7 +213,7 @@ impl Runner<'_> {
             stdin: input.as_fd(),
             stdout: Stream::Capture(&mut stdout),
             stderr: Stream::Capture(&mut stderr),
-            limits: self.limits_with_room(judge),
+            limits: self.limits_with_room(test, judge),
         };
         let began = Instant::now();
         let mut outcome = sandbox_box.run(command, cancel)?;
@@ -234,8 +240,8 @@ impl Runner<'_> {
 
     /// The limits as the kernel is told them. Where cgroups count memory, they count the output file too, as it lies in
     /// memory; so there is room for one, and what the file holds is taken off what was used.
-    fn limits_with_room(&self, judge: &Judge) -> Limits {
-        let mut limits = self.limits.limits.clone();
+    fn limits_with_room(&self, test: &Test, judge: &Judge) -> Limits {
+        let mut limits = self.limits.on(test).limits.clone();
         if self.directory.takes_output_file() && judge.sandbox.resource_control() != ResourceControl::None {
             let room = limits.file_size.unwrap_or_default();
             limits.memory = limits.memory.map(|memory| Bytes(memory.0.saturating_add(room.0)));
@@ -257,7 +263,7 @@ impl Runner<'_> {
                 stdout = content;
             }
             Some(Output::TooLarge) => {
-                let limit = self.limits.limits.output.unwrap_or_default();
+                let limit = self.limits.on(test).limits.output.unwrap_or_default();
                 result.reject(Verdict::OLE, too_much_output(limit));
             }
             Some(Output::Missing(why)) if result.applied.is_empty() => result.reject(Verdict::WA, why),
@@ -274,7 +280,7 @@ impl Runner<'_> {
         let mut result = TestResult::of(figures(test, outcome));
         let argv = self.argv_on(test);
         let program = own_file(&argv, &self.program.directory);
-        judge_outcome(&mut result, outcome, self.limits, &argv, program)?;
+        judge_outcome(&mut result, outcome, self.limits.on(test), &argv, program)?;
         Ok(result)
     }
 }

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::checking::{CheckerProgram, Communication, Interaction, Interactor};
 use super::error::PackageError;
-use super::model::{Package, Test, TimeLimit};
+use super::model::{Package, Test, TestLimits, TimeLimit};
 use super::program::{JuryProgram, ProgramFile};
 use super::submitting::Include;
 use super::tree::open_regular;
@@ -56,8 +56,11 @@ impl Package {
             text.push('\n');
         };
         for test in &self.tests {
-            let Test { name, groups, check, custom_score, arguments, .. } = test;
+            let Test { name, groups, check, custom_score, arguments, limits, .. } = test;
             say(format!("test {name:?} {groups:?} {check:?} {custom_score:?} {arguments:?}"));
+            if *limits != TestLimits::default() {
+                say(format!("limits {limits:?}"));
+            }
         }
         for group in &self.groups {
             say(format!("group {group:?}"));

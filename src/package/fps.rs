@@ -112,14 +112,7 @@ fn problem(item: Node<'_, '_>, number: usize) -> Result<Problem, (&'static str, 
     for (input, output, sample) in
         [("sample_input", "sample_output", true), ("test_input", "test_output", false)]
     {
-        let all =
-            |name: &'static str| item.children().filter(move |node| node.has_tag_name(name)).map(content);
-        let (inputs, outputs): (Vec<_>, Vec<_>) = (all(input).collect(), all(output).collect());
-        if inputs.len() != outputs.len() {
-            let problem = format!("{} of them, and {} <{output}>", inputs.len(), outputs.len());
-            return Err((if sample { "sample_input" } else { "test_input" }, problem));
-        }
-        for (place, (input, output)) in inputs.into_iter().zip(outputs).enumerate() {
+        for (place, (input, output)) in pairs(item, input, output)?.into_iter().enumerate() {
             if sample && input.is_empty() && output.is_empty() {
                 continue;
             }
@@ -138,7 +131,12 @@ fn problem(item: Node<'_, '_>, number: usize) -> Result<Problem, (&'static str, 
         let language = node.attribute("language").unwrap_or("C++");
         json!({"language": language, "code": content(node)})
     };
-    let spj = child("spj").filter(|node| !content(*node).trim().is_empty()).map(program);
+    refuse_unknown(item)?;
+    let decider = |name: &'static str| child(name).filter(|node| !content(*node).trim().is_empty());
+    if decider("spj").and_then(|node| node.attribute("language")) == Some("Text") {
+        return Err(("spj", "judging by text (language=\"Text\") is not supported".to_owned()));
+    }
+    let [spj, tpj, interactor] = ["spj", "tpj", "interactor"].map(|name| decider(name).map(program));
     let answers: Vec<_> = item.children().filter(|node| node.has_tag_name("solution")).map(program).collect();
     let mut templates = serde_json::Map::new();
     for key in ["prepend", "append"] {
@@ -158,6 +156,8 @@ fn problem(item: Node<'_, '_>, number: usize) -> Result<Problem, (&'static str, 
         "memory_limit": memory,
         "rule_type": "ACM",
         "spj": spj,
+        "tpj": tpj,
+        "interactor": interactor,
         "template": templates,
         "answers": answers,
         "test_case_score": cases,
@@ -167,6 +167,84 @@ fn problem(item: Node<'_, '_>, number: usize) -> Result<Problem, (&'static str, 
         title.chars().filter(|character| character.is_alphanumeric() || *character == ' ').take(40).collect();
     let name = format!("{number:03} {}", plain.trim()).trim().replace(' ', "-");
     Ok(Problem { name, files })
+}
+
+/// Elements that say something else than how outputs are judged.
+const KNOWN: &[&str] = &[
+    "title",
+    "url",
+    "time_limit",
+    "memory_limit",
+    "description",
+    "input",
+    "output",
+    "sample_input",
+    "sample_output",
+    "test_input",
+    "test_output",
+    "hint",
+    "source",
+    "solution",
+    "spj",
+    "tpj",
+    "interactor",
+    "template",
+    "prepend",
+    "append",
+    "img",
+    "remote_oj",
+    "remote_id",
+    "author",
+    "level",
+    "tag",
+    "tags",
+];
+
+/// Refuses elements that nothing here reads: one of them may be a checker of a newer HUSTOJ.
+fn refuse_unknown(item: Node<'_, '_>) -> Result<(), (&'static str, String)> {
+    let unknown = item.children().find(|node| node.is_element() && !KNOWN.contains(&node.tag_name().name()));
+    match unknown {
+        Some(node) => Err((
+            "item",
+            format!("<{}> is not known, and may decide about outputs", one_line(node.tag_name().name())),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Inputs with their outputs: by the attribute `name` where all have one, else by their order.
+fn pairs(
+    item: Node<'_, '_>,
+    input: &'static str,
+    output: &'static str,
+) -> Result<Vec<(String, String)>, (&'static str, String)> {
+    let all = |tag: &'static str| -> Vec<Node<'_, '_>> {
+        item.children().filter(|node| node.has_tag_name(tag)).collect()
+    };
+    let (inputs, outputs) = (all(input), all(output));
+    if inputs.len() != outputs.len() {
+        return Err((input, format!("{} of them, and {} <{output}>", inputs.len(), outputs.len())));
+    }
+    let named = inputs.iter().chain(&outputs).filter(|node| node.attribute("name").is_some()).count();
+    if named == 0 {
+        let both = inputs.into_iter().zip(outputs);
+        return Ok(both.map(|(input, output)| (content(input), content(output))).collect());
+    }
+    if named != inputs.len() + outputs.len() {
+        return Err((input, "some have a name and some have none".to_owned()));
+    }
+    let name = |node: &Node<'_, '_>| node.attribute("name").unwrap_or_default().to_owned();
+    let mut by_name = std::collections::HashMap::new();
+    for node in &outputs {
+        if by_name.insert(name(node), *node).is_some() {
+            return Err((output, format!("there are two of the name '{}'", one_line(&name(node)))));
+        }
+    }
+    let both = inputs.iter().map(|node| {
+        let missing = || (input, format!("'{}' has no <{output}> of the same name", one_line(&name(node))));
+        by_name.remove(&name(node)).map(|output| (content(*node), content(output))).ok_or_else(missing)
+    });
+    both.collect()
 }
 
 /// All text in an element.
@@ -219,6 +297,36 @@ mod tests {
     }
 
     #[test]
+    fn tests_with_names_are_paired_by_them() {
+        let tests = "<test_input name='a'>1</test_input><test_output name='b'>22</test_output>\
+             <test_input name='b'>2</test_input><test_output name='a'>11</test_output>";
+        let item = |tests: &str| {
+            format!(
+                "<fps>{}</fps>",
+                ITEM.replace(
+                    "<test_input><![CDATA[5 6\n]]></test_input><test_output>11\n</test_output>",
+                    tests
+                )
+            )
+        };
+        let problems = parsed(&item(tests)).unwrap();
+        let find = |name: &str| problems[0].files.iter().find(|(known, _)| known == name).unwrap().1.as_str();
+        assert_eq!((find("testcase/test1.in"), find("testcase/test1.out")), ("1", "11"));
+        assert_eq!((find("testcase/test2.in"), find("testcase/test2.out")), ("2", "22"));
+        for (tests, expected) in [
+            (
+                tests.replace("test_output name='b'", "test_output name='c'"),
+                "'b' has no <test_output> of the same name",
+            ),
+            (tests.replace("test_output name='b'", "test_output name='a'"), "two of the name 'a'"),
+            (tests.replace("test_output name='b'", "test_output"), "some have a name"),
+        ] {
+            let error = parsed(&item(&tests)).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         let without = |part: &str| format!("<fps>{}</fps>", ITEM.replace(part, ""));
         for (text, expected) in [
@@ -235,6 +343,11 @@ mod tests {
                 "item[1].memory_limit: 'x' is no limit",
             ),
             (format!("<fps>{}</fps>", ITEM.replace("unit='s'", "unit='h'")), "the unit 'h' is not known"),
+            (format!("<fps>{}</fps>", ITEM.replace("<title>", "<upj>x</upj><title>")), "<upj> is not known"),
+            (
+                format!("<fps>{}</fps>", ITEM.replace("<title>", "<spj language='Text'>x</spj><title>")),
+                "judging by text",
+            ),
             ("<!DOCTYPE a [<!ENTITY b 'c'>]><fps>&b;</fps>".to_owned(), "not the XML expected"),
         ] {
             let error = parsed(&text).unwrap_err();

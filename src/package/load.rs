@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::PackageError;
+use super::error::{PackageError, one_line};
 use super::model::Package;
 use super::stash::Stash;
 use super::tree::{Entry, Kind, Tree, read_text};
 use super::trouble::Trouble;
-use super::{cms, dmoj, folder, folder_pairs, icpc, kattis, library_checker, polygon, qduoj, yaml};
+use super::{
+    cms, dmoj, folder, folder_pairs, foreign, hydro, icpc, kattis, library_checker, polygon, qduoj, sinol,
+    uoj, yaml,
+};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
@@ -62,6 +65,15 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
     if cms::is_one(&entries) {
         return cms::load(&tree, &entries, trouble);
     }
+    if sinol::is_one(&entries) {
+        return sinol::load(&tree, &entries, trouble);
+    }
+    if uoj::is_one(&entries) {
+        return uoj::load(&tree, &entries, trouble);
+    }
+    if hydro::is_one(&entries) {
+        return hydro::load(&tree, &entries, trouble);
+    }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return match version(&entries)? {
             Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version, stash),
@@ -71,10 +83,35 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
     if let Some(entry) = Tree::find(&entries, polygon::FILE) {
         return polygon::load(&tree, entry);
     }
-    if holds_tests(&entries) || !has_data(&tree, &entries)? {
-        return folder::load(&tree, entries);
+    if !holds_tests(&entries) && has_data(&tree, &entries)? {
+        return kattis::load(&tree, &entries);
     }
-    kattis::load(&tree, &entries)
+    refuse_several(&tree, &entries)?;
+    foreign::refuse(&tree, &entries)?;
+    folder::load(&tree, entries)
+}
+
+/// Refuses a directory that holds problems in folders below it: it is no problem itself.
+fn refuse_several(tree: &Tree, entries: &[Entry]) -> Result<(), PackageError> {
+    /// The most that are named.
+    const NAMED: usize = 5;
+    let mut found = Vec::new();
+    search(tree, Path::new(""), entries, 1, &mut found)?;
+    let marked: Vec<_> = found.iter().filter(|candidate| candidate.marked).collect();
+    let names: Vec<_> =
+        marked.iter().take(NAMED).map(|candidate| one_line(&candidate.path.to_string_lossy())).collect();
+    let (noun, more) = (
+        if marked.len() == 1 { "problem" } else { "problems" },
+        if marked.len() > NAMED { ", ..." } else { "" },
+    );
+    match marked.len() {
+        0 => Ok(()),
+        count => Err(PackageError::NotAPackage {
+            path: tree.root().to_owned(),
+            problem: format!("it holds {count} {noun}: {}{more}", names.join(", ")),
+            remedy: "name one",
+        }),
+    }
 }
 
 /// `problem_format_version` of `problem.yaml`, where there is one.
@@ -100,15 +137,16 @@ pub fn discover(path: &Path) -> Result<Vec<PathBuf>, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
     let paired = folder_pairs::folders(&entries).is_some() || folder_pairs::any(&entries);
-    if is_marked(&entries) || holds_tests(&entries) || paired {
+    if is_marked(&entries) || paired {
         return Ok(vec![path.to_owned()]);
     }
     let mut found = Vec::new();
     search(&tree, path, &entries, 1, &mut found)?;
+    // An input without an answer beside packages is none: `contest.yaml.in`.
     if found.iter().any(|candidate| candidate.marked) {
         return Ok(found.into_iter().map(|candidate| candidate.path).collect());
     }
-    if !found.is_empty() {
+    if !found.is_empty() || holds_tests(&entries) {
         return Ok(vec![path.to_owned()]);
     }
     Err(PackageError::NotAPackage {
@@ -158,6 +196,9 @@ fn search(
 fn is_marked(entries: &[Entry]) -> bool {
     let names = KATTIS.iter().chain(&["submissions", dmoj::FILE, cms::FILE, polygon::FILE]);
     library_checker::is_one(entries)
+        || hydro::is_one(entries)
+        || sinol::is_one(entries)
+        || uoj::is_one(entries)
         || qduoj::is_one(entries)
         || names.into_iter().any(|name| Tree::find(entries, name).is_some())
 }

@@ -9,6 +9,7 @@
 //! | `model` | nothing: the model itself, with `program`, `checking`, `groups`, `submitting`, `jury` |
 //! | `load` | which format a directory is in, and which packages lie below one |
 //! | `folder` | a bare folder of tests, with `folder_pairs` |
+//! | `foreign` | nothing: it recognises what must not be taken for bare tests |
 //! | `cms` | CMS's Italian format |
 //! | `dmoj` | DMOJ's `init.yml`, with its archives, checkers and test suite |
 //! | `kattis` | the legacy ICPC/Kattis format, with `problem_yaml`, `testdata`, `grading`, `time_limit_files`, `title`, `flags` |
@@ -24,6 +25,9 @@
 //! | `fps` | HUSTOJ's exchange format, into what `qduoj` reads |
 //! | `qduoj` | QDUOJ's `problem.json` |
 //! | `stash` | archives of packages, and what a package holds in another form |
+//! | `hydro` | Hydro's `problem.yaml` with `testdata/` |
+//! | `sinol` | sinol's `config.yml` with `prog/`, `in/` and `out/` |
+//! | `uoj` | UOJ's `problem.conf` |
 //! | `included` | `include/`, what is put beside submissions |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
@@ -37,9 +41,11 @@ mod error;
 mod expectation;
 mod folder;
 mod folder_pairs;
+mod foreign;
 mod fps;
 mod grading;
 mod groups;
+mod hydro;
 mod icpc;
 mod icpc_constants;
 mod icpc_problem_yaml;
@@ -60,6 +66,7 @@ mod programs;
 mod qduoj;
 mod scope;
 mod settings;
+mod sinol;
 mod stash;
 mod submissions;
 mod submissions_yaml;
@@ -69,6 +76,7 @@ mod time_limit_files;
 mod title;
 mod tree;
 mod trouble;
+mod uoj;
 mod validators;
 mod yaml;
 
@@ -90,7 +98,7 @@ pub use jury::{
 };
 pub use load::{discover, load};
 pub use making::{MadeAnswer, MadeData, MadeInput, MadeTest};
-pub use model::{Format, Package, PackageLimits, Test, TimeLimit};
+pub use model::{Format, Package, PackageLimits, Test, TestLimits, TimeLimit};
 pub use polygon::parse_problem_xml;
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};

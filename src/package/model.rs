@@ -90,6 +90,12 @@ pub enum Format {
     Qduoj,
     /// Library Checker: `info.toml`.
     LibraryChecker,
+    /// Hydro: `problem.yaml` with `testdata/`.
+    Hydro,
+    /// sinol (SIO2, `sinol-make`): `config.yml` with `prog/`.
+    Sinol,
+    /// UOJ: `problem.conf`.
+    Uoj,
 }
 
 /// One test.
@@ -118,6 +124,17 @@ pub struct Test {
     pub validator_arguments: ValidatorArguments,
     /// How its input was made, where the package says.
     pub made_by: Option<GeneratorRun>,
+    /// Limits of its own, in place of the package's.
+    pub limits: TestLimits,
+}
+
+/// Limits of one test (Hydro and sinol: of a test or its subtask; UOJ: `time_limit_N`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct TestLimits {
+    /// CPU time; `None` is the package's.
+    pub time: Option<Duration>,
+    /// Memory over the process tree; `None` is the package's.
+    pub memory: Option<Bytes>,
 }
 
 /// Limits of a problem; a language's factor and extra come on top.
@@ -208,6 +225,7 @@ impl Test {
             files: Vec::new(),
             validator_arguments: ValidatorArguments::default(),
             made_by: None,
+            limits: TestLimits::default(),
         }
     }
 }

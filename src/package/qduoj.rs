@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::checking::{Check, CheckerProgram};
+use super::checking::{Check, CheckerProgram, Interaction, Interactor};
 use super::error::{PackageError, one_line};
 use super::groups::{Group, Member, Objective, OnReject, Scoring};
 use super::jury::{Expectation, JurySubmission};
@@ -87,7 +87,11 @@ pub(super) fn load(
     }
     let mut texts = Texts { files: Vec::new() };
     let check = trouble.keep(reader.check(is_fps, &mut texts, &mut package));
-    let check = check.unwrap_or(Check::BuiltIn(Comparator::Stripped));
+    let mut check = check.unwrap_or(Check::BuiltIn(Comparator::Stripped));
+    if let Some(interactor) = trouble.keep(reader.interactor(is_fps, &mut texts)).flatten() {
+        package.interaction = Interaction::Interactive(interactor);
+        check = Check::Interaction { arguments: Vec::new() };
+    }
     trouble.keep(reader.templates(&mut package));
     let inside = tree.entries(&folder.path, 1)?;
     let points = reader.tests(&inside, &check, &mut texts, &mut package, trouble)?;
@@ -155,8 +159,12 @@ impl Texts {
             }
         };
         package.tests.iter_mut().for_each(|test| place(&mut test.answer));
-        let files = package.checkers.iter_mut().flat_map(|checker| &mut checker.program.files);
-        files.for_each(|file| place(&mut file.path));
+        let interactor = match &mut package.interaction {
+            Interaction::Interactive(interactor) => Some(&mut interactor.program),
+            _ => None,
+        };
+        let programs = package.checkers.iter_mut().map(|checker| &mut checker.program).chain(interactor);
+        programs.flat_map(|program| &mut program.files).for_each(|file| place(&mut file.path));
         package.submissions.iter_mut().flat_map(|submission| &mut submission.files).for_each(place);
         package.held.push(held.clone());
         Ok(())
@@ -192,6 +200,16 @@ impl Reader<'_> {
 
     /// `spj`, or the comparison of whole outputs.
     fn check(&self, is_fps: bool, texts: &mut Texts, package: &mut Package) -> Result<Check, PackageError> {
+        if let Some(program) = self.program("tpj", is_fps, texts)? {
+            package.checkers.push(CheckerProgram {
+                program,
+                protocol: Protocol::Testlib,
+                call: None,
+                limits: ProgramLimits::default(),
+                scores: CustomScore::Refused,
+            });
+            return Ok(Check::Program { checker: 0, arguments: Vec::new() });
+        }
         let Some(spj) = self.map.get("spj").filter(|spj| !spj.is_null()) else {
             let plain = match is_fps {
                 true => Comparator::Dmoj(DmojChecker::Standard),
@@ -219,6 +237,36 @@ impl Reader<'_> {
             scores: CustomScore::Refused,
         });
         Ok(Check::Program { checker: 0, arguments: Vec::new() })
+    }
+
+    /// HUSTOJ's `interactor`, made with testlib: `input output`; exit code 0 accepts.
+    fn interactor(&self, is_fps: bool, texts: &mut Texts) -> Result<Option<Interactor>, PackageError> {
+        let Some(program) = self.program("interactor", is_fps, texts)? else { return Ok(None) };
+        Ok(Some(Interactor {
+            program,
+            protocol: Protocol::Testlib,
+            call: Some(["{input}", "{output}"].map(str::to_owned).to_vec()),
+            limits: ProgramLimits::default(),
+            scores: CustomScore::Refused,
+        }))
+    }
+
+    /// A program that only HUSTOJ's format has: `tpj` or `interactor`.
+    fn program(
+        &self,
+        key: &str,
+        is_fps: bool,
+        texts: &mut Texts,
+    ) -> Result<Option<JuryProgram>, PackageError> {
+        let Some(value) = self.map.get(key).filter(|value| is_fps && !value.is_null()) else {
+            return Ok(None);
+        };
+        let (language, ending) = self.language(&format!("{key}.language"), value.get("language"))?;
+        let code = value.get("code").and_then(Value::as_str).unwrap_or_default();
+        let name = format!("{key}.{ending}");
+        let path = texts.add(&name, code);
+        let making = Making::Language { language: LanguageHint::Kattis(language), flags: Vec::new() };
+        Ok(Some(JuryProgram { name: key.to_owned(), files: vec![ProgramFile { name, path }], making }))
     }
 
     fn language(&self, key: &str, value: Option<&Value>) -> Result<(String, &'static str), PackageError> {
@@ -316,7 +364,7 @@ impl Reader<'_> {
             let input_file = trouble.keep(find("input_name", input));
             let answer = match output {
                 Some(output) => trouble.keep(find("output_name", output)),
-                None if matches!(check, Check::Program { .. }) => Some(texts.add("empty", "")),
+                None if !matches!(check, Check::BuiltIn(_)) => Some(texts.add("empty", "")),
                 None => {
                     let key = format!("test_case_score[{place}].output_name");
                     trouble.error(self.wrong(

@@ -7,6 +7,7 @@ use super::expectation::{self, OFFICIAL, PerTest};
 use super::jury::{Expectation, JurySubmission};
 use super::submissions_yaml::{SubmissionRule, SubmissionsYaml, combine, parse_submissions_yaml};
 use super::tree::{Entry, Kind, Tree, read_at_most, read_text};
+use crate::nearest::nearest;
 
 /// Endings of files that are no programs: notes, data, what compilers and editors leave.
 const NO_PROGRAMS: &[&str] = &[
@@ -33,6 +34,10 @@ const NO_PROGRAMS: &[&str] = &[
     ".yml",
     "~",
 ];
+
+/// Results that tags name.
+const RESULTS: [&str; 6] =
+    ["CORRECT", "WRONG-ANSWER", "TIMELIMIT", "RUN-ERROR", "COMPILER-ERROR", "OUTPUT-LIMIT"];
 
 /// Where tags are looked for in a source; no code limit comes near it.
 const TAG_SEARCH: u64 = 4 << 20;
@@ -178,11 +183,16 @@ impl Reader<'_> {
         let last = |of: fn(&SubmissionRule) -> Option<&String>| rules.iter().rev().find_map(|rule| of(rule));
         let language = last(|rule| rule.language.as_ref()).cloned();
         order(&mut files, &name, last(|rule| rule.entrypoint.as_ref()).map(String::as_str));
+        let warned = self.warnings.len();
         let Some(expectation) = self.expectation(folder, &name, &files, &rules)? else {
-            self.warnings.push(format!(
-                "submissions/{name}: not judged: neither its folder nor a tag nor submissions.yaml says what it \
-                 must get"
-            ));
+            // Unless the reason was given already.
+            if self.warnings.len() == warned {
+                self.warnings.push(format!(
+                    "submissions/{name}: not judged: neither its folder nor a tag nor submissions.yaml says what it \
+                     must get{}",
+                    meant_folder(folder)
+                ));
+            }
             return Ok(None);
         };
         let sets_time_limit =
@@ -219,7 +229,11 @@ impl Reader<'_> {
                 match expectation::of_tag(result) {
                     Some(named) => verdicts.extend(named),
                     None if official => {}
-                    None => return Err(unknown_result(file, line, result)),
+                    // One wrong file must not keep the others from being judged.
+                    None => {
+                        self.warnings.push(unknown_result(name, line, result));
+                        return Ok(None);
+                    }
                 }
             }
             verdicts.sort_by_key(|verdict| *verdict as u8);
@@ -242,14 +256,23 @@ impl Reader<'_> {
     }
 }
 
-fn unknown_result(file: &Path, line: u64, result: &str) -> PackageError {
-    PackageError::value(
-        line,
-        "@EXPECTED_RESULTS@",
-        format!("'{}' is not a result", one_line(result)),
-        "use CORRECT, WRONG-ANSWER, TIMELIMIT, RUN-ERROR, COMPILER-ERROR, OUTPUT-LIMIT or gavel's ids, with commas",
+/// The warning about a tag with a result that does not exist.
+fn unknown_result(name: &str, line: u64, result: &str) -> String {
+    let meant = nearest(&result.to_ascii_uppercase(), RESULTS.iter().copied());
+    let meant = meant.map_or_else(String::new, |meant| format!(": did you mean '{meant}'?"));
+    format!(
+        "submissions/{name}:{line}: not judged: @EXPECTED_RESULTS@: '{}' is not a result{meant} (use {} or gavel's ids, with \
+         commas)",
+        one_line(result),
+        RESULTS.join(", ")
     )
-    .in_file(file)
+}
+
+/// The folder that a misspelt name may mean, as the end of a warning.
+fn meant_folder(folder: &str) -> String {
+    const MORE: [&str; 4] = ["partially_accepted", "rejected", "brute_force", "compiler_error"];
+    let meant = nearest(folder, OFFICIAL.into_iter().chain(MORE));
+    meant.map_or_else(String::new, |meant| format!("; did you mean the folder '{meant}'?"))
 }
 
 /// Whether a file is none by its name: notes, data, what compilers and editors leave.

@@ -1,4 +1,4 @@
-//! How a checker program is called and how it answers: the conventions of four families of tools.
+//! How a checker program is called and how it answers: the conventions of five families of tools.
 //!
 //! Pure functions of what a run of a checker left behind; nothing here runs anything. An answer that its protocol
 //! does not know is a [`BrokenProtocol`]: it decides nothing about the output that was checked, so it can be neither
@@ -7,6 +7,7 @@
 mod cms;
 mod dmoj;
 mod kattis;
+mod sinol;
 mod testlib;
 mod text;
 
@@ -20,6 +21,11 @@ pub enum Protocol {
     /// testlib (`testlib.h`): `input output answer [arguments]`; exit code 0 accepts, 1, 2, 4 and 8 reject, 7 accepts
     /// in part; the message is on standard error.
     Testlib,
+    /// testlib, where points are a part of what the test is worth: 0 to 1, or a percentage above 1 (Hydro, UOJ).
+    TestlibFraction,
+    /// sinol packages (`sinol-make`): `input output answer`; `OK` or `WRONG`, a comment and a percentage on standard
+    /// output.
+    Sinol,
     /// CMS ("Checker"): `input answer output [arguments]`; exit code 0, a score between 0 and 1 in the first line of
     /// standard output, and the contestant's message in the first line of standard error.
     Cms,
@@ -162,9 +168,10 @@ impl Protocol {
         let CheckerPaths { input, output, answer, feedback } = *paths;
         let arguments = match self {
             Self::Kattis => [input, answer, feedback],
-            Self::Testlib | Self::Dmoj(DmojKind::Default | DmojKind::Testlib | DmojKind::Coci) => {
-                [input, output, answer]
-            }
+            Self::Testlib
+            | Self::TestlibFraction
+            | Self::Sinol
+            | Self::Dmoj(DmojKind::Default | DmojKind::Testlib | DmojKind::Coci) => [input, output, answer],
             Self::Cms => [input, answer, output],
             Self::Dmoj(DmojKind::Peg) => [output, answer, input],
         };
@@ -178,9 +185,12 @@ impl Protocol {
             Self::Dmoj(DmojKind::Default | DmojKind::Peg) => {
                 [paths.input, paths.answer].map(str::to_owned).to_vec()
             }
-            Self::Kattis | Self::Testlib | Self::Cms | Self::Dmoj(DmojKind::Testlib | DmojKind::Coci) => {
-                self.arguments(paths)
-            }
+            Self::Kattis
+            | Self::Testlib
+            | Self::TestlibFraction
+            | Self::Sinol
+            | Self::Cms
+            | Self::Dmoj(DmojKind::Testlib | DmojKind::Coci) => self.arguments(paths),
         }
     }
 
@@ -190,7 +200,8 @@ impl Protocol {
         match self {
             Self::Kattis => code == 42,
             // `_pc` exits with its part, whatever that is.
-            Self::Testlib => !matches!(code, 1..=4 | 8),
+            Self::Testlib | Self::TestlibFraction => !matches!(code, 1..=4 | 8),
+            Self::Sinol => (0..=2).contains(&code),
             Self::Cms => code == 0,
             Self::Dmoj(DmojKind::Default) => code == 0,
             Self::Dmoj(DmojKind::Testlib | DmojKind::Coci) => matches!(code, 0 | 7),
@@ -206,6 +217,8 @@ impl Protocol {
         match self {
             Self::Kattis => kattis::interpret(finished, scores),
             Self::Testlib => testlib::interpret(finished),
+            Self::TestlibFraction => testlib::interpret(finished).and_then(testlib::as_fraction),
+            Self::Sinol => sinol::interpret(finished),
             Self::Cms => cms::interpret(finished),
             Self::Dmoj(kind) => dmoj::interpret(kind, finished),
         }

@@ -53,6 +53,24 @@ pub(super) fn interpret(finished: &Finished<'_>) -> Result<Opinion, BrokenProtoc
     }
 }
 
+/// The same where points are a part of what the test is worth: 0 to 1, or a percentage above 1.
+///
+/// # Errors
+/// When they are above 100.
+pub(super) fn as_fraction(opinion: Opinion) -> Result<Opinion, BrokenProtocol> {
+    let Some(Score::Points(points)) = opinion.score else { return Ok(opinion) };
+    let fraction = if points > 1.0 { points / 100.0 } else { points };
+    if fraction > 1.0 {
+        return Err(BrokenProtocol(format!("it gave {points} points, where 0 to 1 or a percentage belongs")));
+    }
+    let grade = match fraction {
+        1.0 => Grade::Accepted,
+        0.0 => Grade::Wrong,
+        _ => Grade::Partial,
+    };
+    Ok(Opinion { grade, score: Some(Score::Fraction(fraction)), ..opinion })
+}
+
 /// Whether something begins with these words.
 fn is_verdict(said: &str, words: &str) -> bool {
     said.strip_prefix(words).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
@@ -108,6 +126,19 @@ mod tests {
             assert!(says(20, stderr).unwrap_err().contains("0 to 100"), "{stderr}");
         }
         assert!(says(16, "").is_err());
+    }
+
+    #[test]
+    fn points_are_a_part_where_the_format_says_so() {
+        let part = |points: f64| {
+            let opinion = Opinion { score: Some(Score::Points(points)), ..Opinion::plain(Grade::Partial) };
+            as_fraction(opinion).map(|opinion| (opinion.grade, opinion.score))
+        };
+        assert_eq!(part(0.25), Ok((Grade::Partial, Some(Score::Fraction(0.25)))));
+        assert_eq!(part(25.0), Ok((Grade::Partial, Some(Score::Fraction(0.25)))));
+        assert_eq!(part(1.0), Ok((Grade::Accepted, Some(Score::Fraction(1.0)))));
+        assert_eq!(part(0.0), Ok((Grade::Wrong, Some(Score::Fraction(0.0)))));
+        assert!(part(101.0).is_err());
     }
 
     #[test]

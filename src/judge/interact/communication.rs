@@ -213,7 +213,7 @@ impl Talk<'_> {
                 stdin: null.as_fd(),
                 stdout: Stream::Inherit(null.as_fd()),
                 stderr: Stream::Inherit(null.as_fd()),
-                limits: self.runner.limits.limits.clone(),
+                limits: self.runner.limits.on(self.test).limits.clone(),
             };
             members.push(Member { sandbox_box: process_box, command, serves: false });
         }

@@ -75,7 +75,7 @@ impl Dialogue<'_> {
             stdin: null.as_fd(),
             stdout: Stream::Inherit(null.as_fd()),
             stderr: Stream::Capture(&mut program_says),
-            limits: self.runner.limits.limits.clone(),
+            limits: self.runner.limits.on(self.test).limits.clone(),
         };
         let argv = self.interactor_argv();
         let limits = Limits { output: Some(self.speech()), ..self.tool.limits.clone() };

@@ -28,7 +28,7 @@ use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::error::{PackageError, one_line, shown};
-use super::model::Package;
+use super::model::{Package, TestLimits};
 
 /// Why a package could not be converted.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +77,13 @@ pub fn convert(package: &Package, out: &Path) -> Result<Vec<String>, ConvertErro
             problem: one_line(&package.name),
             what: format!("a package whose programs make {} of its tests", made.tests.len()),
             remedy: "have them made first",
+        });
+    }
+    if let Some(test) = package.tests.iter().find(|test| test.limits != TestLimits::default()) {
+        return Err(ConvertError::Inexpressible {
+            problem: one_line(&package.name),
+            what: format!("limits of single tests, such as those of {},", one_line(&test.name)),
+            remedy: "give all tests the same limits",
         });
     }
     let parent = match out.parent() {

@@ -129,6 +129,9 @@ fn write_comparison(writer: &Writer<'_>, comparator: Comparator) -> Result<Argum
         Comparator::Dmoj(DmojChecker::Easy) => ("letters", None),
         Comparator::Dmoj(DmojChecker::SortedTokens) => ("unordered-tokens", None),
         Comparator::FirstTokens(count) => ("first-tokens", Some(count)),
+        Comparator::TrimmedLines => {
+            return Err(writer.refuse("Hydro's comparison of lines", "bring a checker in its place"));
+        }
         Comparator::Dmoj(_) => {
             return Err(writer.refuse(
                 "this one of DMOJ's checkers",
