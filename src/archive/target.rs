@@ -8,6 +8,9 @@ use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use icu_casemap::CaseMapper;
+use icu_normalizer::DecomposingNormalizer;
+
 use super::Limits;
 use super::error::Problem;
 use crate::sandbox::CancelToken;
@@ -29,7 +32,7 @@ pub(super) struct Target<'a> {
     most_bytes: u64,
     cancel: &'a CancelToken,
     bytes: u64,
-    /// What was made, by a keyed hash of its name in lower case: a few bytes each, however long the names.
+    /// What was made, by a keyed hash of its name as [`folded`]: a few bytes each, however long the names.
     made: HashMap<u64, Made>,
     hasher: RandomState,
 }
@@ -171,13 +174,13 @@ impl<'a> Target<'a> {
         Ok(path)
     }
 
-    /// Takes a name; false when it is taken by the same. Names that differ in case only are one name on some
-    /// disks, and a trap on all.
+    /// Takes a name; false when it is taken by the same. Names that differ in case or in Unicode form only are one name
+    /// on some disks, and a trap on all.
     fn claim(&mut self, name: &[u8], whole: &str, is_file: bool) -> Result<bool, Problem> {
         let spelling = self.hasher.hash_one(whole);
         let most = self.limits.entries;
         let count = self.made.len() as u64;
-        match self.made.entry(self.hasher.hash_one(whole.to_lowercase())) {
+        match self.made.entry(self.hasher.hash_one(folded(whole))) {
             Entry::Vacant(_) if count >= most => {
                 let problem = format!("the archive holds more than {most} entries (fetch.most_entries)");
                 Err(Problem::entry(name, problem))
@@ -186,15 +189,28 @@ impl<'a> Target<'a> {
                 place.insert(Made { spelling, is_file });
                 Ok(true)
             }
-            Entry::Occupied(made) if made.get().spelling != spelling => {
-                Err(Problem::entry(name, "another name differs from it in case only; rename one"))
-            }
+            Entry::Occupied(made) if made.get().spelling != spelling => Err(Problem::entry(
+                name,
+                "another name differs from it in case or Unicode form only; rename one",
+            )),
             Entry::Occupied(made) if made.get().is_file != is_file => {
                 Err(Problem::entry(name, "it is a file and a folder at once; rename one"))
             }
             Entry::Occupied(_) => Ok(false),
         }
     }
+}
+
+/// A name as disks compare it that fold case: canonical decomposition, full case folding (`ß` is `ss`, the ligature `ﬁ`
+/// is `fi`), and decomposition of what folding composed (Unicode 3.13, D145: canonical caseless matching).
+fn folded(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_lowercase();
+    }
+    let decomposed = DecomposingNormalizer::new_nfd();
+    let name = decomposed.normalize(name);
+    let name = CaseMapper::new().fold_string(&name);
+    decomposed.normalize(&name).into_owned()
 }
 
 /// The parts of an entry's name; none for the archive's own directory (`./`).

@@ -234,8 +234,22 @@ fn names_that_clash_are_refused() {
         ("1.in", "1.in", "twice"),
         ("1.in", "./1.in", "twice"),
         ("a/1.in", "a//1.in", "twice"),
-        ("a/1.in", "A/2.in", "in case only"),
-        ("1.in", "1.IN", "in case only"),
+        ("a/1.in", "A/2.in", "in case or Unicode form only"),
+        ("1.in", "1.IN", "in case or Unicode form only"),
+        // Composed and decomposed, as Macs have it; the same below a folder.
+        ("\u{e9}.in", "e\u{301}.in", "in case or Unicode form only"),
+        ("\u{e9}/1.in", "E\u{301}/2.in", "in case or Unicode form only"),
+        // Hangul, and marks in another order.
+        ("\u{ac00}", "\u{1100}\u{1161}", "in case or Unicode form only"),
+        ("a\u{323}\u{307}", "a\u{307}\u{323}", "in case or Unicode form only"),
+        // Full case folding makes two letters of one: sharp s, ligatures; the Kelvin sign, the final sigma.
+        ("stra\u{df}e.in", "STRASSE.in", "in case or Unicode form only"),
+        ("stra\u{1e9e}e.in", "strasse.in", "in case or Unicode form only"),
+        ("\u{fb01}le.in", "file.in", "in case or Unicode form only"),
+        ("\u{fb03}", "ffi", "in case or Unicode form only"),
+        ("\u{212a}.in", "k.in", "in case or Unicode form only"),
+        ("\u{3c2}", "\u{3c3}", "in case or Unicode form only"),
+        ("\u{1f80}", "\u{1f00}\u{3b9}", "in case or Unicode form only"),
         ("a", "a/1.in", "a file and a folder at once"),
         ("a/1.in", "a", "a file and a folder at once"),
     ] {
@@ -248,6 +262,16 @@ fn names_that_clash_are_refused() {
     }
     let twice = replace_all(&zip_of(&[("1.in", b"1"), ("2.in", b"2")]), b"2.in", b"1.in");
     assert!(unpack_bytes(&twice).refusal().contains("the same name"));
+}
+
+#[test]
+fn names_that_differ_in_more_than_case_and_form_are_different() {
+    let names =
+        ["\u{e9}.in", "e.in", "stra\u{df}e", "strase", "\u{fb01}", "f", "\u{131}", "i", "\u{2460}", "1"];
+    let files: Vec<(&str, &[u8])> = names.iter().map(|name| (*name, &b"1"[..])).collect();
+    let unpacked = unpack_bytes(&zip_of(&files));
+    unpacked.outcome.as_ref().unwrap();
+    assert_eq!(unpacked.text("stra\u{df}e"), "1");
 }
 
 fn replace_all(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
