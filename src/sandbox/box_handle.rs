@@ -4,8 +4,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::sys::stat::{fstat, stat};
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, fstat, stat};
 use nix::sys::statvfs::fstatvfs;
+use nix::sys::utsname::uname;
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Uid;
 
 use super::cgroup::{Files, Meter, Role};
 use super::directories::Source;
@@ -33,6 +37,8 @@ pub struct BoxHandle {
     workspace: OwnedFd,
     /// What the work directory looked like when it was new.
     pristine: Traces,
+    /// Whether the last run may have changed the work directory without a trace.
+    hides_changes: bool,
     /// Whether a command has run, or the work directory was handed out, since it was new.
     used: bool,
     /// Whether the next run is to find the work directory as it is.
@@ -95,6 +101,26 @@ impl Traces {
     }
 }
 
+impl Traces {
+    /// Whether a program that owns the work directory could change it now and set all of this back. It can set the time
+    /// of modification; the time of change follows a clock that ticks every few milliseconds, and shows nothing before
+    /// the first tick. From Linux 6.13 on, every change after a look has a time of its own (multigrain timestamps).
+    fn can_be_set_back(&self) -> bool {
+        let (_, owner, _) = self.inode;
+        let now = clock_gettime(ClockId::CLOCK_REALTIME_COARSE);
+        owner == Uid::effective().as_raw()
+            && !now.is_ok_and(|now| (now.tv_sec(), now.tv_nsec()) > self.changed)
+            && !has_multigrain_timestamps()
+    }
+}
+
+fn has_multigrain_timestamps() -> bool {
+    let release = uname().ok().map(|names| names.release().to_string_lossy().into_owned());
+    let numbers =
+        release.as_deref().map(|release| release.split(['.', '-']).map_while(|part| part.parse().ok()));
+    numbers.is_some_and(|numbers| numbers.take(2).collect::<Vec<u32>>() >= vec![6, 13])
+}
+
 impl std::fmt::Debug for BoxHandle {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -148,6 +174,7 @@ impl BoxHandle {
             meter: Meter::new(control, files)?,
             workspace,
             pristine,
+            hides_changes: false,
             used: false,
             keeps_workspace: false,
             broken: false,
@@ -161,6 +188,11 @@ impl BoxHandle {
     /// The shape it was made with.
     pub fn shape(&self) -> &Shape {
         &self.shape
+    }
+
+    /// Process id of its init on the host, for those who examine its processes.
+    pub fn init_id(&self) -> i32 {
+        self.init
     }
 
     /// Shows the host directory `source`, below a listed one, read-only at `point` ([`super::PROGRAM`], [`super::PREPARED`],
@@ -238,6 +270,7 @@ impl BoxHandle {
             self.renew()?;
         }
         (self.used, self.broken) = (true, true);
+        self.hides_changes = self.pristine.can_be_set_back();
         Ok(())
     }
 
@@ -264,7 +297,11 @@ impl BoxHandle {
             *self = Self::open(Arc::clone(&self.keeper), self.control, &self.shape, self.core)?;
             return shown.iter().try_for_each(|(point, source)| self.attach(point, &source.path));
         }
-        if !keeps_workspace && Traces::of(&self.workspace)? != self.pristine {
+        if !keeps_workspace && (self.hides_changes || Traces::of(&self.workspace)? != self.pristine) {
+            // Closed before: the kernel gives a new file system the lowest free device number, and the new directory is
+            // to have that of the old one.
+            self.workspace = nix::fcntl::open("/dev/null", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+                .map_err(|errno| SandboxError::at("open", "/dev/null", errno))?;
             let (_, mut files) = self.keeper.ask(&Request::Renew { number: self.number })?;
             self.workspace = take(&mut files, Role::Workspace)?;
             self.pristine = Traces::of(&self.workspace)?;

@@ -59,7 +59,7 @@ pub(super) struct Plan {
     _strings: [Vec<CString>; 4],
 }
 
-/// Steps that can fail, in order; the index travels to the worker.
+/// Steps that can fail; the index travels to the worker.
 pub(super) const STEPS: [&str; 9] =
     ["none", "dup2", "close_range", "setsid", "chdir", "setrlimit", "setgroups", "setresuid", "execve"];
 
@@ -227,10 +227,6 @@ unsafe extern "C" fn child_main(plan: *const Plan) -> ! {
         if result < 0 {
             fail(plan, 3, result);
         }
-        let result = libc::syscall(libc::SYS_chdir, plan.directory);
-        if result < 0 {
-            fail(plan, 4, result);
-        }
         for limit in &plan.limits {
             let value = libc::rlimit64 { rlim_cur: limit.value, rlim_max: limit.value };
             let old = ptr::null_mut::<libc::rlimit64>();
@@ -253,6 +249,11 @@ unsafe extern "C" fn child_main(plan: *const Plan) -> ! {
         let result = libc::syscall(libc::SYS_setresuid, id, id, id);
         if result < 0 {
             fail(plan, 7, result);
+        }
+        // With the program's rights: box init has no capability that overrides the modes of files.
+        let result = libc::syscall(libc::SYS_chdir, plan.directory);
+        if result < 0 {
+            fail(plan, 4, result);
         }
         libc::syscall(libc::SYS_umask, 0o022);
         let mut candidate = plan.paths.as_ptr();

@@ -1,9 +1,12 @@
 //! Box init: PID 1 of a box, from its birth to its loop of runs.
 //!
-//! It is born by the keeper into new namespaces, builds the root, gives up what it can (a user namespace
-//! of its own, an unprivileged uid, no capability in the bounding set, no further namespaces, the system-call
-//! filter), and then only serves: one request, one program, one result. Programs inherit all of that, so a run
-//! pays for none of it.
+//! It is born by the keeper into new namespaces, builds the root, gives up what it can (an unprivileged uid, all
+//! capabilities but those it names, none in the bounding set, no further namespaces, the system-call filter), and then
+//! only serves: one request, one program, one result. Programs inherit all of that, so a run pays for none of it.
+//!
+//! The user namespace owns the PID namespace, and init keeps CAP_CHECKPOINT_RESTORE in it, for one purpose: before each
+//! run it sets the last process id given back to its own, through a descriptor of `/proc/sys/kernel/ns_last_pid`. So
+//! every program is process 2 and its first child 3, whatever ran before.
 //!
 //! What always holds: a result is sent after the program and everything it started are dead and reaped; when
 //! the worker or the keeper is gone, so is this process, and the kernel kills the rest of the PID namespace
@@ -12,21 +15,21 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat};
+use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::stat::Mode;
+use nix::sys::stat::{Mode, SFlag, fstat, major, minor};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, sethostname, setresgid, setresuid};
 use serde::{Deserialize, Serialize};
 
 use super::child::{self, ChildStack, Parts, Plan, ProgramId};
-use super::rootfs::Shown;
 use super::run_message::{End, KILL, RUN, RunRequest, RunResult};
 use super::syscalls::Reaped;
 use super::wire::{self, Inbox};
@@ -39,7 +42,7 @@ pub(super) struct Identity {
     pub init: u32,
     /// uid and gid of programs.
     pub program: u32,
-    /// Owner of the work directory, as seen by the keeper.
+    /// Owner of the work directory (box init), as seen by the keeper.
     pub workspace_owner: u32,
     /// Whether the keeper has real privileges: then programs get a uid of their own and groups are emptied.
     pub privileged: bool,
@@ -50,30 +53,30 @@ pub(super) struct Identity {
 pub(super) enum Progress {
     /// The cgroup namespace is made: the keeper may make and fill leaves.
     Rooted,
-    /// The user namespace is made: the keeper must write its id maps.
+    /// Ids are needed: the keeper must write the maps of the user namespace.
     WantsIds,
-    /// Ready; the work directory comes along.
+    /// Ready.
     Ready,
     /// A step failed.
     Failed(String),
 }
 
-/// The life of box init; returns when the worker is gone. `shown` is what the keeper opened for the shape; `keeper` is for the birth, `worker` for the runs.
+/// The life of box init; returns when the worker is gone. `sources` is what the keeper opened for it; `keeper` is for the birth, `worker` for the runs.
 pub(super) fn live(
     shape: &Shape,
-    shown: Vec<Shown>,
+    sources: rootfs::Sources,
     core: Option<usize>,
     identity: Identity,
     keeper: OwnedFd,
     worker: OwnedFd,
 ) {
-    match become_init(shape, shown, core, identity, &keeper) {
-        Ok(workspace) => {
-            let told = wire::send_json(keeper.as_fd(), &Progress::Ready, &[workspace.as_fd()]);
-            drop((workspace, keeper));
+    match become_init(shape, sources, core, identity, &keeper) {
+        Ok(last_id) => {
+            let told = wire::send_json(keeper.as_fd(), &Progress::Ready, &[]);
+            drop(keeper);
             if told.is_ok() {
                 // A failure of the socket means the worker is gone or confused: either way the box ends.
-                let _ = serve(identity, &worker);
+                let _ = serve(identity, &last_id, &worker);
             }
         }
         Err(error) => {
@@ -97,13 +100,14 @@ fn wait(keeper: &OwnedFd) -> Result<(), SandboxError> {
     }
 }
 
+/// From the fork to the last privilege given up.
 fn become_init(
     shape: &Shape,
-    shown: Vec<Shown>,
+    sources: rootfs::Sources,
     core: Option<usize>,
     identity: Identity,
     keeper: &OwnedFd,
-) -> Result<OwnedFd, SandboxError> {
+) -> Result<LastId, SandboxError> {
     let failed = |operation: &'static str, subject: &str| {
         let subject = subject.to_owned();
         move |errno: Errno| SandboxError::on(operation, subject, errno)
@@ -122,8 +126,6 @@ fn become_init(
     sethostname(&shape.hostname).map_err(failed("set", "the host name"))?;
     unprotect();
     let proc = File::open("/proc").map_err(|error| SandboxError::at("open", "/proc", error))?;
-    rootfs::enter(shape, shown, identity.workspace_owner)?;
-    unshare(CloneFlags::CLONE_NEWUSER).map_err(failed("make", "a user namespace"))?;
     report(keeper, &Progress::WantsIds)?;
     if identity.privileged {
         nix::unistd::setgroups(&[]).map_err(failed("empty", "the groups of box init"))?;
@@ -131,23 +133,58 @@ fn become_init(
     let (uid, gid) = (identity.init.into(), identity.init.into());
     setresgid(gid, gid, gid).map_err(failed("take", "the gid of box init"))?;
     setresuid(uid, uid, uid).map_err(failed("take", "the uid of box init"))?;
+    rootfs::enter(sources, shape)?;
     forbid_namespaces(&proc)?;
+    let last_id = LastId::open(&proc)?;
     drop(proc);
     for capability in 0.. {
         if syscalls::drop_bounding_capability(capability).is_err() {
             break;
         }
     }
+    let kept = if identity.privileged { KEPT_OF_ROOT } else { KEPT };
+    syscalls::keep_capabilities(kept.iter().fold(0, |set, capability| set | 1 << capability))
+        .map_err(|error| SandboxError::on("give up", "the capabilities of box init", error))?;
+    last_id.reset().map_err(|error| SandboxError::on("set", LAST_ID, error))?;
     // Both are cleared by changes of credentials (prctl(2)), so they come after the last one.
     nix::sys::prctl::set_dumpable(false).map_err(failed("hide", "box init"))?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("bind", "box init to the keeper"))?;
-    let directory = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-    let workspace = nix::fcntl::open(super::WORKSPACE, directory, Mode::empty())
-        .map_err(failed("open", "the work directory"))?;
     let filter = seccomp::filter(shape.profile, true)?;
     seccompiler::apply_filter(&filter)
         .map_err(|error| SandboxError::on("install", "the system-call filter", io::Error::other(error)))?;
-    Ok(workspace)
+    Ok(last_id)
+}
+
+/// To set the last process id (capabilities(7), CAP_CHECKPOINT_RESTORE).
+const KEPT: &[u32] = &[40];
+
+/// And to kill programs, which have an id of their own, and to give them it: CAP_KILL, CAP_SETGID, CAP_SETUID.
+const KEPT_OF_ROOT: &[u32] = &[40, 5, 6, 7];
+
+const LAST_ID: &str = "/proc/sys/kernel/ns_last_pid";
+
+/// The last process id given in this PID namespace (proc_sys_kernel(5), "ns_last_pid"). The kernel asks at each write
+/// for CAP_CHECKPOINT_RESTORE in the user namespace that owns the PID namespace of the writer.
+struct LastId(File);
+
+impl LastId {
+    fn open(proc: &File) -> Result<Self, SandboxError> {
+        let path = LAST_ID.trim_start_matches("/proc/");
+        match openat(proc, path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()) {
+            Ok(file) => Ok(Self(file.into())),
+            Err(errno) => Err(SandboxError::Host {
+                missing: format!(
+                    "{LAST_ID} to write ({errno}): every run is to start at the same process ids"
+                ),
+                remedy: "use a kernel with CONFIG_CHECKPOINT_RESTORE, and a writable /proc/sys".to_owned(),
+            }),
+        }
+    }
+
+    /// The next process gets the id after box init's.
+    fn reset(&self) -> io::Result<()> {
+        self.0.write_all_at(b"1", 0)
+    }
 }
 
 /// Gives up a protection from the kernel's out-of-memory killer that a service manager gave to gavel: in programs
@@ -188,7 +225,7 @@ fn file_at_start(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Serves runs until the worker closes its end.
-fn serve(identity: Identity, worker: &OwnedFd) -> io::Result<()> {
+fn serve(identity: Identity, last_id: &LastId, worker: &OwnedFd) -> io::Result<()> {
     let mut inbox = Inbox::new();
     let mut stack = ChildStack::new();
     loop {
@@ -203,6 +240,7 @@ fn serve(identity: Identity, worker: &OwnedFd) -> io::Result<()> {
         let Some(request) = request else {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         };
+        last_id.reset()?;
         let result = run(request, descriptors, identity, worker, &mut stack, cpu_before)?;
         wire::send(worker.as_fd(), &result.encode(), &[])?;
     }
@@ -211,7 +249,7 @@ fn serve(identity: Identity, worker: &OwnedFd) -> io::Result<()> {
 /// One program, from clone to the last process reaped.
 fn run(
     request: RunRequest,
-    descriptors: Vec<OwnedFd>,
+    mut descriptors: Vec<OwnedFd>,
     identity: Identity,
     worker: &OwnedFd,
     stack: &mut ChildStack,
@@ -233,6 +271,11 @@ fn run(
         directory: request.directory,
         limits,
     };
+    for descriptor in descriptors.iter_mut().take(3) {
+        if let Some(own) = own_null(descriptor)? {
+            *descriptor = own;
+        }
+    }
     let stdio = [descriptors[0].as_fd(), descriptors[1].as_fd(), descriptors[2].as_fd()];
     let plan = Plan::new(parts, stdio, ids);
     let leaf = descriptors.get(3).map(AsFd::as_fd);
@@ -270,6 +313,19 @@ fn run(
         floor_kib,
         disk_reads,
     })
+}
+
+/// The box's `/dev/null` in place of the host's. Everybody may write the host's, and so set its times to now
+/// (futimens(3)): one run could leave a message for another. The box's is on a read-only mount.
+fn own_null(descriptor: &OwnedFd) -> io::Result<Option<OwnedFd>> {
+    const NULL: (u64, u64) = (1, 3); // null(4)
+    let status = fstat(descriptor)?;
+    let is_device = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
+    if !is_device || (major(status.st_rdev), minor(status.st_rdev)) != NULL {
+        return Ok(None);
+    }
+    let flags = OFlag::from_bits_truncate(fcntl(descriptor, FcntlArg::F_GETFL)?) & OFlag::O_ACCMODE;
+    Ok(Some(open("/dev/null", flags | OFlag::O_CLOEXEC, Mode::empty())?))
 }
 
 /// Waits until the leader is dead, killing when the worker says so; an end of file ends the box.

@@ -32,7 +32,6 @@ use super::cgroup::{BoxGroup, Files, Hierarchies, Role};
 use super::directories::{Directories, Listed, Source, Use};
 use super::init::{self, Identity, Progress};
 use super::keeper_message::{Answer, Request};
-use super::rootfs::Shown;
 use super::syscalls::{Cloned, Reaped};
 use super::wire::{self, Inbox};
 use super::{ResourceControl, SandboxError, Shape, keeper_bounds, rootfs, syscalls};
@@ -280,7 +279,11 @@ impl Keeper {
         let (ours, theirs) = wire::pair().map_err(|error| failed("make", error))?;
         let (worker_end, init_end) = wire::pair().map_err(|error| failed("make", error))?;
         let birthplace = group.birthplace()?;
-        let namespaces = libc::CLONE_NEWNS
+        let sources = rootfs::Sources::open(&shape, shown)?;
+        // The user namespace among them, so that it owns the others: box init resets the counter of its PID namespace
+        // with a capability that holds nowhere else.
+        let namespaces = libc::CLONE_NEWUSER
+            | libc::CLONE_NEWNS
             | libc::CLONE_NEWPID
             | libc::CLONE_NEWNET
             | libc::CLONE_NEWIPC
@@ -291,31 +294,39 @@ impl Keeper {
             Cloned::Child => {
                 // Everything else is the keeper's: its socket, other boxes' namespaces and processes.
                 let mut kept = vec![theirs.as_fd(), init_end.as_fd()];
-                kept.extend(shown.iter().filter_map(Shown::descriptor));
+                kept.extend(sources.descriptors());
                 let cleaned = syscalls::close_all_but(&kept);
                 if cleaned.is_ok() {
                     // A panic must not unwind into the keeper's destructors, of which this is a copy.
                     let life = std::panic::AssertUnwindSafe(|| {
-                        init::live(&shape, shown, core, identity, theirs, init_end);
+                        init::live(&shape, sources, core, identity, theirs, init_end);
                     });
                     let _ = std::panic::catch_unwind(life);
                 }
                 syscalls::exit_now(0)
             }
             Cloned::Parent { pid, pidfd } => {
-                drop((theirs, init_end, shown));
+                drop((theirs, init_end, sources));
                 let newborn = Newborn { pid, pidfd: Some(pidfd), ours };
                 // Before init makes itself non-dumpable: after that only the host's root could open it, and without
                 // privileges this process is root of its own user namespace only (ptrace(2), access mode checks).
                 let mount_namespace = File::open(format!("/proc/{pid}/ns/mnt"))
                     .map_err(|error| SandboxError::on("open", "the mount namespace of a box", error))?
                     .into();
-                let workspace = newborn.attend(&mut group, &maps)?;
+                newborn.attend(&mut group, &maps)?;
                 let mut files = group.files()?;
                 let pidfd = newborn.grown_up().ok_or_else(|| unknown(number))?;
-                files.extend([(Role::Init, worker_end), (Role::Workspace, workspace)]);
                 self.boxes.insert(number, Kept { init: pid, pidfd, mount_namespace, shape, identity, group });
-                Ok((number, pid.as_raw(), files))
+                match self.inside(number, make_workspace) {
+                    Ok(workspace) => {
+                        files.extend([(Role::Init, worker_end), (Role::Workspace, workspace)]);
+                        Ok((number, pid.as_raw(), files))
+                    }
+                    Err(error) => {
+                        self.boxes.remove(&number);
+                        Err(error)
+                    }
+                }
             }
         }
     }
@@ -360,15 +371,15 @@ struct Newborn {
 }
 
 impl Newborn {
-    /// Does the keeper's part of the birth, and returns the work directory.
-    fn attend(&self, group: &mut BoxGroup, maps: &Maps) -> Result<OwnedFd, SandboxError> {
+    /// Does the keeper's part of the birth.
+    fn attend(&self, group: &mut BoxGroup, maps: &Maps) -> Result<(), SandboxError> {
         group.adopt(self.pid)?;
         self.go_ahead()?;
         let mut inbox = Inbox::new();
         loop {
             let heard = wire::receive_json::<Progress>(&mut inbox, self.ours.as_fd())
                 .map_err(|error| SandboxError::on("hear", "a new box", error))?;
-            let Some((progress, mut descriptors)) = heard else {
+            let Some((progress, _)) = heard else {
                 return Err(SandboxError::BoxLost {
                     name: format!("init {}", self.pid),
                     detail: "it died while it was being made".to_owned(),
@@ -377,12 +388,7 @@ impl Newborn {
             match progress {
                 Progress::Rooted => group.settle(self.pid)?,
                 Progress::WantsIds => self.write_maps(maps)?,
-                Progress::Ready => {
-                    return descriptors.pop().ok_or_else(|| SandboxError::BoxLost {
-                        name: format!("init {}", self.pid),
-                        detail: "it has no work directory".to_owned(),
-                    });
-                }
+                Progress::Ready => return Ok(()),
                 Progress::Failed(detail) => {
                     return Err(SandboxError::Keeper { operation: "make a box", detail });
                 }
@@ -442,6 +448,13 @@ fn renew(kept: &Kept) -> Result<OwnedFd, SandboxError> {
     let target = Path::new(super::WORKSPACE);
     nix::mount::umount2(target, nix::mount::MntFlags::MNT_DETACH)
         .map_err(|errno| SandboxError::at("unmount", target, errno))?;
+    make_workspace(kept)
+}
+
+/// Mounts the work directory of the box whose mount namespace this is. Box init could not: the worker may make files
+/// only in a file system that was mounted in a user namespace where its ids exist.
+fn make_workspace(kept: &Kept) -> Result<OwnedFd, SandboxError> {
+    let target = Path::new(super::WORKSPACE);
     rootfs::mount_workspace(target, &kept.shape, kept.identity.workspace_owner)?;
     open(target, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
         .map_err(|errno| SandboxError::at("open", target, errno))

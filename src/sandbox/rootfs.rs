@@ -1,11 +1,10 @@
 //! The file tree of a box: a read-only tmpfs with read-only binds of the host's directories, a few devices and
 //! one capped writable place.
 //!
-//! Called by box init before it gives up its privileges, in its own mount namespace. Sources are cloned
-//! (open_tree) before anything is covered, so a source may lie anywhere, also below the staging place: the system
-//! directories here, and what a shape names by the keeper, from the descriptors of its list. What is
-//! not named does not exist inside: no `/home`, no `/root`, no `/sys`, no host `/etc` beyond the loader's
-//! files.
+//! The keeper clones the host's mounts (open_tree) before anything is covered, since it may read directories that box
+//! init may not: the system directories by path, what a shape names from the descriptors of its list. Box init builds
+//! the tree from the clones in its own mount namespace, before it gives up its privileges. What is not named does not
+//! exist inside: no `/home`, no `/root`, no `/sys`, no host `/etc` beyond the loader's files.
 
 use std::ffi::{CString, OsStr};
 use std::fs;
@@ -16,8 +15,10 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sys::stat::{UtimensatFlags, lstat, utimensat};
+use nix::sys::time::TimeSpec;
 use nix::unistd::{chdir, pivot_root};
 
 use super::directories::{self, Listed};
@@ -33,6 +34,10 @@ const DEVICES: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/random",
 
 /// Attributes of everything that is shown of the host.
 const SHOWN: u64 = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+
+/// The time of last access and modification of every file of a box's own: 1 January 2000. The real ones would tell
+/// programs when the box was made.
+const OWN_TIME: TimeSpec = TimeSpec::new(946_684_800, 0);
 
 /// Something of the host to be shown at `target`.
 #[derive(Debug)]
@@ -59,19 +64,45 @@ impl Shown {
     }
 }
 
-/// Builds the tree and makes it the root. `listed` is what [`of_shape`] has opened. `owner` is the uid (as seen here) that owns the work directory
-/// itself; it must not be the programs' where there is a choice, so that they cannot change its mode.
-pub(super) fn enter(shape: &Shape, listed: Vec<Shown>, owner: u32) -> Result<(), SandboxError> {
+/// Detached mounts of everything of the host that a box shows.
+pub(super) struct Sources {
+    shown: Vec<Shown>,
+    devices: Vec<(&'static str, OwnedFd)>,
+}
+
+impl Sources {
+    /// Clones them out of the caller's mount namespace; `listed` is what [`of_shape`] has opened.
+    pub(super) fn open(shape: &Shape, listed: Vec<Shown>) -> Result<Self, SandboxError> {
+        let mut shown = if shape.rootfs.is_none() { base()? } else { Vec::new() };
+        shown.extend(listed);
+        let devices = DEVICES
+            .iter()
+            .filter(|path| Path::new(path).exists())
+            .map(|path| {
+                let device = clone_mount(Path::new(path))?;
+                // Read-only does not keep programs from writing to the device, only from changing the host's inode:
+                // its times would be a channel between boxes.
+                let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
+                syscalls::restrict_mount(device.as_fd(), attributes, false)
+                    .map_err(|error| SandboxError::at("restrict", *path, error))?;
+                Ok((*path, device))
+            })
+            .collect::<Result<_, SandboxError>>()?;
+        Ok(Self { shown, devices })
+    }
+
+    /// Their descriptors.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let shown = self.shown.iter().filter_map(Shown::descriptor);
+        shown.chain(self.devices.iter().map(|(_, device)| device.as_fd()))
+    }
+}
+
+/// Builds the tree, all but the work directory, and makes it the root.
+pub(super) fn enter(sources: Sources, shape: &Shape) -> Result<(), SandboxError> {
     let flags = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
         .map_err(|errno| SandboxError::at("make private", "/", errno))?;
-    let mut sources = if shape.rootfs.is_none() { base()? } else { Vec::new() };
-    sources.extend(listed);
-    let devices: Vec<(&str, OwnedFd)> = DEVICES
-        .iter()
-        .filter(|path| Path::new(path).exists())
-        .map(|path| Ok((*path, clone_mount(Path::new(path))?)))
-        .collect::<Result<_, SandboxError>>()?;
     let root = staging_place()?;
     mount(
         Some("tmpfs"),
@@ -81,24 +112,19 @@ pub(super) fn enter(shape: &Shape, listed: Vec<Shown>, owner: u32) -> Result<(),
         Some("size=1m,mode=755"),
     )
     .map_err(|errno| SandboxError::at("mount a tmpfs on", root, errno))?;
-    for source in sources {
+    for source in sources.shown {
         place(root, &source)?;
     }
     make_own_files(root, shape)?;
-    for (path, device) in devices {
+    for (path, device) in sources.devices {
         let target = below(root, Path::new(path));
         fs::write(&target, b"").map_err(|error| SandboxError::at("make", target.clone(), error))?;
         attach(&device, &target)?;
-        // Read-only does not keep anyone from writing to the device, only from changing the host's inode: its
-        // times would be a channel between boxes.
-        let attributes = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
-        syscalls::restrict_mount(device.as_fd(), attributes, false)
-            .map_err(|error| SandboxError::at("restrict", target, error))?;
     }
-    mount_workspace(&below(root, Path::new(WORKSPACE)), shape, owner)?;
     if shape.proc {
         mount_proc(&below(root, Path::new("/proc")))?;
     }
+    set_times(root, lstat(root).map_err(|errno| SandboxError::at("examine", root, errno))?.st_dev)?;
     chdir(root).map_err(|errno| SandboxError::at("enter", root, errno))?;
     pivot_root(".", ".").map_err(|errno| SandboxError::at("make the root of", root, errno))?;
     umount2(".", MntFlags::MNT_DETACH)
@@ -110,8 +136,9 @@ pub(super) fn enter(shape: &Shape, listed: Vec<Shown>, owner: u32) -> Result<(),
         .map_err(|errno| SandboxError::at("make read-only", "/", errno))
 }
 
-/// A work directory: a tmpfs of its own. Sticky and owned by `owner`, so that programs can use but not change
-/// it; `noatime`, so that reading it leaves no trace.
+/// A work directory: a tmpfs of its own. Sticky and owned by `owner` (a uid as seen here), which must not be the
+/// programs' where there is a choice, so that they can use but not change it; `noatime`, so that reading it leaves no
+/// trace.
 pub(super) fn mount_workspace(target: &Path, shape: &Shape, owner: u32) -> Result<(), SandboxError> {
     let options = format!(
         "size={},nr_inodes={},mode=1777,uid={owner},gid={owner}",
@@ -119,7 +146,29 @@ pub(super) fn mount_workspace(target: &Path, shape: &Shape, owner: u32) -> Resul
     );
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOATIME;
     mount(Some("tmpfs"), target, Some("tmpfs"), flags, Some(options.as_str()))
-        .map_err(|errno| SandboxError::at("mount a tmpfs on", target, errno))
+        .map_err(|errno| SandboxError::at("mount a tmpfs on", target, errno))?;
+    set_own_time(target)
+}
+
+fn set_own_time(path: &Path) -> Result<(), SandboxError> {
+    utimensat(AT_FDCWD, path, &OWN_TIME, &OWN_TIME, UtimensatFlags::NoFollowSymlink)
+        .map_err(|errno| SandboxError::at("set the times of", path, errno))
+}
+
+/// Sets the times of `path` and of everything below it on the file system `device`.
+fn set_times(path: &Path, device: u64) -> Result<(), SandboxError> {
+    let status = lstat(path).map_err(|errno| SandboxError::at("examine", path, errno))?;
+    if status.st_dev != device {
+        return Ok(());
+    }
+    if status.st_mode & libc::S_IFMT == libc::S_IFDIR {
+        let failed = |error| SandboxError::at("read", path, error);
+        for entry in fs::read_dir(path).map_err(failed)? {
+            set_times(&entry.map_err(failed)?.path(), device)?;
+        }
+    }
+    // Last: reading a directory sets its time of access.
+    set_own_time(path)
 }
 
 /// A detached, read-only copy of the mount tree at an open descriptor, to be attached in a box.

@@ -12,6 +12,7 @@
 //! - `inotify_*`, `fanotify_*`, leases, `cachestat`, `mincore`, and for all but compilers `flock` and record
 //!   locks: boxes share the inodes and the page cache of the system directories, and each of these lets one
 //!   box see or block another through them;
+//! - `statfs` and `fstatfs`: the free space of the host's disks changes with what other boxes write;
 //! - `shmget`, `msgget`, `semget`, `mq_open`: what they make is in the box's own namespace but outlives a run;
 //! - `splice`, `tee`, `vmsplice`, `memfd_secret`, `seccomp`, `landlock_*`, writing extended attributes, `mknod`: no
 //!   program of a contest needs them, and the first three have a history;
@@ -140,7 +141,60 @@ const LOCAL_SOCKETS: &[u32] = &[libc::AF_UNIX as u32];
 /// read that does not wait, tells one box what another has read. For the same reason there is no `preadv2`.
 const HINTS: &[u32] = &[0, 1, 2, 3, 5];
 
+/// `statx` with STATX_MNT_ID_UNIQUE (Linux 6.8) reads a counter of all mounts since the host's start, by which a program
+/// could count the renewals of its work directory. Standard libraries do not ask for it.
+const UNIQUE_MOUNT_ID: u32 = 0x4000;
+
+/// `getsockopt`: settings of a local socket, its type, error and peer. Not SO_COOKIE, which draws a number from a counter
+/// of the kernel's that everybody advances by asking.
+const SOCKET_OPTIONS: &[u32] = &[
+    libc::SO_REUSEADDR as u32,
+    libc::SO_TYPE as u32,
+    libc::SO_ERROR as u32,
+    libc::SO_SNDBUF as u32,
+    libc::SO_RCVBUF as u32,
+    libc::SO_KEEPALIVE as u32,
+    libc::SO_LINGER as u32,
+    libc::SO_PASSCRED as u32,
+    libc::SO_PEERCRED as u32,
+    libc::SO_RCVLOWAT as u32,
+    libc::SO_RCVTIMEO as u32,
+    libc::SO_SNDTIMEO as u32,
+    libc::SO_ACCEPTCONN as u32,
+    libc::SO_PROTOCOL as u32,
+    libc::SO_DOMAIN as u32,
+];
+
+/// `madvise`: advice about one's own memory. Not MADV_COLD and MADV_PAGEOUT, which push pages of files out of the cache
+/// that boxes share, not MADV_MERGEABLE, which shares equal pages across boxes, and no simulated hardware faults.
+const ADVICE: &[u32] = &[
+    libc::MADV_NORMAL as u32,
+    libc::MADV_RANDOM as u32,
+    libc::MADV_SEQUENTIAL as u32,
+    libc::MADV_WILLNEED as u32,
+    libc::MADV_DONTNEED as u32,
+    libc::MADV_FREE as u32,
+    libc::MADV_REMOVE as u32,
+    libc::MADV_DONTFORK as u32,
+    libc::MADV_DOFORK as u32,
+    libc::MADV_HUGEPAGE as u32,
+    libc::MADV_NOHUGEPAGE as u32,
+    libc::MADV_DONTDUMP as u32,
+    libc::MADV_DODUMP as u32,
+    libc::MADV_WIPEONFORK as u32,
+    libc::MADV_KEEPONFORK as u32,
+    libc::MADV_POPULATE_READ as u32,
+    libc::MADV_POPULATE_WRITE as u32,
+    24,  // MADV_DONTNEED_LOCKED
+    25,  // MADV_COLLAPSE
+    102, // MADV_GUARD_INSTALL
+    103, // MADV_GUARD_REMOVE
+];
+
 const GUARDS: &[Guard] = &[
+    Guard { call: libc::SYS_statx, argument: 3, allowed: Allowed::Without(UNIQUE_MOUNT_ID) },
+    Guard { call: libc::SYS_getsockopt, argument: 2, allowed: Allowed::OneOf(SOCKET_OPTIONS) },
+    Guard { call: libc::SYS_madvise, argument: 2, allowed: Allowed::OneOf(ADVICE) },
     Guard { call: libc::SYS_fadvise64, argument: 3, allowed: Allowed::OneOf(HINTS) },
     Guard { call: libc::SYS_clone, argument: 0, allowed: Allowed::Without(CLONE_REFUSED) },
     Guard { call: libc::SYS_ioctl, argument: 1, allowed: Allowed::OneOf(TERMINALS_AND_PIPES) },

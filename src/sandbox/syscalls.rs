@@ -165,6 +165,18 @@ pub(crate) fn drop_bounding_capability(capability: libc::c_ulong) -> io::Result<
     check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) }.into()).map(drop)
 }
 
+/// Gives up every capability of the calling thread but those in `kept`, a set of bits by number, and makes none of them
+/// inheritable (capset(2)).
+pub(crate) fn keep_capabilities(kept: u64) -> io::Result<()> {
+    // The kernel's `__user_cap_header_struct` with version 3, and two `__user_cap_data_struct`: effective, permitted
+    // and inheritable sets, their low 32 bits first.
+    let header: [u32; 2] = [0x2008_0522, 0];
+    let [low, high] = [(kept & 0xffff_ffff) as u32, (kept >> 32) as u32];
+    let sets: [u32; 6] = [low, low, 0, high, high, 0];
+    // SAFETY: both arrays outlive the call and have the sizes that version 3 takes; process id 0 is the caller.
+    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) }).map(drop)
+}
+
 /// Puts every signal back to its default action; an ignored one would be inherited through execve(2).
 pub(crate) fn reset_signals() {
     // The kernel's own form of `sigaction`, four words: all zero is SIG_DFL without flags. The C library's

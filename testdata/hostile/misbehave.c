@@ -700,6 +700,160 @@ static int variant_look_for_traces(void) {
     return 0;
 }
 
+/* ---- what could tell one run from another ---- */
+
+static void say_of(const char *path, const char *name, long long value) {
+    printf("%s.%s %lld\n", path, name, value);
+}
+
+/* `own`: a file of the box's own, whose device, times of access and change do not depend on the host. */
+static void say_status(const char *path, const struct stat *status, int own) {
+    say_of(path, "inode", status->st_ino);
+    say_of(path, "mode", status->st_mode);
+    say_of(path, "links", status->st_nlink);
+    say_of(path, "owner", status->st_uid);
+    say_of(path, "group", status->st_gid);
+    say_of(path, "bytes", status->st_size);
+    say_of(path, "modified", status->st_mtim.tv_sec * 1000000000LL + status->st_mtim.tv_nsec);
+    if (own) {
+        say_of(path, "device", status->st_dev);
+        say_of(path, "accessed", status->st_atim.tv_sec * 1000000000LL + status->st_atim.tv_nsec);
+        say_of(path, "changed", status->st_ctim.tv_sec * 1000000000LL + status->st_ctim.tv_nsec);
+    }
+}
+
+static void say_entries(const char *path) {
+    DIR *directory = opendir(path);
+    if (directory == NULL) return;
+    struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        printf("%s/%s.entry %lu at %ld\n", path, entry->d_name, entry->d_ino, entry->d_off);
+    }
+    closedir(directory);
+}
+
+static void say_lines(const char *path) {
+    char text[4096];
+    int file = open(path, O_RDONLY);
+    if (file < 0) return;
+    ssize_t length = read(file, text, sizeof text);
+    close(file);
+    printf("%s: %.*s\n", path, (int)(length > 0 ? length : 0), text);
+}
+
+static void *say_thread(void *nothing) {
+    say("thread", syscall(SYS_gettid));
+    return nothing;
+}
+
+/* Everything that is to be the same in every run. */
+static int variant_state(void) {
+    static const struct {
+        const char *path;
+        int own;
+    } files[] = {
+        {"/", 1}, {"/etc", 1}, {"/etc/passwd", 1}, {"/etc/hosts", 1}, {"/dev", 1}, {"/tmp", 1}, {"/dev/null", 0},
+        {"/dev/zero", 0}, {"/dev/full", 0}, {"/dev/random", 0}, {"/dev/urandom", 0}, {"/usr", 0}, {"/program", 0},
+        {"/program/misbehave", 0}, {"/w", 0},
+    };
+    say("process", getpid());
+    say("parent", getppid());
+    say("session", getsid(0));
+    say("group", getpgid(0));
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) {
+        pid_t grandchild = fork();
+        if (grandchild == 0) _exit(0);
+        say("child", getpid());
+        say("grandchild", grandchild);
+        while (wait(NULL) > 0) {
+        }
+        _exit(0);
+    }
+    while (wait(NULL) > 0) {
+    }
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, say_thread, NULL) == 0) pthread_join(thread, NULL);
+    struct stat status;
+    for (size_t index = 0; index < sizeof files / sizeof *files; index++) {
+        if (lstat(files[index].path, &status) == 0) say_status(files[index].path, &status, files[index].own);
+    }
+    if (fstat(0, &status) == 0) say_status("input", &status, 0);
+    say_entries("/");
+    say_entries("/dev");
+    int file = open("/w/file", O_CREAT | O_RDWR, 0666);
+    if (fstat(file, &status) == 0) say_of("/w/file", "inode", status.st_ino);
+    mkdir("/w/directory", 0777);
+    say_entries("/w");
+    timer_t timer;
+    struct sigevent nothing = {.sigev_notify = SIGEV_NONE};
+    say_errno("timer_create", timer_create(CLOCK_MONOTONIC, &nothing, &timer));
+    say("timer", (long)timer);
+    say("next_descriptor", dup(0));
+    mode_t mask = umask(0);
+    say("umask", mask);
+    say("nice", getpriority(PRIO_PROCESS, 0));
+    say("policy", sched_getscheduler(0));
+    say("timer_slack", prctl(PR_GET_TIMERSLACK));
+    for (int resource = 0; resource < 16; resource++) {
+        struct rlimit limit;
+        if (getrlimit(resource, &limit) == 0) printf("limit %d: %lu %lu\n", resource, limit.rlim_cur, limit.rlim_max);
+    }
+    struct statfs { char room[256]; } space;
+    say_errno("statfs", syscall(SYS_statfs, "/usr", &space));
+    say_errno("fstatfs", syscall(SYS_fstatfs, 0, &space));
+    char room[256];
+    say_errno("unique_mount", syscall(SYS_statx, AT_FDCWD, "/w", 0, 0x4000, room));
+    int pair[2], length = 8;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0) {
+        say_errno("cookie", syscall(SYS_getsockopt, pair[0], SOL_SOCKET, 57, room, &length));
+    }
+    say_lines("/proc/self/cgroup");
+    say_lines("/proc/self/comm");
+    say_lines("/proc/self/limits");
+    return 0;
+}
+
+/* Whatever a run could do to make a later one see something else. */
+static int variant_disturb(void) {
+    static const char *const paths[] = {
+        "/", "/etc", "/etc/passwd", "/dev", "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
+        "/usr", "/program", "/program/misbehave",
+    };
+    static const struct timespec times[2] = {{86400, 0}, {86400, 0}};
+    for (size_t index = 0; index < sizeof paths / sizeof *paths; index++) {
+        char name[80];
+        snprintf(name, sizeof name, "utimensat %s", paths[index]);
+        say_errno(name, utimensat(AT_FDCWD, paths[index], NULL, 0));
+        snprintf(name, sizeof name, "utimensat of %s", paths[index]);
+        say_errno(name, utimensat(AT_FDCWD, paths[index], times, 0));
+        snprintf(name, sizeof name, "chmod %s", paths[index]);
+        say_errno(name, chmod(paths[index], 0777));
+    }
+    for (int descriptor = 0; descriptor < 1; descriptor++) {
+        say_errno("futimens of input", futimens(descriptor, NULL));
+        say_errno("fchmod of input", fchmod(descriptor, 0600));
+        fcntl(descriptor, F_SETFL, O_NONBLOCK | O_APPEND);
+    }
+    for (long child = number(2); child > 0; child--) {
+        pid_t id = fork();
+        if (id == 0) _exit(0);
+        if (id > 0 && child % 2 == 0) waitpid(id, NULL, 0);
+    }
+    /* Made and gone again: the directory looks as before, its counters do not. */
+    for (long file = number(2); file > 0; file--) {
+        char name[80];
+        snprintf(name, sizeof name, "/w/%ld", file);
+        close(open(name, O_CREAT | O_WRONLY, 0666));
+        unlink(name);
+    }
+    utimensat(AT_FDCWD, "/w", times, 0);
+    umask(0777);
+    prctl(PR_SET_TIMERSLACK, 1000000);
+    return 0;
+}
+
 /* ---- questions that programs of every day ask ---- */
 
 static int variant_attributes(void) {
@@ -767,6 +921,8 @@ static const struct {
     {"attack-init", variant_attack_init},
     {"leave-traces", variant_leave_traces},
     {"look-for-traces", variant_look_for_traces},
+    {"state", variant_state},
+    {"disturb", variant_disturb},
     {"attributes", variant_attributes},
 };
 

@@ -86,6 +86,16 @@ int main(int count, char **arguments) {
     attempt("socket-packet", SYS_socket, 17, 3, 0, 0, 0);
     attempt("socket-unix", SYS_socket, 1, 1, 0, 0, 0);
     attempt("socketpair-unix", SYS_socketpair, 1, 1, 0, (long)pair, 0);
+    attempt("getsockopt-type", SYS_getsockopt, pair[0], 1, 3, (long)memory, (long)&one);
+    attempt("getsockopt-cookie", SYS_getsockopt, pair[0], 1, 57, (long)memory, (long)&one);
+    attempt("statx", SYS_statx, -100, (long)"/", 0, 0x7ff, (long)memory);
+    attempt("statx-unique-mount", SYS_statx, -100, (long)"/", 0, 0x4000, (long)memory);
+    attempt("statfs", SYS_statfs, (long)"/", (long)memory, 0, 0, 0);
+    attempt("fstatfs", SYS_fstatfs, 0, (long)memory, 0, 0, 0);
+    attempt("madvise-dontneed", SYS_madvise, 0, 0, 4, 0, 0);
+    attempt("madvise-mergeable", SYS_madvise, 0, 0, 12, 0, 0);
+    attempt("madvise-cold", SYS_madvise, 0, 0, 20, 0, 0);
+    attempt("madvise-pageout", SYS_madvise, 0, 0, 21, 0, 0);
     attempt("ioctl-tiocsti", SYS_ioctl, 0, TIOCSTI, (long)"x", 0, 0);
     attempt("ioctl-tiocsti-high", SYS_ioctl, 0, TIOCSTI | (1L << 32), (long)"x", 0, 0);
     attempt("ioctl-tioclinux", SYS_ioctl, 0, 0x541c, (long)memory, 0, 0);

@@ -6,6 +6,16 @@ use gavel::sandbox::{Exit, Limits, Profile, Shape};
 
 use super::harness::{Bench, each_control, roomy};
 
+/// Limits for programs that would never end.
+fn brief() -> Limits {
+    Limits {
+        cpu: Some(Duration::from_millis(50)),
+        wall: Some(Duration::from_millis(300)),
+        processes: Some(16),
+        ..roomy()
+    }
+}
+
 #[test]
 fn files_ipc_and_settings_of_one_run_are_gone_in_the_next() {
     for profile in [Profile::Native, Profile::Managed] {
@@ -44,6 +54,69 @@ fn files_put_into_a_fresh_work_directory_are_seen_by_one_run_only() {
 }
 
 #[test]
+fn every_run_finds_the_same_process_ids_inodes_and_times() {
+    for proc in [false, true] {
+        each_control(|control| {
+            let mut bench = Bench::shaped(control, &Shape { proc, ..Shape::default() });
+            let first = bench.run(&["state"]);
+            first.assert_well();
+            let facts = first.facts();
+            for (name, id) in [("process", 2), ("session", 2), ("group", 2), ("child", 3), ("grandchild", 4)]
+            {
+                assert_eq!(facts[name], id, "{name}: {first:?}");
+            }
+            for disturbance in ["0", "1", "7", "40"] {
+                let ran = bench.run(&["disturb", disturbance]);
+                ran.assert_well();
+                let ran = bench.run(&["state"]);
+                assert_eq!(ran.stdout, first.stdout, "after {disturbance}");
+                bench.run_within(&["fork-bomb"], brief());
+                bench.run_within(&["many-files"], brief());
+                let ran = bench.run(&["state"]);
+                assert_eq!(ran.stdout, first.stdout, "after {disturbance} and a fork bomb");
+            }
+        });
+    }
+}
+
+#[test]
+fn what_boxes_share_with_the_host_cannot_be_marked() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        let times = || {
+            let status = nix::sys::stat::stat("/dev/null").unwrap();
+            (status.st_mtime, status.st_mtime_nsec, status.st_ctime, status.st_ctime_nsec)
+        };
+        let before = times();
+        let ran = bench.run(&["disturb", "1"]);
+        ran.assert_well();
+        for (name, errno) in ran.facts() {
+            assert_ne!(errno, 0, "{name}: {ran:?}");
+        }
+        assert_eq!(times(), before);
+    });
+}
+
+#[test]
+fn box_init_keeps_no_right_but_those_it_uses() {
+    each_control(|control| {
+        let bench = Bench::new(control);
+        let status = |key: &str| {
+            let path = format!("/proc/{}/status", bench.handle.init_id());
+            let text = std::fs::read_to_string(path).unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned();
+            u64::from_str_radix(&line, 16).unwrap()
+        };
+        let restore = 1 << 40;
+        let (kill, setgid, setuid) = (1 << 5, 1 << 6, 1 << 7);
+        let privileged = nix::unistd::Uid::effective().is_root();
+        let kept = if privileged { restore | kill | setgid | setuid } else { restore };
+        assert_eq!((status("CapEff:"), status("CapPrm:")), (kept, kept));
+        assert_eq!((status("CapInh:"), status("CapBnd:"), status("CapAmb:")), (0, 0, 0));
+    });
+}
+
+#[test]
 fn daemons_of_one_run_are_dead_before_the_next() {
     each_control(|control| {
         let mut bench = Bench::new(control);
@@ -68,12 +141,6 @@ fn daemons_of_one_run_are_dead_before_the_next() {
 fn a_box_serves_after_every_misbehaviour_in_turn() {
     each_control(|control| {
         let mut bench = Bench::shaped(control, &Shape { proc: true, ..Shape::default() });
-        let limits = Limits {
-            cpu: Some(Duration::from_millis(50)),
-            wall: Some(Duration::from_millis(300)),
-            processes: Some(16),
-            ..roomy()
-        };
         for variant in [
             ["fork-bomb", ""],
             ["thread-bomb", ""],
@@ -88,7 +155,7 @@ fn a_box_serves_after_every_misbehaviour_in_turn() {
             ["deep-directories", ""],
             ["close-and-spin", ""],
         ] {
-            bench.run_within(&variant, limits.clone());
+            bench.run_within(&variant, brief());
             bench.assert_as_new();
         }
     });

@@ -66,8 +66,6 @@ pub(in crate::sandbox) struct BoxGroup {
     memory: Option<PathBuf>,
     pids: Option<PathBuf>,
     cpuacct: Option<PathBuf>,
-    /// Leaves are numbered where each run needs a fresh one.
-    leaf: u64,
     /// Who box init is outside: it must be allowed to put programs into the leaf.
     owner: u32,
 }
@@ -96,7 +94,6 @@ impl BoxGroup {
             memory: None,
             pids: None,
             cpuacct: None,
-            leaf: 0,
             owner,
         };
         group.unified = make(&hierarchies.unified)?;
@@ -153,11 +150,11 @@ impl BoxGroup {
     }
 
     fn leaf_path(&self) -> Option<PathBuf> {
-        self.unified.as_ref().map(|unified| unified.join(format!("run-{}", self.leaf)))
+        // One name for every leaf: programs read it in `/proc/self/cgroup`, and a number would count the runs.
+        self.unified.as_ref().map(|unified| unified.join("run"))
     }
 
-    fn make_leaf(&mut self) -> Result<(), SandboxError> {
-        self.leaf += 1;
+    fn make_leaf(&self) -> Result<(), SandboxError> {
         let Some(path) = self.leaf_path() else { return Ok(()) };
         fs::create_dir(&path).map_err(|error| SandboxError::at("make the cgroup", path.clone(), error))?;
         self.permit(&path)?;

@@ -31,9 +31,6 @@ pub(super) const FILES: &[c_long] = &[
     libc::SYS_pipe2,
     libc::SYS_fstat,
     libc::SYS_newfstatat,
-    libc::SYS_statx,
-    libc::SYS_statfs,
-    libc::SYS_fstatfs,
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
     libc::SYS_readlinkat,
@@ -58,14 +55,8 @@ pub(super) const FILES: &[c_long] = &[
 ];
 
 /// Memory of one's own; the cgroup bounds it.
-pub(super) const MEMORY: &[c_long] = &[
-    libc::SYS_brk,
-    libc::SYS_mmap,
-    libc::SYS_munmap,
-    libc::SYS_mprotect,
-    libc::SYS_mremap,
-    libc::SYS_madvise,
-];
+pub(super) const MEMORY: &[c_long] =
+    &[libc::SYS_brk, libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap];
 
 /// Being born, ending, waiting, and asking who one is. The PID namespace bounds whom a signal reaches.
 /// The `setres*` calls and `setgroups` are how box init gives its privileges up in a new program; nobody
@@ -158,7 +149,6 @@ pub(super) const MESSAGES: &[c_long] = &[
     libc::SYS_sendmsg,
     libc::SYS_recvmsg,
     libc::SYS_shutdown,
-    libc::SYS_getsockopt,
     libc::SYS_setsockopt,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
