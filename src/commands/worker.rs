@@ -13,7 +13,7 @@ use crate::cli::{Global, Worker as Arguments};
 use crate::instruments;
 use crate::monitor::{self, Metrics, Status};
 use crate::queue::{self, Addresses, Amqp, Backlog, Health, Stdio, Worker};
-use crate::sandbox::CancelToken;
+use crate::sandbox::{CancelToken, allocator};
 use crate::units::Time;
 use crate::workspace::Workspace;
 
@@ -42,6 +42,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let port = settings.listen.map(monitor::bind).transpose().map_err(CommandError::usage)?;
     // Before anything is to be counted.
     let metrics = port.is_some().then(Metrics::install).transpose().map_err(CommandError::judging)?;
+    allocator::keep_small();
     // Before any thread, the keeper's included: they inherit what is blocked.
     let interrupts = Interrupts::watch()?;
     let judge = start::judge_of_worker(global, &settings)?;

@@ -21,6 +21,7 @@
 //! between them, `cgroup` finds and fills hierarchies,
 //! `rootfs` builds what a program sees, `seccomp` what it may call, `wire` carries messages.
 
+pub mod allocator;
 mod box_handle;
 mod cancel;
 mod capture;

@@ -283,3 +283,39 @@ pub(crate) fn exit_now(code: libc::c_int) -> ! {
     // SAFETY: _exit takes an integer and does not return.
     unsafe { libc::_exit(code) }
 }
+
+/// Bounds the arenas of glibc's allocator, and fixes the size from which blocks are mappings (mallopt(3)).
+#[cfg(target_env = "gnu")]
+pub(crate) fn bound_allocator(arenas: usize, mapped: usize) {
+    let value = |number: usize| libc::c_int::try_from(number).unwrap_or(libc::c_int::MAX);
+    // SAFETY: integers only; mallopt locks the allocator by itself. What it refuses stays as it was.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, value(arenas));
+        libc::mallopt(libc::M_MMAP_THRESHOLD, value(mapped));
+    }
+}
+
+/// Bytes in glibc's arenas that are free and still the process's (mallinfo2(3)).
+#[cfg(target_env = "gnu")]
+pub(crate) fn free_bytes() -> usize {
+    // SAFETY: mallinfo2 takes nothing, locks the arenas it looks at, and returns integers.
+    unsafe { libc::mallinfo2() }.fordblks
+}
+
+/// Gives whole free pages of all arenas back to the system (malloc_trim(3)).
+#[cfg(target_env = "gnu")]
+pub(crate) fn trim_memory() {
+    // SAFETY: an integer only; malloc_trim locks the arenas it changes.
+    unsafe { libc::malloc_trim(0) };
+}
+
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn bound_allocator(_arenas: usize, _mapped: usize) {}
+
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn free_bytes() -> usize {
+    0
+}
+
+#[cfg(not(target_env = "gnu"))]
+pub(crate) fn trim_memory() {}

@@ -78,6 +78,11 @@ impl<'a> Fleet<'a> {
         self.memory_kib(place, |status| status.vmrss)
     }
 
+    /// The same without what is mapped of files, the program's own included.
+    pub(crate) fn anonymous_kib(&self, place: usize) -> u64 {
+        self.memory_kib(place, |status| status.rssanon)
+    }
+
     fn memory_kib(&self, place: usize, figure: impl Fn(&Status) -> Option<u64>) -> u64 {
         let worker = self.worker(place).id();
         let of = |id: i32| {

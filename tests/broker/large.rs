@@ -18,6 +18,7 @@ fn what_is_far_too_large_is_refused_or_cut_and_the_worker_stays_small() {
     let mut fleet = Fleet::new(&site.scene, &[site.address()], &["--slots", "1"]);
     fleet.start(0);
     let backend = Backend::start(&[site.address()]);
+    let fresh = fleet.anonymous_kib(0);
 
     backend.submit("normal", &submission("flood", "head -c 1073741824 /dev/zero\n"));
     backend.wait_for_answers(1);
@@ -46,6 +47,8 @@ fn what_is_far_too_large_is_refused_or_cut_and_the_worker_stays_small() {
     // Three of them at most: as it came, as text, and what growing takes.
     let peak = fleet.peak_kib(0);
     assert!(peak < 400 << 10, "{peak} KiB for a source of 64 MiB");
+    // What was needed for a moment goes back to the system.
+    super::fleet::wait_until("the worker is small again", || fleet.anonymous_kib(0) < fresh + (8 << 10));
 
     let answers = backend.answers();
     let what = |id: &str| {
