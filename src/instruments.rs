@@ -106,15 +106,18 @@ pub enum Refusal {
     Malformed,
     /// It came where its kind does not belong.
     Misplaced,
+    /// Another submission of the same id and judging, with other contents, is being judged.
+    Conflict,
 }
 
 impl Refusal {
-    const ALL: [Self; 2] = [Self::Malformed, Self::Misplaced];
+    const ALL: [Self; 3] = [Self::Malformed, Self::Misplaced, Self::Conflict];
 
     const fn id(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::Misplaced => "misplaced",
+            Self::Conflict => "conflict",
         }
     }
 }

@@ -47,9 +47,9 @@ pub struct Submission {
     /// Queue that gets the verdict besides the default one.
     #[serde(default)]
     pub reply_to: Option<String>,
-    /// Queue class.
-    #[serde(default)]
-    pub priority: Priority,
+    /// Queue class. Over a broker the queue decides, and another class here has no effect but a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
     /// Echoed in every event and in the report.
     #[serde(default)]
     pub meta: serde_json::Map<String, serde_json::Value>,

@@ -15,9 +15,7 @@ use gavel::package::{
 };
 use gavel::report::{Report, TestReport};
 use gavel::sandbox::CancelToken;
-use gavel::submission::{
-    Content, LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, SourceFile, Stop, Submission,
-};
+use gavel::submission::{Content, LimitOverrides, Policy, ProblemRef, SCHEMA, SourceFile, Stop, Submission};
 use gavel::verdict::{Reason, Verdict};
 
 /// A judge with a cache in the scene.
@@ -74,7 +72,7 @@ fn judged(judge: &Judge, package: &Package, program: &str) -> Report {
         policy: Policy { stop: Stop::Full },
         tests: Vec::new(),
         reply_to: None,
-        priority: Priority::default(),
+        priority: None,
         meta: serde_json::Map::new(),
     };
     judge.judge(&submission, package, &|_| (), &CancelToken::new().unwrap())

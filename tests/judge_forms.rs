@@ -16,9 +16,7 @@ use gavel::language::Table;
 use gavel::package::{Include, LanguageHint, Package, ProgramFile, SubmissionKind, load};
 use gavel::report::Report;
 use gavel::sandbox::CancelToken;
-use gavel::submission::{
-    Content, LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, SourceFile, Stop, Submission,
-};
+use gavel::submission::{Content, LimitOverrides, Policy, ProblemRef, SCHEMA, SourceFile, Stop, Submission};
 use gavel::units::Bytes;
 use gavel::verdict::{Reason, Verdict};
 
@@ -48,7 +46,7 @@ fn submission(language: &str, files: Vec<SourceFile>) -> Submission {
         policy: Policy { stop: Stop::Full },
         tests: Vec::new(),
         reply_to: None,
-        priority: Priority::default(),
+        priority: None,
         meta: serde_json::Map::new(),
     }
 }

@@ -374,3 +374,103 @@ fn a_cache_that_is_removed_while_a_compiler_runs_is_made_again() {
     let mode = std::fs::metadata(scene.path("cache")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
+
+/// A bare folder of five tests whose answers are the inputs times `factor`.
+fn times(scene: &Scene, name: &str, factor: u32) {
+    for number in 1..=5 {
+        scene.write(&format!("packages/{name}/{number}.in"), format!("{number}\n"));
+        scene.write(&format!("packages/{name}/{number}.ans"), format!("{}\n", number * factor));
+    }
+}
+
+/// Right on the first two tests of the one version and on the others of the other, between which it takes its time.
+const ON_NEITHER: &str =
+    "read n\nif [ $n = 3 ]; then sleep 3; fi\nif [ $n -lt 3 ]; then echo $n; else echo $((n * 10)); fi\n";
+
+/// Changes a package while a submission that is right on neither version is judged on it; the verdict.
+fn judged_during(pinned: Option<&Value>, change: impl FnOnce(&Scene)) -> (Value, Value) {
+    let scene = Scene::new();
+    times(&scene, "tens", 1);
+    let mut worker = Worker::start(&scene, &["--slots", "1"]);
+    worker.send(&bash("first", "cat\n", json!({"ref": "tens"})));
+    let done = worker.lines.until(|event| event["type"] == "done");
+    assert_eq!(done["verdict"], "AC", "{done}");
+    let before = done["provenance"]["package"].clone();
+    let mut problem = json!({"ref": "tens"});
+    if let Some(pinned) = pinned {
+        problem["sha256"] = if pinned.is_null() { before.clone() } else { pinned.clone() };
+    }
+    worker.send(&bash("mixed", ON_NEITHER, problem));
+    worker.lines.until(|event| event["type"] == "test" && event["id"] == "mixed" && event["index"] == 1);
+    change(&scene);
+    let done = worker.lines.until(|event| event["type"] == "done");
+    assert_eq!(worker.end().0, 0);
+    (before, done)
+}
+
+#[test]
+fn a_package_replaced_in_mid_judging_is_judged_in_one_version() {
+    let replace = |scene: &Scene| {
+        times(scene, "../new/tens", 10);
+        std::fs::rename(scene.path("packages/tens"), scene.path("old")).unwrap();
+        std::fs::rename(scene.path("new/tens"), scene.path("packages/tens")).unwrap();
+    };
+    let (before, done) = judged_during(None, replace);
+    assert_eq!((&done["verdict"], &done["first_failure"]), (&json!("WA"), &json!("1")), "{done}");
+    assert_ne!(done["provenance"]["package"], before, "the digest is of what was judged");
+    let (_, done) = judged_during(Some(&Value::Null), replace);
+    assert_eq!((&done["verdict"], &done["reason"]), (&json!("JE"), &json!("package")), "{done}");
+    assert!(done["error"].as_str().unwrap().contains("the submission asks for"), "{done}");
+}
+
+#[test]
+fn a_package_edited_in_place_in_mid_judging_is_judged_in_one_version() {
+    let (before, done) = judged_during(None, |scene| {
+        for number in 1..=5 {
+            let path = scene.path(&format!("packages/tens/{number}.ans"));
+            let modified = path.metadata().unwrap().modified().unwrap();
+            std::fs::write(&path, format!("{}\n", number * 10)).unwrap();
+            // As tools do that copy times along.
+            std::fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+        }
+    });
+    assert_eq!((&done["verdict"], &done["first_failure"]), (&json!("WA"), &json!("1")), "{done}");
+    assert_ne!(done["provenance"]["package"], before);
+}
+
+#[test]
+fn a_package_that_is_swapped_and_swapped_back_is_judged_in_one_version() {
+    let (before, done) = judged_during(Some(&Value::Null), |scene| {
+        times(scene, "../new/tens", 10);
+        let [here, old, new] = ["packages/tens", "old", "new/tens"].map(|name| scene.path(name));
+        std::fs::rename(&here, &old).unwrap();
+        std::fs::rename(&new, &here).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::fs::rename(&here, &new).unwrap();
+        std::fs::rename(&old, &here).unwrap();
+    });
+    assert_eq!((&done["verdict"], &done["first_failure"]), (&json!("WA"), &json!("3")), "{done}");
+    assert_eq!(done["provenance"]["package"], before);
+}
+
+#[test]
+fn a_package_that_never_rests_is_a_judging_error_of_the_package() {
+    let scene = Scene::new();
+    times(&scene, "restless", 1);
+    let mut worker = Worker::start(&scene, &["--slots", "1"]);
+    worker.send(&bash("s", "sleep 0.2\ncat\n", json!({"ref": "restless"})));
+    let path = scene.path("packages/restless/5.ans");
+    let mut number = 0;
+    let done = loop {
+        let event = worker.lines.until(|event| event["type"] == "test" || event["type"] == "done");
+        if event["type"] == "test" {
+            number += 1;
+            std::fs::write(&path, format!("5{}\n", " ".repeat(number))).unwrap();
+        } else if event["type"] == "done" {
+            break event;
+        }
+    };
+    assert_eq!((&done["verdict"], &done["reason"]), (&json!("JE"), &json!("package")), "{done}");
+    assert!(done["error"].as_str().unwrap().contains("kept changing"), "{done}");
+    assert_eq!(worker.end().0, 0);
+}

@@ -14,7 +14,7 @@ use crate::judge::UNSET_TIME_LIMIT;
 use crate::language::Table;
 use crate::package::{Package, SubmissionKind, TimeLimit};
 use crate::report::{Event, EventKind, Report, TestReport};
-use crate::submission::{ANSWERS, Policy, Priority, ProblemRef, SCHEMA, Submission};
+use crate::submission::{ANSWERS, Policy, ProblemRef, SCHEMA, Submission};
 use crate::units::format_duration;
 use crate::verdict::Verdict;
 
@@ -115,7 +115,7 @@ fn submission(arguments: &Arguments, package: &Package, table: &Table) -> Result
         policy: Policy { stop: arguments.policy },
         tests: arguments.tests.clone(),
         reply_to: None,
-        priority: Priority::default(),
+        priority: None,
         meta: serde_json::Map::new(),
     })
 }

@@ -20,9 +20,7 @@ use crate::judge::{Judge, ToolchainState};
 use crate::language::Language;
 use crate::package::{Format, Package, PackageLimits, Test, TimeLimit};
 use crate::sandbox::CancelToken;
-use crate::submission::{
-    Content, LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, SourceFile, Submission,
-};
+use crate::submission::{Content, LimitOverrides, Policy, ProblemRef, SCHEMA, SourceFile, Submission};
 use crate::units::Bytes;
 use crate::verdict::Verdict;
 
@@ -158,7 +156,7 @@ fn hello(language: &Language) -> Submission {
         policy: Policy::default(),
         tests: Vec::new(),
         reply_to: None,
-        priority: Priority::default(),
+        priority: None,
         meta: serde_json::Map::new(),
     }
 }

@@ -155,7 +155,8 @@ fn feed(
             arrived = Instant::now();
         }
         let tag = Tag { connection: 0, delivery: number };
-        let delivery = Delivery { submission, tag, redelivered: false, refusal: None, arrived };
+        let class = submission.priority.unwrap_or_default();
+        let delivery = Delivery { submission, tag, class, redelivered: false, refusal: None, arrived };
         if backlog.offer(delivery).map_err(CommandError::judging)? == Offer::Closed {
             return Ok(());
         }

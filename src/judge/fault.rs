@@ -36,6 +36,12 @@ pub(super) enum Fault {
     /// The submission cannot be judged as it was sent.
     #[error("{0}")]
     Request(#[from] super::RequestError),
+    /// The package was changed while the submission was judged on it.
+    #[error("problem '{0}' changed while it was judged: judge again when its files are at rest")]
+    Changed(String),
+    /// The submission asks for another version of the package than this host has.
+    #[error("{0}")]
+    OtherPackage(String),
     /// A bug of ours that a panic guard caught.
     #[error("internal error: {0}")]
     Panic(String),
@@ -73,7 +79,7 @@ impl Fault {
     pub(super) fn reason(&self) -> Reason {
         match self {
             Self::Language(_) => Reason::Language,
-            Self::Package(_) => Reason::Package,
+            Self::Package(_) | Self::Changed(_) | Self::OtherPackage(_) => Reason::Package,
             Self::Checker(_) | Self::Ended(_) => Reason::Checker,
             Self::Request(error) => error.reason(),
             Self::Sandbox(_) | Self::Cache(_) | Self::File { .. } | Self::Panic(_) | Self::Cancelled => {

@@ -68,8 +68,14 @@ impl Inputs {
 
     /// Opens an input anew: with a file offset of its own.
     pub(super) fn open(&self, path: &Path) -> Result<File, Fault> {
+        self.open_as("input", path)
+    }
+
+    /// Opens a test's file in the directory that was the package's when the judging began, whatever has that
+    /// directory's name by now.
+    pub(super) fn open_as(&self, what: &str, path: &Path) -> Result<File, Fault> {
         let broken =
-            |error: io::Error| Fault::Package(format!("cannot read the input {}: {error}", path.display()));
+            |error: io::Error| Fault::Package(format!("cannot read the {what} {}: {error}", path.display()));
         // Links are followed on the host, where the package's reader has checked that they stay inside.
         let resolved = path.canonicalize().map_err(broken)?;
         let (view, below) = self

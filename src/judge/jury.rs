@@ -49,7 +49,11 @@ impl From<Fault> for JuryFault {
     fn from(fault: Fault) -> Self {
         let message = fault.to_string();
         match fault {
-            Fault::Package(_) | Fault::Checker(_) | Fault::Request(_) => Self::Package(message),
+            Fault::Package(_)
+            | Fault::Checker(_)
+            | Fault::Request(_)
+            | Fault::Changed(_)
+            | Fault::OtherPackage(_) => Self::Package(message),
             Fault::Language(_) => Self::Language(message),
             Fault::Cancelled => Self::Cancelled,
             Fault::Sandbox(_) | Fault::Cache(_) | Fault::File { .. } | Fault::Panic(_) | Fault::Ended(_) => {

@@ -85,6 +85,7 @@ use interact::Counterpart;
 use limits::LimitsByTest;
 use pipeline::{Entrant, TestRun, Trial};
 use progress::EventSender;
+use provenance::Snapshot;
 use request::Request;
 use run_test::Runner;
 use slots::Slots;
@@ -107,6 +108,17 @@ type FileState = (u64, u64, u64, i64, i64);
 const STDERR_LIMIT: u64 = 64 << 10;
 /// Files remembered as read into the page cache; beyond that all are forgotten, and read once more.
 const PRELOADED_REMEMBERED: usize = 100_000;
+
+/// Why a judging came to nothing, without anybody's fault: it may be begun anew, here or elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Setback {
+    /// The package was changed meanwhile.
+    #[error("{0}")]
+    Changed(String),
+    /// This host has another version of the package than the submission asks for.
+    #[error("{0}")]
+    OtherPackage(String),
+}
 
 /// A judge: boxes, a cache and a language table, ready for any number of judgings at once.
 #[derive(Debug)]
@@ -212,11 +224,68 @@ impl Judge {
         cancel: &CancelToken,
     ) -> Report {
         let events = EventSender::new(submission, &self.host.worker, events);
+        let (report, judged) = self.try_to_judge(submission, package, overtime, &events, cancel);
+        self.conclude(report, judged, &events, cancel)
+    }
+
+    /// As [`Judge::judge`], for who can begin anew: with another load of the package, or on another host.
+    ///
+    /// # Errors
+    /// [`Setback`], after which no event ends the run.
+    pub fn judge_or_set_back(
+        &self,
+        submission: &Submission,
+        package: &Package,
+        events: &EventSink<'_>,
+        cancel: &CancelToken,
+    ) -> Result<Report, Setback> {
+        let events = EventSender::new(submission, &self.host.worker, events);
+        let (report, judged) = self.try_to_judge(submission, package, 1.0, &events, cancel);
+        match judged {
+            Err(fault @ Fault::Changed(_)) if !cancel.is_cancelled() => {
+                Err(Setback::Changed(fault.to_string()))
+            }
+            Err(fault @ Fault::OtherPackage(_)) if !cancel.is_cancelled() => {
+                Err(Setback::OtherPackage(fault.to_string()))
+            }
+            judged => Ok(self.conclude(report, judged, &events, cancel)),
+        }
+    }
+
+    /// The digest of a package as its files are now, as reports name it; `None` where it cannot be read.
+    pub fn package_digest(&self, package: &Package, cancel: &CancelToken) -> Option<String> {
+        if package.made.is_some() {
+            let completed = made::complete(self, package, cancel).ok()?;
+            return provenance::package_digest(self, &completed).ok();
+        }
+        provenance::package_digest(self, package).ok()
+    }
+
+    fn try_to_judge(
+        &self,
+        submission: &Submission,
+        package: &Package,
+        overtime: f64,
+        events: &EventSender<'_>,
+        cancel: &CancelToken,
+    ) -> (Report, Result<(), Fault>) {
         let mut report = self.blank_report(submission);
         let judged = catch_unwind(AssertUnwindSafe(|| {
-            self.judge_into(&mut report, submission, package, overtime, &events, cancel)
+            self.judge_into(&mut report, submission, package, overtime, events, cancel)
         }))
         .unwrap_or_else(|panic| Err(Fault::Panic(panic_message(&*panic))));
+        (report, judged)
+    }
+
+    /// Puts into the report what came of the judging, and tells it.
+    fn conclude(
+        &self,
+        mut report: Report,
+        judged: Result<(), Fault>,
+        events: &EventSender<'_>,
+        cancel: &CancelToken,
+    ) -> Report {
+        let submission = &report.id;
         match judged {
             Ok(()) => {}
             Err(_) if cancel.is_cancelled() => {
@@ -224,7 +293,7 @@ impl Judge {
                 report.flags = vec![Verdict::CX];
             }
             Err(fault) => {
-                tracing::info!(submission = %submission.id, %fault, "judging error");
+                tracing::info!(%submission, %fault, "judging error");
                 report.verdict = Verdict::JE;
                 report.reason = Some(fault.reason());
                 report.flags = vec![Verdict::JE];
@@ -301,26 +370,46 @@ impl Judge {
             Err(error) => return Err(error.into()),
         };
         supported::check(package)?;
-        events.send(EventKind::Accepted { tests: request.tests.len() });
 
         let started = Instant::now();
+        let snapshot = Snapshot::of(package)?;
         report.provenance.package = provenance::package_digest(self, package)?;
         if let Some(wanted) = &submission.problem.sha256
             && report.provenance.package.trim_start_matches("sha256:") != wanted.trim_start_matches("sha256:")
         {
-            return Err(Fault::Package(format!(
+            return Err(Fault::OtherPackage(format!(
                 "problem '{}' is {} here, and the submission asks for {wanted}: update the package",
                 package.name, report.provenance.package
             )));
         }
+        events.send(EventKind::Accepted { tests: request.tests.len() });
         report.phases_ms.fetch = milliseconds(started.elapsed());
+        let judged = self.judge_request(report, submission, package, &request, overtime, events, cancel);
+        // Whatever came of it may be of two versions, a file that was not found for a moment included.
+        if !cancel.is_cancelled() && !snapshot.holds(package) {
+            return Err(Fault::Changed(package.name.clone()));
+        }
+        judged
+    }
 
+    /// The steps that read the package's files.
+    #[expect(clippy::too_many_arguments, reason = "one caller, which has them apart")]
+    fn judge_request(
+        &self,
+        report: &mut Report,
+        submission: &Submission,
+        package: &Package,
+        request: &Request<'_>,
+        overtime: f64,
+        events: &EventSender<'_>,
+        cancel: &CancelToken,
+    ) -> Result<(), Fault> {
         let inputs = files::Inputs::of(&self.sandbox, package)?;
         let stop = submission.policy.stop;
         let trial = Trial { judge: self, package, inputs: &inputs, stop, overtime, cancel, events };
         match request.language {
-            Some(language) => self.judge_program(report, submission, &request, language, &trial),
-            None => self.judge_answers(report, submission, &request, &trial),
+            Some(language) => self.judge_program(report, submission, request, language, &trial),
+            None => self.judge_answers(report, submission, request, &trial),
         }
     }
 

@@ -1,6 +1,9 @@
 //! What judged a submission: the host, and the digest of everything in a package that judging reads.
 
+use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::fault::Fault;
 use super::{Judge, files};
@@ -56,6 +59,7 @@ fn cpu_model() -> String {
 /// Reading the files takes as long as they are large, so the digest is kept in the cache under what `stat`
 /// says of them; ctime is among it, which no program can set back.
 pub(super) fn package_digest(judge: &Judge, package: &Package) -> Result<String, Fault> {
+    wait_out_the_clock(package);
     let key = key(package)?;
     let draft = match judge.store.get_or_lock(&key)? {
         Lookup::Hit(entry) => {
@@ -72,6 +76,50 @@ pub(super) fn package_digest(judge: &Judge, package: &Package) -> Result<String,
         judge.store.commit(draft)?;
     }
     Ok(digest)
+}
+
+/// The state of a package's files at one time: what judgings read, and the directories that lead to it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Snapshot(Digest);
+
+impl Snapshot {
+    /// Takes it with one `stat` a file, which tells every later change: a file that is written to or replaced has
+    /// another inode or ctime, and so has a directory in which something takes another's place, or that is renamed.
+    pub(super) fn of(package: &Package) -> Result<Self, Fault> {
+        let mut snapshot = KeyBuilder::default().field("files", key(package)?.to_string());
+        let mut seen = HashSet::new();
+        for (_, path) in package.judged_files() {
+            let above = path.ancestors().skip(1).take_while(|above| above.starts_with(&package.directory));
+            for directory in above {
+                if !seen.insert(directory.to_owned()) {
+                    break;
+                }
+                let metadata = directory.metadata().map_err(|error| unreadable(directory, &error))?;
+                snapshot = snapshot.field("directory", files::state(directory, &metadata));
+            }
+        }
+        Ok(Self(snapshot.finish()))
+    }
+
+    /// Whether the package's files are still the same.
+    pub(super) fn holds(&self, package: &Package) -> bool {
+        Self::of(package).is_ok_and(|now| now == *self)
+    }
+}
+
+/// Waits until the newest of the package's files is older than a tick of the kernel's clock, for two ticks at most.
+/// Before Linux 6.13 a file that is written to twice within a tick has the same ctime after both.
+fn wait_out_the_clock(package: &Package) {
+    const TICKS: Duration = Duration::from_millis(20);
+    let changed = |path: &Path| {
+        let metadata = path.metadata().ok()?;
+        let seconds = u64::try_from(metadata.ctime()).ok()?;
+        Some(UNIX_EPOCH + Duration::new(seconds, u32::try_from(metadata.ctime_nsec()).ok()?))
+    };
+    let newest = package.judged_files().filter_map(|(_, path)| changed(path)).max();
+    if let Some(age) = newest.and_then(|newest| newest.elapsed().ok()) {
+        std::thread::sleep(TICKS.saturating_sub(age));
+    }
 }
 
 /// What `stat` says of everything in the digest.

@@ -12,7 +12,7 @@ use super::answers::{Answer, Answers};
 use super::check::{self, Checked};
 use super::compile::Program;
 use super::fault::Fault;
-use super::files::open_regular;
+use super::files::Inputs;
 use super::interact::{self, Counterpart};
 use super::limits::LimitsByTest;
 use super::outcome::{judge_outcome, too_much_output};
@@ -329,7 +329,9 @@ pub(super) fn check(
     cancel: &[&CancelToken],
 ) -> Result<(), Fault> {
     let (place, arguments) = match &test.check {
-        Check::BuiltIn(comparator) => return compare_with_answer(result, test, *comparator, stdout),
+        Check::BuiltIn(comparator) => {
+            return compare_with_answer(result, run.inputs, test, *comparator, stdout);
+        }
         Check::Program { checker, arguments } => (*checker, arguments),
         Check::Interaction { .. } => {
             return Err(Fault::Package("its verdict is an interactor's, and there is none".to_owned()));
@@ -344,13 +346,12 @@ pub(super) fn check(
 /// Compares the output with the answer.
 fn compare_with_answer(
     result: &mut TestResult,
+    inputs: &Inputs,
     test: &Test,
     comparator: Comparator,
     stdout: &mut Capture,
 ) -> Result<(), Fault> {
-    let mut answer = open_regular(&test.answer).map_err(|error| {
-        Fault::Package(format!("cannot read the answer {}: {error}", test.answer.display()))
-    })?;
+    let mut answer = inputs.open_as("answer", &test.answer)?;
     let mut output =
         stdout.reader().map_err(|error| Fault::file("read the output of", &test.input, error))?;
     let comparison = compare(comparator, &mut *output, &mut answer)

@@ -4,10 +4,11 @@
 //! submissions taken twelve are of the contest, three are normal and one is a rejudging, so that a contest
 //! hardly waits and a rejudging is never starved. Within a class it is first come, first served.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::contents::{Contents, KeyDigest};
 use super::message::Key;
 use super::pulse::Pulse;
 use crate::instruments;
@@ -19,6 +20,10 @@ const WEIGHTS: [i64; 3] = [12, 3, 1];
 
 /// Cancels remembered for submissions that are still on their way to this process.
 const MAX_EARLY_CANCELS: usize = 10_000;
+
+/// How long such a cancel is remembered. Its submission may wait in a queue for long; but it may also have been decided by
+/// a worker that is gone, and then a cancel must not wait for ever for the same judging to be sent again.
+const EARLY_CANCEL_LIFE: Duration = Duration::from_secs(3600);
 
 /// How a queue knows a delivery; nothing here looks into it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -36,6 +41,8 @@ pub struct Delivery {
     pub submission: Box<Submission>,
     /// How its queue knows it.
     pub tag: Tag,
+    /// The class of the queue it came from.
+    pub class: Priority,
     /// Whether somebody may have had it before.
     pub redelivered: bool,
     /// Why it is not to be judged any more, only answered.
@@ -52,6 +59,8 @@ pub enum Offer {
     Taken,
     /// Nothing more is taken in: it is its queue's again.
     Closed,
+    /// Another submission of the same id and judging waits or runs here, and asks for something else.
+    Conflict(Contents),
 }
 
 /// A submission to be judged now.
@@ -61,6 +70,8 @@ pub struct Job {
     pub delivery: Delivery,
     /// Cancels its judging.
     pub cancel: CancelToken,
+    /// What is judged.
+    pub contents: Contents,
 }
 
 impl Job {
@@ -99,8 +110,8 @@ struct State {
     credit: [i64; 3],
     /// Waiting and running.
     known: HashMap<Key, Known>,
-    early_cancels: HashSet<Key>,
-    early_order: VecDeque<Key>,
+    early_cancels: HashMap<KeyDigest, Instant>,
+    early_order: VecDeque<KeyDigest>,
     running: usize,
     /// Who wants nothing to begin.
     holds: BTreeSet<&'static str>,
@@ -113,20 +124,25 @@ struct State {
 #[derive(Debug)]
 struct Known {
     cancel: CancelToken,
+    contents: Contents,
     /// Every delivery this judging answers.
     tags: Vec<Tag>,
 }
 
 impl Backlog {
     /// Takes a delivery in. One whose judging waits or runs already starts nothing: its tag is answered with
-    /// the others.
+    /// the others, unless it asks for something else.
     ///
     /// # Errors
     /// When the process is out of descriptors.
     pub fn offer(&self, delivery: Delivery) -> Result<Offer, SandboxError> {
         let key = Key::of(&delivery.submission);
+        let contents = Contents::of(&delivery.submission);
         let mut state = self.lock();
         if let Some(known) = state.known.get_mut(&key) {
+            if known.contents != contents {
+                return Ok(Offer::Conflict(known.contents));
+            }
             known.tags.push(delivery.tag);
             instruments::redelivery_joined();
             return Ok(Offer::Taken);
@@ -135,12 +151,11 @@ impl Backlog {
             return Ok(Offer::Closed);
         }
         let cancel = CancelToken::new()?;
-        let known = Known { cancel: cancel.clone(), tags: vec![delivery.tag] };
-        let class = class(delivery.submission.priority);
-        let job = Job { delivery, cancel };
+        let known = Known { cancel: cancel.clone(), contents, tags: vec![delivery.tag] };
+        let class = class(delivery.class);
+        let job = Job { delivery, cancel, contents };
         state.fetching += u64::from(job.has_remotes());
-        if state.early_cancels.remove(&key) {
-            state.early_order.retain(|early| *early != key);
+        if state.take_early_cancel(&key) {
             job.cancel.cancel();
             state.cancelled.push_back(job);
         } else {
@@ -211,15 +226,25 @@ impl Backlog {
     }
 
     /// Cancels a judging that waits, runs or is still on its way here.
-    pub fn cancel(&self, key: Key) {
-        let mut state = self.lock();
-        if let Some(known) = state.known.get(&key) {
-            known.cancel.cancel();
-            state.expedite(&key);
-            self.changed.notify_all();
-        } else {
-            state.remember_cancel(key);
+    pub fn cancel(&self, key: &Key) {
+        if !self.cancel_known(key) {
+            self.lock().remember_cancel(key);
         }
+    }
+
+    /// Cancels a judging that waits or runs; returns whether it does.
+    pub fn cancel_known(&self, key: &Key) -> bool {
+        let mut state = self.lock();
+        let Some(known) = state.known.get(key) else { return false };
+        known.cancel.cancel();
+        state.expedite(key);
+        self.changed.notify_all();
+        true
+    }
+
+    /// Forgets the cancel of a judging that was decided elsewhere. One that waits or runs here stays cancelled.
+    pub(super) fn forget_cancel(&self, key: KeyDigest) {
+        self.lock().forget_cancel(key);
     }
 
     /// Ends a job that [`Backlog::take`] gave: its key is free again. Returns every delivery it answers.
@@ -263,6 +288,27 @@ impl Backlog {
         let tags = state.give_back();
         self.has_changed(&state);
         tags
+    }
+
+    /// When the longest waiting submission of each class came, those that were cancelled apart.
+    pub(super) fn longest_waits(&self) -> [Option<Instant>; 3] {
+        let state = self.lock();
+        std::array::from_fn(|class| state.waiting[class].front().map(|job| job.delivery.arrived))
+    }
+
+    /// As [`Backlog::give_back`], for the submissions of one class.
+    pub(super) fn give_back_class(&self, priority: Priority) -> Vec<Tag> {
+        let mut state = self.lock();
+        let waiting = std::mem::take(&mut state.waiting[class(priority)]);
+        let tags = waiting.into_iter().flat_map(|job| state.forget(&job.key())).collect();
+        self.has_changed(&state);
+        tags
+    }
+
+    /// Whether one of so many slots has nothing to do.
+    pub(super) fn has_idle_slot(&self, slots: usize) -> bool {
+        let state = self.lock();
+        state.running + state.waiting() < slots && state.holds.is_empty()
     }
 
     /// Nothing more comes in, and what waits is answered as cancelled.
@@ -348,13 +394,28 @@ impl State {
     fn forget(&mut self, key: &Key) -> Vec<Tag> {
         let Some(known) = self.known.remove(key) else { return Vec::new() };
         if known.cancel.is_cancelled() && !self.abandoned {
-            self.remember_cancel(key.clone());
+            self.remember_cancel(key);
         }
         known.tags
     }
 
-    fn remember_cancel(&mut self, key: Key) {
-        if self.early_cancels.insert(key.clone()) {
+    /// Whether a cancel of this judging is remembered, which is forgotten now.
+    fn take_early_cancel(&mut self, key: &Key) -> bool {
+        if self.early_cancels.is_empty() {
+            return false;
+        }
+        self.forget_cancel(KeyDigest::of(key)).is_some_and(|since| since.elapsed() < EARLY_CANCEL_LIFE)
+    }
+
+    fn forget_cancel(&mut self, key: KeyDigest) -> Option<Instant> {
+        let since = self.early_cancels.remove(&key)?;
+        self.early_order.retain(|early| *early != key);
+        Some(since)
+    }
+
+    fn remember_cancel(&mut self, key: &Key) {
+        let key = KeyDigest::of(key);
+        if self.early_cancels.insert(key, Instant::now()).is_none() {
             self.early_order.push_back(key);
             if self.early_order.len() > MAX_EARLY_CANCELS
                 && let Some(oldest) = self.early_order.pop_front()
@@ -416,8 +477,8 @@ mod tests {
     #[test]
     fn what_the_first_in_line_need_is_told_once_and_again_when_it_changed() {
         let backlog = Backlog::default();
-        let remote = |id: &str, priority: &str| {
-            let mut delivery = delivery(id, priority, 1);
+        let remote = |id: &str, class: &str| {
+            let mut delivery = delivery(id, class, 1);
             let remote = Remote { url: format!("https://h/{id}"), sha256: String::new() };
             delivery.submission.problem.source = crate::submission::ProblemSource::Archive(remote);
             delivery
@@ -439,13 +500,12 @@ mod tests {
         assert!(backlog.upcoming(&second, 1, 10).is_none());
     }
 
-    fn delivery(id: &str, priority: &str, number: u64) -> Delivery {
-        let text = format!(
-            r#"{{"schema":1,"id":"{id}","language":"c","files":[],"problem":{{"ref":"x"}},"priority":"{priority}"}}"#
-        );
+    fn delivery(id: &str, class: &str, number: u64) -> Delivery {
+        let text = format!(r#"{{"schema":1,"id":"{id}","language":"c","files":[],"problem":{{"ref":"x"}}}}"#);
         Delivery {
             submission: serde_json::from_str(&text).unwrap(),
             tag: Tag { connection: 0, delivery: number },
+            class: class.parse().unwrap(),
             redelivered: false,
             refusal: None,
             arrived: Instant::now(),
@@ -481,6 +541,22 @@ mod tests {
     }
 
     #[test]
+    fn a_class_is_given_back_alone() {
+        let backlog = Backlog::default();
+        for (number, class) in [(1, "contest"), (2, "normal"), (3, "normal")] {
+            offer(&backlog, delivery(&number.to_string(), class, number));
+        }
+        let waits = backlog.longest_waits();
+        assert!(waits[0].is_some() && waits[1].is_some() && waits[2].is_none());
+        let numbers: Vec<u64> =
+            backlog.give_back_class(Priority::Normal).iter().map(|tag| tag.delivery).collect();
+        assert_eq!(numbers, [2, 3]);
+        assert!(!backlog.has_idle_slot(1) && backlog.has_idle_slot(2));
+        assert_eq!(taken(&backlog), "1");
+        assert!(!backlog.has_idle_slot(1));
+    }
+
+    #[test]
     fn a_second_delivery_of_a_judging_starts_nothing() {
         let backlog = Backlog::default();
         offer(&backlog, delivery("a", "normal", 1));
@@ -494,21 +570,46 @@ mod tests {
     }
 
     #[test]
+    fn the_same_key_with_other_contents_is_refused() {
+        let backlog = Backlog::default();
+        offer(&backlog, delivery("a", "normal", 1));
+        let mut other = delivery("a", "normal", 2);
+        other.submission.language = "cpp20".to_owned();
+        let Offer::Conflict(contents) = backlog.offer(other).unwrap() else { panic!("it was taken") };
+        let job = backlog.take().unwrap();
+        assert_eq!(job.contents, contents);
+        assert_eq!(backlog.finish(&key("a")).len(), 1);
+    }
+
+    #[test]
+    fn a_cancel_is_forgotten_when_its_judging_is_decided_elsewhere() {
+        let backlog = Backlog::default();
+        backlog.cancel(&key("decided"));
+        backlog.cancel(&key("queued"));
+        backlog.forget_cancel(KeyDigest::of(&key("decided")));
+        offer(&backlog, delivery("decided", "normal", 1));
+        offer(&backlog, delivery("queued", "normal", 2));
+        let jobs = [backlog.take().unwrap(), backlog.take().unwrap()];
+        let cancelled: Vec<_> = jobs.iter().map(|job| (job.key().id, job.cancel.is_cancelled())).collect();
+        assert_eq!(cancelled, [("queued".to_owned(), true), ("decided".to_owned(), false)]);
+    }
+
+    #[test]
     fn cancels_reach_what_runs_what_waits_and_what_is_still_to_come() {
         let backlog = Backlog::default();
         offer(&backlog, delivery("runs", "normal", 1));
         let running = backlog.take().unwrap();
-        backlog.cancel(key("runs"));
+        backlog.cancel(&key("runs"));
         assert!(running.cancel.is_cancelled());
 
         offer(&backlog, delivery("first", "normal", 2));
         offer(&backlog, delivery("waits", "rejudge", 3));
-        backlog.cancel(key("waits"));
+        backlog.cancel(&key("waits"));
         let waiting = backlog.take().unwrap();
         assert_eq!(waiting.delivery.submission.id, "waits");
         assert!(waiting.cancel.is_cancelled());
 
-        backlog.cancel(key("comes"));
+        backlog.cancel(&key("comes"));
         offer(&backlog, delivery("comes", "normal", 4));
         let come = backlog.take().unwrap();
         assert_eq!(come.delivery.submission.id, "comes");
@@ -523,8 +624,8 @@ mod tests {
             offer(&backlog, delivery(id, "normal", number));
         }
         assert_eq!(taken(&backlog), "runs");
-        backlog.cancel(key("runs"));
-        backlog.cancel(key("waits"));
+        backlog.cancel(&key("runs"));
+        backlog.cancel(&key("waits"));
         assert_eq!(backlog.return_job(&key("runs")).len(), 1);
         assert_eq!(backlog.give_back().len(), 2);
         for (number, id) in [(4, "runs"), (5, "waits"), (6, "other")] {

@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::contents::Contents;
 use crate::report::{Event, EventKind};
 use crate::submission::{Cancel, SCHEMA, Submission};
 
@@ -25,6 +26,14 @@ impl Key {
     /// The key of a submission.
     pub fn of(submission: &Submission) -> Self {
         Self { id: submission.id.clone(), judging: submission.judging.clone() }
+    }
+
+    /// Why another submission of this key is refused while one with these contents is judged.
+    pub(super) fn conflict(&self, contents: Contents) -> String {
+        format!(
+            "another submission with this id and judging is being judged, and has other contents ({contents}): give \
+             each its own id or judging"
+        )
     }
 }
 
@@ -154,7 +163,7 @@ mod tests {
     #[test]
     fn a_submission_is_read_and_unknown_fields_are_tolerated() {
         let Ok(Message::Submission(submission)) = parse(WHOLE.as_bytes()) else { panic!("refused") };
-        assert_eq!((submission.judging.as_str(), submission.priority), ("1", Priority::Contest));
+        assert_eq!((submission.judging.as_str(), submission.priority), ("1", Some(Priority::Contest)));
         assert_eq!(submission.problem.source, ProblemSource::Reference("sum".into()));
     }
 

@@ -7,11 +7,13 @@
 //!
 //! What always holds:
 //! - every submission taken in gets exactly one verdict from this process, or is given back;
-//! - two deliveries of one `(id, judging)` are one judging: the second takes nothing but the first's answer;
+//! - two deliveries of one `(id, judging)` with the same contents are one judging: the second takes nothing but the
+//!   first's answer; one with other contents is refused with its reason;
 //! - a message that cannot be read is answered with its reason and harms nothing else.
 
 mod amqp;
 mod backlog;
+mod contents;
 mod health;
 mod memory;
 mod message;
@@ -27,6 +29,7 @@ pub use amqp::{
     Post, Receipt, Submitter, SubmitterError, SubmitterOptions,
 };
 pub use backlog::{Backlog, Delivery, Job, Offer, Tag, Upcoming};
+pub use contents::Contents;
 pub use health::Health;
 pub use memory::Memory;
 pub use message::{Key, LARGEST, Malformed, Message, parse};

@@ -107,7 +107,10 @@ mod tests {
             let sent = outgoing(problem);
             let Ok(Message::Submission(read)) = parse(&sent.bytes().unwrap()) else { panic!("refused") };
             assert_eq!((&read.id, &read.judging, &read.language), (&sent.id, &sent.judging, &sent.language));
-            assert_eq!((read.limits, read.policy, read.priority), (sent.limits, sent.policy, sent.priority));
+            assert_eq!(
+                (read.limits, read.policy, read.priority),
+                (sent.limits, sent.policy, Some(sent.priority))
+            );
             assert_eq!((&read.files, &read.tests), (&sent.files, &sent.tests));
         }
         let Ok(Message::Submission(read)) = parse(&outgoing(named_problem("sum")).bytes().unwrap()) else {

@@ -123,13 +123,24 @@ fn read_all<W: Write + Send>(
                 let key = Key::of(&submission);
                 let tag = Tag { connection: 0, delivery: number };
                 let arrived = Instant::now();
-                let delivery = Delivery { submission, tag, redelivered: false, refusal: None, arrived };
-                if backlog.offer(delivery).map_err(io::Error::other)? == Offer::Closed {
-                    outlet.turn_away(key);
-                    return Ok(());
+                let class = submission.priority.unwrap_or_default();
+                let delivery =
+                    Delivery { submission, tag, class, redelivered: false, refusal: None, arrived };
+                match backlog.offer(delivery).map_err(io::Error::other)? {
+                    Offer::Taken => {}
+                    Offer::Closed => {
+                        outlet.turn_away(key);
+                        return Ok(());
+                    }
+                    Offer::Conflict(contents) => {
+                        let problem = format!("line {number}: {}", key.conflict(contents));
+                        outlet.line(
+                            &Malformed { id: key.id, judging: key.judging, problem }.event(&outlet.worker),
+                        );
+                    }
                 }
             }
-            Ok(Message::Cancel(key)) => backlog.cancel(key),
+            Ok(Message::Cancel(key)) => backlog.cancel(&key),
             Err(mut malformed) => {
                 instruments::message_refused(Refusal::Malformed);
                 malformed.problem = format!("line {number}: {}", malformed.problem);

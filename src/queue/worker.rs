@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use super::backlog::{Backlog, Job, Tag};
 use super::prefetch;
 use crate::instruments;
-use crate::judge::{EventSink, HostFault, Judge};
+use crate::judge::{EventSink, HostFault, Judge, Setback};
 use crate::report::{Event, EventKind, Report};
-use crate::sandbox::CancelToken;
+use crate::sandbox::{CancelToken, allocator};
 use crate::units::milliseconds;
 use crate::verdict::{Reason, Verdict};
-use crate::workspace::{Workspace, WorkspaceError};
+use crate::workspace::{Problem, Workspace, WorkspaceError};
 
 /// What is to become of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Settlement {
     Done,
     /// It goes back to its queue.
     Return,
+    /// It goes to a worker that has its package.
+    PassOn,
 }
 
 /// The way back to whoever sent the submissions.
@@ -48,6 +50,12 @@ pub trait Outlet: Sync {
         false
     }
 
+    /// Whether a submission whose package this worker lacks can go to another worker that may have it; else why not, to be
+    /// added to what is wrong. Where there is nobody to take it, that this worker lacks it is the verdict.
+    fn may_pass_on(&self, _job: &Job) -> Result<(), String> {
+        Err(String::new())
+    }
+
     /// This host cannot judge now: nothing should come in. Followed by one [`Outlet::is_well`], unless it is not
     /// well again before the end.
     fn is_unwell(&self, _problem: &str) {}
@@ -58,6 +66,21 @@ pub trait Outlet: Sync {
 
 /// Between looks at whether the host works again: at first, and at most.
 const RECOVERY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// How often a judging is begun on a package that changes meanwhile, and how long it is left alone before the second time;
+/// twice as long each time after.
+const MOST_STARTS: u32 = 5;
+const REST: Duration = Duration::from_millis(200);
+
+/// What came of a try at a judging.
+enum Attempt {
+    /// This.
+    Report(Box<Report>),
+    /// The package changed meanwhile.
+    Changed(String),
+    /// This worker lacks the package, or the version of it that is asked for.
+    Lacking(String),
+}
 
 /// What judging threads need.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +125,8 @@ impl Worker<'_> {
                         let mut pause = RECOVERY.0;
                         while let Some(job) = self.backlog.take() {
                             self.judge_one(&job, outlet, &mut pause);
+                            drop(job);
+                            allocator::return_unused();
                         }
                     },
                 );
@@ -118,11 +143,17 @@ impl Worker<'_> {
     /// since every try here takes one from the submission.
     fn judge_one(self, job: &Job, outlet: &dyn Outlet, pause: &mut Duration) {
         let queued = job.delivery.arrived.elapsed();
-        instruments::judging_began(job.delivery.submission.priority, queued);
+        instruments::judging_began(job.delivery.class, queued);
         let begun = Instant::now();
         let judging = self.backlog.pulse().judging();
-        let (mut report, failure) = self.attempt(job, outlet);
+        let attempt = self.attempt(job, outlet);
         drop(judging);
+        let Some((mut report, failure)) = attempt else {
+            instruments::submission_returned();
+            let tags = self.backlog.return_job(&job.key());
+            outlet.settle(&self.judge.cancelled(&job.delivery.submission, &|_| {}), tags, Settlement::PassOn);
+            return;
+        };
         let judged = Instant::now();
         report.phases_ms.queue = milliseconds(queued);
         if let Some(failure) = failure {
@@ -158,7 +189,7 @@ impl Worker<'_> {
         instruments::verdict_is_out(judged.elapsed());
         let tags = match settlement {
             Settlement::Done => self.backlog.finish(&job.key()),
-            Settlement::Return => {
+            Settlement::Return | Settlement::PassOn => {
                 instruments::submission_returned();
                 self.backlog.return_job(&job.key())
             }
@@ -168,7 +199,8 @@ impl Worker<'_> {
 
     /// Judges; once more where that failed as a failing host does and the host passes its own trial. What then fails
     /// again on a host that can judge is this submission's own: its report is its verdict, and nobody else waits for it.
-    fn attempt(self, job: &Job, outlet: &dyn Outlet) -> (Report, Option<Failure>) {
+    /// `None` where another worker is to judge it, which has its package.
+    fn attempt(self, job: &Job, outlet: &dyn Outlet) -> Option<(Report, Option<Failure>)> {
         // Of a failed attempt that is not the last, nobody is told as of an error.
         let error = Mutex::new(None);
         let events = |event: Event| {
@@ -183,13 +215,13 @@ impl Worker<'_> {
             }
         };
         let mut is_network = false;
-        let mut report = self.report(job, &events, &mut is_network);
+        let mut report = self.report(job, outlet, &events, &mut is_network)?;
         let mut failure = self.failure(job, &report, is_network, |judge| judge.try_host());
         if failure == Some(Failure::Submission) && !job.cancel.is_cancelled() {
             let problem = report.error.as_deref().unwrap_or_default();
             tracing::warn!(id = %job.key().id, "judged again, because the host passes its own trial after: {problem}");
             self.backlog.pulse().beat();
-            report = self.report(job, &events, &mut is_network);
+            report = self.report(job, outlet, &events, &mut is_network)?;
             let language = &job.delivery.submission.language;
             failure = self.failure(job, &report, is_network, |judge| judge.try_host_with(language));
         }
@@ -203,7 +235,7 @@ impl Worker<'_> {
         {
             outlet.progress(&event);
         }
-        (report, failure)
+        Some((report, failure))
     }
 
     /// What failed, where it was neither the contestant, the package, the language table nor the message.
@@ -249,14 +281,54 @@ impl Worker<'_> {
         false
     }
 
-    /// Judges, or says why not; `is_network` is set where a server did not answer.
-    fn report(self, job: &Job, events: &EventSink<'_>, is_network: &mut bool) -> Report {
+    /// Judges, or says why not; `is_network` is set where a server did not answer. `None` where another worker is to
+    /// judge it, which has its package.
+    fn report(
+        self,
+        job: &Job,
+        outlet: &dyn Outlet,
+        events: &EventSink<'_>,
+        is_network: &mut bool,
+    ) -> Option<Report> {
         let submission = &*job.delivery.submission;
         *is_network = false;
-        if job.cancel.is_cancelled() {
-            return self.judge.cancelled(submission, events);
+        let refuse = |reason, message: &str| Some(self.judge.refuse(submission, reason, message, events));
+        let mut rest = REST;
+        for _ in 0..MOST_STARTS {
+            if job.cancel.is_cancelled() {
+                return Some(self.judge.cancelled(submission, events));
+            }
+            match self.load_and_judge(job, events, is_network) {
+                Attempt::Report(report) => return Some(*report),
+                Attempt::Changed(problem) => {
+                    tracing::warn!(id = %submission.id, again_in = ?rest, "{problem}");
+                    std::thread::sleep(rest);
+                    rest *= 2;
+                }
+                Attempt::Lacking(problem) => {
+                    return match outlet.may_pass_on(job) {
+                        Ok(()) => {
+                            tracing::info!(id = %submission.id, "passed on to another worker: {problem}");
+                            None
+                        }
+                        Err(why_not) => refuse(Reason::Package, &format!("{problem}{why_not}")),
+                    };
+                }
+            }
         }
-        let refuse = |reason, message: &str| self.judge.refuse(submission, reason, message, events);
+        let problem = format!(
+            "the package kept changing: it changed during each of {MOST_STARTS} judgings; let its files rest, and put \
+             a new version in place by one rename"
+        );
+        refuse(Reason::Package, &problem)
+    }
+
+    /// Loads the package and judges, once.
+    fn load_and_judge(self, job: &Job, events: &EventSink<'_>, is_network: &mut bool) -> Attempt {
+        let submission = &*job.delivery.submission;
+        let refuse = |reason, message: &str| {
+            Attempt::Report(Box::new(self.judge.refuse(submission, reason, message, events)))
+        };
         if let Some(refusal) = &job.delivery.refusal {
             return refuse(Reason::Sandbox, refusal);
         }
@@ -269,13 +341,25 @@ impl Worker<'_> {
             Ok((problem, submission))
         }));
         match fetched {
-            Ok(Ok((problem, submission))) => {
+            Ok(Ok((problem, whole))) => {
                 let took = milliseconds(started.elapsed());
-                let mut report = self.judge.judge(&submission, &problem, events, &job.cancel);
-                report.phases_ms.fetch += took;
-                report
+                match self.judge.judge_or_set_back(&whole, &problem, events, &job.cancel) {
+                    Ok(mut report) => {
+                        if !self.is_of_one_version(job, &problem, &report) {
+                            let name = &problem.name;
+                            return Attempt::Changed(format!("problem '{name}' changed while it was judged"));
+                        }
+                        report.phases_ms.fetch += took;
+                        Attempt::Report(Box::new(report))
+                    }
+                    Err(Setback::Changed(problem)) => Attempt::Changed(problem),
+                    Err(Setback::OtherPackage(problem)) => Attempt::Lacking(problem),
+                }
             }
-            Ok(Err(WorkspaceError::Cancelled)) => self.judge.cancelled(submission, events),
+            Ok(Err(WorkspaceError::Cancelled)) => {
+                Attempt::Report(Box::new(self.judge.cancelled(submission, events)))
+            }
+            Ok(Err(error)) if error.is_lack() => Attempt::Lacking(error.to_string()),
             Ok(Err(error)) => {
                 *is_network = error.is_network();
                 let reason = if error.is_ours() { Reason::Sandbox } else { Reason::Package };
@@ -283,6 +367,18 @@ impl Worker<'_> {
             }
             Err(_) => refuse(Reason::Sandbox, "loading the package failed"),
         }
+    }
+
+    /// Whether what was loaded and what was judged are one version of the package. The judge compares the files that it
+    /// reads; that the package was loaded from the same ones is known when nothing in its directory changed since, or
+    /// when it still is what the report names.
+    fn is_of_one_version(self, job: &Job, problem: &Problem, report: &Report) -> bool {
+        if job.cancel.is_cancelled() || self.workspace.is_unchanged(problem) {
+            return true;
+        }
+        let again = self.workspace.find(&job.delivery.submission, &job.cancel);
+        let digest = again.ok().and_then(|again| self.judge.package_digest(&again, &job.cancel));
+        digest.is_some_and(|digest| digest == report.provenance.package)
     }
 }
 

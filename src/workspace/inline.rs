@@ -58,7 +58,7 @@ impl InlineTests {
         if let Some(comparator) = comparator {
             package.tests.iter_mut().for_each(|test| test.check = Check::BuiltIn(comparator));
         }
-        Ok(Problem { package: Arc::new(package), _files: Files::Cached(entry) })
+        Ok(Problem { package: Arc::new(package), files: Files::Cached(entry) })
     }
 }
 

@@ -39,14 +39,14 @@ pub struct Workspace {
 #[derive(Debug)]
 pub struct Problem {
     package: Arc<Package>,
-    _files: Files,
+    files: Files,
 }
 
 /// What keeps a package's files where they are.
 #[derive(Debug)]
 enum Files {
-    /// They belong to somebody else.
-    Rooted,
+    /// They belong to somebody else, and were in this state before they were loaded.
+    Rooted(packages::State),
     /// They are an entry of the cache.
     Cached(#[expect(dead_code, reason = "held, never read: an entry in use is not evicted")] Entry),
     /// They are an entry of the cache that others use, too.
@@ -124,6 +124,11 @@ pub enum WorkspaceError {
 }
 
 impl WorkspaceError {
+    /// Whether another worker may have the package that this one lacks.
+    pub fn is_lack(&self) -> bool {
+        matches!(self, Self::Unknown { .. })
+    }
+
     /// Whether a server did not answer, or not as it should for long; nobody knows whose fault that is.
     pub fn is_network(&self) -> bool {
         matches!(self, Self::Fetch(FetchError::Unreachable { .. }))
@@ -192,13 +197,22 @@ impl Workspace {
     pub fn find(&self, submission: &Submission, cancel: &CancelToken) -> Result<Problem, WorkspaceError> {
         match &submission.problem.source {
             ProblemSource::Reference(reference) => {
-                Ok(Problem { package: self.packages.find(reference)?, _files: Files::Rooted })
+                let (package, state) = self.packages.find(reference)?;
+                Ok(Problem { package, files: Files::Rooted(state) })
             }
             ProblemSource::Inline(inline) => self.inline.find(inline),
             ProblemSource::Archive(remote) => {
                 let fetched = self.remotes.package(remote, fetch::Urgency::Needed, cancel)?;
-                Ok(Problem { package: Arc::clone(&fetched.package), _files: Files::Fetched(fetched) })
+                Ok(Problem { package: Arc::clone(&fetched.package), files: Files::Fetched(fetched) })
             }
+        }
+    }
+
+    /// Whether nothing in a problem's directory changed since before it was loaded. What lies in the cache never does.
+    pub fn is_unchanged(&self, problem: &Problem) -> bool {
+        match problem.files {
+            Files::Rooted(state) => packages::is_in(&problem.directory, state),
+            Files::Cached(_) | Files::Fetched(_) => true,
         }
     }
 

@@ -32,7 +32,15 @@ type Place = Arc<Mutex<Option<Loaded>>>;
 struct Loaded {
     package: Arc<Package>,
     /// What `stat` said of everything in it when it was loaded.
-    state: u64,
+    state: State,
+}
+
+/// A digest of what `stat` says of everything in a package's directory, where it could be had.
+pub(super) type State = Option<u64>;
+
+/// Whether a directory is in a state.
+pub(super) fn is_in(directory: &Path, state: State) -> bool {
+    state.is_some() && self::state(directory).ok() == state
 }
 
 impl Packages {
@@ -47,25 +55,24 @@ impl Packages {
         Ok(Self { stash, roots, kept: Mutex::default() })
     }
 
-    /// The package of that name, as it is on disk now.
-    pub(super) fn find(&self, name: &Path) -> Result<Arc<Package>, WorkspaceError> {
+    /// The package of that name, as it is on disk now, and the state that its directory was in before it was loaded.
+    pub(super) fn find(&self, name: &Path) -> Result<(Arc<Package>, State), WorkspaceError> {
         let directory = self.locate(name)?;
         let place = self.place(&directory);
         let mut loaded = lock(&place);
         // Before loading: a change in between is then seen the next time.
-        let state = state(&directory);
-        if let (Some(loaded), Ok(state)) = (&*loaded, &state)
-            && loaded.state == *state
+        let state = state(&directory).ok();
+        if let Some(loaded) = &*loaded
+            && state.is_some()
+            && loaded.state == state
         {
-            return Ok(Arc::clone(&loaded.package));
+            return Ok((Arc::clone(&loaded.package), state));
         }
         *loaded = None;
         let package = Arc::new(self.stash.load(&directory)?);
         tell_warnings(&package);
-        if let Ok(state) = state {
-            *loaded = Some(Loaded { package: Arc::clone(&package), state });
-        }
-        Ok(package)
+        *loaded = Some(Loaded { package: Arc::clone(&package), state });
+        Ok((package, state))
     }
 
     /// The directory a name means, inside a root whatever the name is.
@@ -188,15 +195,15 @@ mod tests {
     fn a_package_is_loaded_once_and_again_when_it_changed() {
         let (directory, packages) = root();
         let name = Path::new("contest/sum");
-        let first = packages.find(name).unwrap();
-        assert!(Arc::ptr_eq(&first, &packages.find(name).unwrap()));
+        let first = packages.find(name).unwrap().0;
+        assert!(Arc::ptr_eq(&first, &packages.find(name).unwrap().0));
         let package = directory.path().join("root/contest/sum");
         std::fs::write(package.join("2.in"), "3 4\n").unwrap();
         std::fs::write(package.join("2.ans"), "7\n").unwrap();
-        let second = packages.find(name).unwrap();
+        let second = packages.find(name).unwrap().0;
         assert_eq!((first.tests.len(), second.tests.len()), (1, 2));
         std::fs::write(package.join("2.ans"), "another answer\n").unwrap();
-        assert!(!Arc::ptr_eq(&second, &packages.find(name).unwrap()));
+        assert!(!Arc::ptr_eq(&second, &packages.find(name).unwrap().0));
     }
 
     #[test]

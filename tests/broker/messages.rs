@@ -115,6 +115,100 @@ fn a_cancel_that_races_ends_in_one_answer() {
 }
 
 #[test]
+fn a_cancel_that_comes_after_the_verdict_is_forgotten_by_every_worker() {
+    let site = Site::ready();
+    let mut workers = [site.worker(&[]), site.worker(&[]), site.worker(&[])];
+    for worker in &mut workers {
+        worker.wait_for("connected to the broker role=\"consuming\"");
+    }
+    site.client.follow("control", "gavel.control");
+    // Workers tell each other what they decided, in the order that the exchange has for all.
+    let mut heard = 0;
+    let mut hear = |decisions: usize| {
+        while heard < decisions {
+            let decided = site.client.fetch("control").body["decided"].as_array().map(Vec::len);
+            heard += decided.unwrap_or_default();
+        }
+    };
+    for number in 0..6 {
+        let id = format!("late{number}");
+        site.submit(&submission(&id, SUM));
+        let first = &site.answers(&[&id])[&id][0];
+        assert_eq!((first.key.as_str(), first.header("x-redelivered")), ("verdict.AC", None));
+        hear(4 * number + 1);
+        site.cancel(&id);
+        // Sent at once, the submission could overtake the cancel on its way to a worker.
+        for worker in &mut workers {
+            worker.wait_for_more("cancelled after its verdict", number);
+        }
+        hear(4 * number + 2);
+        for _ in 0..2 {
+            site.submit(&submission(&id, SUM));
+            let again = &site.answers(&[&id])[&id][0];
+            assert_eq!(again.key, "verdict.AC", "{id}: {}", again.body);
+            assert!(again.header("x-redelivered").is_some(), "{id} is a repeat, perhaps of another worker's");
+            assert_eq!(again.header("x-gavel-contents"), first.header("x-gavel-contents"));
+        }
+        hear(4 * number + 4);
+    }
+    for worker in workers {
+        assert_eq!(worker.stop().code, 0);
+    }
+    assert_eq!(site.client.depth("gavel.results"), Some(0));
+}
+
+#[test]
+fn a_cancel_is_used_up_by_the_judging_that_it_ends() {
+    let site = Site::ready();
+    let mut workers = [site.worker(&["--raise-limits"]), site.worker(&["--raise-limits"])];
+    for worker in &mut workers {
+        worker.wait_for("connected to the broker role=\"consuming\"");
+    }
+    site.client.follow("control", "gavel.control");
+    site.submit(&endless("again"));
+    site.client.wait_for_test("again");
+    site.cancel("again");
+    assert_eq!(site.verdict("again"), "CX");
+    while site.client.fetch("control").body["type"] != "decided" {}
+    // Twice, so that each of the two workers gets one of them.
+    for _ in 0..2 {
+        site.submit(&submission("again", SUM));
+        let answer = &site.answers(&["again"])["again"][0];
+        assert_eq!(answer.key, "verdict.AC", "{}", answer.body);
+        assert!(answer.header("x-redelivered").is_some());
+    }
+    for worker in workers {
+        assert_eq!(worker.stop().code, 0);
+    }
+}
+
+#[test]
+fn other_contents_under_the_same_id_and_judging_are_refused_or_reported() {
+    let site = Site::ready();
+    let worker = site.worker(&["--raise-limits"]);
+    site.submit(&endless("same"));
+    site.client.wait_for_test("same");
+    site.submit(&submission("same", SUM));
+    let dead = site.client.fetch("gavel.dead");
+    assert_eq!(dead.raw, submission("same", SUM).to_string().as_bytes());
+    let reason = dead.header("x-gavel-reason").unwrap();
+    assert!(reason.contains("another submission with this id and judging"), "{reason}");
+    site.cancel("same");
+    let answers = site.answers(&["same"]);
+    let first = &answers["same"][0];
+    assert_eq!((first.key.as_str(), first.header("x-gavel-conflict")), ("verdict.CX", None));
+    assert!(reason.contains(&first.header("x-gavel-contents").unwrap()), "{reason}");
+    // After the verdict: judged, as something else than what the first verdict is about.
+    site.submit(&submission("same", SUM));
+    let other = site.client.fetch("gavel.results");
+    assert_eq!(other.key, "verdict.AC");
+    assert!(other.header("x-redelivered").is_some() && other.header("x-gavel-conflict").is_some());
+    assert_ne!(other.header("x-gavel-contents"), first.header("x-gavel-contents"));
+    assert_eq!(worker.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
 fn copies_of_verdicts_go_to_listed_queues_and_to_no_other() {
     let site = Site::ready();
     let mut worker = site.worker(&["--reply-to", "reply.*"]);

@@ -290,18 +290,17 @@ impl Client {
 
     /// A queue that gets all progress.
     pub(crate) fn follow_progress(&self) {
+        self.follow("progress", "gavel.progress");
+    }
+
+    /// A queue of this client's own that gets everything from an exchange.
+    pub(crate) fn follow(&self, queue: &str, exchange: &str) {
         self.runtime.block_on(async {
             let options = QueueDeclareOptions { exclusive: true, ..QueueDeclareOptions::default() };
-            self.channel.queue_declare("progress".into(), options, FieldTable::default()).await.unwrap();
+            self.channel.queue_declare(queue.into(), options, FieldTable::default()).await.unwrap();
             let options = QueueBindOptions::default();
             self.channel
-                .queue_bind(
-                    "progress".into(),
-                    "gavel.progress".into(),
-                    "#".into(),
-                    options,
-                    FieldTable::default(),
-                )
+                .queue_bind(queue.into(), exchange.into(), "#".into(), options, FieldTable::default())
                 .await
                 .unwrap();
         });

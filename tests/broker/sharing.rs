@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::backend::Backend;
-use super::common::SUM;
+use super::common::{SUM, text};
 use super::fleet::Fleet;
 use super::invariants::{Expected, check_answers, check_queues, wait_until_drained};
 use super::node::{Client, Node};
-use super::site::{Site, submission};
+use super::site::{Site, endless, submission};
 
 /// Long enough for the machine's other work not to decide who gets what.
 const DOZING: &str = "read a b\nsleep 0.02\necho $((a + b))\n";
@@ -52,6 +52,136 @@ fn a_contest_passes_ten_thousand_rejudgings_and_they_still_move() {
     Client::at(&site.address()).purge("gavel.judge.rejudge");
     drop(backend);
     check_queues(&Client::at(&site.address()), 0..=0);
+}
+
+#[test]
+fn a_package_that_one_of_two_workers_has_is_judged_by_that_one() {
+    let site = Site::ready();
+    for (root, tests) in [("rich", 2), ("poor", 1)] {
+        for number in 0..tests {
+            site.scene.write(&format!("{root}/both/{number}.in"), format!("{number} 1\n"));
+            site.scene.write(&format!("{root}/both/{number}.ans"), format!("{}\n", number + 1));
+            if root == "rich" {
+                site.scene.write(&format!("{root}/sum/{number}.in"), format!("{number} 1\n"));
+                site.scene.write(&format!("{root}/sum/{number}.ans"), format!("{}\n", number + 1));
+            }
+        }
+    }
+    let (poor, rich) = (site.scene.path("poor"), site.scene.path("rich"));
+    let poor = site.worker(&["--package-root", text(&poor)]);
+    let rich = site.worker(&["--package-root", text(&rich)]);
+    let mut workers = [poor, rich];
+    for worker in &mut workers {
+        worker.wait_for("connected to the broker role=\"consuming\"");
+    }
+    let named = |id: &str, problem: &Value| {
+        let mut submission: Value = submission(id, DOZING);
+        submission["problem"] = problem.clone();
+        site.submit(&submission);
+    };
+    let ids = |kind: &str| (0..12).map(|number| format!("{kind}{number}")).collect::<Vec<_>>();
+    let judged = |ids: &[String]| {
+        let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+        let answers = site.answers(&ids);
+        for answer in answers.values() {
+            assert_eq!((answer.len(), answer[0].key.as_str()), (1, "verdict.AC"), "{}", answer[0].body);
+            assert_eq!(answer[0].body["tests"].as_array().unwrap().len(), 2);
+        }
+        answers
+    };
+    for id in ids("absent") {
+        named(&id, &json!({"ref": "sum"}));
+    }
+    judged(&ids("absent"));
+    // The rich one's version of what both have, once it is known.
+    let digest = loop {
+        named("version", &json!({"ref": "both"}));
+        let report = site.client.fetch("gavel.results").body;
+        if report["tests"].as_array().unwrap().len() == 2 {
+            break report["provenance"]["package"].as_str().unwrap().to_owned();
+        }
+    };
+    for id in ids("pinned") {
+        named(&id, &json!({"ref": "both", "sha256": digest}));
+    }
+    judged(&ids("pinned"));
+    // What no worker has is no longer on its way than it takes to ask them.
+    named("nowhere", &json!({"ref": "nowhere"}));
+    let report = &site.answers(&["nowhere"])["nowhere"][0].body;
+    assert_eq!((&report["verdict"], &report["reason"]), (&json!("JE"), &json!("package")));
+    let error = report["error"].as_str().unwrap();
+    assert!(error.contains("'nowhere'") && error.contains("the other connected workers lack it"), "{error}");
+    assert!(workers[0].said("passed on to another worker") > 0);
+    for worker in workers {
+        assert_eq!(worker.stop().code, 0);
+    }
+    assert_eq!(site.client.depth("gavel.results"), Some(0));
+    check_queues(&site.client, 0..=0);
+}
+
+#[test]
+fn a_quick_submission_does_not_wait_behind_a_long_one_while_another_worker_is_idle() {
+    let site = Site::ready();
+    let busy = site.worker(&["--raise-limits"]);
+    site.submit(&endless("long"));
+    site.client.wait_for_test("long");
+    // Held by the busy worker, of its own class and of others, before there is another.
+    let classes = ["contest", "normal", "rejudge"];
+    for class in classes {
+        site.client.submit(class, &submission(class, SUM));
+    }
+    for class in classes {
+        site.client.wait_for_depth(&format!("gavel.judge.{class}"), 0);
+    }
+    let mut idle = site.worker(&["--raise-limits"]);
+    idle.wait_for("connected to the broker role=\"consuming\"");
+    let answers = site.answers(&classes);
+    for answers in answers.values() {
+        assert_eq!((answers.len(), answers[0].key.as_str()), (1, "verdict.AC"));
+    }
+    // The busy one takes again once its slot is idle.
+    assert_eq!(idle.stop().code, 0);
+    site.cancel("long");
+    assert_eq!(site.verdict("long"), "CX");
+    for class in classes {
+        site.client.submit(class, &submission(&format!("{class} again"), SUM));
+    }
+    site.answers(&["contest again", "normal again", "rejudge again"]);
+    assert_eq!(busy.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
+fn the_queue_decides_the_class_whatever_the_body_says() {
+    let site = Site::ready();
+    let backend = Backend::start(&[site.address()]);
+    let mut expected = Expected::new();
+    // The bodies say nothing, the same, and another class.
+    for (class, stated) in [("contest", None), ("normal", Some("normal")), ("rejudge", Some("contest"))] {
+        for number in 0..80 {
+            let id = format!("{class}{number}");
+            let mut submission: Value = submission(&id, DOZING);
+            if let Some(stated) = stated {
+                submission["priority"] = json!(stated);
+            }
+            backend.submit(class, &submission);
+            expected.insert(id, vec!["AC"]);
+        }
+    }
+    backend.wait_for_confirmations(expected.len());
+    let worker = site.worker(&[]);
+    backend.wait_for_answers(64);
+    let order = backend.order();
+    let share = |class: &str| order[..64].iter().filter(|id| id.starts_with(class)).count();
+    let shares = [share("contest"), share("normal"), share("rejudge")];
+    assert!(shares[0] >= 42 && shares[1] >= 8 && (2..=8).contains(&shares[2]), "{shares:?} of 64");
+    backend.wait_for_answers(expected.len());
+    let said = worker.stop();
+    let warning = "'priority' is 'contest' in a submission from the queue of class 'rejudge'";
+    assert!(said.stderr.contains(warning), "{said:?}");
+    check_answers(&backend, &expected);
+    drop(backend);
+    check_queues(&site.client, 0..=0);
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Workers that are killed, stopped, frozen, or told to go.
 
+use lapin::BasicProperties;
+use lapin::options::BasicPublishOptions;
+use lapin::types::{AMQPValue, FieldTable};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
@@ -111,6 +114,54 @@ fn a_worker_whose_deadline_passes_or_that_is_told_twice_gives_back_what_runs() {
 }
 
 #[test]
+fn stops_that_give_back_are_no_attempts_that_ended_a_worker() {
+    let site = Site::ready();
+    site.submit(&endless("long"));
+    // As many returns as the broker may count before a worker gives the submission up, but one.
+    for _ in 0..9 {
+        site.client.give_back("gavel.judge.normal");
+    }
+    for _ in 0..3 {
+        let worker = site.worker(&["--raise-limits", "--deadline", "100ms"]);
+        site.client.wait_for_test("long");
+        let said = worker.stop();
+        assert_eq!(said.code, 0, "{said:?}");
+        site.client.wait_for_depth("gavel.judge.normal", 1);
+        site.forget_progress();
+    }
+    let worker = site.worker(&["--raise-limits"]);
+    site.client.wait_for_test("long");
+    site.cancel("long");
+    let answers = site.answers(&["long"]);
+    assert_eq!(answers["long"][0].key, "verdict.CX");
+    assert_eq!(answers["long"].len(), 1);
+    assert!(answers["long"][0].header("x-redelivered").is_some());
+    assert_eq!(worker.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
+fn a_count_of_deliveries_that_came_with_the_message_is_ignored() {
+    let site = Site::ready();
+    let worker = site.worker(&[]);
+    let mut headers = FieldTable::default();
+    headers.insert("x-delivery-count".into(), AMQPValue::LongLongInt(50));
+    let properties = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
+    let body = submission("forged", SUM).to_string();
+    site.client.with(async |channel| {
+        let (exchange, key) = ("gavel.submit".into(), "judge.normal".into());
+        channel
+            .basic_publish(exchange, key, BasicPublishOptions::default(), body.as_bytes(), properties)
+            .await?
+            .await
+    });
+    let answers = site.answers(&["forged"]);
+    assert_eq!(answers["forged"][0].key, "verdict.AC");
+    assert_eq!(worker.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
 fn a_frozen_worker_finds_its_delivery_gone_to_another() {
     let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
     let frozen = site.wary_worker_through(&proxy, &[]);
@@ -123,7 +174,8 @@ fn a_frozen_worker_finds_its_delivery_gone_to_another() {
     let answers = site.answers(&["slow"]);
     assert!(answers["slow"][0].header("x-redelivered").is_some());
     frozen.signal(Signal::SIGCONT);
-    site.client.wait_for_depth("gavel.results", 1);
+    let late = site.client.fetch("gavel.results");
+    assert!(late.header("x-redelivered").is_some(), "the late verdict says that it may be a repeat");
     for worker in [frozen, second] {
         let said = worker.stop();
         assert_eq!(said.code, 0, "{said:?}");

@@ -21,15 +21,20 @@ impl Lines {
 
     /// The next event of this type.
     pub(crate) fn next(&mut self, kind: &str) -> Value {
+        self.until(|event| event["type"] == kind)
+    }
+
+    /// The next event that is wanted.
+    pub(crate) fn until(&mut self, is_wanted: impl Fn(&Value) -> bool) -> Value {
         loop {
             let mut line = String::new();
             assert_ne!(
                 self.output.as_mut().unwrap().read_line(&mut line).unwrap(),
                 0,
-                "the worker ended before {kind}"
+                "the worker ended before the event"
             );
             let event: Value = serde_json::from_str(&line).unwrap();
-            if event["type"] == kind {
+            if is_wanted(&event) {
                 return event;
             }
         }

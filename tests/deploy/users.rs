@@ -65,6 +65,9 @@ fn each_user_may_what_it_needs_and_no_more() {
     assert_eq!(worker.publish("gavel.verdicts", "verdict.AC", b"{}"), Answer::Done);
     assert_eq!(worker.publish("gavel.progress", "progress.test", b"{}"), Answer::Returned);
     assert_eq!(worker.publish("gavel.dlx", "dead.malformed", b"{}"), Answer::Done);
+    // What it gives back as a new message, and what it tells other workers.
+    assert_eq!(worker.publish("gavel.submit", "judge.normal", b"{}"), Answer::Done);
+    assert_eq!(worker.publish("gavel.control", "", b"{}"), Answer::Returned);
     assert_eq!(worker.bind_own("gavel.control", ""), Answer::Done);
     for (queue, exchange) in
         [("gavel.results.web", "gavel.verdicts"), ("gavel.progress.web", "gavel.progress")]
@@ -83,8 +86,7 @@ fn each_user_may_what_it_needs_and_no_more() {
         (&submitter, "gavel.progress", "progress.test"),
         (&submitter, "gavel.dlx", "dead.malformed"),
         (&submitter, "", "gavel.results"),
-        (&worker, "gavel.submit", "judge.normal"),
-        (&worker, "gavel.control", ""),
+        (&worker, "gavel.submit", "judge.other"),
         (&worker, "gavel.verdicts", "anything"),
         (&worker, "gavel.dlx", "judge.normal"),
         (&worker, "", "gavel.results"),

@@ -12,7 +12,7 @@ use gavel::package::{
 };
 use gavel::report::{Report, TestReport};
 use gavel::sandbox::{self, CancelToken};
-use gavel::submission::{Content, Policy, Priority, ProblemRef, SCHEMA, SourceFile, Stop, Submission};
+use gavel::submission::{Content, Policy, ProblemRef, SCHEMA, SourceFile, Stop, Submission};
 use gavel::units::Bytes;
 
 /// One problem, one judge, and a directory for both.
@@ -105,7 +105,7 @@ impl Stage {
             policy: Policy { stop: Stop::Full },
             tests: Vec::new(),
             reply_to: None,
-            priority: Priority::default(),
+            priority: None,
             meta: serde_json::Map::new(),
         };
         self.judge.judge(&submission, &self.package, &|_| {}, &CancelToken::new().unwrap())

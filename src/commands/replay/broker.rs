@@ -161,7 +161,7 @@ impl Replay<'_> {
         submission.judging = format!("{}-{}-{number}", submission.judging, self.run);
         let body = serde_json::to_vec(&submission).map_err(CommandError::judging)?;
         let key = Key::of(&submission);
-        self.submitter.publish(Post::submission(number, &key, submission.priority, body));
+        self.submitter.publish(Post::submission(number, &key, submission.priority.unwrap_or_default(), body));
         Ok(())
     }
 

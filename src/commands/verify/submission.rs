@@ -7,7 +7,7 @@ use crate::language::Table;
 use crate::package::{Interaction, JurySubmission, Package, SubmissionKind, TimeLimit};
 use crate::report::Report;
 use crate::sandbox::CancelToken;
-use crate::submission::{ANSWERS, LimitOverrides, Policy, Priority, ProblemRef, SCHEMA, Stop, Submission};
+use crate::submission::{ANSWERS, LimitOverrides, Policy, ProblemRef, SCHEMA, Stop, Submission};
 use crate::units::Time;
 use crate::verdict::{Reason, Verdict};
 
@@ -131,7 +131,7 @@ impl Bench<'_> {
             policy: Policy { stop },
             tests: Vec::new(),
             reply_to: None,
-            priority: Priority::default(),
+            priority: None,
             meta: serde_json::Map::new(),
         })
     }

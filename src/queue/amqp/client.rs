@@ -1,6 +1,7 @@
 //! The rest of the process's way to the broker.
 
 use std::collections::VecDeque;
+use std::hash::BuildHasher as _;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,13 +12,14 @@ use lapin::BasicProperties;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::confirmed::Confirmed;
+use super::confirmed::{Confirmed, Decision};
 use super::cut::Cut;
-use super::intake::{Intake, Order};
+use super::intake::{Intake, IntakeState, Order};
 use super::link::{Addresses, BURYING, Link, PUBLISHING, TELLING};
 use super::options::{AmqpOptions, ReplyQueues};
-use super::publisher::{Outcome, Publication, Publisher};
-use super::teller::{Tale, Teller};
+use super::publisher::{Outcome, Publication, Publisher, REDELIVERED};
+use super::session::Live;
+use super::teller::{Decisions, Tale, Teller};
 use super::topology::VERDICTS;
 use super::troubles::Troubles;
 use crate::cache::Digest;
@@ -41,6 +43,7 @@ pub struct Amqp {
     /// Tales nobody could be told.
     dropped: AtomicU64,
     confirmed: Arc<Confirmed>,
+    live: Live,
     replies: ReplyQueues,
     troubles: Troubles,
     given_up: AtomicBool,
@@ -85,7 +88,8 @@ impl Amqp {
         let (burials, burial_receiver) = mpsc::unbounded_channel();
         let (tales, tale_receiver) = mpsc::channel(MOST_TALES);
         let (closing, ending) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        let confirmed = Arc::new(Confirmed::default());
+        let (confirmed, live) = (Arc::new(Confirmed::default()), Live::default());
+        let instance = instance();
         let end = EndOfIntake(Arc::clone(&backlog));
         let link = |role, health| Link::new(addresses.clone(), role, worker, health);
         let intake = Intake {
@@ -93,11 +97,14 @@ impl Amqp {
             backlog: Arc::clone(&backlog),
             confirmed: Arc::clone(&confirmed),
             prefetch: options.prefetch.unwrap_or_else(|| u16::try_from(slots + 1).unwrap_or(u16::MAX)),
+            slots,
             orders: order_receiver,
             own_orders: orders.clone(),
             burials,
-            stopping: false,
-            paused: false,
+            tales: tales.clone(),
+            instance: instance.clone(),
+            live: live.clone(),
+            state: IntakeState::default(),
         };
         let publisher = |link, carries_verdicts, publications, closing: &Arc<Notify>| Publisher {
             link,
@@ -113,7 +120,12 @@ impl Amqp {
         let burier = publisher(link(BURYING, None), false, burial_receiver, &burying);
         let publisher =
             publisher(link(PUBLISHING, Some(options.health.clone())), true, publication_receiver, &closing);
-        let teller = Teller { link: link(TELLING, None), tales: tale_receiver, closing: Arc::clone(&ending) };
+        let teller = Teller {
+            link: link(TELLING, None),
+            tales: tale_receiver,
+            decisions: Decisions::new(instance),
+            closing: Arc::clone(&ending),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("broker".to_owned()).spawn(move || {
             let _end = end;
@@ -144,6 +156,7 @@ impl Amqp {
             tales,
             dropped: AtomicU64::new(0),
             confirmed,
+            live,
             replies,
             troubles: Troubles::new(options.health),
             given_up: AtomicBool::new(false),
@@ -258,16 +271,22 @@ impl Outlet for Amqp {
                 }
             };
             // Asked now: a copy that came just when the first was answered may have looked like another judging.
-            let is_repeat = job.delivery.redelivered || self.confirmed.contains(&job.key());
-            let properties = properties(job, is_repeat, refused, cut);
+            let earlier = self.confirmed.earlier(&job.key(), || job.contents);
+            // A delivery whose connection is lost has gone back to its queue, and perhaps to another worker.
+            let is_repeat = job.delivery.redelivered || earlier.is_some() || !self.live.has(job.delivery.tag);
+            let conflicts = earlier.is_some_and(|earlier| !earlier.is_same);
+            let properties = properties(job, is_repeat, conflicts, refused, cut);
             match self.publish(report, properties.clone(), body.clone()) {
                 Some(Outcome::Confirmed) => {
-                    self.confirmed.insert(job.key());
+                    self.confirmed.insert(&job.key(), job.contents);
+                    let decision = Decision::new(&job.key(), job.contents);
+                    // One that others wait to hear is told at once.
+                    self.tell(Tale::Decided { decision, is_urgent: job.cancel.is_cancelled() });
                     self.reply(job, body, properties);
                     self.troubles.are_over_for(&job.key());
                     return Settlement::Done;
                 }
-                Some(Outcome::TooLarge) => {}
+                Some(Outcome::TooLarge | Outcome::Refused) => {}
                 None => break,
             }
         }
@@ -288,6 +307,13 @@ impl Outlet for Amqp {
         self.troubles.may_return(&job.key())
     }
 
+    fn may_pass_on(&self, job: &Job) -> Result<(), String> {
+        let (reply, answer) = oneshot::channel();
+        self.order(Order::MayPassOn(job.delivery.tag, reply));
+        // Without anyone to answer the connection is gone, and the submission with it.
+        answer.blocking_recv().unwrap_or(Ok(()))
+    }
+
     fn is_unwell(&self, problem: &str) {
         self.troubles.begin(problem, || self.order(Order::Pause));
     }
@@ -297,14 +323,34 @@ impl Outlet for Amqp {
     }
 }
 
+/// A name for this process that no other has.
+fn instance() -> String {
+    // Seeded by the operating system, anew for every process.
+    let random = std::hash::RandomState::new().hash_one(std::process::id());
+    format!("{random:016x}")
+}
+
 /// The same for every publish of one verdict.
-fn properties(job: &Job, is_repeat: bool, refused_reply: Option<&str>, cut: Cut) -> BasicProperties {
+fn properties(
+    job: &Job,
+    is_repeat: bool,
+    conflicts: bool,
+    refused_reply: Option<&str>,
+    cut: Cut,
+) -> BasicProperties {
     let key = job.key();
     let name = format!("{}/{}", key.id, key.judging);
     let name = ShortString::try_new(name.clone()).unwrap_or_else(|_| Digest::of(name).to_string().into());
     let mut headers = FieldTable::default();
     if is_repeat {
-        headers.insert("x-redelivered".into(), AMQPValue::Boolean(true));
+        headers.insert(REDELIVERED.into(), AMQPValue::Boolean(true));
+    }
+    headers.insert("x-gavel-contents".into(), AMQPValue::LongString(job.contents.to_string().into()));
+    if conflicts {
+        let text =
+            "an earlier submission with this id and judging had other contents, and has a verdict of its own";
+        headers.insert("x-gavel-conflict".into(), AMQPValue::LongString(text.into()));
+        tracing::warn!(id = %key.id, judging = %key.judging, "{text}");
     }
     if let Some(queue) = refused_reply {
         let text = format!("reply_to '{queue}' is not among the queues this worker may reply to");

@@ -7,19 +7,45 @@ use lapin::BasicProperties;
 use lapin::message::Delivery as Message;
 use lapin::types::{AMQPValue, FieldTable};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant as Deadline;
 
-use super::confirmed::Confirmed;
+use super::confirmed::{Announcement, Confirmed, Decision};
 use super::link::{Link, LinkError};
+use super::parcel::Parcel;
 use super::publisher::{Outcome, Publication};
-use super::session::{Arrival, Brings, Memory, Session};
-use super::topology::DEAD;
+use super::session::{Arrival, Brings, Live, Memory, Session};
+use super::teller::Tale;
+use super::topology::{DEAD, SUBMIT, class_of};
 use crate::queue::backlog::{Backlog, Delivery, Offer, Tag};
+use crate::queue::contents::Contents;
 use crate::queue::message::{self, Key, Malformed, parse};
 use crate::queue::worker::Settlement;
-use crate::submission::Submission;
+use crate::submission::{Priority, Submission};
 
 /// A submission that comes back so often is not tried again: it may well be what ends its workers.
 pub(super) const MOST_RETURNS: i64 = 10;
+
+/// Returns of a message that the broker may count before this worker, which gives back of its own accord, publishes it
+/// anew. Until then it goes back to its place in the queue, which a new message does not have; so at least seven of ten
+/// counted returns were no worker's decision.
+const MOST_COUNTED: i64 = 3;
+
+/// How long a submission waits here, behind others, before it goes to another worker that may be idle; and how long until
+/// that is looked at again. Shorter judgings are over before another worker could have begun.
+const MOST_WAITING: Duration = Duration::from_millis(250);
+
+/// How long workers pass on a submission that no worker took which has its package, though not all were asked: some may
+/// be busy. Longer than most judgings take.
+const PASSING_ON: Duration = Duration::from_secs(600);
+
+/// How long a submission is held that comes back to a worker without its package, before it is passed on again.
+const SET_ASIDE: Duration = Duration::from_secs(1);
+
+/// How long closing waits for submissions that are published anew.
+const RENEWING: Duration = Duration::from_secs(3);
+
+/// All classes, in the backlog's order.
+const CLASSES: [Priority; 3] = [Priority::Contest, Priority::Normal, Priority::Rejudge];
 
 /// Before a submission goes back that there was no descriptor for: it would come again at once.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_secs(1);
@@ -28,6 +54,10 @@ const OUT_OF_DESCRIPTORS: Duration = Duration::from_secs(1);
 pub(super) enum Order {
     /// The deliveries are over.
     Settle(Vec<Tag>, Settlement),
+    /// This worker lacks the package of a delivery: may it go to another? See [`crate::queue::Outlet::may_pass_on`].
+    MayPassOn(Tag, oneshot::Sender<Result<(), String>>),
+    /// The delivery was to be published anew.
+    Renewed(Tag, Outcome),
     /// Take in nothing more.
     Stop,
     /// Take in nothing for now, and give back what waits.
@@ -44,25 +74,47 @@ pub(super) struct Intake {
     pub(super) backlog: Arc<Backlog>,
     pub(super) confirmed: Arc<Confirmed>,
     pub(super) prefetch: u16,
+    pub(super) slots: usize,
     pub(super) orders: mpsc::UnboundedReceiver<Order>,
     /// To settle what was dead-lettered.
     pub(super) own_orders: mpsc::UnboundedSender<Order>,
     /// What goes to the dead queue.
     pub(super) burials: mpsc::UnboundedSender<Publication>,
-    pub(super) stopping: bool,
-    pub(super) paused: bool,
+    /// To tell other workers what was decided.
+    pub(super) tales: mpsc::Sender<Tale>,
+    /// This process, as the other workers know it.
+    pub(super) instance: String,
+    pub(super) live: Live,
+    pub(super) state: IntakeState,
+}
+
+/// What an intake was told, connected or not.
+#[derive(Default)]
+pub(super) struct IntakeState {
+    stopping: bool,
+    paused: bool,
+    /// Submissions that are published anew and not confirmed yet.
+    renewing: usize,
+    /// Deliveries that go to another worker, or back, when it is time: this one had them before.
+    set_aside: Vec<(Deadline, Tag)>,
+    /// Whether a class is not consumed until a slot is idle: what waited here went to others.
+    is_left_to_others: bool,
+    /// When it was last looked at whether others are idle.
+    looked: Option<Instant>,
+    /// Told to close, and until when that waits.
+    closing: Option<(oneshot::Sender<()>, Deadline)>,
 }
 
 impl Intake {
     /// Consumes until told to close; returns whom to tell when all is closed.
     pub(super) async fn run(mut self) -> Option<oneshot::Sender<()>> {
-        let mut memory = Memory::default();
+        let mut memory = Memory::of(self.live.clone());
         loop {
             let connection = tokio::select! {
                 connection = self.link.connect() => connection,
-                reply = closed(&mut self.orders, &mut self.stopping, &mut self.paused) => return reply,
+                reply = closed(&mut self.orders, &mut self.state) => return reply,
             };
-            let takes_in = !self.stopping && !self.paused;
+            let takes_in = !self.state.stopping && !self.state.paused;
             let error = match Session::open(connection, self.prefetch, &mut memory, takes_in).await {
                 Ok(mut session) => match self.serve(&mut session).await {
                     Ok(reply) => {
@@ -80,29 +132,25 @@ impl Intake {
     async fn serve(&mut self, session: &mut Session<'_>) -> Result<oneshot::Sender<()>, LinkError> {
         self.link.was_useful();
         loop {
+            if let Some(closing) = self.state.closing.take_if(|_| self.state.renewing == 0) {
+                return Ok(closing.0);
+            }
+            let passes = self.state.set_aside.first().map(|(deadline, _)| *deadline);
+            let looks = self.next_look();
+            let closes = self.state.closing.as_ref().map(|(_, deadline)| *deadline);
             tokio::select! {
                 biased;
                 order = self.orders.recv() => match order {
-                    Some(Order::Settle(tags, settlement)) => session.settle(&tags, settlement).await?,
-                    Some(Order::Stop) => {
-                        self.stopping = true;
-                        session.pause().await?;
-                    }
-                    Some(Order::Pause) => {
-                        self.paused = true;
-                        session.pause().await?;
-                        session.settle(&self.backlog.give_back(), Settlement::Return).await?;
-                    }
-                    Some(Order::Resume) => {
-                        self.paused = false;
-                        if !self.stopping {
-                            session.resume().await?;
-                        }
-                    }
-                    Some(Order::Close(reply)) => return Ok(reply),
+                    Some(order) => self.follow(session, order).await?,
                     // Nobody is left who could ask for anything.
                     None => return Ok(oneshot::channel().0),
                 },
+                () = until(passes) => {
+                    let (_, tag) = self.state.set_aside.remove(0);
+                    self.pass_on(session, tag).await?;
+                }
+                () = until(looks) => self.leave_to_others(session).await?,
+                () = until(closes) => self.state.renewing = 0,
                 arrival = session.next() => match arrival? {
                     Arrival::Message(place, message) => self.take_in(session, place, *message).await?,
                     Arrival::Ended(place, error) => {
@@ -115,18 +163,217 @@ impl Intake {
         }
     }
 
+    /// When a submission will have waited here for too long; `None` while none waits.
+    fn next_look(&self) -> Option<Deadline> {
+        let longest = self.backlog.longest_waits().into_iter().flatten().min()?;
+        let earliest = longest + MOST_WAITING;
+        let due = self.state.looked.map_or(earliest, |looked| earliest.max(looked + MOST_WAITING));
+        Some(Deadline::from_std(due))
+    }
+
+    /// Gives back the submissions that wait here behind others, of classes of which another worker may be idle, and takes
+    /// no more of them in until a slot is idle here.
+    async fn leave_to_others(&mut self, session: &mut Session<'_>) -> Result<(), LinkError> {
+        let now = Instant::now();
+        self.state.looked = Some(now);
+        for (class, since) in CLASSES.into_iter().zip(self.backlog.longest_waits()) {
+            let is_overdue = since.is_some_and(|since| now.duration_since(since) >= MOST_WAITING);
+            if !is_overdue || !session.others_may_be_idle(class).await {
+                continue;
+            }
+            self.state.is_left_to_others = true;
+            let mut tags = session.pause_class(class).await?;
+            tags.extend(self.backlog.give_back_class(class));
+            tracing::debug!(class = class.id(), given_back = tags.len(), "left to workers that may be idle");
+            self.give_back(session, &tags).await?;
+        }
+        // The slots may have become idle meanwhile.
+        self.take_in_again(session).await
+    }
+
+    /// Takes in again what was left to others, once a slot is idle here.
+    async fn take_in_again(&mut self, session: &mut Session<'_>) -> Result<(), LinkError> {
+        let may_take = !self.state.stopping && !self.state.paused;
+        if self.state.is_left_to_others && may_take && self.backlog.has_idle_slot(self.slots) {
+            self.state.is_left_to_others = false;
+            session.resume().await?;
+        }
+        Ok(())
+    }
+
+    async fn follow(&mut self, session: &mut Session<'_>, order: Order) -> Result<(), LinkError> {
+        match order {
+            Order::Settle(tags, Settlement::Done) => {
+                session.settle(&tags, Settlement::Done).await?;
+                self.take_in_again(session).await?;
+            }
+            Order::Settle(tags, Settlement::Return) => {
+                self.give_back(session, &tags).await?;
+                self.take_in_again(session).await?;
+            }
+            Order::Settle(tags, Settlement::PassOn) => {
+                for tag in tags {
+                    let Some(parcel) = session.parcel(tag) else { continue };
+                    if parcel.lacking().contains(&self.instance) {
+                        self.state.set_aside.push((Deadline::now() + SET_ASIDE, tag));
+                    } else {
+                        self.pass_on(session, tag).await?;
+                    }
+                }
+                self.take_in_again(session).await?;
+            }
+            Order::MayPassOn(tag, reply) => {
+                let answer = self.may_pass_on(session, tag).await;
+                // Fails only when nobody waits for it any more.
+                let _ = reply.send(answer);
+            }
+            Order::Renewed(tag, outcome) => {
+                self.state.renewing = self.state.renewing.saturating_sub(1);
+                if outcome == Outcome::Confirmed {
+                    session.settle(&[tag], Settlement::Done).await?;
+                } else if self.state.stopping || self.state.paused {
+                    session.settle(&[tag], Settlement::Return).await?;
+                } else {
+                    // It would come again at once.
+                    let orders = self.own_orders.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(SET_ASIDE).await;
+                        orders.send(Order::Settle(vec![tag], Settlement::Return))
+                    });
+                }
+            }
+            Order::Stop => {
+                self.state.stopping = true;
+                self.pause(session).await?;
+            }
+            Order::Pause => {
+                self.state.paused = true;
+                self.pause(session).await?;
+                self.give_back(session, &self.backlog.give_back()).await?;
+            }
+            Order::Resume => {
+                self.state.paused = false;
+                if !self.state.stopping {
+                    session.resume().await?;
+                }
+            }
+            Order::Close(reply) => {
+                // What waits to be passed on is the broker's again with the connection.
+                self.state.closing = Some((reply, Deadline::now() + RENEWING));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a delivery whose package this worker lacks can go to another worker; else why not.
+    async fn may_pass_on(&mut self, session: &mut Session<'_>, tag: Tag) -> Result<(), String> {
+        // One of an earlier connection goes to another worker, or comes again, by itself.
+        let Some(parcel) = session.parcel(tag) else { return Ok(()) };
+        let (Some(class), passed_on_for) = (parcel.class, parcel.passed_on_for()) else {
+            return Err(String::new());
+        };
+        let mut lacking = parcel.lacking();
+        if !lacking.contains(&self.instance) {
+            lacking.push(self.instance.clone());
+        }
+        if passed_on_for > PASSING_ON {
+            let minutes = PASSING_ON.as_secs() / 60;
+            return Err(format!("; no worker that has it took the submission in {minutes} minutes"));
+        }
+        match session.consumers(class).await {
+            Some(consumers) if lacking.len() >= consumers as usize => Err(match consumers {
+                0 | 1 => String::new(),
+                _ => "; the other connected workers lack it as well".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn pass_on(&mut self, session: &mut Session<'_>, tag: Tag) -> Result<(), LinkError> {
+        let Some(parcel) = session.parcel(tag) else { return Ok(()) };
+        let properties = parcel.passed_on(&self.instance);
+        if self.renew(session, tag, properties) {
+            return Ok(());
+        }
+        session.settle(&[tag], Settlement::Return).await
+    }
+
+    /// Stops consuming, and gives back the deliveries that were on their way.
+    async fn pause(&mut self, session: &mut Session<'_>) -> Result<(), LinkError> {
+        let tags = session.pause().await?;
+        self.give_back(session, &tags).await
+    }
+
+    /// Gives deliveries back to their queue: to their place in it as long as the broker has not counted that too often,
+    /// else as new messages.
+    async fn give_back(&mut self, session: &mut Session<'_>, tags: &[Tag]) -> Result<(), LinkError> {
+        let mut counted = Vec::new();
+        for tag in tags {
+            match session.parcel(*tag) {
+                Some(parcel) if parcel.returns >= MOST_COUNTED && parcel.class.is_some() => {
+                    let properties = parcel.renewed(true);
+                    if !self.renew(session, *tag, properties) {
+                        counted.push(*tag);
+                    }
+                }
+                _ => counted.push(*tag),
+            }
+        }
+        session.settle(&counted, Settlement::Return).await
+    }
+
+    /// Publishes a delivery anew with these properties, and acknowledges it once the broker has the new message; returns
+    /// false where it cannot be tried.
+    fn renew(&mut self, session: &mut Session<'_>, tag: Tag, properties: BasicProperties) -> bool {
+        let Some(parcel) = session.parcel(tag) else { return false };
+        let Some(key) = parcel.key() else { return false };
+        // Without its body it can go back only as the message that it came in.
+        parcel.class = None;
+        let orders = self.own_orders.clone();
+        let publication = Publication {
+            exchange: SUBMIT,
+            key,
+            properties,
+            body: std::mem::take(&mut parcel.body),
+            settled: Box::new(move |outcome| {
+                // Without anyone to take the order the connection is gone, and the message comes again.
+                let _ = orders.send(Order::Renewed(tag, outcome));
+            }),
+        };
+        self.state.renewing += 1;
+        // Without a publisher this process is ending, and the broker gives the message out again.
+        let _ = self.burials.send(publication);
+        true
+    }
+
     async fn take_in(
         &mut self,
         session: &mut Session<'_>,
         place: usize,
         message: Message,
     ) -> Result<(), LinkError> {
-        let Some(brings) = session.brings(place) else { return Ok(()) };
-        let tag = session.owe(place, message.acker.clone());
+        let Some((queue, brings)) = session.brings(place) else { return Ok(()) };
+        if brings == Brings::Control
+            && let Some(announcement) = Announcement::read(&message.data)
+        {
+            self.hear(&announcement);
+            let acker = message.acker.clone();
+            let tag = session.owe(place, acker, Parcel::new(message, None));
+            return session.settle(&[tag], Settlement::Done).await;
+        }
         let parsed = parse(&message.data);
+        let acker = message.acker.clone();
+        let class = class_of(queue);
+        let routing_key = message.routing_key.clone();
+        let parcel = Parcel::new(message, class);
+        let refusal = refusal(&parcel, brings);
+        // What was dead-lettered looks new to the broker, and somebody may have answered it before.
+        let redelivered = parcel.redelivered || brings == Brings::Exhausted;
+        let class = class.or_else(|| first_class(&parcel.properties)).unwrap_or_default();
+        let tag = session.owe(place, acker, parcel);
         if brings == Brings::Control {
             match parsed {
-                Ok(message::Message::Cancel(key)) => self.cancel(key),
+                Ok(message::Message::Cancel(key)) => self.cancel(&key),
                 Ok(message::Message::Submission(_)) => tracing::warn!("a submission among control messages"),
                 Err(error) => tracing::warn!(%error, "a control message that cannot be read"),
             }
@@ -134,77 +381,99 @@ impl Intake {
         }
         match (parsed, brings) {
             (Ok(message::Message::Submission(submission)), _) => {
-                let refusal = refusal(&message.properties, brings);
-                // What was dead-lettered looks new to the broker, and somebody may have answered it before.
-                let redelivered = message.redelivered || brings == Brings::Exhausted;
-                self.offer(session, tag, submission, redelivered, refusal).await
+                warn_about_class(&submission, class);
+                let arrived = Instant::now();
+                let delivery = Delivery { submission, tag, class, redelivered, refusal, arrived };
+                self.offer(session, delivery).await
             }
             // Its original is in the dead queue already.
             (_, Brings::Exhausted) => session.settle(&[tag], Settlement::Done).await,
             (Ok(message::Message::Cancel(_)), _) => {
                 crate::instruments::message_refused(crate::instruments::Refusal::Misplaced);
-                self.bury(tag, message, "a cancel message among submissions: send it to gavel.control");
+                let reason = "a cancel message among submissions: send it to gavel.control";
+                self.bury(session, tag, routing_key.as_str(), reason);
                 Ok(())
             }
             (Err(malformed), _) => {
                 complain(&malformed);
-                self.bury(tag, message, &malformed.problem);
+                self.bury(session, tag, routing_key.as_str(), &malformed.problem);
                 Ok(())
             }
         }
     }
 
-    async fn offer(
-        &mut self,
-        session: &mut Session<'_>,
-        tag: Tag,
-        submission: Box<Submission>,
-        redelivered: bool,
-        refusal: Option<String>,
-    ) -> Result<(), LinkError> {
-        let key = Key::of(&submission);
-        let is_answered = self.confirmed.contains(&key);
-        if redelivered && is_answered {
+    async fn offer(&mut self, session: &mut Session<'_>, mut delivery: Delivery) -> Result<(), LinkError> {
+        let (key, tag) = (Key::of(&delivery.submission), delivery.tag);
+        let earlier = self.confirmed.earlier(&key, || Contents::of(&delivery.submission));
+        if delivery.redelivered && earlier.is_some_and(|earlier| earlier.is_own && earlier.is_same) {
             tracing::info!(id = %key.id, judging = %key.judging, "came again after its verdict: acknowledged");
             return session.settle(&[tag], Settlement::Done).await;
         }
-        let redelivered = redelivered || is_answered;
-        let delivery = Delivery { submission, tag, redelivered, refusal, arrived: Instant::now() };
+        delivery.redelivered |= earlier.is_some();
+        let class = delivery.class;
         match self.backlog.offer(delivery) {
             Ok(Offer::Taken) => Ok(()),
+            Ok(Offer::Conflict(contents)) => {
+                let reason = key.conflict(contents);
+                crate::instruments::message_refused(crate::instruments::Refusal::Conflict);
+                tracing::warn!(id = %key.id, judging = %key.judging, "message refused: {reason}");
+                let routing_key = format!("judge.{}", class.id());
+                self.bury(session, tag, &routing_key, &reason);
+                Ok(())
+            }
             Ok(Offer::Closed) => {
                 // Given back with the consumer still there it would come again at once, until it counts as poison.
-                self.stopping = true;
-                session.pause().await?;
-                session.settle(&[tag], Settlement::Return).await
+                self.state.stopping = true;
+                self.pause(session).await?;
+                self.give_back(session, &[tag]).await
             }
             Err(error) => {
                 tracing::error!(%error, "a submission cannot be taken in");
                 tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
-                session.settle(&[tag], Settlement::Return).await
+                self.give_back(session, &[tag]).await
             }
         }
     }
 
-    fn cancel(&self, key: Key) {
-        if self.confirmed.contains(&key) {
-            tracing::debug!(id = %key.id, judging = %key.judging, "cancelled after its verdict");
+    fn cancel(&self, key: &Key) {
+        if self.backlog.cancel_known(key) {
+            return;
+        }
+        if let Some(contents) = self.confirmed.here(key) {
+            tracing::info!(id = %key.id, judging = %key.judging, "cancelled after its verdict: forgotten");
+            // Another worker may have heard the cancel and not of the verdict. Full: as when it is lost on the way.
+            let decision = Decision::new(key, contents);
+            let _ = self.tales.try_send(Tale::Decided { decision, is_urgent: true });
+        } else if self.confirmed.is_elsewhere(key) {
+            tracing::info!(id = %key.id, judging = %key.judging, "cancelled after its verdict: forgotten");
         } else {
             self.backlog.cancel(key);
         }
     }
 
+    /// Takes in what other workers decided.
+    fn hear(&self, announcement: &Announcement) {
+        if announcement.instance == self.instance {
+            return;
+        }
+        for decision in announcement.decisions() {
+            self.backlog.forget_cancel(decision.key);
+            self.confirmed.insert_elsewhere(decision);
+        }
+    }
+
     /// Sends a message to the dead queue with the reason, then acknowledges it.
-    fn bury(&self, tag: Tag, message: Message, reason: &str) {
+    fn bury(&self, session: &mut Session<'_>, tag: Tag, routing_key: &str, reason: &str) {
+        let body = session.parcel(tag).map(|parcel| std::mem::take(&mut parcel.body)).unwrap_or_default();
         let mut headers = FieldTable::default();
         headers.insert("x-gavel-reason".into(), AMQPValue::LongString(reason.into()));
-        headers.insert("x-gavel-key".into(), AMQPValue::LongString(message.routing_key.as_str().into()));
+        headers.insert("x-gavel-key".into(), AMQPValue::LongString(routing_key.into()));
         let orders = self.own_orders.clone();
         let publication = Publication {
             exchange: DEAD,
             key: "dead.malformed".to_owned(),
             properties: BasicProperties::default().with_delivery_mode(2).with_headers(headers),
-            body: message.data,
+            body,
             settled: Box::new(move |outcome| {
                 if outcome == Outcome::TooLarge {
                     tracing::error!("a refused message is too large for the dead queue: it is dropped");
@@ -225,9 +494,9 @@ fn complain(malformed: &Malformed) {
 }
 
 /// Why a submission is only answered, where it is.
-fn refusal(properties: &BasicProperties, brings: Brings) -> Option<String> {
-    let headers = properties.headers().as_ref().map(FieldTable::inner);
+fn refusal(parcel: &Parcel, brings: Brings) -> Option<String> {
     if brings == Brings::Exhausted {
+        let headers = parcel.properties.headers().as_ref().map(FieldTable::inner);
         let reason = match headers.and_then(|headers| headers.get("x-first-death-reason")) {
             Some(AMQPValue::LongString(reason)) => reason.to_string(),
             _ => "unknown".to_owned(),
@@ -236,34 +505,60 @@ fn refusal(properties: &BasicProperties, brings: Brings) -> Option<String> {
             "given up by the broker ({reason}): see the policies of the judge queues, and gavel.dead"
         ));
     }
-    let returns = match headers.and_then(|headers| headers.get("x-delivery-count")) {
-        Some(AMQPValue::LongLongInt(count)) => *count,
-        Some(AMQPValue::LongInt(count)) => i64::from(*count),
-        Some(AMQPValue::LongUInt(count)) => i64::from(*count),
-        Some(AMQPValue::ShortInt(count)) => i64::from(*count),
-        Some(AMQPValue::ShortUInt(count)) => i64::from(*count),
-        Some(AMQPValue::ShortShortInt(count)) => i64::from(*count),
-        Some(AMQPValue::ShortShortUInt(count)) => i64::from(*count),
-        _ => 0,
-    };
+    let returns = parcel.returns;
     (returns >= MOST_RETURNS).then(|| {
         format!("given up after {returns} attempts without a verdict: it may end the workers that judge it")
     })
 }
 
+/// The class of the queue that a dead-lettered message came from.
+fn first_class(properties: &BasicProperties) -> Option<Priority> {
+    let headers = properties.headers().as_ref()?.inner();
+    match headers.get("x-first-death-queue")? {
+        AMQPValue::LongString(queue) => class_of(&queue.to_string()),
+        _ => None,
+    }
+}
+
+/// Says that the submission's own word on its class has no effect.
+fn warn_about_class(submission: &Submission, class: Priority) {
+    if let Some(stated) = submission.priority
+        && stated != class
+    {
+        tracing::warn!(
+            id = %submission.id,
+            "'priority' is '{}' in a submission from the queue of class '{}': the queue decides; publish with the \
+             routing key 'judge.{}' for the other class",
+            stated.id(), class.id(), stated.id()
+        );
+    }
+}
+
+/// Waits until then; for ever without a time.
+async fn until(time: Option<Deadline>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Follows orders while there is no connection; returns when told to close.
 async fn closed(
     orders: &mut mpsc::UnboundedReceiver<Order>,
-    stopping: &mut bool,
-    paused: &mut bool,
+    state: &mut IntakeState,
 ) -> Option<oneshot::Sender<()>> {
+    if let Some((reply, _)) = state.closing.take() {
+        return Some(reply);
+    }
     loop {
         match orders.recv().await? {
             // The broker gives these deliveries out again by itself.
             Order::Settle(..) => {}
-            Order::Stop => *stopping = true,
-            Order::Pause => *paused = true,
-            Order::Resume => *paused = false,
+            Order::MayPassOn(_, reply) => drop(reply.send(Ok(()))),
+            Order::Renewed(..) => state.renewing = state.renewing.saturating_sub(1),
+            Order::Stop => state.stopping = true,
+            Order::Pause => state.paused = true,
+            Order::Resume => state.paused = false,
             Order::Close(reply) => return Some(reply),
         }
     }

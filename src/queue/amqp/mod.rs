@@ -31,6 +31,7 @@ mod intake;
 mod link;
 mod login;
 mod options;
+mod parcel;
 mod publisher;
 mod secret_file;
 mod session;

@@ -10,18 +10,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::AMQPValue;
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::events::Events;
 use super::link::{Link, LinkError, PATIENCE, within};
-use super::topology::{self, VERDICTS};
+use super::topology::{self, SUBMIT, VERDICTS};
 use crate::queue::backlog::Backlog;
 use crate::queue::health::Health;
 
 /// Between attempts at a message the broker would not take: at first, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
+/// Header of a verdict that may be a repeat.
+pub(super) const REDELIVERED: &str = "x-redelivered";
 /// What health and the backlog know verdicts that cannot be handed over by.
 const PART: &str = "verdicts";
 
@@ -35,6 +38,18 @@ pub(super) struct Publication {
     pub(super) settled: Box<dyn FnOnce(Outcome) + Send + Sync>,
 }
 
+impl Publication {
+    /// It was sent over a connection that was lost, or so late that another worker may have answered: a verdict that is
+    /// published again says that it may be a repeat.
+    fn may_be_out(&mut self) {
+        if self.exchange == VERDICTS {
+            let mut headers = self.properties.headers().clone().unwrap_or_default();
+            headers.insert(REDELIVERED.into(), AMQPValue::Boolean(true));
+            self.properties = std::mem::take(&mut self.properties).with_headers(headers);
+        }
+    }
+}
+
 /// What became of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -42,6 +57,8 @@ pub(super) enum Outcome {
     Confirmed,
     /// It is larger than any message the broker takes.
     TooLarge,
+    /// It is a submission on its way back, and was not taken: it can go back another way.
+    Refused,
 }
 
 /// A publishing connection.
@@ -117,6 +134,17 @@ impl Publisher {
             let Some(mut held) = next else { continue };
             match self.publish(&channel, &mut events, &held.publication).await {
                 Ok(()) => (held.publication.settled)(Outcome::Confirmed),
+                Err(error) if held.publication.exchange == SUBMIT => {
+                    tracing::info!("a submission goes back as the message it came in: {error}");
+                    (held.publication.settled)(Outcome::Refused);
+                    if !connection.status().connected() {
+                        return Err(error);
+                    }
+                    if channel.status().connected() {
+                        within("closing a channel", channel.close(200, "again".into())).await?;
+                    }
+                    channel = open(connection).await?;
+                }
                 Err(error) if error.is_precondition() && connection.status().connected() => {
                     tracing::warn!(bytes = held.publication.body.len(), "a message is refused: {error}");
                     (held.publication.settled)(Outcome::TooLarge);
@@ -138,6 +166,7 @@ impl Publisher {
                 Err(error) => {
                     held.problem = error.to_string();
                     held.due = Instant::now();
+                    held.publication.may_be_out();
                     self.held.push_front(held);
                     self.tell(None);
                     return Err(error);

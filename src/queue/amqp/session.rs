@@ -3,8 +3,9 @@
 //! Every queue has a channel of its own, so that what the broker ends on one (a queue deleted, a delivery
 //! older than its consumer timeout) leaves the deliveries of the others alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use futures_core::Stream;
 use lapin::message::Delivery as Message;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
-    QueueDeleteOptions,
+    QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, ShortString};
 use lapin::{Acker, Channel, Connection, Consumer};
@@ -20,9 +21,11 @@ use tokio::time::Instant;
 
 use super::events::Events;
 use super::link::{LinkError, within};
+use super::parcel::Parcel;
 use super::topology::{self, EXHAUSTED, JUDGE};
 use crate::queue::backlog::Tag;
 use crate::queue::worker::Settlement;
+use crate::submission::Priority;
 
 /// A source that was restored and ends again within this is no passing trouble.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -46,13 +49,36 @@ pub(super) enum Arrival {
     Ended(usize, LinkError),
 }
 
+/// The numbers of sources that are still there. A delivery of another has gone back to its queue, perhaps to another
+/// worker.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Live(Arc<Mutex<HashSet<u64>>>);
+
+impl Live {
+    pub(super) fn has(&self, tag: Tag) -> bool {
+        self.lock().contains(&tag.connection)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// What outlives a connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Memory {
     /// Sources so far: none of an earlier connection is ever confused with a later.
     sources: u64,
+    /// Sources whose deliveries can still be acknowledged.
+    live: Live,
     /// The queue of this worker's own for cancels: what comes while there is no connection waits there.
     control: Option<ShortString>,
+}
+
+impl Memory {
+    pub(super) fn of(live: Live) -> Self {
+        Self { sources: 0, live, control: None }
+    }
 }
 
 /// One connection's consumers and what came over them.
@@ -61,6 +87,8 @@ pub(super) struct Session<'a> {
     events: Events,
     prefetch: u16,
     sources: Vec<Source>,
+    /// For looking at queues.
+    looking: Option<Channel>,
     memory: &'a mut Memory,
 }
 
@@ -71,10 +99,16 @@ struct Source {
     channel: Channel,
     /// Gone once it has ended as asked.
     consumer: Option<Consumer>,
-    ackers: HashMap<u64, Acker>,
+    owed: HashMap<u64, Owed>,
     delivered: u64,
     /// When it took the place of one that had ended.
     restored: Option<Instant>,
+}
+
+/// A delivery that is owed an answer.
+struct Owed {
+    acker: Acker,
+    parcel: Parcel,
 }
 
 impl<'a> Session<'a> {
@@ -87,7 +121,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self, LinkError> {
         topology::declare(&connection).await?;
         let events = Events::of(&connection);
-        let mut session = Self { connection, events, prefetch, sources: Vec::new(), memory };
+        let mut session = Self { connection, events, prefetch, sources: Vec::new(), looking: None, memory };
         let control = session.subscribe("control", Brings::Control).await?;
         session.sources.push(control);
         if takes_in {
@@ -96,11 +130,12 @@ impl<'a> Session<'a> {
         Ok(session)
     }
 
-    pub(super) fn brings(&self, place: usize) -> Option<Brings> {
-        self.sources.get(place).map(|source| source.brings)
+    /// The queue of a source, and what it brings.
+    pub(super) fn brings(&self, place: usize) -> Option<(&'static str, Brings)> {
+        self.sources.get(place).map(|source| (source.queue, source.brings))
     }
 
-    pub(super) async fn close(self) {
+    pub(super) async fn close(&mut self) {
         // The broker would find out by itself; this is politeness.
         if let (Some(control), Some(source)) = (self.memory.control.take(), self.sources.first()) {
             let _ = within(
@@ -119,13 +154,14 @@ impl<'a> Session<'a> {
             Brings::Exhausted => self.consume(queue, 1).await?,
             Brings::Control => self.consume_control().await?,
         };
+        self.memory.live.lock().insert(self.memory.sources);
         Ok(Source {
             queue,
             brings,
             number: self.memory.sources,
             channel,
             consumer: Some(consumer),
-            ackers: HashMap::new(),
+            owed: HashMap::new(),
             delivered: 0,
             restored: None,
         })
@@ -183,12 +219,19 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Asks the broker to send no more submissions, and gives back those on their way.
-    pub(super) async fn pause(&mut self) -> Result<(), LinkError> {
-        for source in &mut self.sources {
-            if source.brings == Brings::Control {
-                continue;
-            }
+    /// Asks the broker to send no more submissions; returns those that were on their way, to be given back.
+    pub(super) async fn pause(&mut self) -> Result<Vec<Tag>, LinkError> {
+        self.pause_where(|source| source.brings != Brings::Control).await
+    }
+
+    /// As [`Session::pause`], for the queue of one class.
+    pub(super) async fn pause_class(&mut self, class: Priority) -> Result<Vec<Tag>, LinkError> {
+        self.pause_where(|source| topology::class_of(source.queue) == Some(class)).await
+    }
+
+    async fn pause_where(&mut self, is_meant: impl Fn(&Source) -> bool) -> Result<Vec<Tag>, LinkError> {
+        let mut tags = Vec::new();
+        for source in self.sources.iter_mut().filter(|source| is_meant(source)) {
             let Some(mut consumer) = source.consumer.take() else { continue };
             let tag = consumer.tag();
             let options = BasicCancelOptions::default();
@@ -196,11 +239,11 @@ impl<'a> Session<'a> {
             while let Some(message) =
                 within("stopping a consumer", async { arrival(&mut consumer).await.transpose() }).await?
             {
-                let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
-                within("giving back", message.acker.nack(options)).await?;
+                let acker = message.acker.clone();
+                tags.push(source.owe(acker, Parcel::new(message, topology::class_of(source.queue))));
             }
         }
-        Ok(())
+        Ok(tags)
     }
 
     /// In place of a source that ended, a new one.
@@ -223,9 +266,37 @@ impl<'a> Session<'a> {
         let mut source = self.subscribe(queue, brings).await?;
         source.restored = Some(Instant::now());
         if let Some(old) = self.sources.get_mut(place) {
+            self.memory.live.lock().remove(&old.number);
             *old = source;
         }
         Ok(())
+    }
+
+    /// Whether a worker may be idle that consumes a class: none of its submissions is ready, so that nobody has more to
+    /// do than the broker has given out, and there are others than this worker.
+    pub(super) async fn others_may_be_idle(&mut self, class: Priority) -> bool {
+        let queue = self.look_at(class).await;
+        queue.is_some_and(|queue| queue.message_count() == 0 && queue.consumer_count() > 1)
+    }
+
+    /// How many workers consume the submissions of a class; `None` where the broker does not say.
+    pub(super) async fn consumers(&mut self, class: Priority) -> Option<u32> {
+        self.look_at(class).await.map(|queue| queue.consumer_count())
+    }
+
+    /// A class's queue as it is now; `None` where the broker does not say.
+    async fn look_at(&mut self, class: Priority) -> Option<lapin::Queue> {
+        let queue = JUDGE.into_iter().find(|queue| topology::class_of(queue) == Some(class))?;
+        // The broker closes the channel on which it refuses to tell.
+        let channel = match self.looking.take().filter(|channel| channel.status().connected()) {
+            Some(channel) => channel,
+            None => within("opening a channel", self.connection.create_channel()).await.ok()?,
+        };
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let declaring = channel.queue_declare(queue.into(), options, topology::nothing());
+        let found = within("looking at a queue", declaring).await;
+        self.looking = Some(channel);
+        found.inspect_err(|error| tracing::debug!("queue '{queue}' cannot be looked at: {error}")).ok()
     }
 
     /// Waits for what comes next.
@@ -260,21 +331,25 @@ impl<'a> Session<'a> {
     }
 
     /// Notes a delivery that is owed an answer.
-    pub(super) fn owe(&mut self, place: usize, acker: Acker) -> Tag {
-        let Some(source) = self.sources.get_mut(place) else { return Tag::default() };
-        source.delivered += 1;
-        source.ackers.insert(source.delivered, acker);
-        Tag { connection: source.number, delivery: source.delivered }
+    pub(super) fn owe(&mut self, place: usize, acker: Acker, parcel: Parcel) -> Tag {
+        self.sources.get_mut(place).map(|source| source.owe(acker, parcel)).unwrap_or_default()
+    }
+
+    /// What a delivery brought, where it came over this session and is still owed an answer.
+    pub(super) fn parcel(&mut self, tag: Tag) -> Option<&mut Parcel> {
+        let source = self.sources.iter_mut().find(|source| source.number == tag.connection)?;
+        source.owed.get_mut(&tag.delivery).map(|owed| &mut owed.parcel)
     }
 
     /// Settles deliveries of this session; the broker gives those of earlier ones out again by itself.
     pub(super) async fn settle(&mut self, tags: &[Tag], settlement: Settlement) -> Result<(), LinkError> {
         for tag in tags {
             let source = self.sources.iter_mut().find(|source| source.number == tag.connection);
-            let Some(acker) = source.and_then(|source| source.ackers.remove(&tag.delivery)) else { continue };
+            let owed = source.and_then(|source| source.owed.remove(&tag.delivery));
+            let Some(Owed { acker, .. }) = owed else { continue };
             let is_sent = match settlement {
                 Settlement::Done => within("acknowledging", acker.ack(BasicAckOptions::default())).await,
-                Settlement::Return => {
+                Settlement::Return | Settlement::PassOn => {
                     let options = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
                     within("giving back", acker.nack(options)).await
                 }
@@ -288,6 +363,20 @@ impl<'a> Session<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        self.memory.live.lock().clear();
+    }
+}
+
+impl Source {
+    fn owe(&mut self, acker: Acker, parcel: Parcel) -> Tag {
+        self.delivered += 1;
+        self.owed.insert(self.delivered, Owed { acker, parcel });
+        Tag { connection: self.number, delivery: self.delivered }
     }
 }
 

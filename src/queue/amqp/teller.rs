@@ -5,14 +5,17 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ErrorKind};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
+use super::confirmed::{Announcement, Decision};
 use super::events::Events;
 use super::link::{Link, LinkError, PATIENCE, within};
-use super::topology::{self, PROGRESS};
+use super::topology::{self, CONTROL, PROGRESS};
 
 /// A message that may be lost.
 pub(super) enum Tale {
@@ -20,12 +23,59 @@ pub(super) enum Tale {
     Progress { kind: &'static str, body: Vec<u8> },
     /// A copy of a verdict for one queue.
     Reply { queue: String, body: Vec<u8>, properties: Box<BasicProperties> },
+    /// A judging that was decided, for the other workers; told at once where they may believe otherwise.
+    Decided { decision: Decision, is_urgent: bool },
+    /// Several of them.
+    Announcement { body: Vec<u8> },
+}
+
+/// How long decisions are collected before the other workers are told.
+const COLLECTING: Duration = Duration::from_millis(50);
+/// Decisions in one message.
+const MOST_DECISIONS: usize = 1000;
+
+/// Decisions that the other workers do not know yet.
+#[derive(Debug, Default)]
+pub(super) struct Decisions {
+    /// This process, as the other workers know it.
+    pub(super) instance: String,
+    collected: Vec<Decision>,
+    due: Option<Instant>,
+    /// The broker does not let this user tell them.
+    is_forbidden: bool,
+}
+
+impl Decisions {
+    pub(super) fn new(instance: String) -> Self {
+        Self { instance, ..Self::default() }
+    }
+
+    fn collect(&mut self, decision: Decision, is_urgent: bool) {
+        if self.is_forbidden {
+            return;
+        }
+        self.collected.push(decision);
+        let now = Instant::now();
+        let is_due = is_urgent || self.collected.len() >= MOST_DECISIONS;
+        self.due = Some(if is_due { now } else { self.due.unwrap_or(now + COLLECTING) });
+    }
+
+    fn announcement(&mut self) -> Option<Tale> {
+        self.due = None;
+        let collected = std::mem::take(&mut self.collected);
+        if collected.is_empty() {
+            return None;
+        }
+        let body = serde_json::to_vec(&Announcement::new(&self.instance, &collected)).ok()?;
+        Some(Tale::Announcement { body })
+    }
 }
 
 /// The telling connection.
 pub(super) struct Teller {
     pub(super) link: Link,
     pub(super) tales: mpsc::Receiver<Tale>,
+    pub(super) decisions: Decisions,
     pub(super) closing: Arc<Notify>,
 }
 
@@ -62,10 +112,17 @@ impl Teller {
                 Some(tale) => tale,
                 None if is_closing => match self.tales.try_recv() {
                     Ok(tale) => tale,
-                    Err(_) => return Ok(()),
+                    Err(_) => match self.decisions.announcement() {
+                        Some(tale) => tale,
+                        None => return Ok(()),
+                    },
                 },
                 None => tokio::select! {
                     biased;
+                    () = until(self.decisions.due) => match self.decisions.announcement() {
+                        Some(tale) => tale,
+                        None => continue,
+                    },
                     tale = self.tales.recv() => match tale {
                         Some(tale) => tale,
                         None => return Ok(()),
@@ -80,17 +137,36 @@ impl Teller {
                     }
                 },
             };
+            if let Tale::Decided { decision, is_urgent } = tale {
+                self.decisions.collect(decision, is_urgent);
+                continue;
+            }
             if let Err(error) = tell(&progress, &replies, &mut events, &tale).await {
                 match &tale {
                     // The broker closed the channel over this very message: it must not come again.
                     Tale::Reply { queue, .. } if is_about_the_message(&error) => {
                         tracing::warn!(%queue, "a copy of a verdict is dropped: {error}");
                     }
+                    Tale::Announcement { .. } if is_about_the_message(&error) => {
+                        self.decisions.is_forbidden = true;
+                        tracing::warn!(
+                            "other workers do not learn what this one decides, and may hold cancels of it against the \
+                             same judging sent again: let this worker's user write to '{CONTROL}' ({error})"
+                        );
+                    }
                     _ => unsaid.push_back(tale),
                 }
                 return Err(error);
             }
         }
+    }
+}
+
+/// Waits until then; for ever without a time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -116,6 +192,20 @@ async fn tell(
                 // What became of it is nobody's concern.
                 progress
                     .basic_publish(PROGRESS.into(), key.into(), options, body, properties)
+                    .await
+                    .map(|_| ())
+            }
+            // Collected by the caller.
+            Tale::Decided { .. } => Ok(()),
+            Tale::Announcement { body } => {
+                let properties = BasicProperties::default()
+                    .with_content_type("application/json".into())
+                    .with_type("decided".into());
+                let options = BasicPublishOptions::default();
+                // Confirmed, so that a refusal is about this message and no other.
+                replies
+                    .basic_publish(CONTROL.into(), "".into(), options, body, properties)
+                    .await?
                     .await
                     .map(|_| ())
             }

@@ -9,6 +9,7 @@ use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection, ExchangeKind};
 
 use super::link::{LinkError, within};
+use crate::submission::Priority;
 
 /// Verdicts go here, keyed `verdict.<VERDICT>`.
 pub(super) const VERDICTS: &str = "gavel.verdicts";
@@ -18,6 +19,8 @@ pub(super) const PROGRESS: &str = "gavel.progress";
 pub(super) const CONTROL: &str = "gavel.control";
 /// What cannot be read goes here, and what a policy made the broker give up.
 pub(super) const DEAD: &str = "gavel.dlx";
+/// Submissions go here, keyed `judge.<class>`.
+pub(super) const SUBMIT: &str = "gavel.submit";
 /// The three queues of submissions.
 pub(super) const JUDGE: [&str; 3] = ["gavel.judge.contest", "gavel.judge.normal", "gavel.judge.rejudge"];
 /// Submissions that the broker itself gave up, by a policy's delivery limit, length or age; each is owed a
@@ -31,7 +34,7 @@ const MOST_CANCELS: i32 = 10_000;
 
 /// Exchanges and their kinds.
 const EXCHANGES: [(&str, ExchangeKind); 5] = [
-    ("gavel.submit", ExchangeKind::Topic),
+    (SUBMIT, ExchangeKind::Topic),
     (VERDICTS, ExchangeKind::Topic),
     (PROGRESS, ExchangeKind::Topic),
     (CONTROL, ExchangeKind::Fanout),
@@ -40,13 +43,18 @@ const EXCHANGES: [(&str, ExchangeKind); 5] = [
 
 /// Queues, the exchange each is bound to, and by which key.
 const QUEUES: [(&str, &str, &str); 6] = [
-    (JUDGE[0], "gavel.submit", "judge.contest"),
-    (JUDGE[1], "gavel.submit", "judge.normal"),
-    (JUDGE[2], "gavel.submit", "judge.rejudge"),
+    (JUDGE[0], SUBMIT, "judge.contest"),
+    (JUDGE[1], SUBMIT, "judge.normal"),
+    (JUDGE[2], SUBMIT, "judge.rejudge"),
     (EXHAUSTED, DEAD, "judge.*"),
     ("gavel.results", VERDICTS, "verdict.#"),
     ("gavel.dead", DEAD, "#"),
 ];
+
+/// The class of a queue of submissions.
+pub(super) fn class_of(queue: &str) -> Option<Priority> {
+    queue.strip_prefix("gavel.judge.").and_then(|class| class.parse().ok())
+}
 
 /// Whether gavel declares a queue of this name.
 pub(super) fn is_own_queue(name: &str) -> bool {

@@ -98,6 +98,9 @@ fn message(entry: &Entry) -> String {
     if let Some(error) = &report.error {
         return output::one_line(error);
     }
+    if report.verdict == Verdict::CX {
+        return "cancelled".to_owned();
+    }
     if !report.compile.ok {
         // The first line with an error in it says more than the compiler's greeting.
         let lines = || report.compile.log.lines().map(str::trim).filter(|line| !line.is_empty());

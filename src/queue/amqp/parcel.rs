@@ -1,0 +1,220 @@
+//! A delivered submission in the form it came in, for publishing it again as a new message.
+//!
+//! RabbitMQ counts every return of a message to its queue, and takes a message that comes back too often for one that
+//! ends its consumers (`x-delivery-count`, a policy's `delivery-limit`). A worker that gives a submission back of its
+//! own accord must not feed that count for long. So a message that has been counted a few times is published anew and
+//! the old one acknowledged: the count of the new one begins at zero, and only what ends workers reaches the limit.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use lapin::BasicProperties;
+use lapin::message::Delivery as Message;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+
+use crate::submission::Priority;
+
+/// More workers than any fleet has.
+const MOST_LACKING: usize = 1000;
+
+/// Marks a message that a worker published again: a verdict on it may be a repeat.
+const RETURNED: &str = "x-gavel-returned";
+
+/// Names the processes that lack the package of a submission, with spaces between.
+const LACKING: &str = "x-gavel-lacking";
+/// When the first of them found that out: milliseconds of Unix time.
+const LACKING_SINCE: &str = "x-gavel-lacking-since";
+
+/// Headers that the broker writes about one message, and that are wrong about the next.
+const OF_THE_BROKER: [&str; 7] = [
+    "x-delivery-count",
+    "x-acquired-count",
+    "x-death",
+    "x-first-death-exchange",
+    "x-first-death-queue",
+    "x-first-death-reason",
+    "x-delivery-time",
+];
+
+/// Sets one of the properties that are texts.
+type With = fn(BasicProperties, ShortString) -> BasicProperties;
+
+/// What a delivery brought besides the submission.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    /// The class of its queue; `None` for what is no submission, or came from another queue than those of submissions.
+    pub(super) class: Option<Priority>,
+    pub(super) properties: BasicProperties,
+    pub(super) body: Vec<u8>,
+    /// Whether a worker may have had it before.
+    pub(super) redelivered: bool,
+    /// How often the broker counted a return of this very message.
+    pub(super) returns: i64,
+}
+
+impl Parcel {
+    pub(super) fn new(message: Message, class: Option<Priority>) -> Self {
+        let headers = message.properties.headers().as_ref().map(FieldTable::inner);
+        let is_marked = headers.is_some_and(|headers| headers.contains_key(RETURNED));
+        Self {
+            class,
+            redelivered: message.redelivered || is_marked,
+            returns: returns(&message.properties, message.redelivered),
+            properties: message.properties,
+            body: message.data,
+        }
+    }
+
+    /// The workers that lack its package.
+    pub(super) fn lacking(&self) -> Vec<String> {
+        let headers = self.properties.headers().as_ref().map(FieldTable::inner);
+        match headers.and_then(|headers| headers.get(LACKING)) {
+            Some(AMQPValue::LongString(names)) => {
+                names.to_string().split_whitespace().take(MOST_LACKING).map(str::to_owned).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// How long workers without its package have passed it on.
+    pub(super) fn passed_on_for(&self) -> Duration {
+        let headers = self.properties.headers().as_ref().map(FieldTable::inner);
+        match headers.and_then(|headers| headers.get(LACKING_SINCE)) {
+            Some(AMQPValue::LongLongInt(since)) => {
+                let since = UNIX_EPOCH + Duration::from_millis(u64::try_from(*since).unwrap_or_default());
+                since.elapsed().unwrap_or_default()
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// The properties of the same message for another worker than this one and those before it.
+    pub(super) fn passed_on(&self, instance: &str) -> BasicProperties {
+        let mut lacking = self.lacking();
+        if !lacking.iter().any(|name| name == instance) {
+            lacking.push(instance.to_owned());
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = i64::try_from(now.saturating_sub(self.passed_on_for()).as_millis()).unwrap_or_default();
+        let properties = self.renewed(false);
+        let mut headers = properties.headers().clone().unwrap_or_default();
+        headers.insert(LACKING.into(), AMQPValue::LongString(lacking.join(" ").into()));
+        headers.insert(LACKING_SINCE.into(), AMQPValue::LongLongInt(since));
+        properties.with_headers(headers)
+    }
+
+    /// The routing key of its class.
+    pub(super) fn key(&self) -> Option<String> {
+        self.class.map(|class| format!("judge.{}", class.id()))
+    }
+
+    /// The properties of the same message published again. `may_repeat` is set where a verdict may be out already.
+    pub(super) fn renewed(&self, may_repeat: bool) -> BasicProperties {
+        let mut headers = FieldTable::default();
+        for (name, value) in self.properties.headers().iter().flat_map(FieldTable::inner) {
+            if !OF_THE_BROKER.contains(&name.as_str()) {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
+        if may_repeat || self.redelivered {
+            headers.insert(RETURNED.into(), AMQPValue::Boolean(true));
+        }
+        // The broker compares `user_id` with the user that publishes, which is the worker now.
+        let mut properties = BasicProperties::default().with_headers(headers).with_delivery_mode(2);
+        let old = &self.properties;
+        let texts: [(&Option<ShortString>, With); 8] = [
+            (old.content_type(), BasicProperties::with_content_type),
+            (old.content_encoding(), BasicProperties::with_content_encoding),
+            (old.correlation_id(), BasicProperties::with_correlation_id),
+            (old.reply_to(), BasicProperties::with_reply_to),
+            (old.expiration(), BasicProperties::with_expiration),
+            (old.message_id(), BasicProperties::with_message_id),
+            (old.kind(), BasicProperties::with_type),
+            (old.app_id(), BasicProperties::with_app_id),
+        ];
+        for (text, with) in texts {
+            if let Some(text) = text {
+                properties = with(properties, text.clone());
+            }
+        }
+        if let Some(timestamp) = old.timestamp() {
+            properties = properties.with_timestamp(*timestamp);
+        }
+        properties
+    }
+}
+
+/// How often the broker counted a return of this message. The broker writes the header from the second delivery on;
+/// on the first, whatever stands there came with the message from elsewhere.
+fn returns(properties: &BasicProperties, redelivered: bool) -> i64 {
+    let headers = properties.headers().as_ref().map(FieldTable::inner);
+    match headers.and_then(|headers| headers.get("x-delivery-count")) {
+        _ if !redelivered => 0,
+        Some(AMQPValue::LongLongInt(count)) => *count,
+        Some(AMQPValue::LongInt(count)) => i64::from(*count),
+        Some(AMQPValue::LongUInt(count)) => i64::from(*count),
+        Some(AMQPValue::ShortInt(count)) => i64::from(*count),
+        Some(AMQPValue::ShortUInt(count)) => i64::from(*count),
+        Some(AMQPValue::ShortShortInt(count)) => i64::from(*count),
+        Some(AMQPValue::ShortShortUInt(count)) => i64::from(*count),
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_count(count: i64) -> BasicProperties {
+        let mut headers = FieldTable::default();
+        headers.insert("x-delivery-count".into(), AMQPValue::LongLongInt(count));
+        headers.insert("x-own".into(), AMQPValue::Boolean(true));
+        BasicProperties::default()
+            .with_headers(headers)
+            .with_user_id("anna".into())
+            .with_message_id("m".into())
+            .with_timestamp(7)
+    }
+
+    #[test]
+    fn a_count_that_came_with_the_message_counts_for_nothing() {
+        assert_eq!(returns(&with_count(50), false), 0);
+        assert_eq!(returns(&with_count(3), true), 3);
+        assert_eq!(returns(&BasicProperties::default(), true), 0);
+    }
+
+    #[test]
+    fn who_lacks_the_package_is_collected_and_since_when() {
+        let mut parcel = Parcel {
+            class: Some(Priority::Normal),
+            properties: with_count(1),
+            body: Vec::new(),
+            redelivered: false,
+            returns: 0,
+        };
+        assert!(parcel.lacking().is_empty() && parcel.passed_on_for().is_zero());
+        for instance in ["one", "two", "one"] {
+            parcel.properties = parcel.passed_on(instance);
+        }
+        assert_eq!(parcel.lacking(), ["one", "two"]);
+        assert!(parcel.passed_on_for() < Duration::from_secs(60));
+        assert!(!parcel.properties.headers().as_ref().unwrap().inner().contains_key(RETURNED));
+    }
+
+    #[test]
+    fn a_message_published_again_keeps_what_its_sender_wrote() {
+        let parcel = Parcel {
+            class: Some(Priority::Rejudge),
+            properties: with_count(4),
+            body: Vec::new(),
+            redelivered: false,
+            returns: 4,
+        };
+        assert_eq!(parcel.key().as_deref(), Some("judge.rejudge"));
+        let again = parcel.renewed(false);
+        let headers = again.headers().as_ref().unwrap().inner();
+        assert!(headers.contains_key("x-own") && headers.len() == 1, "{headers:?}");
+        assert_eq!((again.user_id(), again.timestamp()), (&None, &Some(7)));
+        assert_eq!(again.message_id().as_ref().unwrap().as_str(), "m");
+        assert!(parcel.renewed(true).headers().as_ref().unwrap().inner().contains_key(RETURNED));
+    }
+}
