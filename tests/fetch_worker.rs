@@ -206,7 +206,9 @@ fn the_next_package_and_source_are_fetched_while_the_current_one_runs() {
         ("/main.sh", Reply::bytes(SUM.as_bytes())),
         ("/broken.zip", Reply::status(500)),
     ]);
-    let mut child = start(&scene, &["worker", "--quiet", "--slots", "1", "--allow-url", &server.url("/")]);
+    let url = server.url("/");
+    let arguments = ["worker", "--quiet", "--slots", "1", "--raise-limits", "--allow-url", &url];
+    let mut child = start(&scene, &arguments);
     let mut events = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut next = |kind: &str| loop {
         let event: Value = serde_json::from_str(&events.next().unwrap().unwrap()).unwrap();

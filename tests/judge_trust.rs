@@ -7,6 +7,7 @@ mod common;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
+use common::gate::Gate;
 use common::{Scene, said, text};
 
 /// Reads two integers, prints their sum, and then does `mischief`.
@@ -92,19 +93,18 @@ fn a_test_file_that_became_a_fifo_is_the_packages_fault_and_holds_nothing_up() {
         let package = scene.sum_package(&[(1, 2), (3, 4)]);
         let file = package.join(name);
         // The program turns the file into a FIFO, as the host would between loading and opening: it cannot reach
-        // the package, so a second command does it while the first test sleeps.
-        let source = scene.write("slow.sh", "sleep 1\nread a b\necho $((a + b))\n");
-        let command = scene.gavel(&["--slots", "1", "judge", text(&package), text(&source), "-f", "json"]);
-        let mut command = command;
+        // the package, so the test does it while the program waits in its first test.
+        let gate = Gate::new();
+        let source = scene.write("slow.sh", gate.sum_at(1));
+        let arguments = [text(&package), text(&source), "-f", "json", "--wall", "1h"];
+        let mut command = scene.gavel(&[&["--slots", "1", "judge"], &arguments[..]].concat());
         let child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let begun = std::time::Instant::now();
-        while !scene.has_running_box(child.id()) {
-            assert!(begun.elapsed().as_secs() < 60, "no box was made");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        common::guardian::watch(&child);
+        gate.wait_for(1);
         std::fs::remove_file(&file).unwrap();
         nix::unistd::mkfifo(&file, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        gate.open();
         let said = said(child.wait_with_output().unwrap());
         std::fs::remove_file(&file).unwrap();
         assert_eq!(said.code, 3, "{}{}", said.stdout, said.stderr);
@@ -152,21 +152,23 @@ fn events_have_each_key_once() {
 #[test]
 fn a_cache_that_is_emptied_meanwhile_costs_nobody_a_verdict() {
     let scene = Scene::new();
-    let package = scene.sum_package(&[(1, 2)]);
+    let package = scene.kattis_package("sum");
+    // Its wall limit follows from it: the first program waits for the test.
+    scene.write("sum/.timelimit", "3600\n");
+    let gate = Gate::new();
     for index in 10..26 {
         let name = format!("sum/submissions/accepted/{index}.sh");
-        scene.write(&name, format!("# {index}\nsleep 0.3\n{}", common::SUM));
+        let program = if index == 10 { gate.sum_at(1) } else { common::SUM.to_owned() };
+        scene.write(&name, format!("# {index}\n{program}"));
     }
     let mut command = scene.gavel(&["--slots", "1", "verify", text(&package)]);
     let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begun = std::time::Instant::now();
-    while !scene.has_running_box(child.id()) {
-        assert!(begun.elapsed().as_secs() < 60, "no box was made");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    common::guardian::watch(&child);
+    gate.wait_for(1);
     for name in ["objects", "drafts", "spill"] {
         let _ = Command::new("rm").arg("-rf").arg(scene.path("cache").join(name)).status();
     }
+    gate.open();
     let said = said(child.wait_with_output().unwrap());
     // What ran while its own files were taken away may fail, as our fault; what came later must not.
     let last = said.stdout.lines().find(|line| line.contains("accepted/25.sh")).unwrap();

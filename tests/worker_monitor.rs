@@ -12,6 +12,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Stdio};
 
+use common::gate::Gate;
 use common::lines::Lines;
 use common::{SUM, Scene, text};
 use http::{address_in, get, send, wait_for};
@@ -31,7 +32,8 @@ impl Worker {
     fn start(scene: &Scene, environment: &[(&str, &str)]) -> Self {
         scene.write("packages/.keep", "");
         let root = scene.path("packages");
-        let arguments = ["worker", "--slots", "1", "--listen", "127.0.0.1:0", "--package-root", text(&root)];
+        let listen = ["worker", "--slots", "1", "--listen", "127.0.0.1:0"];
+        let arguments = [&listen[..], &["--package-root", text(&root), "--raise-limits"]].concat();
         let mut command = scene.gavel(&arguments);
         command.envs(environment.iter().copied());
         let streams = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -282,14 +284,17 @@ fn a_worker_that_stops_is_alive_and_not_ready() {
     let scene = Scene::new();
     let mut worker = Worker::start(&scene, &[]);
     wait_for(worker.address, "/readyz", 200);
-    let gate = "read a b\nif [ $a = 20 ]; then sleep 5; fi\necho $((a + b))\n";
-    worker.lines.send(&bash("slow", gate, &inline()));
+    let gate = Gate::new();
+    let mut slow: Value = serde_json::from_str(&bash("slow", &gate.sum_at(20), &inline())).unwrap();
+    slow["limits"] = json!({"wall": "1h"});
+    worker.lines.send(&slow.to_string());
     worker.lines.next("test");
     worker.signal();
     let unready = wait_for(worker.address, "/readyz", 503);
     assert_eq!(unready.body, "worker: stopping: what runs is finished\n");
     assert_eq!(get(worker.address, "/livez").status, 200);
     assert_eq!(worker.metrics().value("gavel_ready", None), 0.0);
+    gate.open();
     assert_eq!(worker.lines.next("done")["verdict"], "AC");
     assert_eq!(worker.end(), 0);
 }

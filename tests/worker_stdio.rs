@@ -4,9 +4,11 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 
 use common::boxes::{Hunt, Prey};
+use common::gate::Gate;
 use common::lines::Lines;
 use common::{SUM, Scene, text};
 use nix::sys::signal::{Signal, kill};
@@ -21,10 +23,11 @@ struct Worker {
 
 impl Worker {
     fn start(scene: &Scene, more: &[&str]) -> Self {
+        Self::run(scene, scene.gavel(&[&["worker", "--quiet", "--package-root", "packages"], more].concat()))
+    }
+
+    fn run(scene: &Scene, mut command: std::process::Command) -> Self {
         scene.write("packages/.keep", "");
-        let root = scene.path("packages");
-        let arguments = [&["worker", "--quiet", "--package-root", text(&root)], more].concat();
-        let mut command = scene.gavel(&arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = Lines::of(&mut child);
         Self { child, lines }
@@ -58,6 +61,13 @@ fn bash(id: &str, program: &str, problem: Value) -> Value {
 fn inline(id: &str, program: &str) -> Value {
     let tests = [json!({"input": "1 2\n", "answer": "3\n"}), json!({"input": "20 30\n", "answer": "50\n"})];
     bash(id, program, json!({"inline": tests}))
+}
+
+/// A submission whose second test waits at the gate; needs `--raise-limits`.
+fn gated(id: &str, gate: &Gate) -> Value {
+    let mut submission = inline(id, &gate.sum_at(20));
+    submission["limits"] = json!({"wall": "1h"});
+    submission
 }
 
 fn dones(events: &[Value]) -> Vec<(&str, &str)> {
@@ -146,11 +156,16 @@ fn a_problem_outside_the_package_roots_is_a_judging_error_that_names_it() {
 #[test]
 fn a_line_sent_twice_is_judged_once_and_answered_twice() {
     let scene = Scene::new();
-    let mut worker = Worker::start(&scene, &["--slots", "1"]);
-    worker.send(&inline("first", "read a b\nif [ $a = 20 ]; then sleep 1; fi\necho $((a + b))\n"));
+    let mut worker = Worker::start(&scene, &["--slots", "1", "--raise-limits"]);
+    let gate = Gate::new();
+    worker.send(&gated("first", &gate));
     worker.lines.next("test");
     worker.send(&inline("again", SUM));
     worker.send(&inline("again", SUM));
+    // Its answer says that everything before it was read.
+    worker.lines.send("nonsense");
+    worker.lines.next("error");
+    gate.open();
     let (code, events) = worker.end();
     assert_eq!((code, dones(&events)), (0, vec![("again", "AC"), ("again", "AC"), ("first", "AC")]));
     let begun = events.iter().filter(|event| event["type"] == "accepted" && event["id"] == "again");
@@ -186,8 +201,8 @@ fn a_package_that_changed_is_loaded_again() {
 #[test]
 fn a_cancel_stops_what_runs_and_what_waits() {
     let scene = Scene::new();
-    let mut worker = Worker::start(&scene, &["--slots", "1"]);
-    let mut slow = inline("slow", "read a b\nif [ $a = 20 ]; then sleep 3600; fi\necho $((a + b))\n");
+    let mut worker = Worker::start(&scene, &["--slots", "1", "--raise-limits"]);
+    let mut slow = gated("slow", &Gate::new());
     slow["judging"] = "first".into();
     worker.send(&slow);
     worker.lines.next("test");
@@ -202,15 +217,22 @@ fn a_cancel_stops_what_runs_and_what_waits() {
 #[test]
 fn a_signal_lets_what_runs_finish_and_answers_what_was_read() {
     let scene = Scene::new();
-    let mut worker = Worker::start(&scene, &["--slots", "1"]);
-    let gate = "read a b\nif [ $a = 20 ]; then sleep 1; fi\necho $((a + b))\n";
-    worker.send(&inline("runs", gate));
+    let mut command = scene.gavel(&["worker", "-v", "--slots", "1", "--raise-limits"]);
+    command.stderr(Stdio::piped());
+    let mut worker = Worker::run(&scene, command);
+    let mut log = BufReader::new(worker.child.stderr.take().unwrap());
+    let gate = Gate::new();
+    worker.send(&gated("runs", &gate));
     worker.lines.next("test");
     worker.send(&inline("waits", SUM));
     // Its answer says that everything before it was read.
     worker.lines.send("nonsense");
     worker.lines.next("error");
     worker.signal();
+    // Nothing is begun any more once that is in the log.
+    assert!(log.by_ref().lines().any(|line| line.unwrap().contains("stopping: finishing what runs")));
+    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    gate.open();
     let (code, events) = worker.finish();
     assert_eq!((code, dones(&events)), (0, vec![("runs", "AC"), ("waits", "CX")]));
 }
@@ -219,9 +241,7 @@ fn a_signal_lets_what_runs_finish_and_answers_what_was_read() {
 fn the_deadline_cuts_short_what_does_not_finish() {
     let scene = Scene::new();
     let mut worker = Worker::start(&scene, &["--slots", "1", "--deadline", "10ms", "--raise-limits"]);
-    let mut endless = inline("endless", "read a b\nif [ $a = 20 ]; then sleep 3600; fi\necho $((a + b))\n");
-    endless["limits"] = json!({"wall": "1h"});
-    worker.send(&endless);
+    worker.send(&gated("endless", &Gate::new()));
     worker.lines.next("test");
     worker.signal();
     let (code, events) = worker.finish();

@@ -170,8 +170,8 @@ fn stop_when_told(
             let _ = poll(&mut wait, PollTimeout::NONE);
         }
         status.stopping();
-        tracing::info!("stopping: finishing what runs");
         stop(&backlog);
+        tracing::info!("stopping: finishing what runs");
         if !backlog.wait_until_idle(deadline.0) {
             tracing::warn!("the deadline has passed: what still runs is cut short");
             backlog.abandon();

@@ -1,14 +1,12 @@
 //! A broker short of memory or disk: verdicts wait for it, nothing new is begun, and everything comes in the end.
 
-use nix::sys::signal::Signal;
-use serde_json::json;
-
 use super::backend::Backend;
+use super::common::gate::Gate;
 use super::common::{SUM, Scene};
 use super::fleet::{Fleet, wait_until};
 use super::invariants::{Expected, check_answers, check_queues, wait_until_drained};
 use super::node::{Client, Node};
-use super::site::{SLOW, submission};
+use super::site::{gated, submission};
 
 /// Runs work into an alarm, sees it held back, and all of it come once the alarm is over.
 fn hold_back(node: &Node, alarm: &[&str], over: &[&str]) {
@@ -25,21 +23,20 @@ fn hold_back(node: &Node, alarm: &[&str], over: &[&str]) {
     let backend = Backend::start(&[node.address()]);
     let mut expected = Expected::new();
     let submit = |id: &str, program: &str, expected: &mut Expected| {
-        let mut submission = submission(id, program);
-        submission["limits"] = json!({"wall": "1min"});
-        backend.submit("normal", &submission);
+        backend.submit("normal", &submission(id, program));
         expected.insert(id.to_owned(), vec!["AC"]);
     };
-    submit("slow", &SLOW.replace("sleep 1", "sleep 5"), &mut expected);
+    let gate = Gate::new();
+    backend.submit("normal", &gated("slow", &gate));
+    expected.insert("slow".to_owned(), vec!["AC"]);
     for number in 0..6 {
         submit(&format!("s{number}"), SUM, &mut expected);
     }
     backend.wait_for_confirmations(7);
     client.wait_for_test("slow");
-    // Frozen, so that the alarm is there before its verdict however slow the machine is.
-    fleet.signal(0, Signal::SIGSTOP);
+    // The alarm is there before its verdict, however slow the machine is.
     node.control(alarm);
-    fleet.signal(0, Signal::SIGCONT);
+    gate.open();
     wait_until("the worker's verdict is held back", || {
         let connections = node.control(&["list_connections", "state", "client_properties"]);
         connections.lines().any(|line| line.starts_with("blocked") && line.contains("publishing"))
@@ -55,6 +52,7 @@ fn hold_back(node: &Node, alarm: &[&str], over: &[&str]) {
     wait_until("another worker takes in what it can hold", || ready() < 7);
 
     node.control(over);
+    gate.open();
     submit("last", SUM, &mut expected);
     backend.wait_for_answers(expected.len());
     check_answers(&backend, &expected);

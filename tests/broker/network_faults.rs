@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::common::SUM;
+use super::common::gate::Gate;
 use super::node::{Node, PATIENCE};
 use super::proxy::{Fault, Proxy};
-use super::site::{SLOW, Site, endless, submission};
+use super::site::{Site, endless, gated, submission};
 use super::worker::Worker;
 
 /// Said by each of a worker's connections.
@@ -82,10 +83,12 @@ fn a_cancel_sent_while_the_worker_is_away_reaches_it() {
 #[test]
 fn a_lost_confirmation_ends_in_the_same_bytes_again() {
     let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
-    let worker = site.worker_through(&proxy, &[]);
-    site.submit(&submission("slow", SLOW));
+    let worker = site.worker_through(&proxy, &["--raise-limits"]);
+    let gate = Gate::new();
+    site.submit(&gated("slow", &gate));
     site.client.wait_for_test("slow");
     proxy.set_named("publishing", Fault::LoseToClient);
+    gate.open();
     site.client.wait_for_depth("gavel.results", 1);
     proxy.set(Fault::None);
     proxy.reset();
@@ -101,16 +104,19 @@ fn a_lost_confirmation_ends_in_the_same_bytes_again() {
 #[test]
 fn a_lost_acknowledgement_is_given_again_without_judging_again() {
     let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
-    let mut worker = site.worker_through(&proxy, &[]);
-    site.submit(&submission("slow", SLOW));
-    site.submit(&submission("next", SLOW));
+    let mut worker = site.worker_through(&proxy, &["--raise-limits"]);
+    let (gate, next) = (Gate::new(), Gate::new());
+    site.submit(&gated("slow", &gate));
+    site.submit(&gated("next", &next));
     site.client.wait_for_test("slow");
     proxy.set_named("consuming", Fault::LoseToBroker);
+    gate.open();
     // The next begins after the confirmation of the first, whose acknowledgement is lost.
     site.client.wait_for_test("next");
     proxy.set(Fault::None);
     proxy.reset();
     worker.wait_for("came again after its verdict");
+    next.open();
     let answers = site.answers(&["slow", "next"]);
     assert_eq!(answers["slow"].len(), 1);
     site.wait_for_quiet("gavel.judge.normal");
@@ -141,14 +147,17 @@ fn a_worker_without_its_broker_tries_for_ever_and_patiently() {
 #[test]
 fn a_worker_stops_in_time_also_while_its_broker_is_away() {
     let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
-    let worker = site.worker_through(&proxy, &["--deadline", "2s"]);
-    site.submit(&submission("slow", SLOW));
+    let worker = site.worker_through(&proxy, &["--deadline", "2s", "--raise-limits"]);
+    let gate = Gate::new();
+    site.submit(&gated("slow", &gate));
     site.client.wait_for_test("slow");
     proxy.set(Fault::BlackHole);
+    gate.open();
     let said = worker.stop();
     assert_eq!(said.code, 0, "{said:?}");
     drop(proxy);
-    let second = Worker::start(&site.scene, &site.address(), &[]);
+    let second = Worker::start(&site.scene, &site.address(), &["--raise-limits"]);
+    gate.open();
     let answers = site.answers(&["slow"]);
     assert_eq!(second.stop().code, 0);
     site.check(answers, 0);

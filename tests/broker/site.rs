@@ -9,6 +9,7 @@ use lapin::types::FieldTable;
 use serde_json::{Value, json};
 
 use super::common::Scene;
+use super::common::gate::Gate;
 use super::node::{Client, Fetched, Node, PATIENCE};
 use super::proxy::Proxy;
 use super::worker::Worker;
@@ -194,6 +195,13 @@ pub(crate) fn submission(id: &str, program: &str) -> Value {
     let tests = [json!({"input": "1 2\n", "answer": "3\n"}), json!({"input": "20 30\n", "answer": "50\n"})];
     json!({"schema": 1, "id": id, "language": "bash", "problem": {"inline": tests},
            "files": [{"name": "main.sh", "text": program}]})
+}
+
+/// One whose second test waits at the gate; needs `--raise-limits`.
+pub(crate) fn gated(id: &str, gate: &Gate) -> Value {
+    let mut submission = submission(id, &gate.sum_at(20));
+    submission["limits"] = json!({"wall": "1h"});
+    submission
 }
 
 /// One that runs until it is cancelled or its worker ends; needs `--raise-limits`.

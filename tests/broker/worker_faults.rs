@@ -7,20 +7,23 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::common::SUM;
+use super::common::gate::Gate;
 use super::node::Node;
 use super::proxy::{Fault, Proxy};
-use super::site::{SLOW, Site, endless, submission};
+use super::site::{SLOW, Site, endless, gated, submission};
 
 #[test]
 fn a_worker_killed_in_mid_judging_loses_nothing() {
     let site = Site::ready();
-    let first = site.worker(&[]);
-    site.submit(&submission("slow", SLOW));
+    let first = site.worker(&["--raise-limits"]);
+    let gate = Gate::new();
+    site.submit(&gated("slow", &gate));
     site.client.wait_for_test("slow");
     first.kill();
     assert!(site.client.try_fetch("gavel.results").is_none());
 
-    let second = site.worker(&[]);
+    let second = site.worker(&["--raise-limits"]);
+    gate.open();
     let answers = site.answers(&["slow"]);
     assert_eq!(answers["slow"][0].key, "verdict.AC");
     assert!(answers["slow"][0].header("x-redelivered").is_some());
@@ -31,13 +34,16 @@ fn a_worker_killed_in_mid_judging_loses_nothing() {
 #[test]
 fn a_worker_killed_between_publish_and_confirmation_leaves_one_first_answer() {
     let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
-    let first = site.worker_through(&proxy, &[]);
-    site.submit(&submission("slow", SLOW));
+    let first = site.worker_through(&proxy, &["--raise-limits"]);
+    let gate = Gate::new();
+    site.submit(&gated("slow", &gate));
     site.client.wait_for_test("slow");
     proxy.set_named("publishing", Fault::LoseToClient);
+    gate.open();
     site.client.wait_for_depth("gavel.results", 1);
     first.kill();
-    let second = site.worker(&[]);
+    let second = site.worker(&["--raise-limits"]);
+    gate.open();
     site.client.wait_for_depth("gavel.results", 2);
     assert_eq!(second.stop().code, 0);
     let answers = site.answers(&["slow"]);
@@ -48,15 +54,19 @@ fn a_worker_killed_between_publish_and_confirmation_leaves_one_first_answer() {
 #[test]
 fn a_worker_killed_between_confirmation_and_acknowledgement_leaves_one_first_answer() {
     let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
-    let first = site.worker_through(&proxy, &[]);
-    site.submit(&submission("slow", SLOW));
-    site.submit(&submission("next", SLOW));
+    let first = site.worker_through(&proxy, &["--raise-limits"]);
+    let (gate, next) = (Gate::new(), Gate::new());
+    site.submit(&gated("slow", &gate));
+    site.submit(&gated("next", &next));
     site.client.wait_for_test("slow");
     proxy.set_named("consuming", Fault::LoseToBroker);
+    gate.open();
     // The next begins after the confirmation of the first, whose acknowledgement is lost.
     site.client.wait_for_test("next");
     first.kill();
-    let second = site.worker(&[]);
+    let second = site.worker(&["--raise-limits"]);
+    // In the order in which the broker gives them out again.
+    Gate::open_each(&[&gate, &next]);
     let answers = site.answers(&["slow", "next"]);
     site.client.wait_for_depth("gavel.judge.normal", 0);
     assert_eq!(second.stop().code, 0);
@@ -164,13 +174,16 @@ fn a_count_of_deliveries_that_came_with_the_message_is_ignored() {
 #[test]
 fn a_frozen_worker_finds_its_delivery_gone_to_another() {
     let (site, proxy) = (Site::ready(), Proxy::start(Node::shared().port()));
-    let frozen = site.wary_worker_through(&proxy, &[]);
-    site.submit(&submission("slow", SLOW));
+    let frozen = site.wary_worker_through(&proxy, &["--raise-limits"]);
+    let gate = Gate::new();
+    site.submit(&gated("slow", &gate));
     site.client.wait_for_test("slow");
     frozen.signal(Signal::SIGSTOP);
     // The broker notices by itself, and gives the submission out again.
     site.client.wait_for_depth("gavel.judge.normal", 1);
-    let second = site.worker(&[]);
+    let second = site.worker(&["--raise-limits"]);
+    gate.wait_for(2);
+    gate.open();
     let answers = site.answers(&["slow"]);
     assert!(answers["slow"][0].header("x-redelivered").is_some());
     frozen.signal(Signal::SIGCONT);

@@ -184,7 +184,7 @@ fn nobody_there_and_an_unknown_host_are_told_apart() {
 fn a_worker_holds_as_many_submissions_as_its_settings_say() {
     let (scene, broker) = (Scene::new(), shared());
     let configuration = format!(
-        "queue = \"amqp://localhost:{}/settings\"\ndeadline = \"1ms\"\n[amqp]\nprefetch = 4\n",
+        "queue = \"amqp://localhost:{}/settings\"\ndeadline = \"1ms\"\nraise_limits = true\n[amqp]\nprefetch = 4\n",
         broker.port
     );
     let mut worker = Worker::start(&scene, &configuration, &[]);
@@ -193,7 +193,8 @@ fn a_worker_holds_as_many_submissions_as_its_settings_say() {
     worker.stop();
     for number in 0..7 {
         let mut submission = submission(&number.to_string());
-        submission["files"][0]["text"] = "while true; do sleep 1; done\n".into();
+        submission["files"][0]["text"] = "sleep 3600\n".into();
+        submission["limits"] = json!({"wall": "1h"});
         backend.submit(&submission);
     }
     backend.wait_for_depth("gavel.judge.normal", 7);

@@ -88,7 +88,8 @@ impl Stage {
     /// A worker that is ready to be sent something.
     pub(crate) fn worker(&self) -> Process {
         let root = self.scene.path("packages");
-        let mut command = self.gavel(&["worker", "--slots", "2", "--package-root", text(&root)]);
+        let mut command =
+            self.gavel(&["worker", "--slots", "2", "--raise-limits", "--package-root", text(&root)]);
         let worker = Process::start(command.stdout(Stdio::null()));
         Client::new(&self.node).wait_for_topology();
         worker

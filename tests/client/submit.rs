@@ -2,11 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::common::gate::Gate;
 use crate::common::{SUM, text};
 use crate::stage::{Process, Stage};
-
-/// The sum, and slow about its second test.
-const SLOW: &str = "read a b\nif [ $a = 3 ]; then sleep 1; fi\necho $((a + b))\n";
 
 #[test]
 fn verdicts_come_back_in_every_format() {
@@ -15,14 +13,17 @@ fn verdicts_come_back_in_every_format() {
     let scene = &stage.scene;
 
     // One submission, its tests told as they are judged.
-    scene.write("anna.sh", SLOW);
-    let mut submitting = Process::start(&mut stage.gavel(&["submit", "sum", "anna.sh"]));
+    let gate = Gate::new();
+    scene.write("anna.sh", gate.sum_at(3));
+    let mut submitting = Process::start(&mut stage.gavel(&["submit", "sum", "anna.sh", "--wall", "1h"]));
     assert!(submitting.line().starts_with("test "));
     assert!(submitting.line().starts_with("sample/1                         AC"));
     assert!(submitting.is_running(), "the first test is told before the last is judged");
+    gate.open();
     let said = submitting.end();
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.stdout.contains("secret/2") && said.stdout.contains("\nAC: "), "{said:?}");
+    scene.write("anna.sh", SUM);
 
     // The same as JSON lines, rejected.
     scene.write("wrong.sh", "echo 7\n");

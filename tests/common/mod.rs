@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
 pub(crate) mod boxes;
+pub(crate) mod gate;
 pub(crate) mod guardian;
 pub(crate) mod lines;
 pub(crate) mod mapper;
@@ -96,6 +97,8 @@ impl Scene {
     pub(crate) fn gavel(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gavel"));
         command.current_dir(self.directory.path()).env("GAVEL_CACHE", self.path("cache"));
+        // Tests run beside each other: which cores a scene's processes get is none of the others' affair.
+        command.env("GAVEL_CORE_LOCKS", self.path("core-locks"));
         command.env_remove("NO_COLOR").args(arguments);
         command
     }

@@ -152,8 +152,10 @@ fn a_worker_that_may_declare_nothing_judges() {
     );
 
     // A cancel reaches it, too.
-    let slow = submission("slow", "read a b\nsleep 1\necho $((a + b))\n");
-    assert_eq!(submitter.publish("gavel.submit", "judge.normal", &slow), Answer::Done);
+    let mut endless: Value = serde_json::from_slice(&submission("slow", "sleep 3600\n")).unwrap();
+    endless["limits"] = json!({"wall": "1h"});
+    let endless = endless.to_string();
+    assert_eq!(submitter.publish("gavel.submit", "judge.normal", endless.as_bytes()), Answer::Done);
     let cancel = json!({"schema": 1, "type": "cancel", "id": "slow"}).to_string();
     assert_eq!(submitter.publish("gavel.control", "", cancel.as_bytes()), Answer::Done);
     assert_eq!(reader.read("gavel.results").key, "verdict.CX");

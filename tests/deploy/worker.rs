@@ -12,7 +12,8 @@ pub(crate) struct Worker(Option<Child>);
 impl Worker {
     pub(crate) fn start(scene: &Scene, address: &str) -> Self {
         scene.write("packages/.keep", "");
-        let mut command = scene.gavel(&["worker", "--slots", "1", "--package-root", "packages"]);
+        let arguments = ["worker", "--slots", "1", "--package-root", "packages", "--raise-limits"];
+        let mut command = scene.gavel(&arguments);
         let command = command.env("GAVEL_QUEUE", address).stdin(Stdio::null());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         guardian::watch(&child);
