@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use nix::time::ClockId;
 use procfs::process::{Process, Stat};
 
 use crate::units::Bytes;
@@ -82,6 +83,61 @@ pub(super) fn is_waiting(init: i32) -> bool {
         }
     }
     !is_empty
+}
+
+/// How long ago the box's program was born, to the tick (10 ms) before; `None` where there is none.
+pub(super) fn age(init: i32) -> Option<Duration> {
+    let tasks = Process::new(init).and_then(|process| process.tasks()).ok()?;
+    let children = tasks.flatten().filter_map(|task| task.children().ok()).flatten();
+    // What the program leaves to init is younger.
+    let births = children.filter_map(|child| {
+        let process = i32::try_from(child).ok().and_then(|pid| Process::new(pid).ok())?;
+        process.stat().ok().map(|stat| stat.starttime)
+    });
+    let born = Duration::from_millis(births.min()? * 1000 / procfs::ticks_per_second().max(1));
+    let now = Duration::from(ClockId::CLOCK_BOOTTIME.now().ok()?);
+    Some(now.saturating_sub(born))
+}
+
+/// What the kernel knows of the threads of a box (proc_pid_schedstat: nanoseconds on a core, and waiting for one).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Threads {
+    /// Time on a core or waiting for one, of the thread with most of it. What the whole box used meanwhile taken off, this
+    /// is how long the host kept it waiting, at least: a thread may have waited for the others. Exact for a program
+    /// with one busy thread.
+    pub longest: Duration,
+    /// The same of all threads together; stands still while none of them runs. A wait that is not over is in neither.
+    pub scheduled: Duration,
+    /// Whether any of them runs or is ready to.
+    pub are_ready: bool,
+}
+
+/// Looks at the threads of everything in the box but its init.
+pub(super) fn threads(init: i32) -> Threads {
+    let mut threads = Threads::default();
+    let mut pending = vec![init];
+    while let Some(pid) = pending.pop() {
+        let Ok(tasks) = Process::new(pid).and_then(|process| process.tasks()) else { continue };
+        for task in tasks.flatten() {
+            let children = task.children().unwrap_or_default();
+            pending.extend(children.into_iter().filter_map(|child| i32::try_from(child).ok()));
+            if pid == init {
+                continue;
+            }
+            let scheduled = scheduled(pid, task.tid).unwrap_or_default();
+            threads.longest = threads.longest.max(scheduled);
+            threads.scheduled += scheduled;
+            threads.are_ready |= task.stat().is_ok_and(|stat| stat.state == 'R');
+        }
+    }
+    threads
+}
+
+/// Time a thread was on a core or waited for one.
+fn scheduled(pid: i32, thread: i32) -> Option<Duration> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
+    let mut figures = text.split_whitespace().map_while(|word| word.parse::<u64>().ok());
+    Some(Duration::from_nanos(figures.next()?.saturating_add(figures.next()?)))
 }
 
 fn reaped_ticks(stat: &Stat) -> u64 {

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
@@ -30,12 +31,17 @@ use crate::units::Bytes;
 /// large program takes the kernel up to about 0.2 s a GiB.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// A wall limit is stretched by the time the host gave the box no core, but never beyond this factor.
+/// A wall limit is stretched by the time the host gave the box no core, but never beyond this factor: a run that the host
+/// starved for longer ends as a fault of the host.
 pub(super) const LARGEST_STRETCH: u32 = 10;
 
 /// Output is taken at most this often while a program runs: a program that writes byte by byte would otherwise
 /// wake us at every byte.
 const OUTPUT_INTERVAL: Duration = Duration::from_millis(1);
+
+/// How long threads that are ready must not have run to count as waiting: the kernel brings their figures up to date with
+/// each tick that they run through (at most 10 ms).
+const QUEUE_INTERVAL: Duration = Duration::from_millis(25);
 
 /// How often usage is sampled where no cgroup counts it.
 const SAMPLING_INTERVAL: Duration = Duration::from_millis(10);
@@ -106,8 +112,28 @@ fn request(
     })
 }
 
-fn online_cores() -> u32 {
-    std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap_or(1))
+/// The cores that a box without one of its own may use: those of this process, whose mask the keeper inherits. A CPU
+/// quota does not lessen them, since it lets all of them run for a part of each period.
+fn usable_cores() -> u32 {
+    let set = sched_getaffinity(Pid::from_raw(0)).unwrap_or_default();
+    let count = (0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).count();
+    u32::try_from(count).unwrap_or(1).max(1)
+}
+
+/// How much longer than its wall limit a run may take because the host gave its programs no core for `starved`. Time they
+/// were served in is not the host's, whatever the kernel's counter says.
+fn stretch(limit: Duration, elapsed: Duration, served: Duration, starved: Duration) -> Stretch {
+    let starved = starved.min(elapsed.saturating_sub(served));
+    let most = limit.saturating_mul(LARGEST_STRETCH - 1);
+    Stretch { by: starved.min(most), starved: (starved >= most && !most.is_zero()).then_some(starved) }
+}
+
+/// What [`stretch`] found.
+#[derive(Debug, PartialEq, Eq)]
+struct Stretch {
+    by: Duration,
+    /// The time without a core, where it is too long for a verdict about the program.
+    starved: Option<Duration>,
 }
 
 /// The result is there; a box whose init has died instead is lost.
@@ -141,9 +167,13 @@ pub(super) struct Run<'a> {
     sample_check: Option<Instant>,
     take_output_from: Instant,
     stopped: Vec<Stopped>,
+    /// How long the host gave it no core, where it was stopped for that.
+    starved: Option<Duration>,
     killed: Option<Instant>,
     sampled: tree::Sample,
     sampler: Option<tree::Sampler>,
+    /// Its threads when the wall limit was last looked at, where no group tells how long they waited.
+    last_threads: Option<(Instant, tree::Threads)>,
     /// Where box init's own time is in the figure of its group.
     init_time: Option<InitTime>,
 }
@@ -216,7 +246,7 @@ impl<'a> Run<'a> {
         }
         let started = Instant::now();
         // A core that runs nothing but the box uses at most its wall time.
-        let cores = if handle.pinned { 1 } else { online_cores() };
+        let cores = if handle.pinned { 1 } else { usable_cores() };
         let sampler = handle.meter.is_none().then(|| tree::Sampler::new(handle.init));
         Ok(Self {
             cpu_check: limits.cpu.map(|limit| started + limit / cores),
@@ -233,9 +263,11 @@ impl<'a> Run<'a> {
             forgiven: Duration::ZERO,
             stops_for_wall: true,
             stopped: Vec::new(),
+            starved: None,
             killed: None,
             sampled: tree::Sample::default(),
             sampler,
+            last_threads: None,
             init_time,
         })
     }
@@ -255,6 +287,16 @@ impl<'a> Run<'a> {
             }
             other => other?,
         };
+        if let Some(starved) = self.starved {
+            return Err(SandboxError::BoxLost {
+                name: handle.name(),
+                detail: format!(
+                    "the host gave its programs no core for {:.1} s of {:.1} s",
+                    starved.as_secs_f64(),
+                    self.started.elapsed().as_secs_f64()
+                ),
+            });
+        }
         for (source, what) in [(&mut self.stdout, "standard output"), (&mut self.stderr, "standard error")] {
             source.drain().map_err(|error| SandboxError::on("take", what, error))?;
         }
@@ -461,20 +503,41 @@ impl<'a> Run<'a> {
         Ok(end.is_some_and(|end| now >= end))
     }
 
-    /// When the wall limit is over, as things are: stretched by the time the box waited for a core.
-    fn wall_end(&self, now: Instant) -> Result<Option<Instant>, SandboxError> {
+    /// When the wall limit is over, as things are: stretched by the time the host gave the box no core.
+    fn wall_end(&mut self, now: Instant) -> Result<Option<Instant>, SandboxError> {
         let (Some(limit), Some(from)) = (self.limits.wall, self.wall_from) else { return Ok(None) };
-        let starved = match self.meter() {
-            // Processes of one program that wait for each other count as starved too; but for what they had of the
-            // cores meanwhile the host is not to blame.
-            Some(meter) => {
-                let elapsed = now.saturating_duration_since(self.started);
-                let unserved = elapsed.saturating_sub(meter.cpu_so_far()? / self.cores);
-                meter.starved_so_far().unwrap_or_default().min(unserved)
-            }
-            None => Duration::ZERO,
+        let elapsed = now.saturating_duration_since(self.started);
+        let used = self.cpu_so_far()?;
+        // Box init, too, needs a core before there is a program.
+        let unborn = elapsed.saturating_sub(tree::age(self.handle.init).unwrap_or_default());
+        let starved = match self.meter().and_then(Meter::starved_so_far) {
+            Some(starved) => starved,
+            None => match self.starved_by_threads(used, now) {
+                Some(starved) => starved,
+                // Nothing of it has run since the last look: the host is to blame for as long as that lasts.
+                None if elapsed < limit.saturating_mul(LARGEST_STRETCH) => {
+                    return Ok(Some(now + QUEUE_INTERVAL));
+                }
+                None => elapsed,
+            },
         };
-        Ok(Some(from + limit + self.forgiven + starved.min(limit * (LARGEST_STRETCH - 1))))
+        let Stretch { by, starved } = stretch(limit, elapsed, used / self.cores, unborn + starved);
+        let end = from + limit + self.forgiven + by;
+        self.starved = starved.filter(|_| now >= end);
+        Ok(Some(end))
+    }
+
+    /// How long the host gave the box no core, by what the kernel knows of its threads; `None` while they wait for one, which
+    /// the kernel adds up when they get it. They may have begun to wait again since the last look.
+    fn starved_by_threads(&mut self, used: Duration, now: Instant) -> Option<Duration> {
+        let threads = tree::threads(self.handle.init);
+        let last = self.last_threads.replace((now, threads));
+        let waited = threads.longest.saturating_sub(used);
+        if !threads.are_ready {
+            return Some(waited);
+        }
+        let (looked, last) = last?;
+        (last.scheduled != threads.scheduled).then(|| waited + now.saturating_duration_since(looked))
     }
 
     /// Samples usage where no cgroup counts it.
@@ -540,4 +603,31 @@ pub(super) struct Ready {
     output: bool,
     out_of_memory: bool,
     cancelled: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stretched(limit: u64, elapsed: u64, served: u64, starved: u64) -> Stretch {
+        let of = Duration::from_millis;
+        stretch(of(limit), of(elapsed), of(served), of(starved))
+    }
+
+    #[test]
+    fn a_wall_limit_is_stretched_by_what_the_host_withheld_and_by_nothing_else() {
+        let by = |by: u64| Stretch { by: Duration::from_millis(by), starved: None };
+        assert_eq!(stretched(100, 100, 60, 0), by(0));
+        assert_eq!(stretched(100, 100, 60, 40), by(40));
+        // A core that served the box all the time was withheld from nobody.
+        assert_eq!(stretched(100, 100, 100, 70), by(0));
+        assert_eq!(stretched(100, 1000, 101, 899), by(899));
+    }
+
+    #[test]
+    fn a_run_that_the_host_starves_for_too_long_is_a_fault_of_the_host() {
+        let starved = Some(Duration::from_millis(901));
+        assert_eq!(stretched(100, 1000, 99, 901), Stretch { by: Duration::from_millis(900), starved });
+        assert_eq!(stretched(0, 10, 0, 10), Stretch { by: Duration::ZERO, starved: None });
+    }
 }

@@ -130,6 +130,46 @@ static int variant_ignored_children_spin_for(void) {
     return variant_children_spin_for();
 }
 
+static pthread_barrier_t burst_over;
+
+static void *burst_thread(void *unused) {
+    const struct timespec rest = {0, 5000000};
+    for (;;) {
+        struct timespec now;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+        long long end = now.tv_sec * 1000000000LL + now.tv_nsec + 600000;
+        do clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+        while (now.tv_sec * 1000000000LL + now.tv_nsec < end);
+        pthread_barrier_wait(&burst_over);
+        nanosleep(&rest, NULL);
+    }
+    return unused;
+}
+
+/* Eight threads that want the core at the same time, and then all sleep as long as that took: half of the time some of
+ * them wait for the others. */
+static int variant_threads_burst(void) {
+    pthread_barrier_init(&burst_over, NULL, 8);
+    pthread_t thread;
+    for (int index = 1; index < 8; index++) {
+        if (pthread_create(&thread, NULL, burst_thread, NULL) != 0) return 3;
+    }
+    burst_thread(NULL);
+    return 0;
+}
+
+/* Not in a box: competes with what is in one, on that core; in a session of its own, as the kernel may share a core
+ * by sessions. */
+static int variant_spin_on(void) {
+    cpu_set_t cores;
+    setsid();
+    CPU_ZERO(&cores);
+    CPU_SET((int)number(2), &cores);
+    if (sched_setaffinity(0, sizeof cores, &cores) < 0) return 3;
+    spin();
+    return 0;
+}
+
 static int variant_children_spin(void) {
     for (int child = 0; child < 3; child++) {
         if (fork() == 0) spin();
@@ -883,6 +923,8 @@ static const struct {
     {"chain", variant_chain},
     {"catch-xcpu", variant_catch_xcpu},
     {"threads-spin", variant_threads_spin},
+    {"threads-burst", variant_threads_burst},
+    {"spin-on", variant_spin_on},
     {"threads", variant_threads},
     {"close-and-spin", variant_close_and_spin},
     {"sleep", variant_sleep},

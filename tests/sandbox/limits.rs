@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use gavel::sandbox::{Exit, Limits, Profile, ResourceControl, Shape, Stopped};
 use gavel::units::Bytes;
 
-use super::harness::{Bench, each_control, roomy};
+use super::harness::{Bench, each_control, first_core, programs, roomy};
 
 fn cpu(milliseconds: u64) -> Limits {
     Limits { cpu: Some(Duration::from_millis(milliseconds)), ..roomy() }
@@ -70,15 +70,67 @@ fn wall_time_is_limited_for_those_who_wait() {
     });
 }
 
-/// Two threads that fight for the box's one core wait for each other, not for the host.
+/// Threads that fight for the box's one core wait for each other, not for the host. What they use of it tells for how long
+/// it was theirs, whatever else the host did meanwhile: all of that time, or half of it.
 #[test]
 fn a_wall_limit_is_not_stretched_by_waiting_for_ones_own_threads() {
     each_control(|control| {
         let mut bench = Bench::new(control);
-        let ran = bench.run_within(&["threads-spin"], Limits { cpu: None, ..wall(200) });
-        assert_eq!(ran.outcome.stopped, [Stopped::Wall], "{ran:?}");
-        // Whatever the host did meanwhile, the core was theirs for hardly longer than the limit.
-        assert!(ran.outcome.cpu < Duration::from_millis(400), "{ran:?}");
+        for (variant, most) in [("threads-spin", 2000), ("threads-burst", 800)] {
+            let ran = bench.run_within(&[variant], Limits { cpu: None, ..wall(1000) });
+            assert_eq!(ran.outcome.stopped, [Stopped::Wall], "{variant}: {ran:?}");
+            assert!(ran.outcome.cpu < Duration::from_millis(most), "{variant}: {ran:?}");
+        }
+    });
+}
+
+/// A process outside of any box that competes for its core until dropped.
+struct Rival(std::process::Child);
+
+impl Rival {
+    fn start() -> Self {
+        let program = programs().join("misbehave");
+        let core = first_core().to_string();
+        Self(std::process::Command::new(program).args(["spin-on", &core]).spawn().unwrap())
+    }
+}
+
+impl Drop for Rival {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn a_program_that_shares_its_core_with_others_has_its_wall_limit_stretched() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        let _rival = Rival::start();
+        let ran = bench.run_within(&["spin-for", "600"], wall(1000));
+        ran.assert_well();
+        assert!(ran.outcome.cpu >= Duration::from_millis(600), "{ran:?}");
+    });
+}
+
+/// Of twenty-one that want the core the program gets a twentieth, which is less than a wall limit is stretched for.
+#[test]
+fn a_program_that_the_host_gives_no_core_is_the_hosts_fault_and_ends_in_time() {
+    each_control(|control| {
+        if control == ResourceControl::CgroupV2 {
+            // Its cpu controller shares a core by groups: the rivals here take no more than half of it.
+            return;
+        }
+        let mut bench = Bench::new(control);
+        let rivals: Vec<_> = (0..20).map(|_| Rival::start()).collect();
+        let limits = Limits { cpu: None, ..wall(50) };
+        let error = bench.try_command(&["/program/misbehave", "spin"], limits, &[]).unwrap_err();
+        assert!(error.to_string().contains("the host gave its programs no core for"), "{error}");
+        drop(rivals);
+        // The box is given up, the keeper goes on.
+        bench.handle = bench.sandbox.open_box(bench.handle.shape(), Some(first_core())).unwrap();
+        bench.handle.attach(gavel::sandbox::PROGRAM, programs()).unwrap();
+        bench.assert_as_new();
     });
 }
 

@@ -25,7 +25,13 @@ pub(super) const FEATURES: [(&str, u8, u8, bool, &str); 9] = [
         false,
         "a box's memory peak starts anew; before, each run pays for a new group",
     ),
-    ("cgroup-pressure", 5, 2, false, "time a program waited for a core is taken off its wall time (PSI)"),
+    (
+        "cgroup-pressure",
+        5,
+        13,
+        false,
+        "time the host gave a box no core is taken off its wall time (PSI, full)",
+    ),
 ];
 
 /// Kinds of namespaces a box has, as `/proc/sys/user/max_<kind>_namespaces` spells them.
@@ -330,7 +336,7 @@ pub(super) fn lost(control: ResourceControl) -> &'static [&'static str] {
         }
         ResourceControl::CgroupV1 => &[
             "birth inside the group and cgroup.kill: everything of a run is killed by box init instead",
-            "pressure: wall limits charge the time the host gave a program no core",
+            "pressure: time the host gave a program no core is told by its threads, too little where several are busy",
             "memory.oom.group: the kernel kills one process of a tree over its limit, gavel the others",
         ],
         ResourceControl::None => &[
@@ -338,7 +344,7 @@ pub(super) fn lost(control: ResourceControl) -> &'static [&'static str] {
              for one process at a time",
             "exact memory peaks: what a program held shorter than a sample is seen only of its largest process",
             "a process limit for each box: it counts by user id, which without root all boxes share",
-            "pressure: wall limits charge the time the host gave a program no core",
+            "pressure: time the host gave a program no core is told by its threads, too little where several are busy",
         ],
     }
 }

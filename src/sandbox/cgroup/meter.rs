@@ -199,8 +199,11 @@ impl Meter {
         Ok(self.cpu_total()?.saturating_sub(self.cpu_base))
     }
 
-    /// Time since [`Meter::arm`] in which a program was ready to run and the host gave it no core; `None` where
-    /// the kernel does not count it.
+    /// Time since [`Meter::arm`] in which programs of the run were ready and the host let none of them run, on average over
+    /// the cores they used; `None` where the kernel does not count it (before 5.13, or with PSI off).
+    ///
+    /// This is "full" of `cpu.pressure`, which counts competition from outside the group and throttling by the quota of a
+    /// group above. "some" counts a program that waits for another of its own group as well.
     pub(in crate::sandbox) fn starved_so_far(&self) -> Option<Duration> {
         self.starved_total().map(|total| total.saturating_sub(self.starved_base))
     }
@@ -281,9 +284,8 @@ impl Meter {
 
     fn starved_total(&self) -> Option<Duration> {
         self.file(Role::Pressure)?;
-        self.with_text(Role::Pressure, |text| field(text.lines().next()?, "total="))
-            .ok()
-            .map(Duration::from_micros)
+        let full = |text: &str| text.lines().find_map(|line| line.strip_prefix("full ")).map(str::to_owned);
+        self.with_text(Role::Pressure, |text| field(&full(text)?, "total=")).ok().map(Duration::from_micros)
     }
 
     fn kills(&self) -> Result<u64, SandboxError> {
