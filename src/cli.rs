@@ -51,6 +51,13 @@ pub struct Global {
     /// Programs run at once [default: one per available core]
     #[arg(long, global = true, value_name = "COUNT", value_parser = parse_slots)]
     pub slots: Option<usize>,
+    /// Do not start unless each slot gets a core of its own that no other gavel process of this host uses
+    #[arg(long, global = true, value_name = "true|false", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", default_value_t = false, action = clap::ArgAction::Set, hide_default_value = true)]
+    pub require_cores: bool,
+    /// Where cores are leased: one folder for all users of the host [default: /run/lock/gavel]
+    #[arg(long, global = true, value_name = "DIR", env = "GAVEL_CORE_LOCKS", value_parser = possibly_empty())]
+    pub core_locks: Option<PathBuf>,
     /// How boxes are limited and measured
     #[arg(long, global = true, value_enum, default_value_t = Cgroups::Auto, value_name = "MODE")]
     pub cgroups: Cgroups,

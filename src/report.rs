@@ -170,6 +170,10 @@ pub struct Provenance {
     pub sandbox: String,
     /// Where memory figures come from: `memory.peak`, `max_usage_in_bytes` or `VmHWM`.
     pub memory_source: String,
+    /// Where programs ran: `leased`, each alone on a core that no other gavel process of the host used meanwhile; or
+    /// `shared`, on any core, which the programs of others may have used at the same time.
+    #[serde(default)]
+    pub cores: String,
 }
 
 /// One event on the way of a judging.

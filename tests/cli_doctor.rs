@@ -4,6 +4,9 @@
 
 mod common;
 
+use std::process::Stdio;
+
+use common::gate::Gate;
 use common::{SUM, Said, Scene, TABLE, said, text};
 use serde_json::Value;
 
@@ -93,6 +96,60 @@ fn a_fit_host_under_the_level_a_judging_names() {
             assert_eq!(check(&report, "resource-control")["status"], "warning");
         }
     }
+}
+
+#[test]
+fn cores_that_another_process_leases_are_said_with_its_id_and_in_reports() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    let gate = Gate::new();
+    let slow = scene.write("slow.sh", gate.sum_at(1));
+    let cores = std::thread::available_parallelism().unwrap().get().to_string();
+    let arguments = ["--slots", &cores, "judge", text(&package), text(&slow), "-f", "json", "--wall", "1h"];
+    let mut holder = scene.gavel(&arguments);
+    let holder = holder.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    common::guardian::watch(&holder);
+    gate.wait_for(1);
+
+    let table = scene.write("table.toml", TABLE);
+    let said = scene.say(&["doctor", "--format", "json", "--languages", text(&table)]);
+    let leases = &json(&said)["checks"];
+    let leases = leases.as_array().unwrap().iter().find(|check| check["id"] == "core-leases").unwrap();
+    let by = format!("by process {}", holder.id());
+    assert_eq!(leases["status"], "warning", "{leases}");
+    assert!(leases["found"].as_str().unwrap().contains(&by), "{leases}");
+    let source = scene.write("main.sh", SUM);
+    let beside = scene.say(&["judge", text(&package), text(&source), "-f", "json"]);
+    assert!(beside.stderr.contains(&by) && beside.stderr.contains("--require-cores"), "{beside:?}");
+    let report: Value = serde_json::from_str(&beside.stdout).unwrap();
+    assert_eq!((&report["verdict"], &report["provenance"]["cores"]), (&"AC".into(), &"shared".into()));
+    let strict = scene.say(&["--require-cores", "judge", text(&package), text(&source)]);
+    assert_eq!(strict.code, 3, "{strict:?}");
+    assert!(strict.stderr.contains(&by), "{strict:?}");
+
+    gate.open();
+    let held: Value = serde_json::from_slice(&holder.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!((&held["verdict"], &held["provenance"]["cores"]), (&"AC".into(), &"leased".into()));
+    let after = scene.say(&["--require-cores", "judge", text(&package), text(&source)]);
+    assert_eq!((after.code, after.stderr.as_str()), (0, ""), "{after:?}");
+}
+
+/// A lock that outlived its process would cost the host a core; one that a box inherited would do so too.
+#[test]
+fn a_killed_holder_gives_its_cores_back() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    let gate = Gate::new();
+    let slow = scene.write("slow.sh", gate.sum_at(1));
+    let source = scene.write("main.sh", SUM);
+    let mut holder = scene.gavel(&["judge", text(&package), text(&slow), "--wall", "1h"]);
+    let mut holder = holder.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    common::guardian::watch(&holder);
+    gate.wait_for(1);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let after = scene.say(&["--require-cores", "judge", text(&package), text(&source)]);
+    assert_eq!((after.code, after.stderr.as_str()), (0, ""), "{after:?}");
 }
 
 #[test]

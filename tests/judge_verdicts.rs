@@ -22,7 +22,7 @@ fn a_right_program_is_accepted_with_a_whole_report() {
     assert_eq!(report["compile"]["ok"], true);
     assert_eq!(report["tests"][0]["exit_code"], 0);
     assert_eq!(report["tests"][0]["output_bytes"], 2);
-    for field in ["gavel", "worker", "toolchain", "kernel", "cpu", "sandbox", "memory_source"] {
+    for field in ["gavel", "worker", "toolchain", "kernel", "cpu", "sandbox", "memory_source", "cores"] {
         assert_ne!(report["provenance"][field], "", "{field}");
     }
     assert!(report["provenance"]["package"].as_str().unwrap().starts_with("sha256:"));

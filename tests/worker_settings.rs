@@ -22,7 +22,11 @@ fn gavel(scene: &Scene, arguments: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
-    command.env_remove("GAVEL_CACHE").env_remove("CREDENTIALS_DIRECTORY").env("GAVEL_CONFIG", "");
+    command
+        .env_remove("GAVEL_CACHE")
+        .env_remove("GAVEL_CORE_LOCKS")
+        .env_remove("CREDENTIALS_DIRECTORY")
+        .env("GAVEL_CONFIG", "");
     command
 }
 

@@ -105,6 +105,8 @@ pub(crate) fn global(global: &Global, settings: &Settings) -> Global {
         languages: settings.languages.clone(),
         cache: settings.cache.clone(),
         slots: settings.slots,
+        require_cores: settings.require_cores,
+        core_locks: settings.core_locks.clone(),
         cgroups: Cgroups::from_str(&settings.cgroups, false).unwrap_or(global.cgroups),
         ..global.clone()
     }
@@ -149,6 +151,8 @@ mod tests {
         queue = "amqps://broker.example/judge"
         package_roots = ["/one", "/two"]
         slots = 3
+        require_cores = true
+        core_locks = "/locks"
         languages = "/languages.toml"
         cache = "/cache"
         cache_size = "5MiB"
@@ -253,6 +257,7 @@ mod tests {
         let built_in = Global { languages: None, ..global };
         let judge = start::settings_of_worker(&built_in, &settings).unwrap();
         assert_eq!((judge.worker.as_str(), judge.slots), ("wired", Some(3)));
+        assert_eq!((judge.require_cores, judge.core_locks.as_deref()), (true, Some(Path::new("/locks"))));
         assert_eq!((judge.cache_capacity, judge.may_raise_limits), (Bytes::mib(5), true));
         assert_eq!(judge.cache, Path::new("/cache"));
     }

@@ -93,6 +93,8 @@ pub(crate) fn settings_of_worker(global: &Global, worker: &Settings) -> Result<J
 fn judge_settings(global: &Global) -> Result<JudgeSettings, CommandError> {
     let mut settings = JudgeSettings::new(languages(global)?, cache_directory(global)?);
     settings.slots = global.slots;
+    settings.require_cores = global.require_cores;
+    settings.core_locks = global.core_locks.clone().filter(|path| !path.as_os_str().is_empty());
     settings.sandbox = sandbox_settings(global);
     Ok(settings)
 }
@@ -103,6 +105,7 @@ fn judge_with(global: &Global, settings: JudgeSettings) -> Result<Judge, Command
         StartError::Sandbox(_)
         | StartError::Cache(_)
         | StartError::Directory { .. }
+        | StartError::NoCore(_)
         | StartError::Cores(_) => CommandError::judging(error),
     })?;
     let control = judge.sandbox().resource_control();
@@ -112,6 +115,11 @@ fn judge_with(global: &Global, settings: JudgeSettings) -> Result<Judge, Command
             "no cgroup may be used here: limits hold for each process alone, not for all a program starts, and \
              figures are less exact; run as root or in a delegated cgroup ('gavel doctor' says how)",
         );
+    }
+    if let Some(shortage) = judge.cores().shortage() {
+        output::remark(&format!(
+            "{shortage}; programs run on any core there, and figures are less exact (--require-cores refuses)"
+        ));
     }
     Ok(judge)
 }

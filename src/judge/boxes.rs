@@ -1,9 +1,10 @@
 //! The boxes of one slot, kept from run to run.
 //!
 //! A box costs milliseconds to make and a fraction of one to use again, so each slot keeps the few it used
-//! last. All of them sit on the slot's core; those that run at once belong to one test, since whoever uses the pool holds
-//! the slot.
+//! last. All of them sit on the slot's core where it has one; those that run at once belong to one test, since whoever
+//! uses the pool holds the slot.
 
+use super::cores::CoreLease;
 use crate::sandbox::{BoxHandle, Sandbox, SandboxError, Shape};
 
 /// Boxes kept per slot: compile boxes, and the run boxes of the languages and checkers in use just now.
@@ -12,15 +13,27 @@ const KEPT: usize = 8;
 /// The boxes of one slot.
 #[derive(Debug)]
 pub(super) struct BoxPool {
-    core: Option<usize>,
+    /// The core that programs of this slot run on, leased for them alone; any core where there is none.
+    core: Option<CoreLease>,
     /// The most recently used last.
     boxes: Vec<(Shape, BoxHandle)>,
 }
 
 impl BoxPool {
     /// An empty pool on that core.
-    pub(super) fn new(core: Option<usize>) -> Self {
+    pub(super) fn new(core: Option<CoreLease>) -> Self {
         Self { core, boxes: Vec::new() }
+    }
+
+    /// The slot's core.
+    pub(super) fn core(&self) -> Option<usize> {
+        self.core.as_ref().map(CoreLease::core)
+    }
+
+    /// Moves to another core, or to any: destroys the boxes that sit where they did.
+    pub(super) fn settle(&mut self, core: Option<CoreLease>) {
+        self.boxes.clear();
+        self.core = core;
     }
 
     /// Whether a box of that shape is there.
@@ -35,7 +48,7 @@ impl BoxPool {
     pub(super) fn take(&mut self, sandbox: &Sandbox, shape: &Shape) -> Result<BoxHandle, SandboxError> {
         match self.boxes.iter().position(|(kept, _)| kept == shape) {
             Some(place) => Ok(self.boxes.remove(place).1),
-            None => sandbox.open_box(shape, self.core),
+            None => sandbox.open_box(shape, self.core()),
         }
     }
 

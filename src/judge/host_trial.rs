@@ -64,6 +64,10 @@ impl Judge {
                 file.as_file().sync_data()
             })
             .map_err(|error| Fault::file("write to", &self.spill, error))?;
+        self.slots.seek_cores();
+        if let Some(refusal) = self.slots.refusal() {
+            return Err(HostFault::Passing(refusal.to_string()));
+        }
         self.try_box()?;
         Ok(())
     }

@@ -16,7 +16,7 @@
 //! one test (`test_result` holds what it came to, `outcome` says what a run's end means; in a `work_directory`, with `check`
 //! where a program decides and `interact` where one talks with it or it runs in several passes; `answers` are only
 //! checked), `pipeline` runs them all (`equal_tests` once), `score` makes verdicts and scores of groups, `progress` tells.
-//! `slots` and `boxes` say how much runs at once and where;
+//! `slots`, `boxes` and `cores` say how much runs at once and where;
 //! `host_trial` tells a failing host from a submission that fails on it, and
 //! `outside_kill` an end by the program's own doing from one that came from outside. `jury` runs the jury's programs outside any judging.
 
@@ -25,6 +25,7 @@ mod artifacts;
 mod boxes;
 mod check;
 mod compile;
+mod cores;
 mod equal_tests;
 mod fault;
 mod files;
@@ -60,6 +61,7 @@ pub use made::NotMade;
 pub use progress::EventSink;
 pub use request::{MAX_FILES, RequestError};
 pub use settings::{JudgeSettings, StartError};
+pub use slots::CoreUse;
 pub use toolchain::ToolchainState;
 
 use std::collections::HashSet;
@@ -144,7 +146,7 @@ impl Judge {
     /// # Errors
     /// [`StartError`] when this host cannot run boxes or the cache cannot be opened.
     pub fn start(settings: JudgeSettings) -> Result<Self, StartError> {
-        let slots = Slots::new(settings.slots)?;
+        let slots = Slots::new(&settings)?;
         // The store looks first whether the place is ours alone.
         let store = Store::open(&settings.cache, settings.cache_capacity)?;
         let spill = settings.cache.join("spill");
@@ -177,6 +179,11 @@ impl Judge {
     /// How many programs run at once.
     pub fn slots(&self) -> usize {
         self.slots.count()
+    }
+
+    /// Which cores its programs run on.
+    pub fn cores(&self) -> CoreUse {
+        self.slots.core_use()
     }
 
     /// The way to boxes, for commands that run something other than a submission.
@@ -274,6 +281,10 @@ impl Judge {
             self.judge_into(&mut report, submission, package, overtime, events, cancel)
         }))
         .unwrap_or_else(|panic| Err(Fault::Panic(panic_message(&*panic))));
+        // A core that was lost on the way counts as never had.
+        if !self.slots.are_exclusive() {
+            provenance::SHARED.clone_into(&mut report.provenance.cores);
+        }
         (report, judged)
     }
 
@@ -506,7 +517,7 @@ impl Judge {
             max_cpu_ms: 0.0,
             max_memory_kib: 0,
             phases_ms: Phases::default(),
-            provenance: self.host.provenance(&submission.language),
+            provenance: self.host.provenance(&submission.language, self.slots.are_exclusive()),
             error: None,
             meta: submission.meta.clone(),
         }
@@ -537,6 +548,9 @@ impl Judge {
         let is_cancelled = || cancel.iter().any(|token| token.is_cancelled());
         let first = shapes.first().ok_or_else(|| Fault::Panic("no box was asked for".to_owned()))?;
         let slot = self.slots.acquire(first, &is_cancelled).ok_or(Fault::Cancelled)?;
+        if let Some(refusal) = self.slots.refusal() {
+            return Err(refusal.into());
+        }
         let mut pool = slot.boxes();
         let mut is_second = false;
         loop {

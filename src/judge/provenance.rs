@@ -12,6 +12,11 @@ use crate::package::Package;
 use crate::report::Provenance;
 use crate::sandbox::ResourceControl;
 
+/// Each program ran on a core that is leased to its slot.
+const LEASED: &str = "leased";
+/// Some programs may have run on any core.
+pub(super) const SHARED: &str = "shared";
+
 /// What does not change while a judge lives.
 #[derive(Debug)]
 pub(super) struct Host {
@@ -31,7 +36,7 @@ impl Host {
     }
 
     /// The provenance of a judging that has not looked at toolchain and package yet.
-    pub(super) fn provenance(&self, language: &str) -> Provenance {
+    pub(super) fn provenance(&self, language: &str, are_cores_leased: bool) -> Provenance {
         Provenance {
             gavel: env!("CARGO_PKG_VERSION").to_owned(),
             worker: self.worker.clone(),
@@ -42,6 +47,7 @@ impl Host {
             cpu: self.cpu.clone(),
             sandbox: self.control.id().to_owned(),
             memory_source: self.control.memory_source().to_owned(),
+            cores: if are_cores_leased { LEASED } else { SHARED }.to_owned(),
         }
     }
 }

@@ -19,6 +19,10 @@ pub struct JudgeSettings {
     pub cache_capacity: Bytes,
     /// Programs run at once; one per core of the process's affinity mask when `None`.
     pub slots: Option<usize>,
+    /// Whether to start only with a leased core for each slot, instead of running programs on any.
+    pub require_cores: bool,
+    /// Directory of core leases; the host's usual one when `None`.
+    pub core_locks: Option<PathBuf>,
     /// How boxes are made. The cache, the packages below and the language table's mounts are added to the directories
     /// they may show.
     pub sandbox: sandbox::Settings,
@@ -41,6 +45,8 @@ impl JudgeSettings {
             cache,
             cache_capacity: Bytes::gib(4),
             slots: None,
+            require_cores: false,
+            core_locks: None,
             sandbox: sandbox::Settings::default(),
             packages: Vec::new(),
             worker: host_name(),
@@ -106,6 +112,9 @@ pub enum StartError {
     /// The cores this process may use cannot be read.
     #[error("cannot read the cores this process may use: {0}")]
     Cores(nix::Error),
+    /// Fewer free cores than slots, where each must have one.
+    #[error("{0} (give fewer --slots, or do without --require-cores)")]
+    NoCore(String),
     /// A number of slots that cannot be.
     #[error("{0} slots are not possible: use 1 to 1024")]
     Slots(usize),

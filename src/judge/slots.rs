@@ -1,7 +1,8 @@
 //! Slots: how many programs run at once, and on which core each.
 //!
-//! A slot is a permit with boxes of its own; its boxes are pinned to its core, so that two measured
-//! programs never share one. Waiting is first come, first served over all judgings of the process, and a
+//! A slot is a permit with boxes of its own. Its boxes are pinned to a core that is leased host-wide ([`super::cores`]), so
+//! that two measured programs never share one, of whichever process they are. A slot that finds no free core runs its
+//! programs on any, and asks for one again when it is used later. Waiting is first come, first served over all judgings of the process, and a
 //! judging asks for one slot a test: so judgings that run at once share the slots evenly, whatever their
 //! sizes.
 //!
@@ -10,24 +11,78 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nix::sched::{CpuSet, sched_getaffinity};
-use nix::unistd::Pid;
-
-use super::StartError;
 use super::boxes::BoxPool;
+use super::cores::{CoreLeases, usable_cores};
+use super::{JudgeSettings, StartError};
 use crate::instruments;
-use crate::sandbox::Shape;
+use crate::sandbox::{SandboxError, Shape};
 
 /// How often a waiting thread looks whether it was cancelled: a condition variable cannot wait for a
 /// token's descriptor.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// A slot without a core asks for one at most this often: others hold theirs for minutes and longer.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+
+/// Cores of a judge, for those who start it and for reports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoreUse {
+    /// Programs run at once.
+    pub slots: usize,
+    /// Cores this process may use.
+    pub usable: Vec<usize>,
+    /// Those that are leased to its slots, a slot each.
+    pub leased: Vec<usize>,
+    /// Process ids of those who lease the others, by core, as far as the kernel tells.
+    pub held: Vec<(usize, i32)>,
+    /// Why no core can be leased, where that is no matter of who was first.
+    pub problem: Option<String>,
+}
+
+impl CoreUse {
+    /// Whether every program has a core that no other gavel process of this host uses.
+    pub fn is_exclusive(&self) -> bool {
+        self.leased.len() >= self.slots
+    }
+
+    /// Why some slots have no core of their own; `None` where all have.
+    pub fn shortage(&self) -> Option<String> {
+        if self.is_exclusive() {
+            return None;
+        }
+        let without = self.slots - self.leased.len();
+        let cause = match &self.problem {
+            Some(problem) => problem.clone(),
+            None if self.held.is_empty() => {
+                format!("this process may use {}", counted(self.usable.len(), "core"))
+            }
+            None => {
+                let held =
+                    self.held.iter().map(|(core, process)| format!("core {core} by process {process}"));
+                format!("leased are {}", held.collect::<Vec<_>>().join(", "))
+            }
+        };
+        Some(format!("{without} of {} without a core of its own: {cause}", counted(self.slots, "slot")))
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// All slots of a judge.
 #[derive(Debug)]
 pub(super) struct Slots {
     slots: Vec<Mutex<BoxPool>>,
+    leases: CoreLeases,
+    /// Whether programs may run on a leased core only.
+    requires_cores: bool,
+    /// The core of each slot; a slot in use has its pool locked.
+    cores: Mutex<Vec<Option<usize>>>,
+    /// When a core was last asked for.
+    asked: Mutex<Instant>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -47,24 +102,72 @@ pub(super) struct SlotGuard<'a> {
 }
 
 impl Slots {
-    /// `count` slots over the cores of the process's affinity mask, in turn; as many as cores when `None`.
-    pub(super) fn new(count: Option<usize>) -> Result<Self, StartError> {
-        let cores = available_cores().map_err(StartError::Cores)?;
-        let count = count.unwrap_or(cores.len().max(1));
+    /// As many slots as the settings say, or as the process has cores in its affinity mask; each on a core of its own as
+    /// far as there are free ones.
+    ///
+    /// # Errors
+    /// When their number is impossible, or a core is required for each and there are fewer.
+    pub(super) fn new(settings: &JudgeSettings) -> Result<Self, StartError> {
+        let cores = usable_cores().map_err(StartError::Cores)?;
+        let count = settings.slots.unwrap_or(cores.len().max(1));
         if count == 0 || count > 1024 {
             return Err(StartError::Slots(count));
         }
-        let slots =
-            (0..count).map(|index| Mutex::new(BoxPool::new(cores.iter().cycle().nth(index).copied())));
-        Ok(Self {
-            slots: slots.collect(),
+        let leases = CoreLeases::open(settings.core_locks.as_deref(), &cores);
+        let leased = leases.lease(&cores, count);
+        let pools = leased.into_iter().map(Some).chain(std::iter::repeat_with(|| None)).take(count);
+        let pools: Vec<BoxPool> = pools.map(BoxPool::new).collect();
+        let slots = Self {
+            cores: Mutex::new(pools.iter().map(BoxPool::core).collect()),
+            slots: pools.into_iter().map(Mutex::new).collect(),
+            leases,
+            requires_cores: settings.require_cores,
+            asked: Mutex::new(Instant::now()),
             state: Mutex::new(State {
                 free: (0..count).rev().collect(),
                 waiting: VecDeque::new(),
                 next_ticket: 0,
             }),
             changed: Condvar::new(),
+        };
+        match slots.core_use().shortage() {
+            Some(shortage) if settings.require_cores => Err(StartError::NoCore(shortage)),
+            _ => Ok(slots),
+        }
+    }
+
+    /// Looks for a core for every free slot that has none.
+    pub(super) fn seek_cores(&self) {
+        let free = lock(&self.state).free.clone();
+        free.into_iter().for_each(|index| self.settle(index));
+    }
+
+    /// Whether each slot has a core of its own.
+    pub(super) fn are_exclusive(&self) -> bool {
+        lock(&self.cores).iter().all(Option::is_some)
+    }
+
+    /// Why nothing may run on some slot: a core is required for each, and one was taken away.
+    pub(super) fn refusal(&self) -> Option<SandboxError> {
+        let is_refused = self.requires_cores && !self.are_exclusive();
+        is_refused.then(|| SandboxError::Host {
+            missing: "a core was taken out of the set that gavel may use, and no other is free".to_owned(),
+            remedy: "give it as many cores as slots, or start it without --require-cores".to_owned(),
         })
+    }
+
+    /// Which cores the slots have.
+    pub(super) fn core_use(&self) -> CoreUse {
+        let usable = usable_cores().unwrap_or_default();
+        let leased: Vec<usize> = lock(&self.cores).iter().copied().flatten().collect();
+        let others: Vec<usize> = usable.iter().filter(|core| !leased.contains(core)).copied().collect();
+        CoreUse {
+            slots: self.slots.len(),
+            held: self.leases.holders(&others).into_iter().collect(),
+            problem: self.leases.problem().map(str::to_owned),
+            usable,
+            leased,
+        }
     }
 
     /// How many there are.
@@ -93,6 +196,8 @@ impl Slots {
                 if !state.free.is_empty() {
                     self.changed.notify_all();
                 }
+                drop(state);
+                self.settle(index);
                 return Some(SlotGuard { slots: self, index });
             }
             state = match self.changed.wait_timeout(state, LOOK_EVERY) {
@@ -102,11 +207,43 @@ impl Slots {
         }
     }
 
-    /// Place in `free` of a slot with a box of that shape, else of the one freed last.
+    /// Place in `free` of the best slot: one with a core of its own, with a box of that shape, freed last, in this order.
     fn best(&self, free: &[usize], shape: &Shape) -> usize {
-        free.iter()
-            .rposition(|index| lock(&self.slots[*index]).has(shape))
-            .unwrap_or(free.len().saturating_sub(1))
+        let worth = |place: &usize| {
+            let pool = lock(&self.slots[free[*place]]);
+            (pool.core().is_some(), pool.has(shape), *place)
+        };
+        (0..free.len()).max_by_key(worth).unwrap_or_default()
+    }
+
+    /// Sees to it that a slot just taken is on a core that is its own and may be used: the cpuset of this process may
+    /// have changed, and another process may have given up a core.
+    fn settle(&self, index: usize) {
+        let mut pool = lock(&self.slots[index]);
+        let usable = || usable_cores().unwrap_or_default();
+        match pool.core() {
+            Some(core) if usable().contains(&core) => return,
+            Some(core) => {
+                tracing::warn!(
+                    core,
+                    "a core was taken out of the set this process may use; its slot looks for another"
+                );
+                pool.settle(None);
+                lock(&self.cores)[index] = None;
+            }
+            None => {
+                let mut asked = lock(&self.asked);
+                if asked.elapsed() < ASK_EVERY {
+                    return;
+                }
+                *asked = Instant::now();
+            }
+        }
+        if let Some(lease) = self.leases.lease(&usable(), 1).pop() {
+            tracing::info!(core = lease.core(), "a slot has a core of its own from now on");
+            lock(&self.cores)[index] = Some(lease.core());
+            pool.settle(Some(lease));
+        }
     }
 }
 
@@ -132,21 +269,25 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The cores this process may run on.
-fn available_cores() -> nix::Result<Vec<usize>> {
-    let set = sched_getaffinity(Pid::from_raw(0))?;
-    Ok((0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).collect())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use super::*;
+    use crate::language::Table;
+
+    /// Slots whose leases nobody else sees.
+    fn slots(count: usize, place: &Path) -> Result<Slots, StartError> {
+        let mut settings = JudgeSettings::new(Table::built_in().unwrap(), place.join("cache"));
+        (settings.slots, settings.core_locks) = (Some(count), Some(place.join("locks")));
+        Slots::new(&settings)
+    }
 
     #[test]
     fn never_more_holders_than_slots() {
-        let slots = Slots::new(Some(2)).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let slots = slots(2, directory.path()).unwrap();
         let (holders, worst) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..8 {
@@ -167,7 +308,8 @@ mod tests {
 
     #[test]
     fn waiting_ends_when_cancelled_and_the_queue_moves_on() {
-        let slots = Slots::new(Some(1)).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let slots = slots(1, directory.path()).unwrap();
         let held = slots.acquire(&Shape::default(), &|| false).unwrap();
         let cancelled = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -183,6 +325,45 @@ mod tests {
 
     #[test]
     fn zero_slots_are_refused() {
-        assert!(matches!(Slots::new(Some(0)), Err(StartError::Slots(0))));
+        let directory = tempfile::tempdir().unwrap();
+        assert!(matches!(slots(0, directory.path()), Err(StartError::Slots(0))));
+    }
+
+    #[test]
+    fn a_core_is_the_slots_of_one_judge_until_that_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let usable = usable_cores().unwrap();
+        let first = slots(usable.len(), directory.path()).unwrap();
+        assert_eq!(first.core_use().shortage(), None);
+        let second = slots(1, directory.path()).unwrap();
+        let shortage = second.core_use().shortage().unwrap();
+        assert!(
+            shortage.starts_with("1 of 1 slot without a core of its own: leased are core "),
+            "{shortage}"
+        );
+        assert!(shortage.contains(&format!("by process {}", std::process::id())), "{shortage}");
+        let mut strict = JudgeSettings::new(Table::built_in().unwrap(), directory.path().join("cache"));
+        (strict.slots, strict.core_locks) = (Some(1), Some(directory.path().join("locks")));
+        strict.require_cores = true;
+        assert!(matches!(Slots::new(&strict), Err(StartError::NoCore(_))));
+
+        // A slot takes a core that has become free when it is used next, after a pause.
+        drop(first);
+        *lock(&second.asked) = Instant::now().checked_sub(ASK_EVERY).unwrap();
+        drop(second.acquire(&Shape::default(), &|| false).unwrap());
+        assert_eq!(second.core_use().leased.len(), 1);
+        assert!(Slots::new(&strict).is_ok() || usable.len() == 1);
+    }
+
+    #[test]
+    fn slots_with_a_core_of_their_own_are_used_first() {
+        let directory = tempfile::tempdir().unwrap();
+        let usable = usable_cores().unwrap();
+        let slots = slots(usable.len() + 1, directory.path()).unwrap();
+        let held: Vec<_> =
+            usable.iter().map(|_| slots.acquire(&Shape::default(), &|| false).unwrap()).collect();
+        assert!(held.iter().all(|slot| slot.boxes().core().is_some()));
+        let last = slots.acquire(&Shape::default(), &|| false).unwrap();
+        assert_eq!(last.boxes().core(), None);
     }
 }

@@ -22,6 +22,10 @@ pub struct Settings {
     pub package_roots: Vec<PathBuf>,
     /// Programs run at once; one per core when `None`.
     pub slots: Option<usize>,
+    /// Whether to start only with a core for each slot.
+    pub require_cores: bool,
+    /// Directory of core leases; the usual one when `None`.
+    pub core_locks: Option<PathBuf>,
     /// The language table; the built-in one when `None`.
     pub languages: Option<PathBuf>,
     /// The cache's directory; the user's when `None`.
@@ -94,6 +98,8 @@ impl Settings {
             queue: values.texts("queue"),
             package_roots: values.paths("package_roots"),
             slots: values.count("slots").and_then(|count| usize::try_from(count).ok()),
+            require_cores: matches!(values.get("require_cores"), Some(Value::Switch(true))),
+            core_locks: values.path("core_locks"),
             languages: values.path("languages"),
             cache: values.path("cache"),
             cache_size: values.size("cache_size"),

@@ -102,6 +102,10 @@ fn examine(
     report.resource_control.memory_source = Some(control.memory_source());
     report.resource_control.lost = host::lost(control);
     report.checks.push(level(control));
+    let leases = judge.cores();
+    report.checks.push(processor::leases(&leases));
+    // Others measure on the cores that are theirs.
+    let cores = if leases.leased.is_empty() { cores } else { &leases.leased };
     // The judge's own store, so also its own bound.
     let capacity = JudgeSettings::new(judge.languages().clone(), cache.to_owned()).cache_capacity;
     let opened = Store::open(cache, capacity).map_err(CommandError::judging);

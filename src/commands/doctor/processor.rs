@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use super::check::{Check, number, setting};
+use crate::judge::CoreUse;
 use crate::sandbox::Hierarchy;
 
 const CPUS: &str = "/sys/devices/system/cpu";
@@ -103,6 +104,27 @@ fn siblings(cores: &[usize], slots: usize) -> Check {
              thread of each core",
             physical.len()
         ),
+    )
+}
+
+/// Which cores the judge of this command was given.
+pub(super) fn leases(cores: &CoreUse) -> Check {
+    let list = cores.leased.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let found = match (cores.shortage(), list.is_empty()) {
+        (None, _) => format!("a core for each slot: {list}"),
+        (Some(shortage), true) => shortage,
+        (Some(shortage), false) => format!("core {list}; {shortage}"),
+    };
+    let meaning = "a slot with a core of its own shares it with no program that another gavel process of this host measures; \
+                   the others run on any core";
+    Check::ok("core-leases", found, meaning).wanted(
+        cores.is_exclusive(),
+        match &cores.problem {
+            Some(problem) => problem.clone(),
+            None => "give fewer --slots to the gavel processes of this host together than it has cores, or stop those that \
+                     hold them"
+                .to_owned(),
+        },
     )
 }
 
