@@ -155,3 +155,72 @@ fn prepared_files_are_there_and_read_only() {
     let report = judge_odd(&Scene::new(), command, prepare);
     assert_eq!(report["verdict"], "AC", "{report}");
 }
+
+/// Verdict of a program in a language of the built-in table, on a test of one sum.
+fn verdict_of(scene: &Scene, name: &str, text_of: impl AsRef<[u8]>) -> (String, String) {
+    let package = scene.sum_package(&[(1, 2)]);
+    let source = scene.write(name, text_of);
+    let report = scene.report(&[text(&package), text(&source)]);
+    (
+        report["verdict"].as_str().unwrap().to_owned(),
+        report["compile"]["log"].as_str().unwrap_or_default().to_owned(),
+    )
+}
+
+#[test]
+fn sources_may_be_called_like_modules_of_the_library() {
+    let scene = Scene::new();
+    for name in ["collections", "types", "re", "io", "os", "tokenize", "token", "py_compile", "encodings"] {
+        let sum = "a, b = map(int, input().split())\nprint(a + b)\n";
+        let (verdict, log) = verdict_of(&scene, &format!("{name}.py"), sum);
+        assert_eq!(verdict, "AC", "{name}.py: {log}");
+    }
+}
+
+#[test]
+fn every_order_of_headers_compiles_beside_the_precompiled_one() {
+    let scene = Scene::new();
+    let main = "int main() { int a, b; std::cin >> a >> b; std::cout << a + b; }\n";
+    for head in [
+        "#include <bits/stdc++.h>\n",
+        "#include <bits/stdc++.h>\n#include <bits/extc++.h>\n",
+        "#include <bits/extc++.h>\n#include <bits/stdc++.h>\n",
+        "#include <bits/stdc++.h>\n#include <bits/stdtr1c++.h>\n",
+        "#include <iostream>\n#include <bits/stdc++.h>\n#include <bits/stdc++.h>\n",
+        "#define LOCAL 1\n#include <bits/stdc++.h>\n",
+        "#if __has_include(<bits/stdc++.h>)\n#include <bits/stdc++.h>\n#endif\n",
+        "#pragma GCC optimize(\"O3\")\n#include <bits/stdc++.h>\n",
+        "#include <bits/extc++.h>\n__gnu_pbds::tree<int, __gnu_pbds::null_type, std::less<int>, \
+         __gnu_pbds::rb_tree_tag, __gnu_pbds::tree_order_statistics_node_update> order;\n",
+    ] {
+        let (verdict, log) = verdict_of(&scene, "main.cpp", format!("{head}{main}"));
+        assert_eq!(verdict, "AC", "{head}: {log}");
+        assert_eq!(log, "", "{head}");
+    }
+}
+
+#[test]
+fn what_starts_no_program_is_a_compile_error_that_says_so() {
+    let scene = Scene::new();
+    for (name, source, expected) in [
+        ("sum.go", "package sum\n\nfunc Sum() {}\n", "no file is of package main"),
+        ("Main.java", "public class Main { void run() {} }\n", "public static void main(String[])"),
+        ("sum.kt", "fun sum(a: Int, b: Int) = a + b\n", "no function main"),
+    ] {
+        let (verdict, log) = verdict_of(&scene, name, source);
+        assert_eq!(verdict, "CE", "{name}: {log}");
+        assert!(log.contains(expected), "{name}: {log}");
+    }
+}
+
+#[test]
+fn kotlin_s_main_may_stand_in_an_object_or_a_companion() {
+    let scene = Scene::new();
+    let main = "@JvmStatic fun main(args: Array<String>) { println(readLine()!!.split(\" \").map { it.toInt() }.sum()) }";
+    for source in
+        [format!("object Main {{ {main} }}\n"), format!("class Sum {{ companion object {{ {main} }} }}\n")]
+    {
+        let (verdict, log) = verdict_of(&scene, "sum.kt", &source);
+        assert_eq!(verdict, "AC", "{source}: {log}");
+    }
+}
