@@ -59,6 +59,15 @@ fn crashes_name_the_code_or_the_signal() {
     assert!(report["tests"][0]["message"].as_str().unwrap().contains("SIGKILL"));
 }
 
+/// The answers of these tests, in order, are the ids that the processes of one box once had.
+#[test]
+fn a_process_id_does_not_tell_a_program_the_number_of_its_test() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 1), (1, 2), (1, 3), (1, 4)]);
+    let report = scene.judge_bash(&package, "echo $$\n", &["--policy", "full"]);
+    assert_eq!(verdicts(&report), ["AC", "WA", "WA", "WA"]);
+}
+
 #[test]
 fn a_right_answer_does_not_excuse_a_crash() {
     assert_eq!(verdict_of("read a b\necho $((a + b))\nexit 1\n", &[]).0, "RTE");
