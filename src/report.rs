@@ -56,6 +56,9 @@ pub struct Report {
     /// For a judging error: what happened, for the jury, never for the contestant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Parts of the message that have no effect, such as misspelt keys: one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Echo of the submission's `meta`.
     pub meta: Map<String, Value>,
 }
@@ -249,6 +252,9 @@ pub enum EventKind {
     Accepted {
         /// Tests that will be considered.
         tests: usize,
+        /// Parts of the message that have no effect, such as misspelt keys: one line each.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
     },
     /// The compiler runs (not sent on a cache hit).
     Compiling,
@@ -278,6 +284,11 @@ pub enum EventKind {
     },
     /// Cancelled before it was done.
     Cancelled,
+    /// This worker gave the submission back to its queue; another run of it follows, here or on another worker.
+    Returned {
+        /// Why.
+        message: String,
+    },
     /// A judging error, told as it happens; a `done` with JE follows.
     Error {
         /// What happened.

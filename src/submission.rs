@@ -53,6 +53,9 @@ pub struct Submission {
     /// Echoed in every event and in the report.
     #[serde(default)]
     pub meta: serde_json::Map<String, serde_json::Value>,
+    /// Parts of its message that have no effect, one line each; no part of the message itself.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
 }
 
 /// Ends a judging that waits or runs; its verdict is CX, unless it was judged before this came.
@@ -77,7 +80,7 @@ pub struct Cancel {
 /// What ids and judgings are made of: anything but control characters.
 const NAME: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
-fn first_judging() -> String {
+pub(crate) fn first_judging() -> String {
     "1".to_owned()
 }
 

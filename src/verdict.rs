@@ -132,6 +132,8 @@ pub enum Reason {
     Checker,
     /// JE: the language is configured wrongly or its toolchain is missing.
     Language,
+    /// JE: the submission's own message is wrong: broken base64, no file, a limit of zero, an unknown value.
+    Submission,
 }
 
 impl Reason {
@@ -149,6 +151,7 @@ impl Reason {
             Self::Package => "package",
             Self::Checker => "checker",
             Self::Language => "language",
+            Self::Submission => "submission",
         }
     }
 }

@@ -74,6 +74,7 @@ fn judged(judge: &Judge, package: &Package, program: &str) -> Report {
         reply_to: None,
         priority: None,
         meta: serde_json::Map::new(),
+        warnings: Vec::new(),
     };
     judge.judge(&submission, package, &|_| (), &CancelToken::new().unwrap())
 }

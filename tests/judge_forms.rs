@@ -48,6 +48,7 @@ fn submission(language: &str, files: Vec<SourceFile>) -> Submission {
         reply_to: None,
         priority: None,
         meta: serde_json::Map::new(),
+        warnings: Vec::new(),
     }
 }
 

@@ -4,13 +4,13 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Stdio};
 
 use common::boxes::{Hunt, Prey};
 use common::gate::Gate;
 use common::lines::Lines;
-use common::{SUM, Scene, text};
+use common::{SUM, Scene, said, text};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -131,11 +131,113 @@ fn what_cannot_be_read_is_answered_with_the_reason_and_the_worker_lives_on() {
     let refused = worker.lines.next("error");
     assert_eq!(refused["id"], "newer");
     assert!(refused["message"].as_str().unwrap().contains("this gavel reads schema 1"), "{refused}");
+    assert_eq!(worker.lines.next("done")["reason"], "submission");
     let mut with_more = inline("more", SUM);
     with_more["a field of tomorrow"] = json!({"x": [1, 2]});
     worker.send(&with_more);
-    assert_eq!(worker.lines.next("done")["verdict"], "AC");
+    let done = worker.lines.next("done");
+    assert_eq!(done["verdict"], "AC");
+    assert!(
+        done["warnings"][0].as_str().unwrap().starts_with("'a field of tomorrow' has no effect"),
+        "{done}"
+    );
     assert_eq!(worker.end().0, 0);
+}
+
+#[test]
+fn what_is_wrong_with_a_submission_itself_is_a_judging_error_with_that_reason() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &[]);
+    let changed = |pointer: &str, value: Value| {
+        let mut message = inline("s", SUM);
+        let (parent, key) = pointer.rsplit_once('/').unwrap();
+        message.pointer_mut(parent).unwrap()[key] = value;
+        message["meta"] = json!({"team": "17"});
+        message
+    };
+    let file = |name: &str| json!({"name": name, "text": SUM});
+    for (pointer, value, named) in [
+        // Values that can be read and mean nothing.
+        ("/files", json!([{"name": "main.sh", "base64": "?"}]), "base64"),
+        ("/files", json!([]), "no source file"),
+        ("/files", json!([file("main.sh"), file("main.sh")]), "main.sh"),
+        ("/files", json!([file("../main.sh")]), "path component"),
+        ("/files", json!(vec![file("main.sh"); 300]), "300 source files"),
+        ("/files", json!([{"name": "main.sh", "url": "https://example.org/a", "sha256": "0"}]), "sha256"),
+        ("/problem", json!({"url": "nowhere", "sha256": "0".repeat(64)}), "url 'nowhere'"),
+        ("/problem", json!({"inline": []}), "0 inline tests"),
+        ("/problem/checker", json!("feeling"), "feeling"),
+        ("/problem/checker", json!("tokens float_tolerance much"), "much"),
+        ("/problem", json!({"ref": "../sum"}), "../sum"),
+        ("/tests", json!(["["]), "pattern"),
+        ("/tests", json!(["nothing"]), "nothing"),
+        // One limit, however it is spelled.
+        ("/limits", json!({"cpu": "0s"}), "CPU time"),
+        ("/limits", json!({"cpu": "0"}), "'0' is not a time"),
+        ("/limits", json!({"cpu": 0}), "not a submission"),
+        ("/limits", json!({"memory": "0"}), "'0' is not a size"),
+        ("/limits", json!({"processes": 0}), "process"),
+        // Values that cannot be read.
+        ("/language", json!(7), "not a submission"),
+        ("/files", json!({}), "not a submission"),
+        ("/priority", json!("soon"), "soon"),
+        ("/policy", json!({"stop": "soon"}), "soon"),
+        ("/schema", json!(2), "schema 2"),
+        ("/type", json!("party"), "party"),
+    ] {
+        worker.send(&changed(pointer, value));
+        let error = worker.lines.next("error");
+        let done = worker.lines.next("done");
+        assert_eq!((&error["id"], &done["id"]), (&"s".into(), &"s".into()));
+        assert_eq!((&done["verdict"], &done["reason"]), (&"JE".into(), &"submission".into()), "{done}");
+        assert!(done["error"].as_str().unwrap().contains(named), "'{named}' is not in {done}");
+        assert_eq!((&done["meta"]["team"], &done["error"]), (&"17".into(), &error["message"]), "{done}");
+    }
+    // A cancel message that cannot be read answers for nothing.
+    worker.send(&json!({"schema": 1, "type": "cancel", "id": "s", "judging": 7}));
+    worker.lines.next("error");
+    worker.send(&inline("last", SUM));
+    let (code, events) = worker.end();
+    assert_eq!((code, dones(&events)), (0, vec![("last", "AC")]));
+}
+
+#[test]
+fn keys_that_have_no_effect_are_named_when_judging_begins_and_in_the_report() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &[]);
+    let mut message = inline("s", SUM);
+    message["limits"] = json!({"time": "1s"});
+    message["policy"] = json!({"stopp": "full"});
+    worker.send(&message);
+    let (accepted, done) = (worker.lines.next("accepted"), worker.lines.next("done"));
+    assert_eq!((&done["verdict"], &accepted["warnings"]), (&"AC".into(), &done["warnings"]));
+    let warnings: Vec<_> =
+        done["warnings"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    assert!(
+        warnings.len() == 2
+            && warnings[0].starts_with("'limits.time' has no effect")
+            && warnings[1].starts_with("'policy.stopp' has no effect"),
+        "{warnings:?}"
+    );
+    assert_eq!(worker.end().0, 0);
+}
+
+#[test]
+fn a_judging_error_is_logged_on_one_line_with_its_reason() {
+    let scene = Scene::new();
+    let mut command = scene.gavel(&["worker"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut message = inline("s-1", SUM);
+    message["judging"] = "of tuesday".into();
+    message["files"][0]["name"] = "a\nb".into();
+    writeln!(child.stdin.take().unwrap(), "{message}").unwrap();
+    let said = said(child.wait_with_output().unwrap());
+    let lines: Vec<_> = said.stderr.lines().filter(|line| line.contains("judging error")).collect();
+    assert_eq!(lines.len(), 1, "{said:?}");
+    for part in ["s-1", "of tuesday", "submission", "control characters"] {
+        assert!(lines[0].contains(part), "{lines:?}");
+    }
 }
 
 #[test]
@@ -144,10 +246,11 @@ fn a_problem_outside_the_package_roots_is_a_judging_error_that_names_it() {
     scene.sum_package(&[(1, 2)]);
     let mut worker = Worker::start(&scene, &[]);
     let absolute = scene.path("sum");
-    for name in ["../sum", text(&absolute), "nowhere"] {
+    for (name, reason) in [("../sum", "submission"), (text(&absolute), "submission"), ("nowhere", "package")]
+    {
         worker.send(&bash("s", SUM, json!({"ref": name})));
         let done = worker.lines.next("done");
-        assert_eq!((&done["verdict"], &done["reason"]), (&"JE".into(), &"package".into()));
+        assert_eq!((&done["verdict"], &done["reason"]), (&"JE".into(), &reason.into()));
         assert!(done["error"].as_str().unwrap().contains(name), "{done}");
     }
     assert_eq!(worker.end().0, 0);

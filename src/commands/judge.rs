@@ -117,6 +117,7 @@ fn submission(arguments: &Arguments, package: &Package, table: &Table) -> Result
         reply_to: None,
         priority: None,
         meta: serde_json::Map::new(),
+        warnings: Vec::new(),
     })
 }
 

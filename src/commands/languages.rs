@@ -158,6 +158,7 @@ fn hello(language: &Language) -> Submission {
         reply_to: None,
         priority: None,
         meta: serde_json::Map::new(),
+        warnings: Vec::new(),
     }
 }
 

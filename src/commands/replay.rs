@@ -156,7 +156,15 @@ fn feed(
         }
         let tag = Tag { connection: 0, delivery: number };
         let class = submission.priority.unwrap_or_default();
-        let delivery = Delivery { submission, tag, class, redelivered: false, refusal: None, arrived };
+        let delivery = Delivery {
+            submission,
+            tag,
+            class,
+            redelivered: false,
+            correlation_id: None,
+            refusal: None,
+            arrived,
+        };
         if backlog.offer(delivery).map_err(CommandError::judging)? == Offer::Closed {
             return Ok(());
         }

@@ -393,7 +393,8 @@ impl Judge {
                 package.name, report.provenance.package
             )));
         }
-        events.send(EventKind::Accepted { tests: request.tests.len() });
+        events
+            .send(EventKind::Accepted { tests: request.tests.len(), warnings: submission.warnings.clone() });
         report.phases_ms.fetch = milliseconds(started.elapsed());
         let judged = self.judge_request(report, submission, package, &request, overtime, events, cancel);
         // Whatever came of it may be of two versions, a file that was not found for a moment included.
@@ -519,6 +520,7 @@ impl Judge {
             phases_ms: Phases::default(),
             provenance: self.host.provenance(&submission.language, self.slots.are_exclusive()),
             error: None,
+            warnings: submission.warnings.clone(),
             meta: submission.meta.clone(),
         }
     }

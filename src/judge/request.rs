@@ -121,7 +121,18 @@ impl RequestError {
     pub(super) fn reason(&self) -> Reason {
         match self {
             Self::UnknownLanguage { .. } | Self::ForbiddenLanguage { .. } => Reason::Language,
-            _ => Reason::Package,
+            Self::EmptyPackage(_) => Reason::Package,
+            Self::Schema(_)
+            | Self::NoFiles
+            | Self::TooManyFiles { .. }
+            | Self::FileName { .. }
+            | Self::DuplicateName(_)
+            | Self::Base64 { .. }
+            | Self::NotFetched(_)
+            | Self::TooLarge { .. }
+            | Self::Pattern { .. }
+            | Self::NoTests { .. }
+            | Self::ZeroLimit { .. } => Reason::Submission,
         }
     }
 }

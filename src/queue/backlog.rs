@@ -14,6 +14,7 @@ use super::pulse::Pulse;
 use crate::instruments;
 use crate::sandbox::{CancelToken, SandboxError};
 use crate::submission::{Priority, Remote, RemoteKind, Submission};
+use crate::verdict::Reason;
 
 /// Shares of contest, normal and rejudge.
 const WEIGHTS: [i64; 3] = [12, 3, 1];
@@ -34,6 +35,15 @@ pub struct Tag {
     pub delivery: u64,
 }
 
+/// Why a submission is answered without being judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reason beside the JE.
+    pub reason: Reason,
+    /// The report's `error`.
+    pub message: String,
+}
+
 /// A submission as it came in.
 #[derive(Debug)]
 pub struct Delivery {
@@ -45,8 +55,10 @@ pub struct Delivery {
     pub class: Priority,
     /// Whether somebody may have had it before.
     pub redelivered: bool,
-    /// Why it is not to be judged any more, only answered.
-    pub refusal: Option<String>,
+    /// Comes back as a property of its verdict, where the queue has such.
+    pub correlation_id: Option<String>,
+    /// Why it is not judged, only answered with JE.
+    pub refusal: Option<Refusal>,
     /// When its waiting began.
     pub arrived: Instant,
 }
@@ -507,6 +519,7 @@ mod tests {
             tag: Tag { connection: 0, delivery: number },
             class: class.parse().unwrap(),
             redelivered: false,
+            correlation_id: None,
             refusal: None,
             arrived: Instant::now(),
         }

@@ -22,13 +22,14 @@ mod prefetch;
 mod pulse;
 mod schema;
 mod stdio;
+mod unknown_keys;
 mod worker;
 
 pub use amqp::{
     AddressError, Addresses, Amqp, AmqpOptions, AmqpStartError, DeadMessage, Depth, Desk, Dispatch, News,
     Post, Receipt, Submitter, SubmitterError, SubmitterOptions,
 };
-pub use backlog::{Backlog, Delivery, Job, Offer, Tag, Upcoming};
+pub use backlog::{Backlog, Delivery, Job, Offer, Refusal, Tag, Upcoming};
 pub use contents::Contents;
 pub use health::Health;
 pub use memory::Memory;

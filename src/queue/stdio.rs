@@ -1,7 +1,7 @@
 //! Submissions on standard input, events on standard output: one JSON object a line.
 //!
 //! Every submission ends in one `done` line, which is the report itself. A line that cannot be read is
-//! answered with an `error` event and nothing else happens. There is no one to give work back to: what had
+//! answered with an `error` event, and with a `done` line of JE where its id and judging can be read. There is no one to give work back to: what had
 //! to be cut short, or was read and not begun when the worker was told to stop, ends in `done` with CX.
 
 use std::io::{self, BufRead, Read, Write};
@@ -11,11 +11,12 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::backlog::{Backlog, Delivery, Job, Offer, Tag};
+use super::backlog::{Backlog, Delivery, Job, Offer, Refusal, Tag};
 use super::message::{Key, LARGEST, Malformed, Message, parse};
 use super::worker::{Outlet, Settlement};
-use crate::instruments::{self, Refusal};
+use crate::instruments::{self, Refusal as Refused};
 use crate::report::{Event, Report};
+use crate::submission::Submission;
 
 /// Submissions read ahead. A cancel message is seen once fewer than these stand before it.
 const READ_AHEAD: usize = 1000;
@@ -41,8 +42,8 @@ impl<W: Write + Send> Stdio<W> {
 
     /// Answers a line that was read too late.
     fn turn_away(&self, key: Key) {
-        let problem = "not judged, because this worker is stopping: send it to another".to_owned();
-        self.line(&Malformed { id: key.id, judging: key.judging, problem }.event(&self.worker));
+        let problem = "not judged, because this worker is stopping: send it to another";
+        self.line(&Malformed::unanswered(key, problem).event(&self.worker));
     }
 
     fn line(&self, value: &impl Serialize) {
@@ -116,39 +117,63 @@ fn read_all<W: Write + Send>(
         };
         match message {
             Ok(Message::Submission(submission)) => {
-                if !backlog.wait_for_room(READ_AHEAD) {
-                    outlet.turn_away(Key::of(&submission));
+                if !take_in(submission, None, number, backlog, outlet)? {
                     return Ok(());
-                }
-                let key = Key::of(&submission);
-                let tag = Tag { connection: 0, delivery: number };
-                let arrived = Instant::now();
-                let class = submission.priority.unwrap_or_default();
-                let delivery =
-                    Delivery { submission, tag, class, redelivered: false, refusal: None, arrived };
-                match backlog.offer(delivery).map_err(io::Error::other)? {
-                    Offer::Taken => {}
-                    Offer::Closed => {
-                        outlet.turn_away(key);
-                        return Ok(());
-                    }
-                    Offer::Conflict(contents) => {
-                        let problem = format!("line {number}: {}", key.conflict(contents));
-                        outlet.line(
-                            &Malformed { id: key.id, judging: key.judging, problem }.event(&outlet.worker),
-                        );
-                    }
                 }
             }
             Ok(Message::Cancel(key)) => backlog.cancel(&key),
             Err(mut malformed) => {
-                instruments::message_refused(Refusal::Malformed);
+                instruments::message_refused(Refused::Malformed);
                 malformed.problem = format!("line {number}: {}", malformed.problem);
-                outlet.line(&malformed.event(&outlet.worker));
+                match malformed.answer() {
+                    Some((submission, refusal)) => {
+                        if !take_in(submission, Some(refusal), number, backlog, outlet)? {
+                            return Ok(());
+                        }
+                    }
+                    None => outlet.line(&malformed.event(&outlet.worker)),
+                }
             }
         }
     }
     Ok(())
+}
+
+/// Offers the submission of a line to the backlog; returns whether more may come.
+fn take_in<W: Write + Send>(
+    submission: Box<Submission>,
+    refusal: Option<Refusal>,
+    number: u64,
+    backlog: &Backlog,
+    outlet: &Stdio<W>,
+) -> io::Result<bool> {
+    let key = Key::of(&submission);
+    if !backlog.wait_for_room(READ_AHEAD) {
+        outlet.turn_away(key);
+        return Ok(false);
+    }
+    let (tag, class) = (Tag { connection: 0, delivery: number }, submission.priority.unwrap_or_default());
+    let delivery = Delivery {
+        submission,
+        tag,
+        class,
+        redelivered: false,
+        correlation_id: None,
+        refusal,
+        arrived: Instant::now(),
+    };
+    match backlog.offer(delivery).map_err(io::Error::other)? {
+        Offer::Taken => {}
+        Offer::Closed => {
+            outlet.turn_away(key);
+            return Ok(false);
+        }
+        Offer::Conflict(contents) => {
+            let problem = format!("line {number}: {}", key.conflict(contents));
+            outlet.line(&Malformed::unanswered(key, &problem).event(&outlet.worker));
+        }
+    }
+    Ok(true)
 }
 
 enum Line {
@@ -182,15 +207,16 @@ mod tests {
         let backlog = Backlog::default();
         let outlet = Stdio::new(Vec::new(), "w");
         read_lines(&mut input.as_bytes(), &backlog, &outlet).unwrap();
+        let refused = backlog.take().unwrap().delivery;
+        assert_eq!(refused.submission.id, "a");
+        assert!(refused.refusal.unwrap().message.contains("line 3: schema 3"));
         assert_eq!(backlog.take().unwrap().delivery.submission.id, "b");
         assert!(backlog.take().is_none());
         let output = String::from_utf8(outlet.output.into_inner().unwrap()).unwrap();
         let lines: Vec<serde_json::Value> =
             output.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 2);
+        assert_eq!(lines.len(), 1);
         assert_eq!((&lines[0]["type"], &lines[0]["id"]), (&"error".into(), &"".into()));
         assert!(lines[0]["message"].as_str().unwrap().contains("line 1"), "{output}");
-        assert_eq!(lines[1]["id"], "a");
-        assert!(lines[1]["message"].as_str().unwrap().contains("line 3: schema 3"), "{output}");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::backlog::{Backlog, Job, Tag};
@@ -81,6 +81,8 @@ enum Attempt {
     /// This worker lacks the package, or the version of it that is asked for.
     Lacking(String),
 }
+/// Characters of a judging error that its log line has.
+const LONGEST_LOGGED: usize = 500;
 
 /// What judging threads need.
 #[derive(Debug, Clone, Copy)]
@@ -146,9 +148,14 @@ impl Worker<'_> {
         instruments::judging_began(job.delivery.class, queued);
         let begun = Instant::now();
         let judging = self.backlog.pulse().judging();
-        let attempt = self.attempt(job, outlet);
+        let ending = Ending::default();
+        let attempt = self.attempt(job, outlet, &ending);
         drop(judging);
         let Some((mut report, failure)) = attempt else {
+            ending.tell_return(
+                outlet,
+                "this worker has not the package that is asked for; another may have it",
+            );
             instruments::submission_returned();
             let tags = self.backlog.return_job(&job.key());
             outlet.settle(&self.judge.cancelled(&job.delivery.submission, &|_| {}), tags, Settlement::PassOn);
@@ -161,6 +168,7 @@ impl Worker<'_> {
                 // A server that does not answer is no reason to take in nothing else: whoever may send names it.
                 let problem = report.error.as_deref().unwrap_or_default();
                 tracing::warn!(id = %job.key().id, "given back: {problem}");
+                ending.tell_return(outlet, problem);
                 instruments::submission_returned();
                 outlet.settle(&report, self.backlog.return_job(&job.key()), Settlement::Return);
                 return;
@@ -169,6 +177,7 @@ impl Worker<'_> {
                 let problem = report.error.as_deref().unwrap_or("an unknown failure of this host");
                 tracing::error!(id = %job.key().id, "given back, because this host failed: {problem}");
                 outlet.is_unwell(problem);
+                ending.tell_return(outlet, problem);
                 instruments::submission_returned();
                 outlet.settle(&report, self.backlog.return_job(&job.key()), Settlement::Return);
                 if self.wait_for_the_host(*pause) {
@@ -182,14 +191,21 @@ impl Worker<'_> {
         }
         instruments::judging_ended(report.verdict, judged - begun);
         let settlement = if report.verdict == Verdict::CX && self.backlog.is_abandoned() {
-            outlet.cut_short(job, &report)
+            let settlement = outlet.cut_short(job, &report);
+            if settlement == Settlement::Done {
+                ending.tell(outlet);
+            }
+            settlement
         } else {
+            log_judging_error(&report);
+            ending.tell(outlet);
             outlet.verdict(job, &report)
         };
         instruments::verdict_is_out(judged.elapsed());
         let tags = match settlement {
             Settlement::Done => self.backlog.finish(&job.key()),
             Settlement::Return | Settlement::PassOn => {
+                ending.tell_return(outlet, "this worker stops before the judging has a verdict");
                 instruments::submission_returned();
                 self.backlog.return_job(&job.key())
             }
@@ -200,18 +216,11 @@ impl Worker<'_> {
     /// Judges; once more where that failed as a failing host does and the host passes its own trial. What then fails
     /// again on a host that can judge is this submission's own: its report is its verdict, and nobody else waits for it.
     /// `None` where another worker is to judge it, which has its package.
-    fn attempt(self, job: &Job, outlet: &dyn Outlet) -> Option<(Report, Option<Failure>)> {
-        // Of a failed attempt that is not the last, nobody is told as of an error.
-        let error = Mutex::new(None);
+    fn attempt(self, job: &Job, outlet: &dyn Outlet, ending: &Ending) -> Option<(Report, Option<Failure>)> {
         let events = |event: Event| {
             self.backlog.pulse().beat();
-            match event.kind {
-                // The final word goes its own way, as a verdict.
-                EventKind::Done(_) => {}
-                EventKind::Error { .. } => {
-                    *error.lock().unwrap_or_else(PoisonError::into_inner) = Some(event)
-                }
-                _ => outlet.progress(&event),
+            if let Some(event) = ending.hold_back(event) {
+                outlet.progress(&event);
             }
         };
         let mut is_network = false;
@@ -229,11 +238,6 @@ impl Worker<'_> {
             let problem = report.error.as_deref().unwrap_or_default();
             tracing::warn!(id = %job.key().id, "the failure is this submission's own, and its verdict is JE: {problem}");
             failure = None;
-        }
-        if let Some(event) = error.into_inner().unwrap_or_else(PoisonError::into_inner)
-            && report.verdict == Verdict::JE
-        {
-            outlet.progress(&event);
         }
         Some((report, failure))
     }
@@ -330,7 +334,7 @@ impl Worker<'_> {
             Attempt::Report(Box::new(self.judge.refuse(submission, reason, message, events)))
         };
         if let Some(refusal) = &job.delivery.refusal {
-            return refuse(Reason::Sandbox, refusal);
+            return refuse(refusal.reason, &refusal.message);
         }
         let started = Instant::now();
         let fetched = catch_unwind(AssertUnwindSafe(|| {
@@ -362,8 +366,7 @@ impl Worker<'_> {
             Ok(Err(error)) if error.is_lack() => Attempt::Lacking(error.to_string()),
             Ok(Err(error)) => {
                 *is_network = error.is_network();
-                let reason = if error.is_ours() { Reason::Sandbox } else { Reason::Package };
-                refuse(reason, &error.to_string())
+                refuse(error.reason(), &error.to_string())
             }
             Err(_) => refuse(Reason::Sandbox, "loading the package failed"),
         }
@@ -391,6 +394,73 @@ enum Failure {
     Host,
     /// This host can judge, and not this submission.
     Submission,
+}
+
+/// Holds back the events that end a run until it is known whether the run has a verdict: a submission that goes back
+/// to its queue is neither cancelled nor failed.
+#[derive(Debug, Default)]
+struct Ending(Mutex<EndingState>);
+
+#[derive(Debug, Default)]
+struct EndingState {
+    /// `cancelled` or `error`, to be told before the verdict.
+    held: Option<Event>,
+    /// `done`, which goes its own way, as a verdict.
+    done: Option<Event>,
+}
+
+impl Ending {
+    /// Returns the event unless it ends the run.
+    fn hold_back(&self, event: Event) -> Option<Event> {
+        let mut state = self.lock();
+        if event.seq == 0 {
+            // Another attempt begins: how the last one ended is not told.
+            *state = EndingState::default();
+        }
+        match event.kind {
+            EventKind::Cancelled | EventKind::Error { .. } => state.held = Some(event),
+            EventKind::Done(_) => state.done = Some(event),
+            _ => return Some(event),
+        }
+        None
+    }
+
+    /// Tells what was held back: the run has a verdict.
+    fn tell(&self, outlet: &dyn Outlet) {
+        let held = self.lock().held.take();
+        if let Some(event) = held {
+            outlet.progress(&event);
+        }
+    }
+
+    /// Tells that the submission goes back to its queue, as the next event of the run.
+    fn tell_return(&self, outlet: &dyn Outlet, problem: &str) {
+        let last = {
+            let mut state = self.lock();
+            state.held.take().or_else(|| state.done.take())
+        };
+        if let Some(event) = last {
+            outlet.progress(&Event { kind: EventKind::Returned { message: problem.to_owned() }, ..event });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, EndingState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Logs a judging error on one line.
+fn log_judging_error(report: &Report) {
+    if report.verdict != Verdict::JE {
+        return;
+    }
+    let reason = report.reason.map_or("unknown", Reason::id);
+    let one_line = |text: &str| -> String {
+        text.chars().take(LONGEST_LOGGED).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    };
+    let error = one_line(report.error.as_deref().unwrap_or("a test ended as JE"));
+    let (id, judging) = (one_line(&report.id), one_line(&report.judging));
+    tracing::warn!(id, judging, reason, error, "judging error");
 }
 
 /// Ends the worker with a judging thread that panics: what that one had is answered by nobody here, and goes to

@@ -26,6 +26,7 @@ use crate::checker::FlagError;
 use crate::package::{Package, PackageError, Stash};
 use crate::sandbox::CancelToken;
 use crate::submission::{ProblemSource, Remote, RemoteKind, Submission};
+use crate::verdict::Reason;
 
 /// Where packages are.
 #[derive(Debug)]
@@ -101,6 +102,9 @@ pub enum WorkspaceError {
     /// Something could not be fetched.
     #[error(transparent)]
     Fetch(FetchError),
+    /// A source file could not be fetched.
+    #[error(transparent)]
+    File(FetchError),
     /// Somebody asked to stop.
     #[error("cancelled")]
     Cancelled,
@@ -131,14 +135,28 @@ impl WorkspaceError {
 
     /// Whether a server did not answer, or not as it should for long; nobody knows whose fault that is.
     pub fn is_network(&self) -> bool {
-        matches!(self, Self::Fetch(FetchError::Unreachable { .. }))
+        matches!(self, Self::Fetch(error) | Self::File(error) if matches!(error, FetchError::Unreachable { .. }))
+    }
+
+    /// The reason beside a JE: which of the host, the submission and the package is to blame.
+    pub fn reason(&self) -> Reason {
+        match self {
+            _ if self.is_ours() => Reason::Sandbox,
+            Self::Name(_)
+            | Self::InlineCount(_)
+            | Self::InlineChecker(_)
+            | Self::InlineFlags(_)
+            | Self::File(_)
+            | Self::Fetch(FetchError::Address { .. } | FetchError::Digest { .. }) => Reason::Submission,
+            _ => Reason::Package,
+        }
     }
 
     /// Whether this host is to blame, not the submission or the package.
     pub fn is_ours(&self) -> bool {
         match self {
             Self::Package(error) => error.is_ours(),
-            Self::Fetch(error) => error.is_ours(),
+            Self::Fetch(error) | Self::File(error) => error.is_ours(),
             Self::Cache(_) | Self::Write { .. } | Self::Descriptors(_) => true,
             Self::Root { .. }
             | Self::Name(_)
@@ -225,7 +243,10 @@ impl Workspace {
         submission: &'a Submission,
         cancel: &CancelToken,
     ) -> Result<Cow<'a, Submission>, WorkspaceError> {
-        Ok(self.remotes.with_files(submission, cancel)?)
+        self.remotes.with_files(submission, cancel).map_err(|error| match error {
+            FetchError::Cancelled => WorkspaceError::Cancelled,
+            error => WorkspaceError::File(error),
+        })
     }
 
     /// Fetches what a submission will need, before its turn. What fails is tried again when it is needed, and

@@ -107,14 +107,19 @@ fn verdicts_for_a_full_queue_are_held_and_nothing_new_begins() {
 fn a_verdict_that_no_queue_takes_is_held_until_one_does() {
     let site = Site::ready();
     let worker = site.worker(&[]);
-    site.submit(&submission("slow", SLOW));
-    site.client.wait_for_test("slow");
-    site.unbind_results();
-    let answers = site.answers(&["slow"]);
-    let said = worker.stop();
-    assert_eq!(said.code, 0, "{said:?}");
-    assert!(said.stderr.contains("no queue is bound to 'gavel.verdicts'"), "{said:?}");
-    site.check(answers, 0);
+    // The worker looks after the binding all along: it may be there again before the verdict is.
+    for number in 0.. {
+        let id = format!("s{number}");
+        site.submit(&submission(&id, SLOW));
+        site.client.wait_for_test(&id);
+        site.unbind_results();
+        let answers = site.answers(&[&id]);
+        if worker.said("no queue is bound to 'gavel.verdicts'") > 0 {
+            assert_eq!(worker.stop().code, 0);
+            site.check(answers, 0);
+            return;
+        }
+    }
 }
 
 #[test]

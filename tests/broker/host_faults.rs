@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 use super::common::boxes::{Hunt, Prey};
 use super::common::{SUM, text};
 use super::http::{address_in, get};
-use super::site::{Site, submission};
+use super::site::{Site, endless, submission};
 use super::worker::{Worker, nothing_is_left_of};
 
 #[test]
@@ -33,6 +33,8 @@ fn a_full_disk_costs_nobody_a_verdict_and_is_waited_out() {
     drop(file);
     site.submit(&submission("waits", SUM));
     worker.wait_for("given back, because this host failed");
+    let event = site.client.fetch("progress").body;
+    assert_eq!((&event["type"], &event["id"]), (&json!("returned"), &json!("waits")), "{event}");
     site.client.wait_for_depth("gavel.judge.normal", 1);
     assert_eq!(site.client.depth("gavel.results"), Some(0));
 
@@ -182,5 +184,50 @@ fn poison_pills_get_a_verdict_each_and_stop_no_worker() {
         assert!(!said.stderr.contains("given back"), "{said:?}");
         assert!(!said.stderr.contains("fails its own trial"), "{said:?}");
     }
+    site.check(answers, 0);
+}
+
+/// RabbitMQ 3.10 ends the connection when a channel consumes a quorum queue again while a delivery of the consumer
+/// before is unsettled.
+#[test]
+fn a_worker_that_gives_back_while_something_runs_keeps_its_connection() {
+    let site = Site::ready();
+    let cache = site.scene.path("small");
+    std::fs::create_dir(&cache).unwrap();
+    let script = "mount -t tmpfs -o size=24m,mode=700 tmpfs \"$1\" && export GAVEL_CACHE=\"$1\" && \
+                  exec \"$2\" worker -v --slots 2 --prefetch 6 --raise-limits --listen 127.0.0.1:0";
+    let mut command = std::process::Command::new("unshare");
+    command.args(["--mount", "sh", "-c", script, "sh", text(&cache), env!("CARGO_BIN_EXE_gavel")]);
+    let mut worker = Worker::run(&site.scene, command, &site.address());
+    worker.wait_for("connected to the broker role=\"consuming\"");
+    site.submit(&endless("runs"));
+    site.client.wait_for_test("runs");
+
+    let filler = format!("/proc/{}/root{}/filler", worker.id(), cache.display());
+    let mut file = File::create(&filler).unwrap();
+    while file.write_all(&[1; 4096]).is_ok() {}
+    drop(file);
+    let ids = ["s0", "s1", "s2", "s3", "s4", "s5"];
+    for id in ids {
+        site.submit(&submission(id, SUM));
+    }
+    worker.wait_for("given back, because this host failed");
+    std::fs::remove_file(&filler).unwrap();
+    let mut answers = site.answers(&ids);
+    for (id, answers) in &answers {
+        assert_eq!(answers[0].key, "verdict.AC", "{id}");
+    }
+    // What ran all along is settled where it came from.
+    site.cancel("runs");
+    answers.extend(site.answers(&["runs"]));
+    assert_eq!(answers["runs"][0].key, "verdict.CX");
+    site.wait_for_quiet("gavel.judge.normal");
+    let log = worker.log();
+    assert!(!log.contains("lost the broker"), "{log}");
+    let metrics =
+        get(address_in(log.lines().find(|line| line.contains("http://")).unwrap()), "/metrics").body;
+    let connections = "gavel_broker_connections_total{role=\"consuming\"} 1";
+    assert!(metrics.lines().any(|line| line == connections), "{metrics}");
+    assert_eq!(worker.stop().code, 0);
     site.check(answers, 0);
 }

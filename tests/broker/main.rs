@@ -27,5 +27,6 @@ mod readiness;
 mod schedule;
 mod sharing;
 mod site;
+mod upkeep;
 mod worker;
 mod worker_faults;

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use lapin::BasicProperties;
 use lapin::options::QueueDeclareOptions;
-use lapin::types::FieldTable;
-use serde_json::json;
+use lapin::types::{AMQPValue, FieldTable};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
 
 use super::common::SUM;
 use super::node::Node;
@@ -21,10 +23,10 @@ fn verdicts_come_back_and_what_cannot_be_read_is_put_aside() {
     client.publish("gavel.submit", "judge.normal", &"x".repeat(32 << 20));
     client.submit("rejudge", &json!({"schema": 9, "id": "newer"}));
     client.submit("rejudge", &submission("again", SUM));
-    let answers = site.answers(&["good", "bad", "again"]);
+    let answers = site.answers(&["good", "bad", "again", "newer"]);
     let verdicts: BTreeMap<_, _> =
         answers.iter().map(|(id, answers)| (id.as_str(), &answers[0].body["verdict"])).collect();
-    assert_eq!(json!(verdicts), json!({"good": "AC", "bad": "WA", "again": "AC"}));
+    assert_eq!(json!(verdicts), json!({"good": "AC", "bad": "WA", "again": "AC", "newer": "JE"}));
     for answer in answers.values().flatten() {
         assert_eq!((*answer.properties.delivery_mode(), answer.header("x-redelivered")), (Some(2), None));
     }
@@ -238,7 +240,7 @@ fn copies_of_verdicts_go_to_listed_queues_and_to_no_other() {
         assert_eq!(refusal.is_some(), is_refused, "{id}: {refusal:?}");
     }
     worker.wait_for("reply_to names no queue");
-    assert_eq!(worker.said("reply_to is not among"), 2);
+    assert_eq!(worker.said("is not among the queues"), 2);
     assert_eq!(worker.stop().code, 0);
     assert_eq!(site.client.depth("private"), Some(0));
     site.check(answers, 0);
@@ -257,4 +259,183 @@ fn a_dead_queue_that_does_not_answer_holds_up_no_verdict() {
     Node::shared().evaluate(&format!("sys:resume({process})."));
     assert_eq!(site.client.fetch("gavel.dead").raw, b"not json");
     assert_eq!(worker.stop().code, 0);
+}
+
+fn durable_queue(site: &Site, name: &str) {
+    site.client.with(async |channel| {
+        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+        channel.queue_declare(name.into(), options, FieldTable::default()).await
+    });
+}
+
+#[test]
+fn a_refused_message_has_one_answer_and_its_dead_letter_keeps_what_it_came_with() {
+    let site = Site::ready();
+    let worker = site.worker(&["--reply-to", "reply.*"]);
+    durable_queue(&site, "reply.web");
+    let mut message = submission("wrong", SUM);
+    message["language"] = json!(7);
+    message["meta"] = json!({"team": "17"});
+    let mut headers = FieldTable::default();
+    headers.insert("trace".into(), AMQPValue::LongString("abc".into()));
+    headers.insert("CC".into(), AMQPValue::FieldArray(Default::default()));
+    let properties = BasicProperties::default()
+        .with_delivery_mode(2)
+        .with_message_id("m-1".into())
+        .with_correlation_id("c-1".into())
+        .with_reply_to("reply.web".into())
+        .with_user_id("guest".into())
+        .with_headers(headers);
+    site.client.publish_with("gavel.submit", "judge.normal", message.to_string().as_bytes(), properties);
+    let answers = site.answers(&["wrong"]);
+    let answer = &answers["wrong"][0];
+    assert_eq!((&answer.body["verdict"], &answer.body["reason"]), (&json!("JE"), &json!("submission")));
+    assert_eq!((&answer.body["meta"]["team"], answer.header("x-redelivered")), (&json!("17"), None));
+    assert_eq!(answer.properties.correlation_id().as_ref().unwrap().as_str(), "c-1");
+    assert_eq!(site.client.fetch("reply.web").raw, answer.raw);
+    let event = site.client.fetch("progress").body;
+    assert_eq!((&event["type"], &event["id"]), (&json!("error"), &json!("wrong")));
+    let dead = site.client.fetch("gavel.dead");
+    assert_eq!(dead.raw, message.to_string().as_bytes());
+    assert_eq!(dead.properties.message_id().as_ref().unwrap().as_str(), "m-1");
+    assert_eq!(dead.properties.correlation_id().as_ref().unwrap().as_str(), "c-1");
+    assert_eq!(dead.header("trace").unwrap(), "abc");
+    assert_eq!((dead.header("CC"), dead.header("x-gavel-key").unwrap()), (None, "judge.normal".to_owned()));
+    assert!(dead.header("x-gavel-reason").unwrap().contains("not a submission"));
+    // A cancel message that came here answers for nothing, and is told to its sender.
+    site.submit(&json!({"schema": 1, "type": "cancel", "id": "misplaced"}));
+    let event = site.client.fetch("progress").body;
+    assert_eq!((&event["type"], &event["id"]), (&json!("error"), &json!("misplaced")));
+    assert!(site.client.fetch("gavel.dead").header("x-gavel-reason").unwrap().contains("gavel.control"));
+    site.wait_for_quiet("gavel.judge.normal");
+    assert_eq!(worker.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
+fn what_amqp_bounds_ends_nothing_however_long_it_is() {
+    let site = Site::ready();
+    let worker = site.worker(&["--reply-to", "*"]);
+    durable_queue(&site, "reply");
+    let mut long = submission("long", SUM);
+    long["reply_to"] = json!("x".repeat(300));
+    site.submit(&long);
+    let mut longest = submission("longest", SUM);
+    longest["reply_to"] = json!("x".repeat(1 << 20));
+    site.submit(&longest);
+    // Its id is as long as ids are, and the message id would be longer than AMQP allows.
+    let id = "/".repeat(200);
+    site.submit(&submission(&id, SUM));
+    // All its headers fit into no frame of the connection that puts it aside.
+    let mut headers = FieldTable::default();
+    headers.insert("large".into(), AMQPValue::LongString("x".repeat(100_000).into()));
+    headers.insert("small".into(), AMQPValue::LongString("x".into()));
+    let properties = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
+    site.client.publish_with("gavel.submit", "judge.normal", b"not json", properties);
+    let answers = site.answers(&["long", "longest", &id]);
+    for (id, length) in [("long", 300), ("longest", 1 << 20)] {
+        let answer = &answers[id][0];
+        assert_eq!(answer.key, "verdict.AC");
+        let refused = answer.header("x-gavel-reply-refused").unwrap();
+        assert!(refused.contains(&format!("{length} bytes")), "{refused}");
+        assert!(answer.body["warnings"][0].as_str().unwrap().contains("'reply_to' has no effect"));
+    }
+    assert!(answers[&id][0].properties.message_id().as_ref().unwrap().as_str().len() <= 255);
+    let dead = site.client.fetch("gavel.dead");
+    assert_eq!((dead.raw.as_slice(), dead.header("large")), (&b"not json"[..], None));
+    assert_eq!(dead.header("small").unwrap(), "x");
+    assert_eq!(dead.header("x-gavel-headers-dropped").unwrap(), "large");
+    // Copies and progress go on.
+    let mut next = submission("next", SUM);
+    next["reply_to"] = json!("reply");
+    site.forget_progress();
+    site.submit(&next);
+    assert_eq!(site.client.fetch("reply").body["id"], "next");
+    site.client.wait_for_test("next");
+    site.answers(&["next"]);
+    let said = worker.stop();
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(!said.stderr.contains("lost the broker") && !said.stderr.contains("panicked"), "{said:?}");
+}
+
+#[test]
+fn properties_of_a_message_are_echoed_and_honoured_by_the_rules_of_the_body() {
+    let site = Site::ready();
+    let worker = site.worker(&["--reply-to", "reply.*"]);
+    for queue in ["reply.web", "reply.body", "private"] {
+        durable_queue(&site, queue);
+    }
+    for (id, property, body) in [
+        ("property", "reply.web", None),
+        ("forbidden", "private", None),
+        ("both", "private", Some("reply.body")),
+    ] {
+        let mut message = submission(id, SUM);
+        if let Some(queue) = body {
+            message["reply_to"] = json!(queue);
+        }
+        let properties = BasicProperties::default()
+            .with_delivery_mode(2)
+            .with_correlation_id(format!("of {id}").into())
+            .with_reply_to(property.into());
+        site.client.publish_with("gavel.submit", "judge.normal", message.to_string().as_bytes(), properties);
+    }
+    let answers = site.answers(&["property", "forbidden", "both"]);
+    for (id, answers) in &answers {
+        assert_eq!(answers[0].properties.correlation_id().as_ref().unwrap().as_str(), format!("of {id}"));
+        assert_eq!(answers[0].header("x-gavel-reply-refused").is_some(), id == "forbidden", "{id}");
+    }
+    for (queue, id) in [("reply.web", "property"), ("reply.body", "both")] {
+        let copy = site.client.fetch(queue);
+        assert_eq!(copy.raw, answers[id][0].raw);
+        assert_eq!(copy.properties.correlation_id(), answers[id][0].properties.correlation_id());
+    }
+    let warning = answers["both"][0].body["warnings"][0].as_str().unwrap();
+    assert!(warning.contains("reply_to 'private' has no effect"), "{warning}");
+    assert_eq!(site.client.depth("private"), Some(0));
+    assert_eq!(worker.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
+fn two_judgings_never_have_one_message_id() {
+    let site = Site::ready();
+    let worker = site.worker(&[]);
+    let mut ids = std::collections::BTreeSet::new();
+    for (id, judging) in [("a/1", "x"), ("a", "1/x"), ("a%2F1", "x")] {
+        let mut message = submission(id, SUM);
+        message["judging"] = json!(judging);
+        site.submit(&message);
+        let answer = site.client.fetch("gavel.results");
+        ids.insert(answer.properties.message_id().as_ref().unwrap().to_string());
+    }
+    assert_eq!(ids.len(), 3, "{ids:?}");
+    assert_eq!(worker.stop().code, 0);
+}
+
+#[test]
+fn a_run_that_goes_back_to_its_queue_is_returned_and_neither_cancelled_nor_failed() {
+    let site = Site::ready();
+    let first = site.worker(&["--raise-limits", "--deadline", "10ms"]);
+    site.submit(&endless("s"));
+    site.client.wait_for_test("s");
+    first.signal(Signal::SIGTERM);
+    let ended = |event: &Value| ["returned", "cancelled", "error"].iter().any(|kind| event["type"] == *kind);
+    let end = || loop {
+        let event = site.client.fetch("progress").body;
+        if ended(&event) {
+            return event;
+        }
+    };
+    let event = end();
+    assert_eq!((&event["type"], &event["id"]), (&json!("returned"), &json!("s")), "{event}");
+    assert!(event["message"].as_str().unwrap().contains("stops"), "{event}");
+    first.end();
+    let second = site.worker(&["--raise-limits"]);
+    site.client.wait_for_test("s");
+    site.cancel("s");
+    let answers = site.answers(&["s"]);
+    assert_eq!(end()["type"], "cancelled");
+    assert_eq!(second.stop().code, 0);
+    site.check(answers, 0);
 }

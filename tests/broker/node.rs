@@ -272,11 +272,14 @@ impl Client {
     }
 
     pub(crate) fn publish(&self, exchange: &str, key: &str, body: &str) {
-        let properties = BasicProperties::default().with_delivery_mode(2);
+        self.publish_with(exchange, key, body.as_bytes(), BasicProperties::default().with_delivery_mode(2));
+    }
+
+    pub(crate) fn publish_with(&self, exchange: &str, key: &str, body: &[u8], properties: BasicProperties) {
         self.runtime.block_on(async {
             let options = BasicPublishOptions::default();
             self.channel
-                .basic_publish(exchange.into(), key.into(), options, body.as_bytes(), properties)
+                .basic_publish(exchange.into(), key.into(), options, body, properties)
                 .await
                 .unwrap()
                 .await

@@ -107,6 +107,7 @@ impl Stage {
             reply_to: None,
             priority: None,
             meta: serde_json::Map::new(),
+            warnings: Vec::new(),
         };
         self.judge.judge(&submission, &self.package, &|_| {}, &CancelToken::new().unwrap())
     }

@@ -133,6 +133,7 @@ impl Bench<'_> {
             reply_to: None,
             priority: None,
             meta: serde_json::Map::new(),
+            warnings: Vec::new(),
         })
     }
 }

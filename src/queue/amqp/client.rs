@@ -9,12 +9,14 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use lapin::BasicProperties;
-use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::types::{AMQPValue, FieldTable};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::confirmed::{Confirmed, Decision};
 use super::cut::Cut;
 use super::intake::{Intake, IntakeState, Order};
+use super::limits;
 use super::link::{Addresses, BURYING, Link, PUBLISHING, TELLING};
 use super::options::{AmqpOptions, ReplyQueues};
 use super::publisher::{Outcome, Publication, Publisher, REDELIVERED};
@@ -22,8 +24,8 @@ use super::session::Live;
 use super::teller::{Decisions, Tale, Teller};
 use super::topology::VERDICTS;
 use super::troubles::Troubles;
-use crate::cache::Digest;
 use crate::queue::backlog::{Backlog, Job, Tag};
+use crate::queue::health::Health;
 use crate::queue::worker::{Outlet, Settlement};
 use crate::report::{Event, EventKind, Report};
 
@@ -51,12 +53,36 @@ pub struct Amqp {
 }
 
 /// Closes the backlog with the thread that fills it, however that ends: nobody may wait for what cannot come.
-struct EndOfIntake(Arc<Backlog>);
+struct EndOfIntake(Arc<Backlog>, Health);
 
 impl Drop for EndOfIntake {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            end_with(&self.1, "consuming");
+        }
         self.0.stop();
     }
+}
+
+/// Spawns a task whose panic is told under the name of its role.
+fn supervised(
+    role: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+    panics: &mpsc::UnboundedSender<&'static str>,
+) -> JoinHandle<()> {
+    let panics = panics.clone();
+    tokio::spawn(async move {
+        if tokio::spawn(task).await.is_err() {
+            // Fails only when the worker ends anyway.
+            let _ = panics.send(role);
+        }
+    })
+}
+
+/// Says that a task has died; the backlog is closed with the thread, and the worker ends.
+fn end_with(health: &Health, role: &str) {
+    health.complain("broker", format!("the {role} task has panicked; this worker ends"));
+    tracing::error!("exiting so that the supervisor restarts this worker: the {role} task has panicked");
 }
 
 /// The queue cannot be started.
@@ -90,7 +116,7 @@ impl Amqp {
         let (closing, ending) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (confirmed, live) = (Arc::new(Confirmed::default()), Live::default());
         let instance = instance();
-        let end = EndOfIntake(Arc::clone(&backlog));
+        let end = EndOfIntake(Arc::clone(&backlog), options.health.clone());
         let link = |role, health| Link::new(addresses.clone(), role, worker, health);
         let intake = Intake {
             link: link("consuming", Some(options.health.clone())),
@@ -105,10 +131,14 @@ impl Amqp {
             instance: instance.clone(),
             live: live.clone(),
             state: IntakeState::default(),
+            health: options.health.clone(),
+            worker: worker.to_owned(),
         };
         let publisher = |link, carries_verdicts, publications, closing: &Arc<Notify>| Publisher {
             link,
             carries_verdicts,
+            asks: carries_verdicts,
+            missed: None,
             publications,
             closing: Arc::clone(closing),
             backlog: Arc::clone(&backlog),
@@ -127,18 +157,18 @@ impl Amqp {
             closing: Arc::clone(&ending),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let health = options.health.clone();
         std::thread::Builder::new().name("broker".to_owned()).spawn(move || {
             let _end = end;
             runtime.block_on(async {
-                let (mut publishing, telling) = (tokio::spawn(publisher.run()), tokio::spawn(teller.run()));
-                let burial = tokio::spawn(burier.run());
+                let (panics, mut panicked) = mpsc::unbounded_channel();
+                let publishing = supervised(PUBLISHING, publisher.run(), &panics);
+                let telling = supervised(TELLING, teller.run(), &panics);
+                let burial = supervised(BURYING, burier.run(), &panics);
                 let reply = tokio::select! {
                     reply = intake.run() => reply,
-                    // It ends by itself only of a panic; without it nothing judged here could be answered.
-                    _ = &mut publishing => {
-                        tracing::error!("this worker ends, to be started again: publishing has died");
-                        return;
-                    }
+                    // What is left could do a part of the work and be ready for all of it.
+                    Some(role) = panicked.recv() => return end_with(&health, role),
                 };
                 closing.notify_one();
                 ending.notify_one();
@@ -242,10 +272,10 @@ impl Amqp {
 
     /// The copy of a verdict that its submission asked for.
     fn reply(&self, job: &Job, body: Vec<u8>, properties: BasicProperties) {
-        if let Some(queue) = &job.delivery.submission.reply_to
-            && self.replies.allows(queue)
+        if let Some(Ok(queue)) =
+            job.delivery.submission.reply_to.as_deref().map(|queue| self.replies.check(queue))
         {
-            self.tell(Tale::Reply { queue: queue.clone(), body, properties: Box::new(properties) });
+            self.tell(Tale::Reply { queue, body, properties: Box::new(properties) });
         }
     }
 }
@@ -258,9 +288,10 @@ impl Outlet for Amqp {
     }
 
     fn verdict(&self, job: &Job, report: &Report) -> Settlement {
-        let refused = job.delivery.submission.reply_to.as_deref().filter(|queue| !self.replies.allows(queue));
-        if let Some(queue) = refused {
-            tracing::warn!(id = %job.key().id, queue, "reply_to is not among the queues this worker may reply to");
+        let reply_to = job.delivery.submission.reply_to.as_deref();
+        let refused = reply_to.and_then(|queue| self.replies.check(queue).err());
+        if let Some(problem) = &refused {
+            tracing::warn!(id = %job.key().id, "{}", problem.escape_debug());
         }
         for cut in Cut::ALL {
             let body = match cut.body(report) {
@@ -275,7 +306,7 @@ impl Outlet for Amqp {
             // A delivery whose connection is lost has gone back to its queue, and perhaps to another worker.
             let is_repeat = job.delivery.redelivered || earlier.is_some() || !self.live.has(job.delivery.tag);
             let conflicts = earlier.is_some_and(|earlier| !earlier.is_same);
-            let properties = properties(job, is_repeat, conflicts, refused, cut);
+            let properties = properties(job, is_repeat, conflicts, refused.as_deref(), cut);
             match self.publish(report, properties.clone(), body.clone()) {
                 Some(Outcome::Confirmed) => {
                     self.confirmed.insert(&job.key(), job.contents);
@@ -339,8 +370,6 @@ fn properties(
     cut: Cut,
 ) -> BasicProperties {
     let key = job.key();
-    let name = format!("{}/{}", key.id, key.judging);
-    let name = ShortString::try_new(name.clone()).unwrap_or_else(|_| Digest::of(name).to_string().into());
     let mut headers = FieldTable::default();
     if is_repeat {
         headers.insert(REDELIVERED.into(), AMQPValue::Boolean(true));
@@ -352,19 +381,22 @@ fn properties(
         headers.insert("x-gavel-conflict".into(), AMQPValue::LongString(text.into()));
         tracing::warn!(id = %key.id, judging = %key.judging, "{text}");
     }
-    if let Some(queue) = refused_reply {
-        let text = format!("reply_to '{queue}' is not among the queues this worker may reply to");
-        headers.insert("x-gavel-reply-refused".into(), AMQPValue::LongString(text.into()));
+    if let Some(problem) = refused_reply {
+        headers.insert("x-gavel-reply-refused".into(), limits::text(problem));
     }
     if let Some(without) = cut.without() {
-        headers.insert("x-gavel-cut".into(), AMQPValue::LongString(without.into()));
+        headers.insert("x-gavel-cut".into(), limits::text(without));
     }
-    BasicProperties::default()
+    let properties = BasicProperties::default()
         .with_content_type("application/json".into())
         .with_delivery_mode(2)
-        .with_message_id(name)
+        .with_message_id(limits::message_id(&key))
         .with_type("done".into())
-        .with_headers(headers)
+        .with_headers(headers);
+    match job.delivery.correlation_id.as_deref().and_then(limits::short) {
+        Some(id) => properties.with_correlation_id(id),
+        None => properties,
+    }
 }
 
 fn kind(event: &EventKind) -> &'static str {
@@ -375,7 +407,30 @@ fn kind(event: &EventKind) -> &'static str {
         EventKind::Test { .. } => "test",
         EventKind::Group { .. } => "group",
         EventKind::Cancelled => "cancelled",
+        EventKind::Returned { .. } => "returned",
         EventKind::Error { .. } => "error",
         EventKind::Done(_) => "done",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_panics_is_told_and_one_that_ends_is_not() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (panics, mut panicked) = mpsc::unbounded_channel();
+            supervised("well", async {}, &panics).await.unwrap();
+            for role in [PUBLISHING, TELLING, BURYING] {
+                supervised(role, async { panic!("of the test") }, &panics).await.unwrap();
+                assert_eq!(panicked.try_recv(), Ok(role));
+            }
+            assert!(panicked.try_recv().is_err());
+        });
+        let health = Health::default();
+        end_with(&health, TELLING);
+        assert!(health.complaints()[0].1.contains("telling task has panicked"));
     }
 }

@@ -10,17 +10,20 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant as Deadline;
 
 use super::confirmed::{Announcement, Confirmed, Decision};
+use super::limits;
 use super::link::{Link, LinkError};
 use super::parcel::Parcel;
 use super::publisher::{Outcome, Publication};
 use super::session::{Arrival, Brings, Live, Memory, Session};
 use super::teller::Tale;
 use super::topology::{DEAD, SUBMIT, class_of};
-use crate::queue::backlog::{Backlog, Delivery, Offer, Tag};
+use crate::queue::backlog::{Backlog, Delivery, Offer, Refusal, Tag};
 use crate::queue::contents::Contents;
+use crate::queue::health::Health;
 use crate::queue::message::{self, Key, Malformed, parse};
 use crate::queue::worker::Settlement;
 use crate::submission::{Priority, Submission};
+use crate::verdict::Reason;
 
 /// A submission that comes back so often is not tried again: it may well be what ends its workers.
 pub(super) const MOST_RETURNS: i64 = 10;
@@ -80,11 +83,15 @@ pub(super) struct Intake {
     pub(super) own_orders: mpsc::UnboundedSender<Order>,
     /// What goes to the dead queue.
     pub(super) burials: mpsc::UnboundedSender<Publication>,
-    /// To tell other workers what was decided.
+    /// To tell other workers what was decided, and senders of messages that no verdict can answer what is wrong.
     pub(super) tales: mpsc::Sender<Tale>,
     /// This process, as the other workers know it.
     pub(super) instance: String,
     pub(super) live: Live,
+    /// Told what is missing at the broker.
+    pub(super) health: Health,
+    /// The worker's name in events.
+    pub(super) worker: String,
     pub(super) state: IntakeState,
 }
 
@@ -115,7 +122,9 @@ impl Intake {
                 reply = closed(&mut self.orders, &mut self.state) => return reply,
             };
             let takes_in = !self.state.stopping && !self.state.paused;
-            let error = match Session::open(connection, self.prefetch, &mut memory, takes_in).await {
+            let health = self.health.clone();
+            let opening = Session::open(connection, self.prefetch, &mut memory, takes_in, health);
+            let error = match opening.await {
                 Ok(mut session) => match self.serve(&mut session).await {
                     Ok(reply) => {
                         session.close().await;
@@ -358,19 +367,32 @@ impl Intake {
         {
             self.hear(&announcement);
             let acker = message.acker.clone();
-            let tag = session.owe(place, acker, Parcel::new(message, None));
+            let tag = session.owe(place, acker, Parcel::new(message, None), 1);
             return session.settle(&[tag], Settlement::Done).await;
         }
         let parsed = parse(&message.data);
+        let answer = parsed.as_ref().err().and_then(Malformed::answer);
         let acker = message.acker.clone();
         let class = class_of(queue);
         let routing_key = message.routing_key.clone();
         let parcel = Parcel::new(message, class);
-        let refusal = refusal(&parcel, brings);
+        let own_refusal = refusal(&parcel, brings);
         // What was dead-lettered looks new to the broker, and somebody may have answered it before.
         let redelivered = parcel.redelivered || brings == Brings::Exhausted;
         let class = class.or_else(|| first_class(&parcel.properties)).unwrap_or_default();
-        let tag = session.owe(place, acker, parcel);
+        let properties = parcel.properties.clone();
+        // A dead letter and a verdict, where both are owed.
+        let parts = if answer.is_some() && brings == Brings::Submissions { 2 } else { 1 };
+        let tag = session.owe(place, acker, parcel, parts);
+        let deliver = |submission, refusal| Delivery {
+            submission,
+            tag,
+            class,
+            redelivered,
+            correlation_id: properties.correlation_id().as_ref().map(ToString::to_string),
+            refusal,
+            arrived: Instant::now(),
+        };
         if brings == Brings::Control {
             match parsed {
                 Ok(message::Message::Cancel(key)) => self.cancel(&key),
@@ -380,25 +402,44 @@ impl Intake {
             return session.settle(&[tag], Settlement::Done).await;
         }
         match (parsed, brings) {
-            (Ok(message::Message::Submission(submission)), _) => {
-                warn_about_class(&submission, class);
-                let arrived = Instant::now();
-                let delivery = Delivery { submission, tag, class, redelivered, refusal, arrived };
-                self.offer(session, delivery).await
+            (Ok(message::Message::Submission(mut submission)), _) => {
+                warn_about_class(&mut submission, class);
+                take_reply_to(&mut submission, &properties);
+                self.offer(session, deliver(submission, own_refusal)).await
             }
-            // Its original is in the dead queue already.
-            (_, Brings::Exhausted) => session.settle(&[tag], Settlement::Done).await,
-            (Ok(message::Message::Cancel(_)), _) => {
+            // It has its answer: only a verdict was owed.
+            (_, Brings::Exhausted) if answer.is_none() => session.settle(&[tag], Settlement::Done).await,
+            (Ok(message::Message::Cancel(key)), _) => {
+                let problem = "a cancel message among submissions: send it to gavel.control";
                 crate::instruments::message_refused(crate::instruments::Refusal::Misplaced);
-                let reason = "a cancel message among submissions: send it to gavel.control";
-                self.bury(session, tag, routing_key.as_str(), reason);
+                self.tell(&Malformed::unanswered(key, problem));
+                self.bury(session, tag, routing_key.as_str(), problem);
                 Ok(())
             }
             (Err(malformed), _) => {
                 complain(&malformed);
-                self.bury(session, tag, routing_key.as_str(), &malformed.problem);
-                Ok(())
+                if brings != Brings::Exhausted {
+                    self.bury(session, tag, routing_key.as_str(), &malformed.problem);
+                }
+                match answer {
+                    Some((mut submission, refusal)) => {
+                        take_reply_to(&mut submission, &properties);
+                        self.offer(session, deliver(submission, Some(refusal))).await
+                    }
+                    None => {
+                        self.tell(&malformed);
+                        Ok(())
+                    }
+                }
             }
+        }
+    }
+
+    /// Tells a sender what is wrong, where no verdict can.
+    fn tell(&self, malformed: &Malformed) {
+        if let Ok(body) = serde_json::to_vec(&malformed.event(&self.worker)) {
+            // Full: dropped like any progress.
+            let _ = self.tales.try_send(Tale::Progress { kind: "error", body });
         }
     }
 
@@ -464,15 +505,15 @@ impl Intake {
 
     /// Sends a message to the dead queue with the reason, then acknowledges it.
     fn bury(&self, session: &mut Session<'_>, tag: Tag, routing_key: &str, reason: &str) {
-        let body = session.parcel(tag).map(|parcel| std::mem::take(&mut parcel.body)).unwrap_or_default();
-        let mut headers = FieldTable::default();
-        headers.insert("x-gavel-reason".into(), AMQPValue::LongString(reason.into()));
-        headers.insert("x-gavel-key".into(), AMQPValue::LongString(routing_key.into()));
+        let Some(parcel) = session.parcel(tag) else { return };
+        let properties = dead_letter(&parcel.properties, routing_key, reason);
+        // A refused message that is owed a verdict too may have to go back before that is out.
+        let body = parcel.body.clone();
         let orders = self.own_orders.clone();
         let publication = Publication {
             exchange: DEAD,
             key: "dead.malformed".to_owned(),
-            properties: BasicProperties::default().with_delivery_mode(2).with_headers(headers),
+            properties,
             body,
             settled: Box::new(move |outcome| {
                 if outcome == Outcome::TooLarge {
@@ -487,6 +528,61 @@ impl Intake {
     }
 }
 
+/// Takes the queue for a copy of the verdict from the message's properties, unless the submission names one.
+fn take_reply_to(submission: &mut Submission, properties: &BasicProperties) {
+    let Some(queue) =
+        properties.reply_to().as_ref().map(ToString::to_string).filter(|queue| !queue.is_empty())
+    else {
+        return;
+    };
+    match &submission.reply_to {
+        None => submission.reply_to = Some(queue),
+        Some(own) if *own == queue => {}
+        Some(_) => submission.warnings.push(format!(
+            "the AMQP property reply_to '{}' has no effect: the submission has a reply_to of its own",
+            queue.escape_debug()
+        )),
+    }
+}
+
+/// The properties of a dead letter: those of the message but for what would make the broker drop, route or refuse it.
+fn dead_letter(original: &BasicProperties, key: &str, reason: &str) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    for (name, value) in original.headers().iter().flat_map(FieldTable::inner) {
+        if !["CC", "BCC", "x-delivery-count"].contains(&name.as_str()) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    headers.insert("x-gavel-reason".into(), limits::text(reason));
+    headers.insert("x-gavel-key".into(), limits::text(key));
+    let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
+    if let Some(id) = original.message_id() {
+        properties = properties.with_message_id(id.clone());
+    }
+    if let Some(id) = original.correlation_id() {
+        properties = properties.with_correlation_id(id.clone());
+    }
+    if let Some(queue) = original.reply_to() {
+        properties = properties.with_reply_to(queue.clone());
+    }
+    if let Some(kind) = original.content_type() {
+        properties = properties.with_content_type(kind.clone());
+    }
+    if let Some(encoding) = original.content_encoding() {
+        properties = properties.with_content_encoding(encoding.clone());
+    }
+    if let Some(kind) = original.kind() {
+        properties = properties.with_type(kind.clone());
+    }
+    if let Some(application) = original.app_id() {
+        properties = properties.with_app_id(application.clone());
+    }
+    if let Some(time) = original.timestamp() {
+        properties = properties.with_timestamp(*time);
+    }
+    properties
+}
+
 fn complain(malformed: &Malformed) {
     crate::instruments::message_refused(crate::instruments::Refusal::Malformed);
     let id: String = malformed.id.chars().take(40).collect();
@@ -494,20 +590,23 @@ fn complain(malformed: &Malformed) {
 }
 
 /// Why a submission is only answered, where it is.
-fn refusal(parcel: &Parcel, brings: Brings) -> Option<String> {
+fn refusal(parcel: &Parcel, brings: Brings) -> Option<Refusal> {
+    let refuse = |message| Refusal { reason: Reason::Sandbox, message };
     if brings == Brings::Exhausted {
         let headers = parcel.properties.headers().as_ref().map(FieldTable::inner);
         let reason = match headers.and_then(|headers| headers.get("x-first-death-reason")) {
             Some(AMQPValue::LongString(reason)) => reason.to_string(),
             _ => "unknown".to_owned(),
         };
-        return Some(format!(
+        return Some(refuse(format!(
             "given up by the broker ({reason}): see the policies of the judge queues, and gavel.dead"
-        ));
+        )));
     }
     let returns = parcel.returns;
     (returns >= MOST_RETURNS).then(|| {
-        format!("given up after {returns} attempts without a verdict: it may end the workers that judge it")
+        refuse(format!(
+            "given up after {returns} attempts without a verdict: it may end the workers that judge it"
+        ))
     })
 }
 
@@ -521,10 +620,15 @@ fn first_class(properties: &BasicProperties) -> Option<Priority> {
 }
 
 /// Says that the submission's own word on its class has no effect.
-fn warn_about_class(submission: &Submission, class: Priority) {
+fn warn_about_class(submission: &mut Submission, class: Priority) {
     if let Some(stated) = submission.priority
         && stated != class
     {
+        submission.warnings.push(format!(
+            "'priority' has no effect: it is '{}', and the queue's class is '{}'",
+            stated.id(),
+            class.id()
+        ));
         tracing::warn!(
             id = %submission.id,
             "'priority' is '{}' in a submission from the queue of class '{}': the queue decides; publish with the \

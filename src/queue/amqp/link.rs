@@ -48,6 +48,17 @@ pub(super) enum LinkError {
     /// The broker would not let us make or use something of ours.
     #[error("{what} '{name}' cannot be declared: {error}")]
     Declare { what: &'static str, name: String, error: Box<LinkError> },
+    /// Something of ours is gone, or was never made.
+    #[error(
+        "{0}: this worker declares it again where its user may; else import deploy/rabbitmq/definitions.json"
+    )]
+    Missing(Box<LinkError>),
+    /// A queue was declared again, and not bound yet.
+    #[error("queue '{0}' was missing, and is not known to be bound again yet")]
+    Unsettled(&'static str),
+    /// A consumer could not be started.
+    #[error("queue '{name}' cannot be consumed: {error}")]
+    Consume { name: String, error: Box<LinkError> },
     /// A consumer ended that nobody stopped.
     #[error("the broker ended the consumer of '{0}': was the queue deleted?")]
     ConsumerEnded(&'static str),
@@ -60,16 +71,34 @@ pub(super) enum LinkError {
 }
 
 impl LinkError {
+    /// Says which object the broker refused. An error that ended the whole connection may have any cause, and stays what
+    /// it is.
     pub(super) fn about(self, what: &'static str, name: &str) -> Self {
+        if !matches!(self.refusal(), Some(AMQPErrorKind::Soft(_))) {
+            return self;
+        }
         let (name, is_different) = (name.to_owned(), self.is_soft(AMQPSoftError::PRECONDITIONFAILED));
         let error = Box::new(self);
         if is_different { Self::Different { what, name, error } } else { Self::Declare { what, name, error } }
     }
 
+    /// The same for a queue that cannot be consumed.
+    pub(super) fn about_consuming(self, name: &str) -> Self {
+        match self.refusal() {
+            Some(AMQPErrorKind::Soft(_)) => Self::Consume { name: name.to_owned(), error: Box::new(self) },
+            _ => self,
+        }
+    }
+
+    /// Whether the broker has not what was asked for.
+    pub(super) fn is_missing(&self) -> bool {
+        self.is_soft(AMQPSoftError::NOTFOUND)
+    }
+
     /// Whether the broker refused for want of a permission.
     pub(super) fn is_forbidden(&self) -> bool {
         match self {
-            Self::Declare { error, .. } => error.is_forbidden(),
+            Self::Declare { error, .. } | Self::Consume { error, .. } => error.is_forbidden(),
             _ => self.is_soft(AMQPSoftError::ACCESSREFUSED),
         }
     }
@@ -90,7 +119,9 @@ impl LinkError {
                 lapin::ErrorKind::ProtocolError(error) => Some(error.kind().clone()),
                 _ => None,
             },
-            Self::Declare { error, .. } => error.refusal(),
+            Self::Declare { error, .. } | Self::Consume { error, .. } | Self::Missing(error) => {
+                error.refusal()
+            }
             _ => None,
         }
     }

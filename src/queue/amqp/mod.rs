@@ -15,6 +15,10 @@
 //!   gets acknowledgements, and nothing that may be lost holds up what may not;
 //! - a cancel that is sent while there is no connection waits for the next, for some minutes;
 //! - a report that is larger than the broker takes is cut rather than lost, and says so in a header;
+//! - no text of others is longer than AMQP allows where it is used: it is refused or cut by name;
+//! - a task of this layer that panics ends the worker, to be started again;
+//! - exchanges, queues and bindings that are deleted under a running worker are noticed and made again, or make it
+//!   unready; a verdict is published only while the queue exists that keeps all verdicts;
 //! - every wait for the broker has an end, and no message says a password;
 //! - passwords and certificates are read again for every connection, and a broker's certificate is always
 //!   verified.
@@ -28,6 +32,7 @@ mod cut;
 mod dial;
 mod events;
 mod intake;
+mod limits;
 mod link;
 mod login;
 mod options;
@@ -40,6 +45,7 @@ mod teller;
 mod tls;
 mod topology;
 mod troubles;
+mod upkeep;
 
 pub use address::{AddressError, Addresses};
 pub use client::{Amqp, AmqpStartError};

@@ -1,8 +1,9 @@
 //! What an operator may choose about the queue.
 
 use globset::{Glob, GlobSet};
+use lapin::types::ShortString;
 
-use super::topology;
+use super::{limits, topology};
 use crate::queue::health::Health;
 
 /// Choices of the operator, and where this queue says how it is.
@@ -31,8 +32,16 @@ impl ReplyQueues {
         builder.build().map(Self)
     }
 
-    pub(super) fn allows(&self, queue: &str) -> bool {
-        self.0.is_match(queue) && !topology::is_own_queue(queue)
+    /// Returns the queue's name where copies may go there, else why not.
+    pub(super) fn check(&self, queue: &str) -> Result<ShortString, String> {
+        let Some(name) = limits::short(queue) else {
+            return Err(format!("reply_to has {} bytes; names of queues have at most 255", queue.len()));
+        };
+        if self.0.is_match(queue) && !topology::is_own_queue(queue) {
+            Ok(name)
+        } else {
+            Err(format!("reply_to '{queue}' is not among the queues this worker may reply to"))
+        }
     }
 }
 
@@ -52,8 +61,10 @@ mod tests {
             ("gavel.dead", false),
             ("", false),
         ] {
-            assert_eq!(queues.allows(queue), expected, "{queue}");
+            assert_eq!(queues.check(queue).is_ok(), expected, "{queue}");
         }
-        assert!(!ReplyQueues::new(&[]).unwrap().allows("reply.web-1"));
+        assert!(ReplyQueues::new(&[]).unwrap().check("reply.web-1").is_err());
+        let long = queues.check(&format!("reply.{}", "x".repeat(1 << 20))).unwrap_err();
+        assert!(long.starts_with("reply_to has 1048582 bytes") && long.len() < 100, "{long}");
     }
 }

@@ -16,8 +16,9 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
 use super::events::Events;
+use super::limits;
 use super::link::{Link, LinkError, PATIENCE, within};
-use super::topology::{self, SUBMIT, VERDICTS};
+use super::topology::{self, RESULTS, SUBMIT, VERDICTS};
 use crate::queue::backlog::Backlog;
 use crate::queue::health::Health;
 
@@ -25,6 +26,8 @@ use crate::queue::health::Health;
 const RETRY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 /// Header of a verdict that may be a repeat.
 pub(super) const REDELIVERED: &str = "x-redelivered";
+/// How long a queue that was declared again may take to be bound, for a user who may not bind it.
+const SETTLING: Duration = Duration::from_secs(3);
 /// What health and the backlog know verdicts that cannot be handed over by.
 const PART: &str = "verdicts";
 
@@ -71,6 +74,11 @@ pub(super) struct Publisher {
     pub(super) closing: Arc<Notify>,
     pub(super) backlog: Arc<Backlog>,
     pub(super) health: Health,
+    /// Whether to ask for the queue that keeps all verdicts before each of them: other queues may be bound, and make a
+    /// verdict routable that nothing keeps.
+    pub(super) asks: bool,
+    /// When the queue that keeps all verdicts was last missing, until it is known to be bound again.
+    pub(super) missed: Option<Instant>,
     /// What is to be tried again, the earliest first.
     pub(super) held: VecDeque<Held>,
 }
@@ -132,7 +140,15 @@ impl Publisher {
                 }
             };
             let Some(mut held) = next else { continue };
-            match self.publish(&channel, &mut events, &held.publication).await {
+            if held.publication.exchange == VERDICTS
+                && self.missed.is_some()
+                && !self.is_bound_again(connection).await?
+            {
+                self.put_off(held, &LinkError::Unsettled(RESULTS), &events);
+                continue;
+            }
+            let frame = connection.configuration().frame_max();
+            match self.publish(&channel, &mut events, &held.publication, frame).await {
                 Ok(()) => (held.publication.settled)(Outcome::Confirmed),
                 Err(error) if held.publication.exchange == SUBMIT => {
                     tracing::info!("a submission goes back as the message it came in: {error}");
@@ -150,13 +166,22 @@ impl Publisher {
                     (held.publication.settled)(Outcome::TooLarge);
                     channel = open(connection).await?;
                 }
+                Err(error) if self.asks && error.is_forbidden() && connection.status().connected() => {
+                    tracing::warn!("this user may not ask whether the queue of all verdicts exists: {error}");
+                    self.asks = false;
+                    self.held.push_front(held);
+                    channel = open(connection).await?;
+                }
+                Err(error) if error.is_missing() && connection.status().connected() => {
+                    self.put_off(held, &LinkError::Missing(Box::new(error)), &events);
+                    self.missed = self.asks.then(Instant::now);
+                    topology::declare_again(connection).await?;
+                    channel = open(connection).await?;
+                }
                 Err(error @ (LinkError::NotTaken(_) | LinkError::Unroutable(_))) => {
-                    held.put_off(error.to_string());
-                    let place = self.held.partition_point(|other| other.due <= held.due);
-                    self.held.insert(place, held);
-                    self.tell(events.blocked());
+                    self.put_off(held, &error, &events);
                     if matches!(error, LinkError::Unroutable(_)) {
-                        topology::declare(connection).await?;
+                        topology::declare_again(connection).await?;
                     }
                     // RabbitMQ's channel keeps to the leader it first looked up for a queue, and refuses for ever
                     // when that one was dead, whoever leads by now.
@@ -175,14 +200,53 @@ impl Publisher {
         }
     }
 
+    /// Whether the queue that was missing keeps verdicts again. Others declare it first and bind it then: a verdict
+    /// between the two would be kept nowhere. Where this user may not bind it, it is given some time.
+    async fn is_bound_again(&mut self, connection: &Connection) -> Result<bool, LinkError> {
+        let channel = within("opening a channel", connection.create_channel()).await?;
+        match topology::bind(&channel, RESULTS, VERDICTS, "verdict.#", false).await {
+            Ok(()) => {
+                within("closing a channel", channel.close(200, "bound".into())).await?;
+                self.missed = None;
+            }
+            Err(error) if error.is_missing() => self.missed = Some(Instant::now()),
+            Err(error) if error.is_forbidden() => {
+                let channel = within("opening a channel", connection.create_channel()).await?;
+                match topology::ask_for_queue(&channel, RESULTS, false).await {
+                    Ok(()) => {
+                        within("closing a channel", channel.close(200, "asked".into())).await?;
+                        self.missed = self.missed.filter(|time| time.elapsed() < SETTLING);
+                    }
+                    Err(error) if error.is_missing() => self.missed = Some(Instant::now()),
+                    Err(error) => return Err(error),
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(self.missed.is_none())
+    }
+
+    /// Holds a message that was not taken until its next attempt.
+    fn put_off(&mut self, mut held: Held, error: &LinkError, events: &Events) {
+        held.put_off(error.to_string());
+        let place = self.held.partition_point(|other| other.due <= held.due);
+        self.held.insert(place, held);
+        self.tell(events.blocked());
+    }
+
     /// Publishes and waits for the confirmation, as long as the broker takes no publishes.
     async fn publish(
         &self,
         channel: &Channel,
         events: &mut Events,
         publication: &Publication,
+        frame: u32,
     ) -> Result<(), LinkError> {
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        if self.asks && publication.exchange == VERDICTS {
+            // No answer where it exists. Where not, the broker closes the channel, and takes nothing that follows on it.
+            topology::ask_for_queue(channel, RESULTS, true).await?;
+        }
         let publishing = async {
             channel
                 .basic_publish(
@@ -190,7 +254,7 @@ impl Publisher {
                     publication.key.clone().into(),
                     options,
                     &publication.body,
-                    publication.properties.clone(),
+                    limits::fit(publication.properties.clone(), frame),
                 )
                 .await?
                 .await

@@ -23,7 +23,9 @@ use super::events::Events;
 use super::link::{LinkError, within};
 use super::parcel::Parcel;
 use super::topology::{self, EXHAUSTED, JUDGE};
+use super::upkeep::Upkeep;
 use crate::queue::backlog::Tag;
+use crate::queue::health::Health;
 use crate::queue::worker::Settlement;
 use crate::submission::Priority;
 
@@ -83,13 +85,15 @@ impl Memory {
 
 /// One connection's consumers and what came over them.
 pub(super) struct Session<'a> {
-    connection: Connection,
+    connection: Arc<Connection>,
     events: Events,
     prefetch: u16,
     sources: Vec<Source>,
     /// For looking at queues.
     looking: Option<Channel>,
     memory: &'a mut Memory,
+    health: Health,
+    upkeep: Option<Upkeep>,
 }
 
 struct Source {
@@ -109,6 +113,8 @@ struct Source {
 struct Owed {
     acker: Acker,
     parcel: Parcel,
+    /// How often it must be settled as done until it is acknowledged.
+    parts: u8,
 }
 
 impl<'a> Session<'a> {
@@ -118,16 +124,35 @@ impl<'a> Session<'a> {
         prefetch: u16,
         memory: &'a mut Memory,
         takes_in: bool,
+        health: Health,
     ) -> Result<Self, LinkError> {
-        topology::declare(&connection).await?;
+        let may_declare = topology::declare(&connection).await?;
         let events = Events::of(&connection);
-        let mut session = Self { connection, events, prefetch, sources: Vec::new(), looking: None, memory };
+        let connection = Arc::new(connection);
+        let mut session = Self {
+            connection,
+            events,
+            prefetch,
+            sources: Vec::new(),
+            looking: None,
+            memory,
+            health,
+            upkeep: None,
+        };
         let control = session.subscribe("control", Brings::Control).await?;
         session.sources.push(control);
         if takes_in {
             session.resume().await?;
         }
+        session.look_after(may_declare);
         Ok(session)
+    }
+
+    fn look_after(&mut self, may_declare: bool) {
+        // The last one's complaints end with it.
+        self.upkeep = None;
+        let (control, health) = (self.memory.control.clone(), self.health.clone());
+        self.upkeep = Some(Upkeep::start(&self.connection, control, may_declare, health));
     }
 
     /// The queue of a source, and what it brings.
@@ -194,26 +219,37 @@ impl<'a> Session<'a> {
         Ok((channel, consumer))
     }
 
-    /// Takes submissions in (again).
+    /// Takes submissions in (again), over channels of their own: RabbitMQ 3.10 closes the connection with an internal
+    /// error when a channel consumes a quorum queue again whose consumer was stopped on it with deliveries unsettled.
     pub(super) async fn resume(&mut self) -> Result<(), LinkError> {
+        self.close_settled().await?;
         for (queue, brings) in JUDGE
             .map(|queue| (queue, Brings::Submissions))
             .into_iter()
             .chain([(EXHAUSTED, Brings::Exhausted)])
         {
-            match self.sources.iter_mut().find(|source| source.queue == queue) {
-                Some(source) if source.consumer.is_none() => {
-                    source.consumer = Some(consume(&source.channel, queue).await?);
+            if self.sources.iter().any(|source| source.queue == queue && source.consumer.is_some()) {
+                continue;
+            }
+            match self.subscribe(queue, brings).await {
+                Ok(source) => self.sources.push(source),
+                // Whoever defined the queues by hand may have left it out: then nobody dead-letters into it.
+                Err(error) if brings == Brings::Exhausted && self.connection.status().connected() => {
+                    tracing::warn!("what the broker gives up is not answered here: {error}");
                 }
-                Some(_) => {}
-                None => match self.subscribe(queue, brings).await {
-                    Ok(source) => self.sources.push(source),
-                    // Whoever defined the queues by hand may have left it out: then nobody dead-letters into it.
-                    Err(error) if brings == Brings::Exhausted && self.connection.status().connected() => {
-                        tracing::warn!("what the broker gives up is not answered here: {error}");
-                    }
-                    Err(error) => return Err(error),
-                },
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes channels that were stopped and owe nothing more.
+    async fn close_settled(&mut self) -> Result<(), LinkError> {
+        let is_over = |source: &mut Source| source.consumer.is_none() && source.owed.is_empty();
+        for source in self.sources.extract_if(.., is_over).collect::<Vec<_>>() {
+            self.memory.live.lock().remove(&source.number);
+            if source.channel.status().connected() {
+                within("closing a channel", source.channel.close(200, "stopped".into())).await?;
             }
         }
         Ok(())
@@ -240,7 +276,7 @@ impl<'a> Session<'a> {
                 within("stopping a consumer", async { arrival(&mut consumer).await.transpose() }).await?
             {
                 let acker = message.acker.clone();
-                tags.push(source.owe(acker, Parcel::new(message, topology::class_of(source.queue))));
+                tags.push(source.owe(acker, Parcel::new(message, topology::class_of(source.queue)), 1));
             }
         }
         Ok(tags)
@@ -262,13 +298,14 @@ impl<'a> Session<'a> {
             // What it still owes comes again, over the new one.
             within("closing a channel", channel.close(200, "again".into())).await?;
         }
-        topology::declare(&self.connection).await?;
+        let may_declare = topology::declare_again(&self.connection).await?;
         let mut source = self.subscribe(queue, brings).await?;
         source.restored = Some(Instant::now());
         if let Some(old) = self.sources.get_mut(place) {
             self.memory.live.lock().remove(&old.number);
             *old = source;
         }
+        self.look_after(may_declare);
         Ok(())
     }
 
@@ -330,9 +367,9 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Notes a delivery that is owed an answer.
-    pub(super) fn owe(&mut self, place: usize, acker: Acker, parcel: Parcel) -> Tag {
-        self.sources.get_mut(place).map(|source| source.owe(acker, parcel)).unwrap_or_default()
+    /// Notes a delivery that is owed an answer in so many parts: its verdict, a dead letter, or both.
+    pub(super) fn owe(&mut self, place: usize, acker: Acker, parcel: Parcel, parts: u8) -> Tag {
+        self.sources.get_mut(place).map(|source| source.owe(acker, parcel, parts)).unwrap_or_default()
     }
 
     /// What a delivery brought, where it came over this session and is still owed an answer.
@@ -345,8 +382,15 @@ impl<'a> Session<'a> {
     pub(super) async fn settle(&mut self, tags: &[Tag], settlement: Settlement) -> Result<(), LinkError> {
         for tag in tags {
             let source = self.sources.iter_mut().find(|source| source.number == tag.connection);
-            let owed = source.and_then(|source| source.owed.remove(&tag.delivery));
-            let Some(Owed { acker, .. }) = owed else { continue };
+            let Some(source) = source else { continue };
+            if settlement == Settlement::Done
+                && let Some(owed) = source.owed.get_mut(&tag.delivery)
+                && owed.parts > 1
+            {
+                owed.parts -= 1;
+                continue;
+            }
+            let Some(Owed { acker, .. }) = source.owed.remove(&tag.delivery) else { continue };
             let is_sent = match settlement {
                 Settlement::Done => within("acknowledging", acker.ack(BasicAckOptions::default())).await,
                 Settlement::Return | Settlement::PassOn => {
@@ -373,9 +417,9 @@ impl Drop for Session<'_> {
 }
 
 impl Source {
-    fn owe(&mut self, acker: Acker, parcel: Parcel) -> Tag {
+    fn owe(&mut self, acker: Acker, parcel: Parcel, parts: u8) -> Tag {
         self.delivered += 1;
-        self.owed.insert(self.delivered, Owed { acker, parcel });
+        self.owed.insert(self.delivered, Owed { acker, parcel, parts });
         Tag { connection: self.number, delivery: self.delivered }
     }
 }
@@ -384,7 +428,7 @@ async fn consume(channel: &Channel, queue: &'static str) -> Result<Consumer, Lin
     let options = BasicConsumeOptions::default();
     within("consuming", channel.basic_consume(queue.into(), queue.into(), options, topology::nothing()))
         .await
-        .map_err(|error| error.about("queue", queue))
+        .map_err(|error| error.about_consuming(queue))
 }
 
 /// Consumes cancels. They are acknowledged, so that one sent over a dead connection comes again.
@@ -394,7 +438,7 @@ async fn consume_named(channel: &Channel, name: ShortString, priority: i32) -> R
     arguments.insert("x-priority".into(), AMQPValue::LongInt(priority));
     within("consuming", channel.basic_consume(name.clone(), "control".into(), options, arguments))
         .await
-        .map_err(|error| error.about("queue", name.as_str()))
+        .map_err(|error| error.about_consuming(name.as_str()))
 }
 
 /// The next that a consumer has to say.

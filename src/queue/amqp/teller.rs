@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ErrorKind};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
@@ -22,7 +23,7 @@ pub(super) enum Tale {
     /// An event, for whoever listens.
     Progress { kind: &'static str, body: Vec<u8> },
     /// A copy of a verdict for one queue.
-    Reply { queue: String, body: Vec<u8>, properties: Box<BasicProperties> },
+    Reply { queue: ShortString, body: Vec<u8>, properties: Box<BasicProperties> },
     /// A judging that was decided, for the other workers; told at once where they may believe otherwise.
     Decided { decision: Decision, is_urgent: bool },
     /// Several of them.
@@ -154,6 +155,8 @@ impl Teller {
                              same judging sent again: let this worker's user write to '{CONTROL}' ({error})"
                         );
                     }
+                    // The exchange is missing, say: no copy of a verdict waits behind it.
+                    Tale::Progress { .. } if connection.status().connected() => {}
                     _ => unsaid.push_back(tale),
                 }
                 return Err(error);
@@ -211,7 +214,7 @@ async fn tell(
             }
             Tale::Reply { queue, body, properties } => {
                 let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-                let key = queue.as_str().into();
+                let key = queue.clone();
                 let confirmation = replies
                     .basic_publish("".into(), key, options, body, (**properties).clone())
                     .await?

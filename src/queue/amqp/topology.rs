@@ -1,8 +1,12 @@
 //! Exchanges and queues, declared alike by every worker so that whoever comes first makes them.
 //!
-//! Only what RabbitMQ 3.10 and 4 understand alike: durable quorum queues without further arguments. Limits
-//! and dead-lettering are for the operator's policies. A worker whose user may not declare anything uses what
-//! is there, as `deploy/rabbitmq/definitions.json` makes it.
+//! Only what RabbitMQ 3.10 and 4 understand alike: durable quorum queues. Those of submissions and verdicts dead-letter
+//! what expires or is given back too often, instead of dropping it; arguments cannot be added to a queue that exists, so
+//! one without them is used as it is, with a warning. Limits are for the operator's policies. A worker whose user may
+//! not declare anything uses what is there, as `deploy/rabbitmq/definitions.json` makes it.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lapin::options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -21,6 +25,8 @@ pub(super) const CONTROL: &str = "gavel.control";
 pub(super) const DEAD: &str = "gavel.dlx";
 /// Submissions go here, keyed `judge.<class>`.
 pub(super) const SUBMIT: &str = "gavel.submit";
+/// The queue that keeps all verdicts.
+pub(super) const RESULTS: &str = "gavel.results";
 /// The three queues of submissions.
 pub(super) const JUDGE: [&str; 3] = ["gavel.judge.contest", "gavel.judge.normal", "gavel.judge.rejudge"];
 /// Submissions that the broker itself gave up, by a policy's delivery limit, length or age; each is owed a
@@ -47,7 +53,7 @@ const QUEUES: [(&str, &str, &str); 6] = [
     (JUDGE[1], SUBMIT, "judge.normal"),
     (JUDGE[2], SUBMIT, "judge.rejudge"),
     (EXHAUSTED, DEAD, "judge.*"),
-    ("gavel.results", VERDICTS, "verdict.#"),
+    (RESULTS, VERDICTS, "verdict.#"),
     ("gavel.dead", DEAD, "#"),
 ];
 
@@ -61,23 +67,34 @@ pub(super) fn is_own_queue(name: &str) -> bool {
     QUEUES.iter().any(|(queue, ..)| *queue == name)
 }
 
-/// Declares everything that outlives a worker, as far as its user may.
-pub(super) async fn declare(connection: &Connection) -> Result<(), LinkError> {
+/// Queues that exist without arguments of their own for dead-lettering. A process has to do with one broker.
+static PLAIN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+
+/// Declares everything that outlives a worker; returns false where its user may not, and takes what is there.
+pub(super) async fn declare(connection: &Connection) -> Result<bool, LinkError> {
     // The broker closes the channel on which it refuses something.
-    let channel = within("opening a channel", connection.create_channel()).await?;
-    match declare_all(&channel).await {
-        // What is missing is found out where it is used. Asking would need permissions for it on RabbitMQ 4.2.7
-        // and later, and on 4.2.6 and 4.3.0 those to declare it.
+    let mut channel = within("opening a channel", connection.create_channel()).await?;
+    match declare_all(connection, &mut channel).await {
+        // What is missing is found out by those who look after it, and where it is used.
         Err(error) if error.is_forbidden() => {
             tracing::info!("taking exchanges and queues as they are: {error}");
-            Ok(())
+            Ok(false)
         }
         Err(error) => Err(error),
-        Ok(()) => within("closing a channel", channel.close(200, "declared".into())).await,
+        Ok(()) => {
+            within("closing a channel", channel.close(200, "declared".into())).await?;
+            Ok(true)
+        }
     }
 }
 
-async fn declare_all(channel: &Channel) -> Result<(), LinkError> {
+/// The same after something was missing: what is made anew has all its arguments.
+pub(super) async fn declare_again(connection: &Connection) -> Result<bool, LinkError> {
+    plain().clear();
+    declare(connection).await
+}
+
+async fn declare_all(connection: &Connection, channel: &mut Channel) -> Result<(), LinkError> {
     for (name, kind) in EXCHANGES {
         let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
         within("declaring an exchange", channel.exchange_declare(name.into(), kind, options, nothing()))
@@ -85,21 +102,147 @@ async fn declare_all(channel: &Channel) -> Result<(), LinkError> {
             .map_err(|error| error.about("exchange", name))?;
     }
     for (name, exchange, key) in QUEUES {
-        let mut arguments = FieldTable::default();
-        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-        let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        within("declaring a queue", channel.queue_declare(name.into(), options, arguments))
-            .await
-            .map_err(|error| error.about("queue", name))?;
-        let options = QueueBindOptions::default();
-        within(
-            "binding a queue",
-            channel.queue_bind(name.into(), exchange.into(), key.into(), options, nothing()),
-        )
-        .await
-        .map_err(|error| error.about("queue", name))?;
+        declare_queue(connection, channel, name).await?;
+        bind(channel, name, exchange, key, false).await?;
     }
     Ok(())
+}
+
+/// Declares a queue with its arguments, or finds one that was declared without those for dead-lettering.
+async fn declare_queue(
+    connection: &Connection,
+    channel: &mut Channel,
+    name: &'static str,
+) -> Result<(), LinkError> {
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    let is_plain = plain().contains(name);
+    if !is_plain {
+        let declaring = channel.queue_declare(name.into(), options, arguments(name));
+        match within("declaring a queue", declaring).await {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is_precondition() && is_dead_lettered(name) => {
+                *channel = within("opening a channel", connection.create_channel()).await?;
+            }
+            Err(error) => return Err(error.about("queue", name)),
+        }
+    }
+    within("declaring a queue", channel.queue_declare(name.into(), options, quorum()))
+        .await
+        .map_err(|error| error.about("queue", name))?;
+    if !is_plain && plain().insert(name) {
+        tracing::warn!(
+            "queue '{name}' exists without dead-lettering of its own: messages with an expiration, and those that a \
+             limit pushes out, vanish unless a policy dead-letters them to {DEAD}; import \
+             deploy/rabbitmq/definitions.json for its policies, or delete the queue once it is empty: this worker \
+             declares it again"
+        );
+    }
+    Ok(())
+}
+
+/// Binds a queue, which changes nothing where it is bound; without an answer where `nowait`.
+pub(super) async fn bind(
+    channel: &Channel,
+    queue: &str,
+    exchange: &str,
+    key: &str,
+    nowait: bool,
+) -> Result<(), LinkError> {
+    let options = QueueBindOptions { nowait };
+    within(
+        "binding a queue",
+        channel.queue_bind(queue.into(), exchange.into(), key.into(), options, nothing()),
+    )
+    .await
+    .map_err(|error| error.about("queue", queue))
+}
+
+/// Binds every queue, without waiting for answers.
+pub(super) async fn bind_all(channel: &Channel) -> Result<(), LinkError> {
+    for (queue, exchange, key) in QUEUES {
+        bind(channel, queue, exchange, key, true).await?;
+    }
+    Ok(())
+}
+
+/// Asks for every exchange and queue. The broker answers only by closing the channel, where one is missing.
+pub(super) async fn ask_for_all(channel: &Channel) -> Result<(), LinkError> {
+    for (name, kind) in EXCHANGES {
+        ask_for_exchange(channel, name, kind, true).await?;
+    }
+    for (name, ..) in QUEUES {
+        ask_for_queue(channel, name, true).await?;
+    }
+    Ok(())
+}
+
+/// Names the exchanges and queues that are missing. Where the user may not ask, nothing is known to be missing.
+pub(super) async fn missing(connection: &Connection) -> Result<Vec<String>, LinkError> {
+    let mut missing = Vec::new();
+    let exchanges = EXCHANGES.into_iter().map(|(name, kind)| (name, Some(kind)));
+    for (name, exchange) in exchanges.chain(QUEUES.map(|(name, ..)| (name, None))) {
+        let channel = within("opening a channel", connection.create_channel()).await?;
+        let what = if exchange.is_some() { "exchange" } else { "queue" };
+        let asked = match exchange {
+            Some(kind) => ask_for_exchange(&channel, name, kind, false).await,
+            None => ask_for_queue(&channel, name, false).await,
+        };
+        match asked {
+            Ok(()) => within("closing a channel", channel.close(200, "asked".into())).await?,
+            Err(error) if error.is_missing() => missing.push(format!("{what} '{name}'")),
+            Err(error) if error.is_forbidden() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(missing)
+}
+
+async fn ask_for_exchange(
+    channel: &Channel,
+    name: &str,
+    kind: ExchangeKind,
+    nowait: bool,
+) -> Result<(), LinkError> {
+    let options = ExchangeDeclareOptions { passive: true, nowait, ..ExchangeDeclareOptions::default() };
+    let asking = channel.exchange_declare(name.into(), kind, options, nothing());
+    within("looking for an exchange", asking).await
+}
+
+/// Asks for a queue; where `nowait`, a missing one shows in the end of the channel alone.
+pub(super) async fn ask_for_queue(channel: &Channel, name: &str, nowait: bool) -> Result<(), LinkError> {
+    let options = QueueDeclareOptions { passive: true, nowait, ..QueueDeclareOptions::default() };
+    within("looking for a queue", channel.queue_declare(name.into(), options, nothing())).await.map(drop)
+}
+
+/// Whether a queue dead-letters what it would otherwise drop.
+fn is_dead_lettered(name: &str) -> bool {
+    JUDGE.contains(&name) || name == RESULTS
+}
+
+/// What a queue is declared with.
+fn arguments(name: &str) -> FieldTable {
+    let mut arguments = quorum();
+    if is_dead_lettered(name) {
+        for (key, value) in [
+            ("x-dead-letter-exchange", DEAD),
+            // A queue keeps a message until the dead queue has it, for which it must refuse what does not fit.
+            ("x-dead-letter-strategy", "at-least-once"),
+            ("x-overflow", "reject-publish"),
+        ] {
+            arguments.insert(key.into(), AMQPValue::LongString(value.into()));
+        }
+    }
+    arguments
+}
+
+fn quorum() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    arguments
+}
+
+fn plain() -> MutexGuard<'static, BTreeSet<&'static str>> {
+    PLAIN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A new queue of this worker's own on the control exchange; its name. It outlives the connection for as long as a
@@ -116,13 +259,7 @@ pub(super) async fn declare_control(channel: &Channel) -> Result<ShortString, Li
         .await
         .map_err(|error| error.about("queue", "amq.gen-* for cancel messages"))?;
     let name = queue.name().clone();
-    let options = QueueBindOptions::default();
-    within(
-        "binding a queue",
-        channel.queue_bind(name.clone(), CONTROL.into(), "".into(), options, nothing()),
-    )
-    .await
-    .map_err(|error| error.about("queue", name.as_str()))?;
+    bind(channel, name.as_str(), CONTROL, "", false).await?;
     Ok(name)
 }
 

@@ -38,20 +38,14 @@ impl Post {
             number,
             exchange: SUBMIT,
             routing_key: format!("judge.{class}"),
-            message_id: format!("{}/{}", key.id, key.judging),
+            message_id: key.message_id(),
             body,
         }
     }
 
     /// A control message, for every worker.
     pub fn control(number: u64, key: &Key, body: Vec<u8>) -> Self {
-        Self {
-            number,
-            exchange: CONTROL,
-            routing_key: String::new(),
-            message_id: format!("{}/{}", key.id, key.judging),
-            body,
-        }
+        Self { number, exchange: CONTROL, routing_key: String::new(), message_id: key.message_id(), body }
     }
 }
 

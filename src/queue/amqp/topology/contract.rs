@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use lapin::ExchangeKind;
+use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 
-use super::{CONTROL, DEAD, EXCHANGES, PROGRESS, QUEUES, VERDICTS};
+use super::{CONTROL, DEAD, EXCHANGES, PROGRESS, QUEUES, VERDICTS, arguments};
 use crate::queue::Document;
 use crate::submission::Priority;
 use crate::verdict::Verdict;
@@ -23,6 +24,15 @@ fn deployed(name: &str) -> Value {
 
 fn spelled(kind: &ExchangeKind) -> String {
     format!("{kind:?}").to_lowercase()
+}
+
+fn spelled_arguments(queue: &str) -> Value {
+    let arguments = arguments(queue);
+    let spelled = arguments.inner().iter().map(|(name, value)| match value {
+        AMQPValue::LongString(text) => (name.to_string(), json!(text.to_string())),
+        other => panic!("{name} is {other:?}"),
+    });
+    Value::Object(spelled.collect())
 }
 
 fn set(values: impl IntoIterator<Item = Value>) -> BTreeSet<String> {
@@ -43,7 +53,7 @@ fn definitions_are_what_a_worker_declares() {
     assert_eq!(set(list(&definitions, "exchanges").cloned()), set(declared));
     let declared = QUEUES.iter().map(|(name, ..)| {
         json!({"name": name, "vhost": "gavel", "durable": true, "auto_delete": false,
-               "arguments": {"x-queue-type": "quorum"}})
+               "arguments": spelled_arguments(name)})
     });
     assert_eq!(set(list(&definitions, "queues").cloned()), set(declared));
     let declared = QUEUES.iter().map(|(queue, exchange, key)| {
