@@ -412,16 +412,39 @@ fn a_program_killed_from_outside_is_run_again_and_keeps_its_verdict() {
 }
 
 #[test]
+fn a_program_that_something_outside_always_kills_is_a_judging_error() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &["--slots", "1"]);
+    let gavel = i32::try_from(worker.child.id()).unwrap();
+    worker.send(&inline("killed", SUM_THEN_SLEEP));
+    worker.send(&inline("next", SUM));
+    let hunt = Hunt {
+        gavels: &[gavel],
+        name: "sleep",
+        prey: Prey::Program,
+        signal: Signal::SIGKILL,
+        most: usize::MAX,
+    };
+    let ((code, events), _) = hunt.during(|| worker.end());
+    assert_eq!((code, dones(&events)), (0, vec![("killed", "JE"), ("next", "AC")]), "{events:?}");
+    let report = events.iter().find(|event| event["type"] == "done" && event["id"] == "killed").unwrap();
+    assert_eq!(report["reason"], "sandbox", "{report}");
+}
+
+#[test]
 fn a_program_that_kills_itself_is_a_run_time_error_however_often_it_runs() {
     let scene = Scene::new();
     let mut worker = Worker::start(&scene, &["--slots", "1"]);
-    for (id, program) in
-        [("kill", "kill -9 $$\n"), ("term", "kill -15 $$\nsleep 1\n"), ("code", "exit 137\n")]
-    {
+    for (id, program) in [
+        ("kill", "kill -9 $$\n"),
+        ("term", "kill -15 $$\nsleep 1\n"),
+        ("code", "exit 137\n"),
+        ("limit", "ulimit -t 1\nwhile :; do :; done\n"),
+    ] {
         worker.send(&inline(id, program));
     }
     let (code, events) = worker.end();
-    let expected = vec![("code", "RTE"), ("kill", "RTE"), ("term", "RTE")];
+    let expected = vec![("code", "RTE"), ("kill", "RTE"), ("limit", "RTE"), ("term", "RTE")];
     assert_eq!((code, dones(&events)), (0, expected), "{events:?}");
 }
 

@@ -250,8 +250,15 @@ fn compile_into(
                 if report.reason == Some(Reason::Error) {
                     judge.host_memory.has_spared_what_began(began)?;
                 }
-                if !in_doubt || again.next().is_none() {
-                    return Ok(report);
+                match (in_doubt, again.next()) {
+                    (None, _) | (Some(Ended::Perhaps), None) => return Ok(report),
+                    (Some(Ended::FromOutside), None) => {
+                        return Err(Fault::EndedFromOutside(format!(
+                            "{}, and nothing in its box has sent that signal: something on this host ends programs",
+                            report.log.trim_end().lines().last().unwrap_or_default()
+                        )));
+                    }
+                    (Some(_), Some(_)) => {}
                 }
                 tracing::info!("compiled again, because something outside may have ended the compiler");
             }
@@ -278,6 +285,15 @@ fn uses_prepared(plan: &Plan<'_>) -> bool {
     plan.argv.iter().flatten().any(names) || plan.env.iter().any(names)
 }
 
+/// How a compiler ended that may not have failed by itself.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    /// It, or a part of it, may have been ended from outside.
+    Perhaps,
+    /// It was.
+    FromOutside,
+}
+
 /// Compiles and takes the program out; the report says how it went. Also tells whether something outside may have ended
 /// the compiler.
 fn compile_in_box(
@@ -287,7 +303,7 @@ fn compile_in_box(
     sandbox_box: &mut BoxHandle,
     destination: &Path,
     cancel: &CancelToken,
-) -> Result<(CompileReport, bool), Fault> {
+) -> Result<(CompileReport, Option<Ended>), Fault> {
     match plan.prepared {
         Some(prepared) => sandbox_box.attach(PREPARED, &prepared.entry.path().join(prepare::FILES))?,
         // Another language that shares this box may have left its own there.
@@ -322,7 +338,11 @@ fn compile_in_box(
         ..CompileReport::default()
     };
     if report.reason.is_some() {
-        let in_doubt = report.reason == Some(Reason::Error) && may_have_ended_compiler(&outcome, &report.log);
+        let in_doubt = match report.reason {
+            Some(Reason::Error) if outside_kill::has_ended(&outcome) => Some(Ended::FromOutside),
+            Some(Reason::Error) if may_have_ended_compiler(&outcome, &report.log) => Some(Ended::Perhaps),
+            _ => None,
+        };
         if let Exit::Signal(signal) = outcome.exit
             && outcome.stopped.is_empty()
             && signal != libc::SIGXFSZ
@@ -341,7 +361,7 @@ fn compile_in_box(
         }
         return Ok((report, in_doubt));
     }
-    Ok((taken(report, take(plan, sandbox_box, destination))?, false))
+    Ok((taken(report, take(plan, sandbox_box, destination))?, None))
 }
 
 /// The report of a compilation whose program was taken out, or cannot be.

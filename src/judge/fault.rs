@@ -33,6 +33,9 @@ pub(super) enum Fault {
     /// A program of the package's died of a signal that something outside of its box may have sent.
     #[error("{0}")]
     Ended(String),
+    /// Something outside of its box ended a program or a compiler, every time.
+    #[error("{0}")]
+    EndedFromOutside(String),
     /// The submission cannot be judged as it was sent.
     #[error("{0}")]
     Request(#[from] super::RequestError),
@@ -72,7 +75,14 @@ impl Fault {
     /// Whether it looks like a failure of this host: it may also be one that a submission brings about, which the
     /// host's own trial tells.
     pub(super) fn is_of_the_host(&self) -> bool {
-        matches!(self, Self::Sandbox(_) | Self::Cache(_) | Self::File { .. } | Self::Panic(_))
+        matches!(
+            self,
+            Self::Sandbox(_)
+                | Self::Cache(_)
+                | Self::File { .. }
+                | Self::Panic(_)
+                | Self::EndedFromOutside(_)
+        )
     }
 
     /// The reason beside the JE.
@@ -82,9 +92,12 @@ impl Fault {
             Self::Package(_) | Self::Changed(_) | Self::OtherPackage(_) => Reason::Package,
             Self::Checker(_) | Self::Ended(_) => Reason::Checker,
             Self::Request(error) => error.reason(),
-            Self::Sandbox(_) | Self::Cache(_) | Self::File { .. } | Self::Panic(_) | Self::Cancelled => {
-                Reason::Sandbox
-            }
+            Self::Sandbox(_)
+            | Self::Cache(_)
+            | Self::File { .. }
+            | Self::Panic(_)
+            | Self::EndedFromOutside(_)
+            | Self::Cancelled => Reason::Sandbox,
         }
     }
 }

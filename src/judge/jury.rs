@@ -56,9 +56,12 @@ impl From<Fault> for JuryFault {
             | Fault::OtherPackage(_) => Self::Package(message),
             Fault::Language(_) => Self::Language(message),
             Fault::Cancelled => Self::Cancelled,
-            Fault::Sandbox(_) | Fault::Cache(_) | Fault::File { .. } | Fault::Panic(_) | Fault::Ended(_) => {
-                Self::Judge(message)
-            }
+            Fault::Sandbox(_)
+            | Fault::Cache(_)
+            | Fault::File { .. }
+            | Fault::Panic(_)
+            | Fault::EndedFromOutside(_)
+            | Fault::Ended(_) => Self::Judge(message),
         }
     }
 }

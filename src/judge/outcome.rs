@@ -8,7 +8,7 @@ use nix::errno::Errno;
 
 use super::fault::Fault;
 use super::limits::RunLimits;
-use super::outside_kill::{may_have_ended, named};
+use super::outside_kill::{has_ended, may_have_ended, named};
 use super::test_result::TestResult;
 use crate::sandbox::{Exit, Outcome, Stopped};
 use crate::units::Bytes;
@@ -43,6 +43,7 @@ pub(super) fn judge_outcome(
     }
     // A limit that was met explains any end.
     result.in_doubt = found.iter().all(|(verdict, ..)| *verdict == Verdict::RTE) && may_have_ended(outcome);
+    result.ended_from_outside = result.in_doubt && has_ended(outcome);
     result.applied = found.iter().map(|(verdict, ..)| *verdict).collect();
     if let Some((_, reason, message)) = found.into_iter().min_by_key(|(verdict, ..)| verdict.precedence()) {
         result.report.reason = reason;
@@ -138,6 +139,7 @@ mod tests {
             wall: Duration::from_millis(6),
             memory: Bytes::mib(3),
             output_bytes: 0,
+            asked_to_end: None,
         }
     }
 

@@ -1,9 +1,10 @@
 //! Ends that something outside of the box may have brought about.
 //!
 //! Daemons that watch the host's memory (earlyoom, systemd-oomd) and people end processes by SIGTERM and SIGKILL. A
-//! program can send these to itself as well, and the kernel tells nobody who sent one. So a run or a compilation that
-//! ends that way, without a limit or the group's own want of memory to explain it, is done again: one that does not end
-//! so is the one that counts, and what ends so every time is the program's own doing.
+//! program can send these to itself as well. Box init takes note when a process of the box asks for such a signal; then
+//! the end is the program's own doing. Any other end of that kind, without a limit or the group's own want of memory to
+//! explain it, is done again, and a run that does not end so is the one that counts. What ends so every time is a judging
+//! error where box init listened and heard nothing, and the program's own doing where nobody could listen.
 //!
 //! This costs only what ends that way, and a bounded number of times. It is not seen when a child of the program is
 //! killed and the program tells of it in no way that is known here.
@@ -27,12 +28,18 @@ const TOLD: [&str; 8] =
 /// Whether the run may have been ended from outside.
 pub(super) fn may_have_ended(outcome: &Outcome) -> bool {
     outcome.stopped.is_empty()
+        && outcome.asked_to_end != Some(true)
         && match outcome.exit {
             Exit::Signal(signal) => SIGNALS.contains(&signal),
             // Runtimes that handle SIGTERM, and shells whose child was killed, end with 128 and the signal's number.
             Exit::Code(code) => SIGNALS[..2].contains(&(code - 128)),
             Exit::NotStarted { .. } => false,
         }
+}
+
+/// Whether the run was ended from outside: by a signal that nothing in the box has asked for.
+pub(super) fn has_ended(outcome: &Outcome) -> bool {
+    may_have_ended(outcome) && outcome.asked_to_end == Some(false) && matches!(outcome.exit, Exit::Signal(_))
 }
 
 /// Whether a failed compiler may have been killed from outside, or a part of it: the driver of a compiler ends by itself
@@ -67,6 +74,7 @@ mod tests {
             wall: Duration::ZERO,
             memory: Bytes(0),
             output_bytes: 0,
+            asked_to_end: None,
         }
     }
 
@@ -81,6 +89,18 @@ mod tests {
         for exit in [Exit::Code(0), Exit::Code(1), Exit::Code(129), Exit::Signal(libc::SIGSEGV)] {
             assert!(!may_have_ended(&outcome(exit, &[])), "{exit:?}");
         }
+    }
+
+    #[test]
+    fn what_a_process_of_the_box_asked_for_is_its_own_doing() {
+        for (asked_to_end, may_have, has) in
+            [(None, true, false), (Some(false), true, true), (Some(true), false, false)]
+        {
+            let killed = Outcome { asked_to_end, ..outcome(Exit::Signal(libc::SIGKILL), &[]) };
+            assert_eq!((may_have_ended(&killed), has_ended(&killed)), (may_have, has), "{asked_to_end:?}");
+        }
+        let told = Outcome { asked_to_end: Some(false), ..outcome(Exit::Code(137), &[]) };
+        assert!(may_have_ended(&told) && !has_ended(&told), "a program may exit with any code");
     }
 
     #[test]

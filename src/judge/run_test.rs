@@ -119,7 +119,14 @@ pub(super) fn run_test(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) 
         tracing::info!(test = %test.name, "run again, because something outside may have ended it: {message}");
         result = run_once(run, test, cancel);
     }
-    result
+    match result {
+        Ok(result) if result.ended_from_outside => Err(Fault::EndedFromOutside(format!(
+            "the program {} in {} runs, and nothing in its box has sent that signal: something on this host ends programs",
+            result.report.message,
+            outside_kill::RERUNS + 1
+        ))),
+        result => result,
+    }
 }
 
 fn run_once(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) -> Result<TestResult, Fault> {

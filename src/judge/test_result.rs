@@ -20,17 +20,19 @@ pub(super) struct TestResult {
     pub(super) score: Option<Score>,
     /// Whether nothing of this counts unless it comes again: something outside may have ended the program.
     pub(super) in_doubt: bool,
+    /// Whether something outside has ended it for certain.
+    pub(super) ended_from_outside: bool,
 }
 
 impl TestResult {
     /// A test whose run has just ended, before anything is said of it.
     pub(super) fn of(report: TestReport) -> Self {
-        Self { report, applied: Vec::new(), score: None, in_doubt: false }
+        Self { report, applied: Vec::new(), score: None, in_doubt: false, ended_from_outside: false }
     }
 
     /// A test that did not run, or whose run does not count.
     pub(super) fn without_run(test: &Test, verdict: Verdict) -> Self {
-        Self { report: blank(test, verdict), applied: vec![verdict], score: None, in_doubt: false }
+        Self { applied: vec![verdict], ..Self::of(blank(test, verdict)) }
     }
 
     /// A test that could not be judged.
@@ -38,7 +40,7 @@ impl TestResult {
         let mut report = blank(test, Verdict::JE);
         report.reason = Some(fault.reason());
         report.message = fault.to_string();
-        Self { report, applied: vec![Verdict::JE], score: None, in_doubt: false }
+        Self { applied: vec![Verdict::JE], ..Self::of(report) }
     }
 
     /// Notes something that applies as well; its message is told where it is the most decisive.

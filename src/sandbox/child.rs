@@ -230,7 +230,9 @@ unsafe extern "C" fn child_main(plan: *const Plan) -> ! {
         for limit in &plan.limits {
             let value = libc::rlimit64 { rlim_cur: limit.value, rlim_max: limit.value };
             let old = ptr::null_mut::<libc::rlimit64>();
-            let result = libc::syscall(libc::SYS_prlimit64, 0, limit.resource, &raw const value, old);
+            // The kernel takes the lower half. Box init, suspended, could not answer its listener.
+            let resource = limit.resource as u64 | super::seccomp::ends::UNSEEN;
+            let result = libc::syscall(libc::SYS_prlimit64, 0, resource, &raw const value, old);
             if result < 0 {
                 fail(plan, 5, result);
             }

@@ -116,4 +116,8 @@ pub struct Outcome {
     pub memory: Bytes,
     /// Bytes taken from standard output (captured streams only).
     pub output_bytes: u64,
+    /// Whether a process of the run asked for a signal that ends processes: SIGHUP, SIGINT, SIGQUIT, SIGKILL or SIGTERM to
+    /// anyone, or a timer or a limit that may send one. Without that such a signal came from outside of the box. `None`
+    /// where this host cannot tell.
+    pub asked_to_end: Option<bool>,
 }

@@ -23,7 +23,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
 use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, SFlag, fstat, major, minor};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, sethostname, setresgid, setresuid};
@@ -71,12 +71,12 @@ pub(super) fn live(
     worker: OwnedFd,
 ) {
     match become_init(shape, sources, core, identity, &keeper) {
-        Ok(last_id) => {
+        Ok((last_id, listener)) => {
             let told = wire::send_json(keeper.as_fd(), &Progress::Ready, &[]);
             drop(keeper);
             if told.is_ok() {
                 // A failure of the socket means the worker is gone or confused: either way the box ends.
-                let _ = serve(identity, &last_id, &worker);
+                let _ = serve(identity, &last_id, &worker, listener);
             }
         }
         Err(error) => {
@@ -107,7 +107,7 @@ fn become_init(
     core: Option<usize>,
     identity: Identity,
     keeper: &OwnedFd,
-) -> Result<LastId, SandboxError> {
+) -> Result<(LastId, Option<OwnedFd>), SandboxError> {
     let failed = |operation: &'static str, subject: &str| {
         let subject = subject.to_owned();
         move |errno: Errno| SandboxError::on(operation, subject, errno)
@@ -149,10 +149,13 @@ fn become_init(
     // Both are cleared by changes of credentials (prctl(2)), so they come after the last one.
     nix::sys::prctl::set_dumpable(false).map_err(failed("hide", "box init"))?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("bind", "box init to the keeper"))?;
+    nix::sys::prctl::set_no_new_privs().map_err(failed("forbid", "new privileges"))?;
+    // Before the filter that forbids further ones. Without it nobody knows who sent a signal.
+    let listener = syscalls::listen_to_calls(&seccomp::ends::filter()).ok();
     let filter = seccomp::filter(shape.profile, true)?;
     seccompiler::apply_filter(&filter)
         .map_err(|error| SandboxError::on("install", "the system-call filter", io::Error::other(error)))?;
-    Ok(last_id)
+    Ok((last_id, listener))
 }
 
 /// To set the last process id (capabilities(7), CAP_CHECKPOINT_RESTORE).
@@ -225,7 +228,12 @@ fn file_at_start(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Serves runs until the worker closes its end.
-fn serve(identity: Identity, last_id: &LastId, worker: &OwnedFd) -> io::Result<()> {
+fn serve(
+    identity: Identity,
+    last_id: &LastId,
+    worker: &OwnedFd,
+    listener: Option<OwnedFd>,
+) -> io::Result<()> {
     let mut inbox = Inbox::new();
     let mut stack = ChildStack::new();
     loop {
@@ -241,7 +249,8 @@ fn serve(identity: Identity, last_id: &LastId, worker: &OwnedFd) -> io::Result<(
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         };
         last_id.reset()?;
-        let result = run(request, descriptors, identity, worker, &mut stack, cpu_before)?;
+        let result =
+            run(request, descriptors, identity, (worker, listener.as_ref()), &mut stack, cpu_before)?;
         wire::send(worker.as_fd(), &result.encode(), &[])?;
     }
 }
@@ -251,7 +260,7 @@ fn run(
     request: RunRequest,
     mut descriptors: Vec<OwnedFd>,
     identity: Identity,
-    worker: &OwnedFd,
+    (worker, listener): (&OwnedFd, Option<&OwnedFd>),
     stack: &mut ChildStack,
     cpu_before: Duration,
 ) -> io::Result<RunResult> {
@@ -285,10 +294,11 @@ fn run(
     // The program has its own copies; as long as these are open, its pipes could not end.
     drop(descriptors);
     let mut max_rss_kib = 0;
+    let mut asked_to_end = listener.map(|_| false);
     let (end, wall) = match born {
         Err(error) => (End::NotStarted { step: 0, errno: error.raw_os_error().unwrap_or(0) }, Duration::ZERO),
         Ok(born) => {
-            wait_for(&born.pidfd, worker)?;
+            wait_for(&born.pidfd, worker, listener, &mut asked_to_end)?;
             let wall = started.elapsed();
             let status = wait_leader(born.pid, &mut max_rss_kib)?;
             let (step, errno) = plan.failure();
@@ -312,6 +322,7 @@ fn run(
         max_rss_kib,
         floor_kib,
         disk_reads,
+        asked_to_end,
     })
 }
 
@@ -328,16 +339,40 @@ fn own_null(descriptor: &OwnedFd) -> io::Result<Option<OwnedFd>> {
     Ok(Some(open("/dev/null", flags | OFlag::O_CLOEXEC, Mode::empty())?))
 }
 
-/// Waits until the leader is dead, killing when the worker says so; an end of file ends the box.
-fn wait_for(pidfd: &OwnedFd, worker: &OwnedFd) -> io::Result<()> {
+/// Waits until the leader is dead, killing when the worker says so; an end of file ends the box. Takes note of processes
+/// that ask for a signal that ends processes.
+fn wait_for(
+    pidfd: &OwnedFd,
+    worker: &OwnedFd,
+    listener: Option<&OwnedFd>,
+    asked_to_end: &mut Option<bool>,
+) -> io::Result<()> {
+    let mut listener = listener;
     loop {
-        let mut watched =
-            [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN), PollFd::new(worker.as_fd(), PollFlags::POLLIN)];
+        let mut watched: Vec<PollFd<'_>> = [Some(pidfd), Some(worker), listener]
+            .into_iter()
+            .flatten()
+            .map(|descriptor| PollFd::new(descriptor.as_fd(), PollFlags::POLLIN))
+            .collect();
         match poll(&mut watched, PollTimeout::NONE) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }
-        let ready = |index: usize| watched[index].revents().is_some_and(|events| !events.is_empty());
+        let ready = |index: usize| {
+            watched.get(index).and_then(PollFd::revents).is_some_and(|events| !events.is_empty())
+        };
+        // Before the leader's end, which it may explain.
+        if ready(2)
+            && let Some(open) = listener
+        {
+            let is_call = watched[2].revents().is_some_and(|events| events.contains(PollFlags::POLLIN));
+            if is_call && syscalls::let_call_go_on(open.as_fd()).is_ok() {
+                *asked_to_end = Some(true);
+            } else {
+                // Of what it still had to tell, nobody learns.
+                (listener, *asked_to_end) = (None, None);
+            }
+        }
         if ready(0) {
             return Ok(());
         }
@@ -355,10 +390,7 @@ fn wait_for(pidfd: &OwnedFd, worker: &OwnedFd) -> io::Result<()> {
 /// SIGKILL to every process of the PID namespace but this one (kill(2), pid -1). The kernel holds the task
 /// list's lock, and a fork with a fatal signal pending fails, so none escapes.
 fn signal_everything() -> io::Result<()> {
-    match kill(Pid::from_raw(-1), Signal::SIGKILL) {
-        Ok(()) | Err(Errno::ESRCH) => Ok(()),
-        Err(errno) => Err(errno.into()),
-    }
+    syscalls::kill_all_others()
 }
 
 fn wait_leader(pid: libc::pid_t, max_rss_kib: &mut u64) -> io::Result<End> {

@@ -121,6 +121,8 @@ pub(super) struct RunResult {
     pub floor_kib: u64,
     /// Major faults and blocks read by what was reaped: zero means the page cache had everything.
     pub disk_reads: u64,
+    /// Whether a process asked for a signal that ends processes; `None` where nobody could listen.
+    pub asked_to_end: Option<bool>,
 }
 
 impl RunResult {
@@ -135,6 +137,7 @@ impl RunResult {
             max_rss_kib: 0,
             floor_kib: 0,
             disk_reads: 0,
+            asked_to_end: None,
         }
     }
 
@@ -157,6 +160,7 @@ impl RunResult {
             self.max_rss_kib,
             self.floor_kib,
             self.disk_reads,
+            self.asked_to_end.map_or(0, |asked| 1 + u64::from(asked)),
         ] {
             put_u64(&mut buffer, value);
         }
@@ -178,6 +182,10 @@ impl RunResult {
         let mut time = || parser.u64().map(Duration::from_nanos);
         let (wall, init_cpu, reaped_cpu) = (time()?, time()?, time()?);
         let (max_rss_kib, floor_kib, disk_reads) = (parser.u64()?, parser.u64()?, parser.u64()?);
+        let asked_to_end = match parser.u64()? {
+            0 => None,
+            asked => Some(asked > 1),
+        };
         parser.0.is_empty().then_some(Self {
             end,
             wall,
@@ -186,6 +194,7 @@ impl RunResult {
             max_rss_kib,
             floor_kib,
             disk_reads,
+            asked_to_end,
         })
     }
 }
@@ -225,6 +234,7 @@ mod tests {
                 max_rss_kib: 4096,
                 floor_kib: 2048,
                 disk_reads: 1,
+                asked_to_end: Some(true),
             };
             assert_eq!(RunResult::decode(&result.encode()), Some(result));
         }

@@ -20,6 +20,7 @@
 //! - `setpriority`, `sched_set*`, `ioprio_set`: a core belongs to the box, not to one of its threads.
 
 mod calls;
+pub(super) mod ends;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -77,6 +78,9 @@ const TERMINALS_AND_PIPES: &[u32] = &[
     0x5421, // FIONBIO
     0x5450, // FIONCLEX
     0x5451, // FIOCLEX
+    // For box init, which alone has a listener: SECCOMP_IOCTL_NOTIF_RECV and SECCOMP_IOCTL_NOTIF_SEND.
+    0xc050_2100,
+    0xc018_2101,
 ];
 
 /// `fcntl`: copies, flags, pipe size read back. No locks (F_GETLK tells one box of another's), leases,

@@ -248,6 +248,56 @@ pub(crate) fn reap(pid: libc::pid_t, block: bool) -> io::Result<Reaped> {
     }
 }
 
+/// Installs a filter that tells of calls by user notification, and returns the listener (seccomp(2)). The caller has
+/// no_new_privs set.
+///
+/// # Errors
+/// EBUSY where a filter of the caller has a listener already, EINVAL before Linux 5.0.
+pub(crate) fn listen_to_calls(filter: &[libc::sock_filter]) -> io::Result<OwnedFd> {
+    let length = u16::try_from(filter.len()).map_err(io::Error::other)?;
+    let program = libc::sock_fprog { len: length, filter: filter.as_ptr().cast_mut() };
+    // SAFETY: `program` and the instructions it points to outlive the call, which only reads them.
+    owned(unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::SECCOMP_SET_MODE_FILTER,
+            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
+            &raw const program,
+        )
+    })
+}
+
+/// Takes one notification of a listener and lets the call go on (seccomp_unotify(2)). One whose process is gone
+/// meanwhile is none.
+pub(crate) fn let_call_go_on(listener: BorrowedFd<'_>) -> io::Result<()> {
+    const RECEIVE: libc::Ioctl = 0xc050_2100;
+    const SEND: libc::Ioctl = 0xc018_2101;
+    let gone = |error: io::Error| match error.raw_os_error() {
+        Some(libc::ENOENT | libc::EINTR) => Ok(()),
+        _ => Err(error),
+    };
+    // SAFETY: seccomp_notif is plain data, for which all zeroes is what the kernel wants to be handed.
+    let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes a seccomp_notif to `call`, which is one and outlives the call.
+    if let Err(error) = check(unsafe { libc::ioctl(listener.as_raw_fd(), RECEIVE, &raw mut call) }.into()) {
+        return gone(error);
+    }
+    let flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
+    let mut answer = libc::seccomp_notif_resp { id: call.id, val: 0, error: 0, flags };
+    // SAFETY: the kernel reads a seccomp_notif_resp from `answer`, which is one and outlives the call.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), SEND, &raw mut answer) }.into()).map(drop).or_else(gone)
+}
+
+/// Sends SIGKILL to every process of the PID namespace but the caller (kill(2), pid -1), unseen by the box's own listener.
+pub(crate) fn kill_all_others() -> io::Result<()> {
+    let signal = u64::from(libc::SIGKILL.unsigned_abs()) | super::seccomp::ends::UNSEEN;
+    // SAFETY: integers only; the kernel takes the lower half of the signal.
+    match check(unsafe { libc::syscall(libc::SYS_kill, -1, signal) }) {
+        Err(error) if error.raw_os_error() != Some(libc::ESRCH) => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Ignores a signal from here on; inherited by children until [`reset_signals`] (signal(7)).
 pub(crate) fn ignore_signal(signal: libc::c_int) -> io::Result<()> {
     // SAFETY: SIG_IGN installs no code of ours.

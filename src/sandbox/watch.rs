@@ -337,7 +337,15 @@ impl<'a> Run<'a> {
                 Exit::NotStarted { step: STEPS.get(step as usize).copied().unwrap_or("unknown"), errno }
             }
         };
-        Ok(Outcome { exit, stopped, cpu, wall: result.wall, memory, output_bytes: self.stdout.total() })
+        Ok(Outcome {
+            exit,
+            stopped,
+            cpu,
+            wall: result.wall,
+            memory,
+            output_bytes: self.stdout.total(),
+            asked_to_end: result.asked_to_end,
+        })
     }
 
     /// Whether output is looked at now, or only after a pause.

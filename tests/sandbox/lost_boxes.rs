@@ -114,6 +114,46 @@ fn a_box_whose_init_is_killed_is_lost_and_says_so() {
     });
 }
 
+/// The kernel tells nobody who sent a signal; box init hears the call.
+#[test]
+fn a_signal_from_outside_is_told_from_a_programs_own() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        for (script, asked) in [
+            ("exit 9", false),
+            ("kill -9 $$", true),
+            ("kill -15 $$", true),
+            // Of a child, to its parent and to its own child; both must go on as if nobody listened.
+            ("(kill -9 $$) & wait; sleep 5", true),
+            ("sleep 60 & kill -9 $!; wait; exit 3", true),
+            ("kill -0 $$; kill -CONT $$; exit 4", false),
+            ("exit 5", false),
+        ] {
+            let ran = bench.try_command(&["/bin/sh", "-c", script], roomy(), &[]).unwrap();
+            assert_eq!(ran.outcome.asked_to_end, Some(asked), "{script}: {ran:?}");
+            match script.rsplit_once("exit ") {
+                Some((_, code)) => {
+                    assert_eq!(ran.outcome.exit, Exit::Code(code.parse().unwrap()), "{script}")
+                }
+                None => assert!(matches!(ran.outcome.exit, Exit::Signal(9 | 15)), "{script}: {ran:?}"),
+            }
+        }
+        let keeper = keeper_of(&bench.sandbox);
+        let killer = std::thread::spawn(move || {
+            loop {
+                if let Some(program) = children(keeper).into_iter().flat_map(children).next() {
+                    return kill(program, Signal::SIGKILL).unwrap();
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let ran = bench.try_command(&["/bin/sleep", "60"], roomy(), &[]).unwrap();
+        killer.join().unwrap();
+        assert_eq!((ran.outcome.exit, ran.outcome.asked_to_end), (Exit::Signal(9), Some(false)));
+        bench.assert_as_new();
+    });
+}
+
 #[test]
 fn a_killed_keeper_takes_the_boxes_along_and_is_named() {
     each_control(|control| {

@@ -325,10 +325,11 @@ fn together(processes: &[Ending]) -> Outcome {
         wall: Duration::ZERO,
         memory: Bytes(0),
         output_bytes: 0,
+        asked_to_end: Some(false),
     };
     for Ending { outcome, .. } in processes {
         if all.exit == Exit::Code(0) {
-            all.exit = outcome.exit;
+            (all.exit, all.asked_to_end) = (outcome.exit, outcome.asked_to_end);
         }
         for stopped in &outcome.stopped {
             if !all.stopped.contains(stopped) {

@@ -57,6 +57,7 @@ mod tests {
             wall: Duration::ZERO,
             memory: Bytes(0),
             output_bytes: 0,
+            asked_to_end: None,
         }
     }
 
