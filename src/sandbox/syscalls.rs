@@ -272,6 +272,7 @@ pub(crate) fn listen_to_calls(filter: &[libc::sock_filter]) -> io::Result<OwnedF
 pub(crate) fn let_call_go_on(listener: BorrowedFd<'_>) -> io::Result<()> {
     const RECEIVE: libc::Ioctl = 0xc050_2100;
     const SEND: libc::Ioctl = 0xc018_2101;
+    const CONTINUE: u32 = 1; // SECCOMP_USER_NOTIF_FLAG_CONTINUE, which the libc crate has as an unsigned long
     let gone = |error: io::Error| match error.raw_os_error() {
         Some(libc::ENOENT | libc::EINTR) => Ok(()),
         _ => Err(error),
@@ -282,8 +283,7 @@ pub(crate) fn let_call_go_on(listener: BorrowedFd<'_>) -> io::Result<()> {
     if let Err(error) = check(unsafe { libc::ioctl(listener.as_raw_fd(), RECEIVE, &raw mut call) }.into()) {
         return gone(error);
     }
-    let flags = libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32;
-    let mut answer = libc::seccomp_notif_resp { id: call.id, val: 0, error: 0, flags };
+    let mut answer = libc::seccomp_notif_resp { id: call.id, val: 0, error: 0, flags: CONTINUE };
     // SAFETY: the kernel reads a seccomp_notif_resp from `answer`, which is one and outlives the call.
     check(unsafe { libc::ioctl(listener.as_raw_fd(), SEND, &raw mut answer) }.into()).map(drop).or_else(gone)
 }
