@@ -2,7 +2,7 @@
 //!
 //! A program of its own rather than a Criterion bench: it starts a private RabbitMQ and a worker of this
 //! build, and each part is one long run. Words on its command line choose parts: `idle`, `overhead`,
-//! `replay`, `queued`.
+//! `replay`, `queued`, `cores`.
 
 #![allow(clippy::unwrap_used, missing_docs)] // What fails here is the bench.
 
@@ -42,6 +42,12 @@ fn main() {
         replay_in_process(&scene);
     }
     let node = Node::start();
+    if wants("cores") {
+        cores(&scene, &node);
+    }
+    if !["idle", "overhead", "replay", "queued"].into_iter().any(wants) {
+        return;
+    }
     let root = scene.path("packages");
     let mut fleet = Fleet::new(&scene, &[node.address()], &["--slots", "1", "--package-root", text(&root)]);
     fleet.start(0);
@@ -88,6 +94,69 @@ fn submit(backend: &Backend, judged: &mut usize) -> String {
     *judged += 1;
     backend.submit("normal", &submission(&id));
     id
+}
+
+/// Submissions of one turn of [`cores`], and turns.
+const TURN: usize = 30;
+const TURNS: usize = 3;
+
+/// Submissions a second of one worker with one slot, of one with two and of two with one each, on two tests of 100 ms of CPU
+/// time; in turns, so that whatever else the machine does meets all alike.
+#[allow(clippy::cast_precision_loss)] // Thirty is exact.
+fn cores(scene: &Scene, node: &Node) {
+    let program = "#include <stdio.h>\n#include <time.h>\nint main(void) { long a, b; if (scanf(\"%ld %ld\", &a, &b) != 2) \
+                   return 1; while (clock() < CLOCKS_PER_SEC / 10) {} printf(\"%ld\\n\", a + b); }\n";
+    for number in 1..3 {
+        scene.write(&format!("packages/busy/{number}.in"), format!("{number} 1\n"));
+        scene.write(&format!("packages/busy/{number}.ans"), format!("{}\n", number + 1));
+    }
+    let root = scene.path("packages");
+    let fleet = |slots: &'static str, places: usize| {
+        let arguments = ["--slots", slots, "--package-root", text(&root)];
+        Fleet::new(scene, &vec![node.address(); places], &arguments)
+    };
+    let mut kinds = [
+        ("one worker, one slot", fleet("1", 1), Vec::new()),
+        ("one worker, two slots", fleet("2", 1), Vec::new()),
+        ("two workers, one slot each", fleet("1", 2), Vec::new()),
+    ];
+    let mut judged = 0;
+    let backend = Backend::start(&[node.address()]);
+    let mut run = |count: usize| {
+        for _ in 0..count {
+            let mut submission = submission(&format!("busy{judged}"));
+            submission["language"] = "c17".into();
+            submission["problem"] = json!({"ref": "busy"});
+            submission["files"] = json!([{"name": "main.c", "text": program}]);
+            backend.submit("normal", &submission);
+            judged += 1;
+        }
+        backend.wait_for_answers(judged);
+    };
+    for _ in 0..TURNS {
+        for (_, fleet, rates) in &mut kinds {
+            fleet.start_all();
+            // Its boxes are made, and its connections open.
+            run(6);
+            let started = Instant::now();
+            run(TURN);
+            rates.push(TURN as f64 / started.elapsed().as_secs_f64());
+            fleet.stop_all();
+        }
+    }
+    let median = |rates: &Vec<f64>| {
+        let mut rates = rates.clone();
+        rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    };
+    let one = median(&kinds[0].2);
+    for (name, _, rates) in &kinds {
+        println!(
+            "{name}: {:.2} submissions a second, {:.2} times one slot ({rates:.2?})",
+            median(rates),
+            median(rates) / one
+        );
+    }
 }
 
 /// Each after the last one's verdict: when it went out, and the verdict.
