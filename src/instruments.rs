@@ -63,17 +63,20 @@ pub enum BoxEnd {
     Unneeded,
     /// The kernel ended all of it when a program used up its memory; a new one took its place.
     OutOfMemory,
+    /// The kernel kept page cache or looked-up names of its programs charged to it; a new one took its place.
+    Overgrown,
     /// A fault of ours: it could not be cleaned, or a run in it was broken off.
     Fault,
 }
 
 impl BoxEnd {
-    const ALL: [Self; 3] = [Self::Unneeded, Self::OutOfMemory, Self::Fault];
+    const ALL: [Self; 4] = [Self::Unneeded, Self::OutOfMemory, Self::Overgrown, Self::Fault];
 
     const fn id(self) -> &'static str {
         match self {
             Self::Unneeded => "unneeded",
             Self::OutOfMemory => "out_of_memory",
+            Self::Overgrown => "overgrown",
             Self::Fault => "fault",
         }
     }

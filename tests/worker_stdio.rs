@@ -620,3 +620,28 @@ fn a_package_that_never_rests_is_a_judging_error_of_the_package() {
     assert!(done["error"].as_str().unwrap().contains("kept changing"), "{done}");
     assert_eq!(worker.end().0, 0);
 }
+
+/// Names that one contestant's program looks up stay in the kernel's memory, charged to the box; they raise the
+/// limit of nobody who runs in it later.
+#[test]
+fn a_memory_limit_is_the_same_after_another_contestants_submission() {
+    let scene = Scene::new();
+    let mut worker = Worker::start(&scene, &["--slots", "1"]);
+    let c = |id: &str, body: &str| {
+        let program = format!(
+            "#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n#include <sys/stat.h>\n\
+             int main(void) {{\n  {body}\n  puts(\"3\");\n}}\n"
+        );
+        json!({"schema": 1, "id": id, "language": "c17", "files": [{"name": "main.c", "text": program}],
+               "problem": {"inline": [{"input": "1 2\n", "answer": "3\n"}]}, "limits": {"memory": "64MiB"}})
+    };
+    let hungry = "char *memory = malloc(100 << 20); memset(memory, 1, 100 << 20); \
+                  if (memory[rand() % (100 << 20)] != 1) return 1;";
+    let curious = "struct stat status; char path[64]; for (int name = 0; name < 400000; name++) { \
+                   snprintf(path, sizeof path, \"/usr/missing-%d\", name); stat(path, &status); }";
+    worker.send(&c("1", hungry));
+    worker.send(&c("2", curious));
+    worker.send(&c("3", hungry));
+    let (_, events) = worker.end();
+    assert_eq!(dones(&events), [("1", "MLE"), ("2", "AC"), ("3", "MLE")], "{events:?}");
+}

@@ -47,6 +47,8 @@ pub struct BoxHandle {
     pub(super) broken: bool,
     /// Whether the kernel killed box init when a run used up the box's memory: a new box takes its place.
     pub(super) lost: bool,
+    /// Whether its groups stay charged for what earlier runs left: a new box takes its place.
+    overgrown: bool,
     core: Option<usize>,
     pub(super) hard_limits: HardLimits,
     shown: Vec<(&'static str, Identity)>,
@@ -179,6 +181,7 @@ impl BoxHandle {
             keeps_workspace: false,
             broken: false,
             lost: false,
+            overgrown: false,
             core,
             hard_limits: HardLimits::read(),
             shown: Vec::new(),
@@ -293,9 +296,7 @@ impl BoxHandle {
             return Err(SandboxError::BoxLost { name: self.name(), detail });
         }
         if self.lost {
-            let shown = std::mem::take(&mut self.shown);
-            *self = Self::open(Arc::clone(&self.keeper), self.control, &self.shape, self.core)?;
-            return shown.iter().try_for_each(|(point, source)| self.attach(point, &source.path));
+            return self.replace();
         }
         if !keeps_workspace && (self.hides_changes || Traces::of(&self.workspace)? != self.pristine) {
             // Closed before: the kernel gives a new file system the lowest free device number, and the new directory is
@@ -307,24 +308,47 @@ impl BoxHandle {
             self.pristine = Traces::of(&self.workspace)?;
             instruments::box_renewed(BoxPart::Files);
         }
-        if self.used
-            && let Some(meter) = self.meter.as_mut().filter(|meter| meter.needs_fresh_leaf())
-        {
+        if self.used {
+            self.renew_group(keeps_workspace)?;
+        }
+        self.used = false;
+        Ok(())
+    }
+
+    /// Leaves nothing in the groups that would count for or against the next run.
+    fn renew_group(&mut self, keeps_workspace: bool) -> Result<(), SandboxError> {
+        let Some(meter) = self.meter.as_mut() else { return Ok(()) };
+        let has_grown = meter.has_grown()?;
+        if has_grown && !meter.has_leaf_with_memory() {
+            if !keeps_workspace {
+                self.overgrown = true;
+                return self.replace();
+            }
+            meter.reclaim()?;
+        }
+        if meter.needs_fresh_leaf() || (has_grown && meter.has_leaf_with_memory()) {
             let (_, files) = self.keeper.ask(&Request::FreshLeaf { number: self.number })?;
             meter.replace(files)?;
             instruments::box_renewed(BoxPart::Cgroup);
         }
-        self.used = false;
         Ok(())
+    }
+
+    /// Puts a new box in the place of this one.
+    fn replace(&mut self) -> Result<(), SandboxError> {
+        let shown = std::mem::take(&mut self.shown);
+        *self = Self::open(Arc::clone(&self.keeper), self.control, &self.shape, self.core)?;
+        shown.iter().try_for_each(|(point, source)| self.attach(point, &source.path))
     }
 }
 
 impl Drop for BoxHandle {
     fn drop(&mut self) {
-        instruments::box_ended(match (self.broken, self.lost) {
-            (true, _) => BoxEnd::Fault,
-            (false, true) => BoxEnd::OutOfMemory,
-            (false, false) => BoxEnd::Unneeded,
+        instruments::box_ended(match (self.broken, self.lost, self.overgrown) {
+            (true, ..) => BoxEnd::Fault,
+            (false, true, _) => BoxEnd::OutOfMemory,
+            (false, false, true) => BoxEnd::Overgrown,
+            (false, false, false) => BoxEnd::Unneeded,
         });
         match self.keeper.ask(&Request::Close { number: self.number }) {
             // A keeper that is gone has taken its boxes along.

@@ -483,6 +483,117 @@ static int variant_pipes(void) {
     return 0;
 }
 
+/* Asks for N names that do not exist: the kernel remembers each, and charges it to the group. */
+static int variant_look_up(void) {
+    struct stat status;
+    for (long asked = 0; asked < number(2); asked++) {
+        char path[64];
+        snprintf(path, sizeof path, "/usr/missing-%ld", asked);
+        stat(path, &status);
+    }
+    return 0;
+}
+
+/* Socket pairs whose buffers are full, up to the limit of open files. */
+static int variant_sockets(void) {
+    static char block[65536];
+    long made = 0;
+    int ends[2];
+    while (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0) {
+        while (write(ends[0], block, sizeof block) > 0) {
+        }
+        while (write(ends[1], block, sizeof block) > 0) {
+        }
+        made++;
+    }
+    say("errno", errno);
+    say("pairs", made);
+    return 0;
+}
+
+/* Page tables without pages: reads one byte of every 2 MiB of N MiB of untouched memory. */
+static int variant_page_tables(void) {
+    size_t bytes = (size_t)number(2) << 20;
+    char *memory = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    say("mmap", memory == MAP_FAILED ? errno : 0);
+    if (memory == MAP_FAILED) return 0;
+    madvise(memory, bytes, MADV_NOHUGEPAGE);
+    long sum = 0;
+    for (size_t at = 0; at < bytes; at += 2 << 20) sum += ((volatile char *)memory)[at];
+    say("sum", sum);
+    return 0;
+}
+
+static void consume(const char *how, const char *path) {
+    static char block[65536];
+    int file = open(path, O_RDONLY);
+    if (file < 0) exit(3);
+    if (strcmp(how, "map") == 0) {
+        struct stat status;
+        fstat(file, &status);
+        char *memory = mmap(NULL, status.st_size, PROT_READ, MAP_SHARED, file, 0);
+        if (memory == MAP_FAILED) exit(3);
+        long sum = 0;
+        for (off_t at = 0; at < status.st_size; at += 4096) sum += ((volatile char *)memory)[at];
+        say("sum", sum);
+        munmap(memory, status.st_size);
+    } else {
+        while (read(file, block, sizeof block) > 0) {
+        }
+    }
+    close(file);
+}
+
+/* Uses M MiB as HOW says, reads the file PATH, WHEN says in which order, with read(2) or through a mapping:
+ *     use-and-read HOW M WHEN read|map PATH
+ */
+static int variant_use_and_read(void) {
+    const char *how = text(2), *when = text(4);
+    size_t bytes = (size_t)number(3) << 20;
+    if (strcmp(when, "after") == 0) consume(text(5), text(6));
+    if (strcmp(how, "children") == 0) {
+        /* Four that hold a quarter each at the same time. */
+        int ready[2], leave[2];
+        if (pipe(ready) < 0 || pipe(leave) < 0) return 3;
+        char byte = 1;
+        for (int child = 0; child < 4; child++) {
+            if (fork() == 0) {
+                close(leave[1]);
+                touch(pages(bytes / 4), bytes / 4);
+                if (write(ready[1], &byte, 1) < 0) _exit(3);
+                if (read(leave[0], &byte, 1) < 0) _exit(3);
+                _exit(0);
+            }
+        }
+        for (int child = 0; child < 4; child++) {
+            if (read(ready[0], &byte, 1) != 1) return 3;
+        }
+        if (strcmp(when, "during") == 0) consume(text(5), text(6));
+        close(leave[1]);
+        while (wait(NULL) > 0) {
+        }
+    } else if (strcmp(how, "file") == 0) {
+        int file = open("/w/used", O_CREAT | O_WRONLY, 0600);
+        static char block[65536];
+        for (size_t done = 0; done < bytes; done += sizeof block) {
+            if (write(file, block, sizeof block) != sizeof block) return 3;
+        }
+        if (strcmp(when, "during") == 0) consume(text(5), text(6));
+        unlink("/w/used");
+        close(file);
+    } else {
+        int sharing = strcmp(how, "shared") == 0 ? MAP_SHARED : MAP_PRIVATE;
+        char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) return 3;
+        madvise(memory, bytes, MADV_NOHUGEPAGE);
+        touch(memory, bytes);
+        if (strcmp(when, "during") == 0) consume(text(5), text(6));
+        munmap(memory, bytes);
+    }
+    if (strcmp(when, "before") == 0) consume(text(5), text(6));
+    return 0;
+}
+
 static int variant_limits(void) {
     static const struct {
         const char *name;
@@ -947,6 +1058,10 @@ static const struct {
     {"zombies", variant_zombies},
     {"count-files", variant_count_files},
     {"pipes", variant_pipes},
+    {"sockets", variant_sockets},
+    {"page-tables", variant_page_tables},
+    {"look-up", variant_look_up},
+    {"use-and-read", variant_use_and_read},
     {"limits", variant_limits},
     {"exit", variant_exit},
     {"raise", variant_raise},

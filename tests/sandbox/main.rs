@@ -12,6 +12,7 @@
 #![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
 mod cancellation;
+mod charges;
 mod endurance;
 mod false_worker;
 mod figures;

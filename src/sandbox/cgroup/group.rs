@@ -47,6 +47,8 @@ pub(in crate::sandbox) enum Role {
     KernelMemory,
     /// Breakdown of memory.
     MemoryStat,
+    /// Makes the kernel reclaim the group's memory (v1).
+    Reclaim,
     /// Readable when the v1 group has run out of memory.
     OutOfMemory,
     /// Process limit.
@@ -207,6 +209,7 @@ impl BoxGroup {
                 (Role::MemoryLimit, "memory.limit_in_bytes"),
                 (Role::MemoryEvents, "memory.oom_control"),
                 (Role::MemoryStat, "memory.stat"),
+                (Role::Reclaim, "memory.force_empty"),
             ] {
                 files.push((role, open(memory, name)?));
             }

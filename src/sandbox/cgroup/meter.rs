@@ -11,15 +11,15 @@ use super::group::{Files, Role, find, role_error};
 use crate::sandbox::{ResourceControl, SandboxError};
 use crate::units::Bytes;
 
-/// Memory of an earlier run that may still be charged when the next one begins.
-const LINGERING: u64 = 512 * 1024;
+/// How much more than a new box a box may be charged for when a run begins: charges in advance, and a few
+/// names the kernel remembers.
+const GROWTH: u64 = 768 * 1024;
 
-/// How often and for how long it is waited for memory to be given back. What is there after that (page cache,
-/// say) stays, and is the base of the runs to come.
-const SETTLING_STEPS: u32 = 50;
+/// How often and how long [`Meter::has_grown`] waits for the kernel to give memory back.
+const SETTLING_STEPS: u32 = 10;
 const SETTLING_STEP: Duration = Duration::from_millis(2);
 
-/// How far the base may move before a v1 limit, which includes it, is set anew.
+/// How far the base may move before a v1 limit, which is raised by it, is set anew.
 const LIMIT_TOLERANCE: u64 = 256 * 1024;
 
 /// What the kernel charges a group in advance on each core: MEMCG_CHARGE_BATCH pages (mm/memcontrol.c).
@@ -35,13 +35,15 @@ pub(in crate::sandbox) struct Meter {
     process_limit: Option<Option<u32>>,
     cpu_base: Duration,
     memory_base: u64,
-    /// What was really used of the base when the box was new: the base without what is charged in advance.
+    /// The charge when the group was new.
+    memory_new: u64,
+    /// What was really used of that: the charge without what is charged in advance.
     memory_floor: u64,
     cache_base: u64,
     kills_base: u64,
     hits_base: u64,
-    /// The base the v1 limit was set above.
-    limit_base: u64,
+    /// What the v1 limit was raised by.
+    room: u64,
     starved_base: Duration,
     /// Whether writing to the peak file resets it.
     peak_resets: bool,
@@ -74,11 +76,12 @@ impl Meter {
             process_limit: None,
             cpu_base: Duration::ZERO,
             memory_base: 0,
+            memory_new: 0,
             memory_floor: 0,
             cache_base: 0,
             kills_base: 0,
             hits_base: 0,
-            limit_base: 0,
+            room: 0,
             starved_base: Duration::ZERO,
             peak_resets: true,
             killed: Cell::new(false),
@@ -86,8 +89,14 @@ impl Meter {
         // v1 has always reset by writing; v2 since 6.12 ("memory.peak" in cgroup-v2.rst), per open file.
         meter.peak_resets = meter.write(Role::MemoryPeak, "0").is_ok();
         meter.rebase()?;
+        meter.memory_new = meter.memory_base;
         meter.memory_floor = meter.memory_in_use().unwrap_or(meter.memory_base);
         Ok(Some(meter))
+    }
+
+    /// Whether programs have a leaf of their own with all counters, which can be replaced alone.
+    pub(in crate::sandbox) fn has_leaf_with_memory(&self) -> bool {
+        self.control == ResourceControl::CgroupV2
     }
 
     /// Whether the next run needs a fresh leaf: where peaks cannot be reset, and after a kill. Kernels that
@@ -103,7 +112,9 @@ impl Meter {
         self.memory_limit = None;
         self.process_limit = None;
         self.killed.set(false);
-        self.rebase()
+        self.rebase()?;
+        self.memory_new = self.memory_base;
+        Ok(())
     }
 
     /// Reads every counter's value while nothing runs.
@@ -135,13 +146,12 @@ impl Meter {
             self.write(Role::ProcessLimit, &text)?;
             self.process_limit = Some(processes);
         }
-        self.memory_base = self.settled_memory()?;
-        let stale = self.control != ResourceControl::CgroupV2
-            && self.memory_base.abs_diff(self.limit_base) > LIMIT_TOLERANCE;
-        if self.memory_limit != Some(memory) || stale {
-            self.limit_memory(memory)?;
+        self.memory_base = self.number(Role::MemoryUsage)?;
+        let room = self.room_above_limit()?;
+        if self.memory_limit != Some(memory) || room.abs_diff(self.room) > LIMIT_TOLERANCE {
+            self.limit_memory(memory, room)?;
             self.memory_limit = Some(memory);
-            self.limit_base = self.memory_base;
+            self.room = room;
         }
         if self.peak_resets {
             self.write(Role::MemoryPeak, "0")?;
@@ -153,20 +163,50 @@ impl Meter {
         Ok(())
     }
 
-    /// What the group is charged for while nothing runs. The kernel gives memory of dead processes and removed
-    /// files back after a while (RCU): what is still to come back would be taken off the next run's peak, so
-    /// after a run that left much of it, it is waited for.
-    fn settled_memory(&self) -> Result<u64, SandboxError> {
-        let enough = self.memory_base.saturating_add(LINGERING);
-        let mut usage = self.number(Role::MemoryUsage)?;
-        for _ in 0..SETTLING_STEPS {
-            if usage <= enough {
+    /// Whether earlier runs have left the group charged for much more than a new one, while nothing runs.
+    ///
+    /// Such a charge is page cache, or kernel memory of names that were looked up. It must not reach the next
+    /// run: above the limit it is a gift, since the kernel reclaims it for the program, and within the limit it
+    /// is a loss. The kernel gives the memory of dead processes and removed files back after a while (RCU), so
+    /// this waits for that.
+    pub(in crate::sandbox) fn has_grown(&self) -> Result<bool, SandboxError> {
+        for step in 0..=SETTLING_STEPS {
+            if self.number(Role::MemoryUsage)? <= self.memory_new.saturating_add(GROWTH) {
+                return Ok(false);
+            }
+            // Page cache stays for good.
+            if step == 0 && self.page_cache()? > self.cache_base.saturating_add(GROWTH) {
                 break;
             }
-            std::thread::sleep(SETTLING_STEP);
-            usage = self.number(Role::MemoryUsage)?;
+            if step < SETTLING_STEPS {
+                std::thread::sleep(SETTLING_STEP);
+            }
         }
-        Ok(usage)
+        Ok(true)
+    }
+
+    /// Makes the kernel reclaim what it can of the group's memory (v1; "force_empty" in memory.rst): where the
+    /// group has to stay although it has grown.
+    pub(in crate::sandbox) fn reclaim(&mut self) -> Result<(), SandboxError> {
+        if self.file(Role::Reclaim).is_some() {
+            self.write(Role::Reclaim, "0")?;
+            self.cache_base = self.page_cache()?;
+        }
+        Ok(())
+    }
+
+    /// What v1 is told beyond the limit of a run: box init's memory, and kept files, which nothing can reclaim. Never
+    /// more, so that whatever else is charged before a run counts against it instead of raising its limit.
+    fn room_above_limit(&self) -> Result<u64, SandboxError> {
+        if self.control == ResourceControl::CgroupV2 {
+            return Ok(0);
+        }
+        let usual = self.memory_new.saturating_add(GROWTH);
+        if self.memory_base <= usual {
+            return Ok(self.memory_base);
+        }
+        let files = self.with_text(Role::MemoryStat, |text| field(text, "shmem "))?;
+        Ok(self.memory_base.min(usual.saturating_add(files)))
     }
 
     /// Resets the notice that the group ran out of memory. What was counted is read from the group; a notice
@@ -179,7 +219,7 @@ impl Meter {
 
     /// v1 refuses a memory limit above the memory-and-swap limit, so the order depends on the direction:
     /// lift both first.
-    fn limit_memory(&self, memory: Option<Bytes>) -> Result<(), SandboxError> {
+    fn limit_memory(&self, memory: Option<Bytes>, room: u64) -> Result<(), SandboxError> {
         if self.control == ResourceControl::CgroupV2 {
             let text = memory.map_or_else(|| "max".to_owned(), |limit| limit.0.to_string());
             return self.write(Role::MemoryLimit, &text);
@@ -188,8 +228,7 @@ impl Meter {
         if swap {
             self.write(Role::SwapLimit, "-1")?;
         }
-        let text = memory
-            .map_or_else(|| "-1".to_owned(), |limit| limit.0.saturating_add(self.memory_base).to_string());
+        let text = memory.map_or_else(|| "-1".to_owned(), |limit| limit.0.saturating_add(room).to_string());
         self.write(Role::MemoryLimit, &text)?;
         if swap { self.write(Role::SwapLimit, &text) } else { Ok(()) }
     }
