@@ -9,6 +9,7 @@ mod http;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Stdio};
 
@@ -402,4 +403,141 @@ fn alerts_look_at_what_is_there() {
         }
     }
     assert_eq!(worker.end(), 0);
+}
+
+/// A field of every thread of a process, as `/proc` shows it.
+fn of_all_threads(process: u32, field: &str) -> BTreeSet<String> {
+    std::fs::read_dir(format!("/proc/{process}/task"))
+        .unwrap()
+        .flatten()
+        .filter_map(|thread| std::fs::read_to_string(thread.path().join("status")).ok())
+        .map(|status| {
+            let line = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+            line.unwrap_or_else(|| panic!("no {field}")).split_whitespace().collect::<Vec<_>>().join(" ")
+        })
+        .collect()
+}
+
+fn only(value: &str) -> BTreeSet<String> {
+    BTreeSet::from([value.to_owned()])
+}
+
+/// The user that a worker becomes which root starts: `gavel`, or the id that stands for it.
+fn user_of_workers() -> u32 {
+    nix::unistd::User::from_name("gavel").unwrap().map_or(65_522, |user| user.uid.as_raw())
+}
+
+#[test]
+fn a_worker_speaks_to_the_network_without_rights() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let scene = Scene::new();
+    // Packages as root's umask of 077 leaves them; the scene's own directory lets nobody but root through.
+    let package = scene.write("packages/secret/1.in", "1 2\n");
+    scene.write("packages/secret/1.ans", "3\n");
+    set_mode(&package, 0o600);
+    set_mode(&scene.path("packages/secret/1.ans"), 0o600);
+    set_mode(&scene.path("packages/secret"), 0o700);
+    set_mode(&scene.path("packages"), 0o700);
+    scene.write("beside", "a secret");
+    set_mode(&scene.path(""), 0o700);
+    let mut worker = Worker::start(&scene, &[]);
+    worker.lines.send(&bash("a", SUM, &json!({"ref": "secret"})));
+    assert_eq!(worker.lines.next("done")["verdict"], "AC");
+
+    let (id, user) = (worker.child.id(), user_of_workers());
+    assert_eq!(of_all_threads(id, "Uid"), only(&format!("{user} {user} {user} {user}")));
+    for field in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(of_all_threads(id, field), only("0000000000000000"), "{field}");
+    }
+    for (field, value) in [("Groups", ""), ("NoNewPrivs", "1"), ("Seccomp", "2")] {
+        assert_eq!(of_all_threads(id, field), only(value), "{field}");
+    }
+    // The keeper stays root, and nothing of the packages has changed on disk.
+    let keeper = worker.keeper().as_raw().unsigned_abs();
+    assert_eq!(of_all_threads(keeper, "Uid"), only("0 0 0 0"));
+    let metadata = std::fs::metadata(&package).unwrap();
+    assert_eq!((metadata.uid(), metadata.mode() & 0o777), (0, 0o600));
+    // What the worker sees of the directory above: its packages and its cache, and not what lies beside them.
+    let seen = format!("/proc/{id}/root{}", text(&scene.path("")));
+    let seen: BTreeSet<_> =
+        std::fs::read_dir(seen).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(seen, BTreeSet::from(["cache".into(), "packages".into()]));
+    assert_eq!(std::fs::metadata(scene.path("cache")).unwrap().uid(), user);
+    assert_eq!(worker.end(), 0);
+}
+
+#[test]
+fn a_worker_stays_root_only_when_its_settings_say_so() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let scene = Scene::new();
+    scene.write("packages/.keep", "");
+    let mut command = scene.gavel(&["worker", "--slots", "1", "--user", "root"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    common::guardian::watch(&child);
+    let mut lines = Lines::of(&mut child);
+    lines.send(&bash("a", SUM, &inline()));
+    assert_eq!(lines.next("done")["verdict"], "AC");
+    assert_eq!(of_all_threads(child.id(), "Uid"), only("0 0 0 0"));
+    assert_eq!(of_all_threads(child.id(), "Seccomp"), only("2"));
+    lines.end_input();
+    lines.rest();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("stays root while it speaks to the network"), "{said}");
+}
+
+#[test]
+fn what_compilers_leave_for_their_owner_alone_is_taken_out() {
+    let scene = Scene::new();
+    scene.write(
+        "languages.toml",
+        r#"
+[[language]]
+id = "shell"
+name = "Shell"
+sources = { default = "main.sh", extensions = ["sh"] }
+compile = ["bash", "-c", "umask 077; printf '#!/bin/sh\\n' > {exe}; cat {source} >> {exe}; chmod 700 {exe}"]
+artifact = "executable"
+run = ["sh", "{exe}"]
+version = ["bash", "--version"]
+profile = "native"
+hello = "read a b; echo $((a + b))"
+"#,
+    );
+    let table = scene.path("languages.toml");
+    let mut worker = Worker::start(&scene, &[("GAVEL_LANGUAGES", text(&table))]);
+    let submission = bash("a", SUM, &inline()).replace("\"bash\"", "\"shell\"");
+    worker.lines.send(&submission);
+    let done = worker.lines.next("done");
+    assert_eq!(done["verdict"], "AC", "{done}");
+    assert_eq!(worker.end(), 0);
+}
+
+#[test]
+fn a_cache_of_root_s_stays_root_s() {
+    if !nix::unistd::Uid::effective().is_root() {
+        return;
+    }
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    assert_eq!(scene.judge_bash(&package, SUM, &[])["verdict"], "AC");
+    let mut worker = Worker::start(&scene, &[]);
+    worker.lines.send(&bash("a", SUM, &inline()));
+    assert_eq!(worker.lines.next("done")["verdict"], "AC");
+    let user = user_of_workers();
+    let own = scene.path("cache").join(format!("user-{user}"));
+    assert_eq!(std::fs::metadata(own).unwrap().uid(), user);
+    assert_eq!(std::fs::metadata(scene.path("cache/objects")).unwrap().uid(), 0);
+    // Both go on beside each other.
+    assert_eq!(scene.judge_bash(&package, SUM, &[])["verdict"], "AC");
+    assert_eq!(worker.end(), 0);
+}
+
+fn set_mode(path: &std::path::Path, mode: u32) {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }

@@ -137,7 +137,7 @@ fn open_lock(path: &Path) -> io::Result<File> {
         // Somebody has emptied the cache while it was in use.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if let Some(directory) = path.parent() {
-                fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+                super::make_directories(directory)?;
             }
             try_open_lock(path)
         }

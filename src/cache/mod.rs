@@ -37,4 +37,5 @@ pub use digest::{Digest, KeyBuilder};
 pub use draft::Draft;
 pub use entry::Entry;
 pub use error::CacheError;
+pub(crate) use store::make_directories;
 pub use store::{Lookup, Store};

@@ -12,6 +12,7 @@ use super::evict::Usage;
 use super::manifest::Manifest;
 use super::{CacheError, Digest, Draft, Entry, KeyBuilder, tree};
 use crate::instruments;
+use crate::sandbox;
 use crate::units::Bytes;
 
 /// A store of directories on disk, each named by the digest of what it was made from.
@@ -392,9 +393,20 @@ fn is_intact(manifest: &Manifest, object: &Path, path: &Path) -> bool {
 
 /// Makes a directory only its owner can enter, and its parents.
 fn make_directory(path: &Path) -> Result<(), CacheError> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .map_err(|error| CacheError::at("make the directory", path, error))
+    make_directories(path).map_err(|error| CacheError::at("make the directory", path, error))
+}
+
+/// Makes a directory of a store that only its owner can enter, and its parents.
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn make_directories(path: &Path) -> io::Result<()> {
+    let make = || fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    match make() {
+        // A worker may have become a user that cannot make its cache where root did.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied && sandbox::restore_store(path) => {
+            make()
+        }
+        made => made,
+    }
 }

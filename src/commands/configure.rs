@@ -7,6 +7,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::{CommandError, output, start};
 use crate::cli::{Cgroups, ConfigFormat, Global, Worker as Arguments};
 use crate::queue::{Addresses, AmqpOptions, Health};
+use crate::sandbox::Account;
 use crate::settings::{Resolved, Settings};
 
 /// Reads the settings from flags, environment and file.
@@ -79,6 +80,21 @@ pub(crate) fn check(global: &Global, resolved: &Resolved, settings: &Settings) -
         }
     }
     Ok(())
+}
+
+/// The user that the worker becomes; none when it stays what it is.
+///
+/// # Errors
+/// Usage, when there is no such user, or only root could become it.
+pub(crate) fn account(resolved: &Resolved, settings: &Settings) -> Result<Option<Account>, CommandError> {
+    let account = Account::choose(settings.user.as_deref())
+        .map_err(|error| CommandError::Usage(format!("{}: {error}", resolved.place("user"))))?;
+    if account.is_none() && nix::unistd::Uid::effective().is_root() {
+        tracing::warn!(
+            "this worker stays root while it speaks to the network, as its setting 'user' says; name a user of its own"
+        );
+    }
+    Ok(account)
 }
 
 /// How the broker is used; how that goes is said to `health`.
@@ -157,6 +173,7 @@ mod tests {
         cache = "/cache"
         cache_size = "5MiB"
         cgroups = "v1"
+        user = "daemon"
         deadline = "7s"
         raise_limits = true
         listen = "127.0.0.1:1234"
@@ -253,9 +270,9 @@ mod tests {
             (settings.listen, settings.deadline.0),
             ("127.0.0.1:1234".parse().ok(), Duration::from_secs(7))
         );
-        assert_eq!(settings.log_level, "error");
+        assert_eq!((settings.log_level.as_str(), settings.user.as_deref()), ("error", Some("daemon")));
         let built_in = Global { languages: None, ..global };
-        let judge = start::settings_of_worker(&built_in, &settings).unwrap();
+        let judge = start::settings_of_worker(&built_in, &settings, None).unwrap();
         assert_eq!((judge.worker.as_str(), judge.slots), ("wired", Some(3)));
         assert_eq!((judge.require_cores, judge.core_locks.as_deref()), (true, Some(Path::new("/locks"))));
         assert_eq!((judge.cache_capacity, judge.may_raise_limits), (Bytes::mib(5), true));

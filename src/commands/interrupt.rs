@@ -10,6 +10,19 @@ use nix::sys::signal::{SigSet, Signal};
 use super::CommandError;
 use crate::sandbox::CancelToken;
 
+/// Blocks the signals in this thread and those it starts; one that comes waits for [`Interrupts::watch`].
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn block() -> Result<SigSet, CommandError> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        signals.add(signal);
+    }
+    signals.thread_block().map_err(CommandError::judging)?;
+    Ok(signals)
+}
+
 /// Watches for signals.
 #[derive(Debug)]
 pub(crate) struct Interrupts {
@@ -25,11 +38,7 @@ impl Interrupts {
     pub(crate) fn watch() -> Result<Self, CommandError> {
         let token = CancelToken::new().map_err(CommandError::judging)?;
         let seen = Arc::new(OnceLock::new());
-        let mut signals = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM] {
-            signals.add(signal);
-        }
-        signals.thread_block().map_err(CommandError::judging)?;
+        let signals = block()?;
         let (watcher_token, watcher_seen) = (token.clone(), Arc::clone(&seen));
         std::thread::Builder::new()
             .name("signals".to_owned())

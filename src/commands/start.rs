@@ -1,14 +1,19 @@
 //! What several commands begin with: the language table, the cache's place, a judge, a package.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, output};
+use crate::cache::Store;
 use crate::cli::Global;
 use crate::judge::{Judge, JudgeSettings, StartError};
 use crate::language::Table;
 use crate::package::Stash;
-use crate::sandbox::{self, CancelToken, ResourceControl};
+use crate::sandbox::{self, Account, CancelToken, Reachable, ResourceControl, Sandbox};
 use crate::settings::Settings;
+
+/// The cache of a worker that root starts and that becomes another user.
+const SYSTEM_CACHE: &str = "/var/cache/gavel";
 
 /// The language table the options name, or the built-in one.
 ///
@@ -67,20 +72,74 @@ pub(crate) fn judge_for(
     judge_with(global, settings)
 }
 
-/// Starts the judge of a worker; `global` has what its settings say.
+/// Starts the judge of a worker on its sandbox.
 ///
 /// # Errors
 /// As [`judge`].
-pub(crate) fn judge_of_worker(global: &Global, worker: &Settings) -> Result<Judge, CommandError> {
-    judge_with(global, settings_of_worker(global, worker)?)
+pub(crate) fn judge_of_worker(
+    global: &Global,
+    settings: JudgeSettings,
+    sandbox: Sandbox,
+) -> Result<Judge, CommandError> {
+    Ok(inform(global, Judge::start_on(settings, sandbox).map_err(not_started)?))
 }
 
-/// What the judge of a worker is told.
+/// Starts the sandbox of a worker, then gives up every right that it needs no more; `account` is the user it becomes. The
+/// caller has one thread, and has not touched the network.
+///
+/// # Errors
+/// When the host cannot run boxes, the cache cannot be used, or that user does not get at a package root.
+pub(crate) fn sandbox_of_worker(
+    settings: &mut JudgeSettings,
+    worker: &Settings,
+    account: Option<&Account>,
+) -> Result<Sandbox, CommandError> {
+    match account {
+        Some(account) => {
+            settings.cache =
+                sandbox::hand_over_cache(&settings.cache, account).map_err(CommandError::judging)?;
+            settings.sandbox.reader = Some((account.uid, account.gid));
+        }
+        // It looks whether the place is ours alone.
+        None => drop(
+            Store::open(&settings.cache, settings.cache_capacity)
+                .map_err(|error| not_started(StartError::Cache(error)))?,
+        ),
+    }
+    let files = [
+        &worker.amqp.credentials_file,
+        &worker.tls.ca_file,
+        &worker.tls.certificate_file,
+        &worker.tls.key_file,
+        &worker.fetch.ca_file,
+    ];
+    settings.sandbox.directories.files = files.into_iter().flatten().cloned().collect();
+    let sandbox = Judge::start_sandbox(settings).map_err(CommandError::judging)?;
+    let reachable = Reachable { packages: &settings.packages, cache: &settings.cache };
+    sandbox::give_up(&sandbox, account, &reachable).map_err(CommandError::judging)?;
+    if let Some(account) = account {
+        tracing::info!(cache = %settings.cache.display(), "this worker has become {account}");
+    }
+    Ok(sandbox)
+}
+
+/// What the judge of a worker is told that becomes `account`.
 ///
 /// # Errors
 /// When the language table is broken, or there is no place for the cache.
-pub(crate) fn settings_of_worker(global: &Global, worker: &Settings) -> Result<JudgeSettings, CommandError> {
-    let mut settings = judge_settings(global)?;
+pub(crate) fn settings_of_worker(
+    global: &Global,
+    worker: &Settings,
+    account: Option<&Account>,
+) -> Result<JudgeSettings, CommandError> {
+    let has_place = global.cache.is_some() || std::env::var_os("XDG_CACHE_HOME").is_some();
+    let cache = match account {
+        None => cache_directory(global)?,
+        Some(_) if has_place => named_cache(global)?,
+        // Its home, if it has one, is not that of this process.
+        Some(_) => SYSTEM_CACHE.into(),
+    };
+    let mut settings = judge_settings_in(global, cache)?;
     settings.packages.clone_from(&worker.package_roots);
     settings.may_raise_limits = worker.raise_limits;
     settings.cache_capacity = worker.cache_size;
@@ -91,7 +150,11 @@ pub(crate) fn settings_of_worker(global: &Global, worker: &Settings) -> Result<J
 }
 
 fn judge_settings(global: &Global) -> Result<JudgeSettings, CommandError> {
-    let mut settings = JudgeSettings::new(languages(global)?, cache_directory(global)?);
+    judge_settings_in(global, cache_directory(global)?)
+}
+
+fn judge_settings_in(global: &Global, cache: PathBuf) -> Result<JudgeSettings, CommandError> {
+    let mut settings = JudgeSettings::new(languages(global)?, cache);
     settings.slots = global.slots;
     settings.require_cores = global.require_cores;
     settings.core_locks = global.core_locks.clone().filter(|path| !path.as_os_str().is_empty());
@@ -100,14 +163,22 @@ fn judge_settings(global: &Global) -> Result<JudgeSettings, CommandError> {
 }
 
 fn judge_with(global: &Global, settings: JudgeSettings) -> Result<Judge, CommandError> {
-    let judge = Judge::start(settings).map_err(|error| match error {
+    Ok(inform(global, Judge::start(settings).map_err(not_started)?))
+}
+
+fn not_started(error: StartError) -> CommandError {
+    match error {
         StartError::Slots(_) => CommandError::usage(error),
         StartError::Sandbox(_)
         | StartError::Cache(_)
         | StartError::Directory { .. }
         | StartError::NoCore(_)
         | StartError::Cores(_) => CommandError::judging(error),
-    })?;
+    }
+}
+
+/// Remarks on what limits cannot be held here.
+fn inform(global: &Global, judge: Judge) -> Judge {
     let control = judge.sandbox().resource_control();
     // Whoever asked for it knows; whoever got it because there is nothing better must be told.
     if control == ResourceControl::None && sandbox_settings(global).resource_control.is_none() {
@@ -121,11 +192,16 @@ fn judge_with(global: &Global, settings: JudgeSettings) -> Result<Judge, Command
             "{shortage}; programs run on any core there, and figures are less exact (--require-cores refuses)"
         ));
     }
-    Ok(judge)
+    judge
 }
 
-/// Where compiled programs are kept: absolute, so that it stays the same whatever the directory.
+/// Where compiled programs are kept: absolute, so that it stays the same whatever the directory. Root does not use the cache
+/// of a worker's user.
 pub(crate) fn cache_directory(global: &Global) -> Result<PathBuf, CommandError> {
+    named_cache(global).map(own_cache)
+}
+
+fn named_cache(global: &Global) -> Result<PathBuf, CommandError> {
     let path = match &global.cache {
         Some(path) if !path.as_os_str().is_empty() => path.clone(),
         _ => default_cache().ok_or_else(|| {
@@ -136,6 +212,26 @@ pub(crate) fn cache_directory(global: &Global) -> Result<PathBuf, CommandError> 
     };
     std::path::absolute(&path)
         .map_err(|error| CommandError::Usage(format!("--cache '{}': {error}", path.display())))
+}
+
+/// The cache that root uses in place of one that a worker's user owns: what root wrote there that user could turn into
+/// links to anywhere.
+fn own_cache(path: PathBuf) -> PathBuf {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    let is_worker_s = nix::unistd::Uid::effective().is_root()
+        && path.symlink_metadata().is_ok_and(|metadata| {
+            let default = Account::choose(None).ok().flatten();
+            default.is_some_and(|account| account.uid == metadata.uid())
+        });
+    let Some(own) = default_cache().filter(|own| is_worker_s && *own != path) else { return path };
+    ONCE.call_once(|| {
+        output::remark(&format!(
+            "the cache '{}' belongs to a worker's user: '{}' is used instead",
+            shown(&path),
+            shown(&own)
+        ));
+    });
+    own
 }
 
 fn default_cache() -> Option<PathBuf> {

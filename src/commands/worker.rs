@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::interrupt::Interrupts;
+use super::interrupt::{self, Interrupts};
 use super::{CommandError, configure, exit, output, start};
 use crate::cli::{Global, Worker as Arguments};
 use crate::instruments;
@@ -15,7 +15,7 @@ use crate::monitor::{self, Metrics, Status};
 use crate::queue::{self, Addresses, Amqp, Backlog, Health, Stdio, Worker};
 use crate::sandbox::{CancelToken, allocator};
 use crate::units::Time;
-use crate::workspace::Workspace;
+use crate::workspace::{self, Workspace};
 
 /// Runs the command.
 ///
@@ -33,19 +33,22 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
         return Ok(ExitCode::from(exit::ACCEPTED));
     }
     let global = &configure::global(global, &settings);
-    let workspace = Workspace::open_with_fetch(
-        &settings.package_roots,
-        &start::cache_directory(global)?,
-        settings.fetch.clone(),
-    )
-    .map_err(CommandError::usage)?;
+    let account = configure::account(&resolved, &settings)?;
+    let mut judge = start::settings_of_worker(global, &settings, account.as_ref())?;
+    judge.packages = workspace::resolve_roots(&settings.package_roots).map_err(CommandError::usage)?;
     let port = settings.listen.map(monitor::bind).transpose().map_err(CommandError::usage)?;
+    monitor::connect_service_manager();
+    // Before anything starts that inherits them.
+    interrupt::block()?;
+    // Before any thread, and before anything is read from outside: the process that reads it has no rights.
+    let sandbox = start::sandbox_of_worker(&mut judge, &settings, account.as_ref())?;
+    let workspace = Workspace::open_with_fetch(&judge.packages, &judge.cache, settings.fetch.clone())
+        .map_err(CommandError::usage)?;
     // Before anything is to be counted.
     let metrics = port.is_some().then(Metrics::install).transpose().map_err(CommandError::judging)?;
     allocator::keep_small();
-    // Before any thread, the keeper's included: they inherit what is blocked.
     let interrupts = Interrupts::watch()?;
-    let judge = start::judge_of_worker(global, &settings)?;
+    let judge = start::judge_of_worker(global, judge, sandbox)?;
     let backlog = Arc::new(Backlog::default());
     let health = Health::default();
     let status = Status::new(health.clone(), Arc::clone(&backlog), judge.sandbox().vitals());

@@ -56,7 +56,7 @@ impl Judge {
     /// What it fails at, one line, and whether it can be well again in this process.
     pub fn try_host(&self) -> Result<(), HostFault> {
         self.store.try_out().map_err(Fault::from)?;
-        std::fs::create_dir_all(&self.spill)
+        crate::cache::make_directories(&self.spill)
             .map_err(|error| Fault::file("make the directory", &self.spill, error))?;
         tempfile::NamedTempFile::new_in(&self.spill)
             .and_then(|mut file| {

@@ -146,14 +146,36 @@ impl Judge {
     /// # Errors
     /// [`StartError`] when this host cannot run boxes or the cache cannot be opened.
     pub fn start(settings: JudgeSettings) -> Result<Self, StartError> {
-        let slots = Slots::new(&settings)?;
         // The store looks first whether the place is ours alone.
         let store = Store::open(&settings.cache, settings.cache_capacity)?;
+        let sandbox = Self::start_sandbox(&settings)?;
+        Self::assemble(settings, store, sandbox)
+    }
+
+    /// Starts the sandbox of a judge with these settings, whose cache is there already: for callers that give up rights
+    /// before they go on.
+    ///
+    /// # Errors
+    /// When this host cannot run boxes.
+    pub fn start_sandbox(settings: &JudgeSettings) -> Result<Sandbox, SandboxError> {
+        Sandbox::start(&settings.sandbox())
+    }
+
+    /// Starts a judge on the sandbox of [`Judge::start_sandbox`].
+    ///
+    /// # Errors
+    /// [`StartError`] when the cache cannot be opened.
+    pub fn start_on(settings: JudgeSettings, sandbox: Sandbox) -> Result<Self, StartError> {
+        let store = Store::open(&settings.cache, settings.cache_capacity)?;
+        Self::assemble(settings, store, sandbox)
+    }
+
+    fn assemble(settings: JudgeSettings, store: Store, sandbox: Sandbox) -> Result<Self, StartError> {
+        let slots = Slots::new(&settings)?;
         let spill = settings.cache.join("spill");
         std::fs::create_dir_all(&spill)
             .map_err(|source| StartError::Directory { path: spill.clone(), source })?;
         interact::sweep(&spill);
-        let sandbox = Sandbox::start(&settings.sandbox())?;
         let control = sandbox.resource_control();
         let host = provenance::Host::read(settings.worker, control);
         Ok(Self {

@@ -18,5 +18,5 @@ mod status;
 
 pub use http::{Bound, ListenError, bind, serve};
 pub use metrics::{Metrics, RecorderError};
-pub use service_manager::{Watch, watch};
+pub use service_manager::{Watch, connect_service_manager, watch};
 pub use status::Status;

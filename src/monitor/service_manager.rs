@@ -4,6 +4,9 @@
 //! the metrics is all that is done here.
 
 use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::OnceLock;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -101,7 +104,32 @@ impl Told {
     }
 }
 
+/// The connection to the service manager, made while this process had the rights it was started with.
+static CONNECTION: OnceLock<UnixDatagram> = OnceLock::new();
+
+/// Connects to the service manager, where there is one: a worker may become a user that does not get at its socket.
+pub fn connect_service_manager() {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let address = match path.as_encoded_bytes().split_first() {
+        Some((b'@', name)) => SocketAddr::from_abstract_name(name),
+        _ => SocketAddr::from_pathname(&path),
+    };
+    let connected = UnixDatagram::unbound()
+        .and_then(|socket| address.and_then(|address| socket.connect_addr(&address)).map(|()| socket));
+    match connected {
+        Ok(socket) => drop(CONNECTION.set(socket)),
+        Err(error) => tracing::debug!(%error, "the service manager cannot be reached"),
+    }
+}
+
 fn notify(state: &[NotifyState<'_>]) {
+    if let Some(socket) = CONNECTION.get() {
+        let lines: String = state.iter().map(|state| format!("{state}\n")).collect();
+        if socket.send(lines.as_bytes()).is_ok() {
+            return;
+        }
+    }
+    // Its socket was made anew, or there is none.
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!(%error, "the service manager cannot be told");
     }

@@ -8,8 +8,10 @@
 //!
 //! Everything is shown read-only, and programs keep to the permissions of the files. A hard link in a listed directory
 //! shows its file: the kernel lets users link only files of their own (`fs.protected_hardlinks`). File systems mounted
-//! below a listed directory belong to it, except those of the kernel.
+//! below a listed directory belong to it, except those of the kernel. A store that is removed may be made again, in the
+//! same place and by the same owner: it is found by the held descriptor of the directory it is in.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,11 +19,12 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
-use nix::sys::stat::{Mode, fstat, stat};
+use nix::sys::stat::{Mode, fstat, mkdirat, stat};
 use nix::sys::statfs::{
     CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, FsType, PROC_SUPER_MAGIC, SECURITYFS_MAGIC,
     SYSFS_MAGIC, TRACEFS_MAGIC, fstatfs,
 };
+use nix::unistd::{Gid, Uid, fchown};
 use serde::{Deserialize, Serialize};
 
 use super::{PACKAGE, SandboxError, Shape};
@@ -42,7 +45,7 @@ const KERNEL_FILE_SYSTEMS: &[FsType] = &[
 
 /// The directories a sandbox may show in its boxes. All of them are shown read-only.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Directories {
     /// Problem packages, or directories of them: anything below is shown at [`PACKAGE`] or as a view.
     pub packages: Vec<PathBuf>,
@@ -52,12 +55,15 @@ pub struct Directories {
     pub mounts: Vec<PathBuf>,
     /// A directory shown as `/` ([`Shape::rootfs`]).
     pub rootfs: Option<PathBuf>,
+    /// Files that the worker reads again and again, such as one with a password, and only root may. Each is opened in the
+    /// directory it was in at the start; links in it may not lead out.
+    pub files: Vec<PathBuf>,
 }
 
 impl Directories {
     /// The same list with absolute paths.
     pub(super) fn absolute(mut self) -> Result<Self, SandboxError> {
-        for path in self.packages.iter_mut().chain(&mut self.stores) {
+        for path in self.packages.iter_mut().chain(&mut self.stores).chain(&mut self.files) {
             *path = absolute(path)?;
         }
         Ok(self)
@@ -78,6 +84,7 @@ impl Directories {
         let mut parts = part(|part, paths| part.packages = paths, &self.packages);
         parts.extend(part(|part, paths| part.stores = paths, &self.stores));
         parts.extend(part(|part, paths| part.mounts = paths, &self.mounts));
+        parts.extend(part(|part, paths| part.files = paths, &self.files));
         parts.extend(self.rootfs.as_ref().map(|path| Self { rootfs: Some(path.clone()), ..Self::default() }));
         parts
     }
@@ -87,8 +94,9 @@ impl Directories {
         self.packages.extend(part.packages);
         self.stores.extend(part.stores);
         self.mounts.extend(part.mounts);
+        self.files.extend(part.files);
         self.rootfs = part.rootfs.or(self.rootfs.take());
-        let count = self.packages.len() + self.stores.len() + self.mounts.len();
+        let count = self.packages.len() + self.stores.len() + self.mounts.len() + self.files.len();
         if count > MOST { Err(format!("{count} directories; at most {MOST} can be listed")) } else { Ok(()) }
     }
 }
@@ -131,14 +139,25 @@ pub(super) struct Listed {
     /// None for those that were missing at the start.
     mounts: Vec<(PathBuf, Option<OwnedFd>)>,
     rootfs: Option<(PathBuf, OwnedFd)>,
+    /// With the directory that each is in; none where there was no such directory.
+    files: Vec<(PathBuf, Option<OwnedFd>)>,
 }
 
 #[derive(Debug)]
 struct Tree {
     /// As it was given, and without links.
     names: [PathBuf; 2],
-    is_store: bool,
+    /// Of a store: where it is, for when it is removed and made again.
+    place: Option<Place>,
     directory: OwnedFd,
+}
+
+#[derive(Debug)]
+struct Place {
+    parent: OwnedFd,
+    name: OsString,
+    /// Its owner.
+    owner: u32,
 }
 
 impl Listed {
@@ -167,7 +186,9 @@ impl Listed {
             Some(path) => Some((path.clone(), open_directory(path)?)),
             None => None,
         };
-        Ok(Self { trees, mounts, rootfs })
+        let directory = |path: &PathBuf| open_directory(&path.parent()?.canonicalize().ok()?).ok();
+        let files = list.files.iter().map(|path| (path.clone(), directory(path))).collect();
+        Ok(Self { trees, mounts, rootfs, files })
     }
 
     /// The directory a request names, opened below the listed one.
@@ -188,7 +209,8 @@ impl Listed {
         if !is_plain(path) {
             return Err(refused("give an absolute path without '..'"));
         }
-        let allows = |tree: &&Tree| tree.is_store || matches!(shown_as, Use::View | Use::Attach(PACKAGE));
+        let allows =
+            |tree: &&Tree| tree.place.is_some() || matches!(shown_as, Use::View | Use::Attach(PACKAGE));
         let mut found = Err(refused("it lies below none of the directories listed at the start"));
         for tree in self.trees.iter().filter(allows) {
             for below in tree.names.iter().filter_map(|name| path.strip_prefix(name).ok()) {
@@ -216,6 +238,57 @@ impl Listed {
             ));
         }
         Ok(directory)
+    }
+
+    /// Takes note of stores that were removed and made again.
+    pub(super) fn look_again(&mut self) {
+        for tree in &mut self.trees {
+            // What is not there is found missing by whoever needs it.
+            let _ = tree.hold_again();
+        }
+    }
+
+    /// Makes a store again that was removed and is or contains `path`, for its owner and that group.
+    ///
+    /// # Errors
+    /// [`SandboxError::Refused`] when no store is there or above.
+    pub(super) fn restore(&mut self, path: &Path, group: u32) -> Result<(), SandboxError> {
+        let is_it =
+            |tree: &&mut Tree| tree.place.is_some() && tree.names.iter().any(|name| path.starts_with(name));
+        match self.trees.iter_mut().find(is_it) {
+            Some(tree) => tree.restore(group).map_err(|errno| SandboxError::at("make again", path, errno)),
+            None => {
+                let detail = format!("{}: it is not in a store listed at the start", named(path));
+                Err(SandboxError::Refused { operation: "make a store again", detail })
+            }
+        }
+    }
+
+    /// Opens a listed file as it is now.
+    ///
+    /// # Errors
+    /// [`SandboxError::Refused`] when it is not listed, is not a regular file, or a link leads out of its directory.
+    pub(super) fn file(&self, path: &Path) -> Result<OwnedFd, SandboxError> {
+        let refused = |problem: &str| SandboxError::Refused {
+            operation: "open a file",
+            detail: format!("{}: {problem}", named(path)),
+        };
+        let listed = self.files.iter().find(|(name, _)| name == path);
+        let Some((_, directory)) = listed else {
+            return Err(refused("it is not listed as a file at the start"));
+        };
+        let (Some(directory), Some(name)) = (directory, path.file_name()) else {
+            return Err(SandboxError::at("open", path, Errno::ENOENT));
+        };
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+        let file = match openat2(directory, name, OpenHow::new().flags(flags).resolve(resolve)) {
+            Ok(file) => file,
+            Err(Errno::EXDEV | Errno::ELOOP) => return Err(refused("a link leads out of its directory")),
+            Err(errno) => return Err(SandboxError::at("open", path, errno)),
+        };
+        let metadata = metadata(&file).map_err(|error| SandboxError::at("examine", path, error))?;
+        if metadata.is_file() { Ok(file) } else { Err(refused("it is not a regular file")) }
     }
 
     /// The mounts of a shape that exist, with their descriptors.
@@ -257,7 +330,50 @@ impl Tree {
         let directory = open_directory(path)?;
         refuse_kernel(&directory)
             .map_err(|problem| SandboxError::at("list", path, io::Error::other(problem)))?;
-        Ok(Self { names: [path.to_owned(), resolved], is_store, directory })
+        let place = match (resolved.parent(), resolved.file_name()) {
+            (Some(parent), Some(name)) if is_store => {
+                let status = fstat(&directory).map_err(|errno| SandboxError::at("examine", path, errno))?;
+                Some(Place { parent: open_directory(parent)?, name: name.to_owned(), owner: status.st_uid })
+            }
+            _ => None,
+        };
+        Ok(Self { names: [path.to_owned(), resolved], place, directory })
+    }
+
+    /// Holds a store that was made again, where the held one was removed: a directory of the same owner in the same place.
+    fn hold_again(&mut self) -> Result<(), Errno> {
+        let Some(place) = &self.place else { return Ok(()) };
+        if fstat(&self.directory)?.st_nlink > 0 {
+            return Ok(());
+        }
+        let how =
+            OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).resolve(beneath());
+        let made = openat2(&place.parent, place.name.as_os_str(), how)?;
+        let status = fstat(&made)?;
+        if status.st_uid != place.owner || status.st_mode & 0o022 != 0 {
+            return Err(Errno::EPERM);
+        }
+        self.directory = made;
+        Ok(())
+    }
+
+    /// Makes a store again that was removed.
+    fn restore(&mut self, group: u32) -> Result<(), Errno> {
+        let Some(place) = &self.place else { return Ok(()) };
+        if fstat(&self.directory)?.st_nlink > 0 {
+            return Ok(());
+        }
+        match mkdirat(&place.parent, place.name.as_os_str(), Mode::S_IRWXU) {
+            Ok(()) => {
+                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+                let how = OpenHow::new().flags(flags).resolve(beneath());
+                let made = openat2(&place.parent, place.name.as_os_str(), how)?;
+                fchown(&made, Some(Uid::from_raw(place.owner)), Some(Gid::from_raw(group)))?;
+            }
+            Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+        self.hold_again()
     }
 
     fn open_below(&self, below: &Path) -> Result<OwnedFd, Errno> {
@@ -310,7 +426,7 @@ fn refuse_kernel(directory: &OwnedFd) -> Result<(), String> {
 }
 
 /// The entries of a directory that is held by an O_PATH descriptor.
-pub(super) fn entries(directory: &OwnedFd) -> io::Result<Vec<std::ffi::OsString>> {
+pub(super) fn entries(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
     use std::os::unix::ffi::OsStrExt;
     let how =
         OpenHow::new().flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).resolve(beneath());

@@ -15,6 +15,7 @@
 //! one id only.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -34,7 +35,7 @@ use super::init::{self, Identity, Progress};
 use super::keeper_message::{Answer, Request};
 use super::syscalls::{Cloned, Reaped};
 use super::wire::{self, Inbox};
-use super::{ResourceControl, SandboxError, Shape, keeper_bounds, rootfs, syscalls};
+use super::{ResourceControl, SandboxError, Shape, keeper_bounds, open_up, reach, rootfs, syscalls};
 
 /// First of the host ids boxes use: above those that systemd gives to containers (524,288 to 1,879,048,191,
 /// see systemd's "UIDs-GIDs"), so that nobody on the host has them.
@@ -65,6 +66,10 @@ struct Keeper {
     boxes: BTreeMap<u64, Kept>,
     hierarchies: Hierarchies,
     privileged: bool,
+    /// User and group of the worker, where they are not this process's.
+    reader: Option<(u32, u32)>,
+    /// User namespaces in which an owner and the reader have changed places.
+    exchanges: BTreeMap<(u32, u32), OwnedFd>,
     /// The directories that may be shown.
     listed: Listed,
     /// The cores boxes may be put on.
@@ -112,18 +117,20 @@ fn serve() -> Result<(), SandboxError> {
                     .extend(part)
                     .map(|()| (Answer::Done { roles: Vec::new() }, Vec::new()))
                     .map_err(|detail| SandboxError::Refused { operation: "list directories", detail }),
-                (None, Request::Start { demanded }) => match Keeper::start(demanded, &directories) {
-                    Ok(started) => {
-                        let control = started.hierarchies.control;
-                        keeper = Some(started);
-                        Ok((Answer::Started { control }, Vec::new()))
+                (None, Request::Start { demanded, reader }) => {
+                    match Keeper::start(demanded, &directories, reader) {
+                        Ok(started) => {
+                            let control = started.hierarchies.control;
+                            keeper = Some(started);
+                            Ok((Answer::Started { control }, Vec::new()))
+                        }
+                        // A second attempt could come with another list.
+                        Err(error) => {
+                            let _ = wire::send_json(worker.as_fd(), &refusal(error, &mut refusals), &[]);
+                            return Ok(());
+                        }
                     }
-                    // A second attempt could come with another list.
-                    Err(error) => {
-                        let _ = wire::send_json(worker.as_fd(), &refusal(error, &mut refusals), &[]);
-                        return Ok(());
-                    }
-                },
+                }
                 (Some(keeper), request) => keeper.answer(request),
                 (None, request) => Err(SandboxError::Refused {
                     operation: request.operation(),
@@ -181,7 +188,11 @@ fn split(files: Files) -> (Vec<Role>, Vec<OwnedFd>) {
 }
 
 impl Keeper {
-    fn start(demanded: Option<ResourceControl>, directories: &Directories) -> Result<Self, SandboxError> {
+    fn start(
+        demanded: Option<ResourceControl>,
+        directories: &Directories,
+        reader: Option<(u32, u32)>,
+    ) -> Result<Self, SandboxError> {
         let privileged = has_privileges();
         if !privileged {
             become_root_of_namespace()?;
@@ -197,7 +208,19 @@ impl Keeper {
         let home = File::open("/proc/self/ns/mnt")
             .map_err(|error| SandboxError::at("open", "/proc/self/ns/mnt", error))?
             .into();
-        Ok(Self { hierarchies, privileged, listed, cores, home, boxes: BTreeMap::new(), opened: 0 })
+        let reader = reader.filter(|_| privileged);
+        let exchanges = BTreeMap::new();
+        Ok(Self {
+            hierarchies,
+            privileged,
+            reader,
+            exchanges,
+            listed,
+            cores,
+            home,
+            boxes: BTreeMap::new(),
+            opened: 0,
+        })
     }
 
     fn answer(&mut self, request: Request) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
@@ -228,10 +251,24 @@ impl Keeper {
                 })?;
                 done(Files::new())
             }
-            Request::View { source } => done(vec![(Role::View, self.shown(&source, Use::View)?)]),
+            Request::View { source } => done(vec![(Role::View, self.view(&source)?)]),
+            Request::Restore { path } => {
+                let group = self.reader.map_or(nix::unistd::Gid::effective().as_raw(), |(_, group)| group);
+                self.listed.restore(&path, group)?;
+                done(Files::new())
+            }
+            Request::Read { path } => done(vec![(Role::File, self.listed.file(&path)?)]),
             Request::Renew { number } => {
                 let workspace = self.inside(number, renew)?;
                 done(vec![(Role::Workspace, workspace)])
+            }
+            Request::OpenUp { number } => {
+                self.inside(number, |_| {
+                    let workspace = open_workspace()?;
+                    open_up::open_up(&workspace)
+                        .map_err(|error| SandboxError::at("open up", super::WORKSPACE, error))
+                })?;
+                done(Files::new())
             }
             Request::FreshLeaf { number } => {
                 let kept = self.boxes.get_mut(&number).ok_or_else(|| unknown(number))?;
@@ -246,8 +283,38 @@ impl Keeper {
     }
 
     /// A detached, read-only mount of a directory that may be shown so.
-    fn shown(&self, source: &Source, shown_as: Use) -> Result<OwnedFd, SandboxError> {
+    fn shown(&mut self, source: &Source, shown_as: Use) -> Result<OwnedFd, SandboxError> {
+        self.listed.look_again();
         rootfs::shown(&self.listed.find(source, shown_as)?, &source.path)
+    }
+
+    /// A view for the worker, who is another user than this process and than the owner of the package perhaps: there it is
+    /// the owner. A file system that cannot be shown so is shown as it is.
+    fn view(&mut self, source: &Source) -> Result<OwnedFd, SandboxError> {
+        self.listed.look_again();
+        let directory = self.listed.find(source, Use::View)?;
+        let view = rootfs::shown(&directory, &source.path)?;
+        let Some(reader) = self.reader else { return Ok(view) };
+        let status = nix::sys::stat::fstat(&directory)
+            .map_err(|errno| SandboxError::at("examine", &source.path, errno))?;
+        let owner = (status.st_uid, status.st_gid);
+        if owner.0 == reader.0 {
+            return Ok(view);
+        }
+        let namespace = match self.exchanges.entry(owner) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => match reach::exchanging_namespace(owner, reader) {
+                Ok(namespace) => place.insert(namespace),
+                Err(error) => {
+                    eprintln!("gavel keeper: {error}");
+                    return Ok(view);
+                }
+            },
+        };
+        if let Err(error) = syscalls::map_mount_ids(view.as_fd(), namespace.as_fd()) {
+            eprintln!("gavel keeper: {} cannot be shown as another user's: {error}", source.path.display());
+        }
+        Ok(view)
     }
 
     /// Does something in the mount namespace of a box, coming back whatever happens.
@@ -456,8 +523,13 @@ fn renew(kept: &Kept) -> Result<OwnedFd, SandboxError> {
 fn make_workspace(kept: &Kept) -> Result<OwnedFd, SandboxError> {
     let target = Path::new(super::WORKSPACE);
     rootfs::mount_workspace(target, &kept.shape, kept.identity.workspace_owner)?;
-    open(target, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
-        .map_err(|errno| SandboxError::at("open", target, errno))
+    open_workspace()
+}
+
+/// The work directory of the box whose mount namespace this is.
+fn open_workspace() -> Result<OwnedFd, SandboxError> {
+    open(super::WORKSPACE, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|errno| SandboxError::at("open", super::WORKSPACE, errno))
 }
 
 fn unknown(number: u64) -> SandboxError {

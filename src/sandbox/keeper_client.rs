@@ -42,11 +42,12 @@ impl std::fmt::Debug for Connection {
 }
 
 impl KeeperClient {
-    /// Starts a keeper from `executable` that may show `directories`, and returns what control it has claimed.
+    /// Starts a keeper from `executable` that may show `directories`, to a worker that becomes `reader`, and returns what control it has claimed.
     pub(super) fn start(
         executable: &Path,
         demanded: Option<ResourceControl>,
         directories: &Directories,
+        reader: Option<(u32, u32)>,
     ) -> Result<(Self, ResourceControl), SandboxError> {
         let (ours, theirs) =
             wire::pair().map_err(|error| SandboxError::on("make", "a socket pair", error))?;
@@ -67,7 +68,7 @@ impl KeeperClient {
         for part in directories.in_parts(LISTED_AT_ONCE) {
             client.ask(&Request::List(part))?;
         }
-        match client.ask(&Request::Start { demanded })? {
+        match client.ask(&Request::Start { demanded, reader })? {
             (Answer::Started { control }, _) => Ok((client, control)),
             _ => Err(SandboxError::KeeperGone),
         }

@@ -1,5 +1,7 @@
 //! What worker and keeper say to each other: one request, one answer, in JSON.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::Role;
@@ -16,6 +18,8 @@ pub(super) enum Request {
     Start {
         /// The id of a [`ResourceControl`] to insist on.
         demanded: Option<ResourceControl>,
+        /// User and group of the worker from then on.
+        reader: Option<(u32, u32)>,
     },
     /// Make a box.
     Open { shape: Shape, core: Option<usize> },
@@ -23,8 +27,14 @@ pub(super) enum Request {
     Attach { number: u64, point: String, source: Option<Source> },
     /// A read-only view of a host directory.
     View { source: Source },
+    /// A listed file of the operator's, opened for reading.
+    Read { path: PathBuf },
+    /// Make a store again that was removed; `path` is it or below it.
+    Restore { path: PathBuf },
     /// Replace the work directory by an empty one.
     Renew { number: u64 },
+    /// Let everyone read what is in the work directory.
+    OpenUp { number: u64 },
     /// Replace the leaf cgroup by a fresh one.
     FreshLeaf { number: u64 },
     /// Destroy a box.
@@ -40,7 +50,10 @@ impl Request {
             Self::Open { .. } => "make a box",
             Self::Attach { .. } => "show a directory in a box",
             Self::View { .. } => "make a read-only view of a directory",
+            Self::Read { .. } => "open a file",
+            Self::Restore { .. } => "make a store again",
             Self::Renew { .. } => "replace the work directory of a box",
+            Self::OpenUp { .. } => "open up the work directory of a box",
             Self::FreshLeaf { .. } => "replace the cgroup of a box",
             Self::Close { .. } => "destroy a box",
         }

@@ -36,6 +36,9 @@ mod keeper;
 mod keeper_bounds;
 mod keeper_client;
 mod keeper_message;
+mod open_up;
+mod privileges;
+mod reach;
 mod resource_limits;
 mod rootfs;
 mod run_message;
@@ -57,6 +60,10 @@ pub use command::{Command, Exit, Limits, Outcome, Stopped, Stream};
 pub use directories::Directories;
 pub use error::SandboxError;
 pub use keeper::{FIRST_ID, keeper_main};
+pub use privileges::{
+    Account, AccountError, DEFAULT_ACCOUNT, DEFAULT_ID, Reachable, give_up, hand_over_cache, open_file,
+    restore_store,
+};
 pub use shape::{BASE_MOUNTS, CHANNELS, PACKAGE, PREPARED, PROGRAM, Profile, Shape, WORKSPACE};
 pub use together::{Conversation, Ending, Member, run_together};
 pub use vitals::Vitals;
@@ -112,6 +119,9 @@ pub struct Settings {
     pub resource_control: Option<ResourceControl>,
     /// The host directories that boxes may show besides [`BASE_MOUNTS`]; no other can be shown later.
     pub directories: Directories,
+    /// User and group of the worker after its start: views of packages show it as the owner of what belongs to their
+    /// owner. `None` when the caller stays what it is.
+    pub reader: Option<(u32, u32)>,
 }
 
 /// The way to boxes: a connection to the keeper process, which ends with the last box and this.
@@ -133,7 +143,8 @@ impl Sandbox {
             None => PathBuf::from("/proc/self/exe"),
         };
         let directories = settings.directories.clone().absolute()?;
-        let (keeper, control) = KeeperClient::start(&executable, settings.resource_control, &directories)?;
+        let (keeper, control) =
+            KeeperClient::start(&executable, settings.resource_control, &directories, settings.reader)?;
         Ok(Self { keeper: Arc::new(keeper), control })
     }
 

@@ -191,7 +191,7 @@ pub(super) fn attach(tree: &OwnedFd, target: &Path) -> Result<(), SandboxError> 
         .map_err(|error| SandboxError::at("attach a mount at", target, error))
 }
 
-fn clone_mount(path: &Path) -> Result<OwnedFd, SandboxError> {
+pub(super) fn clone_mount(path: &Path) -> Result<OwnedFd, SandboxError> {
     syscalls::clone_mount(&c_path(path)?).map_err(|error| SandboxError::at("clone the mount of", path, error))
 }
 

@@ -21,6 +21,7 @@
 
 mod calls;
 pub(super) mod ends;
+mod network;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -36,6 +37,8 @@ use self::calls::{
     SIGNALS, THREADS, TIME, WAITING,
 };
 use super::{Profile, SandboxError};
+
+pub(crate) use self::network::filters as network_filters;
 
 /// A call allowed for some values of one argument. Only the argument's low 32 bits are compared: that is
 /// all the kernel looks at, and comparing more would let `AF_VSOCK | 1 << 32` pass (CVE-2019-7303).

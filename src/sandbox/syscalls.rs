@@ -156,6 +156,44 @@ pub(crate) fn restrict_mount(mount: BorrowedFd<'_>, attributes: u64, recursive: 
     check(result).map(drop)
 }
 
+/// Shows the ids of a detached mount, and of all below it, as a user namespace maps them (mount_setattr(2),
+/// MOUNT_ATTR_IDMAP).
+///
+/// # Errors
+/// EINVAL when a file system in it cannot be shown so.
+pub(crate) fn map_mount_ids(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>) -> io::Result<()> {
+    let arguments = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: namespace.as_raw_fd().unsigned_abs().into(),
+    };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    // SAFETY: the path is a NUL-terminated empty string, `arguments` outlives the call and has the size given.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const arguments,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    check(result).map(drop)
+}
+
+/// Empties the calling thread's effective, permitted, inheritable and ambient capabilities (capset(2)).
+pub(crate) fn clear_capabilities() -> io::Result<()> {
+    /// `_LINUX_CAPABILITY_VERSION_3`: 64 capabilities in two records.
+    const VERSION: u32 = 0x2008_0522;
+    let header: [u32; 2] = [VERSION, 0];
+    let none = [0u32; 6];
+    // SAFETY: the header is the kernel's two words (version, pid 0 for the calling thread), `none` its two records of three
+    // words; both outlive the call.
+    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) }).map(drop)
+}
+
 /// Takes a capability out of the bounding set (prctl(2), PR_CAPBSET_DROP).
 ///
 /// # Errors

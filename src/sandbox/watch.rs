@@ -328,6 +328,7 @@ impl<'a> Run<'a> {
                 (result.reaped_cpu.max(sampled.cpu), memory)
             }
         };
+        handle.open_up()?;
         handle.broken = false;
         let exit = match result.end {
             End::Exited(code) => Exit::Code(code),

@@ -34,6 +34,8 @@ pub struct Settings {
     pub cache_size: Bytes,
     /// One of the accepted words of the key.
     pub cgroups: String,
+    /// The user to become; found out when `None`.
+    pub user: Option<String>,
     /// How long what runs may take once told to stop.
     pub deadline: Time,
     /// Whether submissions may raise limits.
@@ -104,6 +106,7 @@ impl Settings {
             cache: values.path("cache"),
             cache_size: values.size("cache_size"),
             cgroups: values.text("cgroups").unwrap_or_default(),
+            user: values.text("user"),
             deadline: values.time("deadline"),
             raise_limits: matches!(values.get("raise_limits"), Some(Value::Switch(true))),
             listen: match values.get("listen") {

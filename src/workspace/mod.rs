@@ -179,6 +179,14 @@ impl From<FetchError> for WorkspaceError {
     }
 }
 
+/// The package roots, absolute and without links.
+///
+/// # Errors
+/// When one is no directory.
+pub fn resolve_roots(roots: &[PathBuf]) -> Result<Vec<PathBuf>, WorkspaceError> {
+    packages::resolve(roots)
+}
+
 impl Workspace {
     /// Packages below these roots, the first that has a name wins; files of inline tests go below `cache`.
     /// Nothing is fetched.

@@ -46,13 +46,7 @@ pub(super) fn is_in(directory: &Path, state: State) -> bool {
 impl Packages {
     /// Checks the roots.
     pub(super) fn open(roots: &[PathBuf], stash: Arc<Stash>) -> Result<Self, WorkspaceError> {
-        let check = |path: &PathBuf| {
-            let fail = |problem: String| WorkspaceError::Root { path: path.clone(), problem };
-            let root = path.canonicalize().map_err(|error| fail(error.to_string()))?;
-            if root.is_dir() { Ok(root) } else { Err(fail("it is not a directory".to_owned())) }
-        };
-        let roots = roots.iter().map(check).collect::<Result<_, _>>()?;
-        Ok(Self { stash, roots, kept: Mutex::default() })
+        Ok(Self { stash, roots: resolve(roots)?, kept: Mutex::default() })
     }
 
     /// The package of that name, as it is on disk now, and the state that its directory was in before it was loaded.
@@ -104,6 +98,16 @@ impl Packages {
         }
         Arc::clone(kept.entry(directory.to_owned()).or_default())
     }
+}
+
+/// The roots, absolute and without links.
+pub(super) fn resolve(roots: &[PathBuf]) -> Result<Vec<PathBuf>, WorkspaceError> {
+    let check = |path: &PathBuf| {
+        let fail = |problem: String| WorkspaceError::Root { path: path.clone(), problem };
+        let root = path.canonicalize().map_err(|error| fail(error.to_string()))?;
+        if root.is_dir() { Ok(root) } else { Err(fail("it is not a directory".to_owned())) }
+    };
+    roots.iter().map(check).collect()
 }
 
 /// What the author should know, once a load.

@@ -322,7 +322,7 @@ fn a_keeper_makes_no_box_that_it_was_not_started_for() {
         worker.assert_refused(&json!({ "Open": { "shape": shape(), "core": core } }), &mut count);
     }
     for number in [0, 1, u64::MAX] {
-        for operation in ["Renew", "FreshLeaf", "Close"] {
+        for operation in ["Renew", "FreshLeaf", "OpenUp", "Close"] {
             worker.assert_refused(&json!({ operation: { "number": number } }), &mut count);
         }
     }
@@ -397,5 +397,56 @@ fn a_directory_that_is_exchanged_for_a_link_is_never_followed() {
         done.store(true, Ordering::Relaxed);
     });
     println!("{shown} shown, {denied} denied");
+    worker.end();
+}
+
+#[test]
+fn a_keeper_opens_no_file_that_was_not_listed() {
+    let scene = Scene::new();
+    let place = scene.outside.join("inner");
+    let password = place.join("password");
+    std::fs::write(&password, "first").unwrap();
+    let mut list = scene.list();
+    list["files"] = json!([password, "/nothing/here"]);
+    let mut worker = FalseWorker::started(&list);
+    let mut count = 0;
+    let read = |path: &Path| json!({ "Read": { "path": path } });
+    let unlisted = [
+        Path::new("/etc/shadow"),
+        &scene.outside.join("file"),
+        &place.join("../file"),
+        &place,
+        Path::new(""),
+    ];
+    for path in unlisted {
+        worker.assert_refused(&read(path), &mut count);
+    }
+    let content = |worker: &mut FalseWorker| {
+        let (answer, files) = worker.ask(&read(&password));
+        assert_eq!(answer, json!({ "Done": { "roles": ["File"] } }));
+        std::io::read_to_string(files[0].directory()).unwrap()
+    };
+    assert_eq!(content(&mut worker), "first");
+    // Replaced, as passwords are, also by a link in the same directory, as in Kubernetes.
+    std::fs::write(place.join("second"), "second").unwrap();
+    std::fs::rename(place.join("second"), &password).unwrap();
+    assert_eq!(content(&mut worker), "second");
+    std::fs::write(place.join("third"), "third").unwrap();
+    std::fs::remove_file(&password).unwrap();
+    symlink("third", &password).unwrap();
+    assert_eq!(content(&mut worker), "third");
+    for target in ["/etc/shadow", "../file", "/proc/self/environ"] {
+        std::fs::remove_file(&password).unwrap();
+        symlink(target, &password).unwrap();
+        worker.assert_refused(&read(&password), &mut count);
+    }
+    std::fs::remove_file(&password).unwrap();
+    nix::unistd::mkfifo(&password, Mode::S_IRWXU).unwrap();
+    worker.assert_refused(&read(&password), &mut count);
+    std::fs::remove_file(&password).unwrap();
+    for path in [password.as_path(), Path::new("/nothing/here")] {
+        let (answer, _) = worker.ask(&read(path));
+        assert!(answer["Failed"]["detail"].as_str().unwrap().contains("No such file"), "{answer}");
+    }
     worker.end();
 }

@@ -1,11 +1,13 @@
 //! Files with secrets: read whole, bounded, and complained about when everybody may read them.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+
+use crate::sandbox;
 
 /// A chain of certificates is some KiB; a wrong path may be anything.
 const SIZE_LIMIT: u64 = 1 << 20;
@@ -37,18 +39,23 @@ impl FileError {
 /// # Errors
 /// [`FileError`].
 pub(super) fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, FileError> {
+    read_with_metadata(key, path).map(|(bytes, _)| bytes)
+}
+
+fn read_with_metadata(key: &'static str, path: &Path) -> Result<(Vec<u8>, Metadata), FileError> {
     let refused =
         |error: io::Error| FileError::new(key, path, format!("{error}; check the path and its permissions"));
-    // A pipe would be waited for.
-    if !fs::metadata(path).map_err(refused)?.is_file() {
+    let file = sandbox::open_file(path).map_err(refused)?;
+    let metadata = file.metadata().map_err(refused)?;
+    if !metadata.is_file() {
         return Err(FileError::new(key, path, "this is not a regular file"));
     }
     let mut bytes = Vec::new();
-    File::open(path).map_err(refused)?.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(refused)?;
+    file.take(SIZE_LIMIT + 1).read_to_end(&mut bytes).map_err(refused)?;
     if bytes.len() as u64 > SIZE_LIMIT {
         return Err(FileError::new(key, path, "it is over 1 MiB; is this the right file?"));
     }
-    Ok(bytes)
+    Ok((bytes, metadata))
 }
 
 impl Watch {
@@ -57,8 +64,8 @@ impl Watch {
     /// # Errors
     /// [`FileError`].
     pub(super) fn read_secret(&self, key: &'static str, path: &Path) -> Result<Vec<u8>, FileError> {
-        let bytes = read(key, path)?;
-        let is_public = fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o004 != 0);
+        let (bytes, metadata) = read_with_metadata(key, path)?;
+        let is_public = metadata.mode() & 0o004 != 0;
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !is_public {
             said.remove(path);

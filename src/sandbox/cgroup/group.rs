@@ -25,6 +25,8 @@ pub(in crate::sandbox) enum Role {
     Workspace,
     /// A detached, read-only mount of a host directory.
     View,
+    /// A file of the operator's.
+    File,
     /// The directory of the leaf programs are born into.
     Leaf,
     /// CPU time used.

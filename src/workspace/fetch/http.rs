@@ -18,6 +18,7 @@ use ureq::{Agent, Body, Proxy, Timeout, http};
 use super::address::{Address, AllowedUrl, shortened};
 use super::error::FetchError;
 use super::settings::FetchSettings;
+use crate::sandbox;
 use crate::sandbox::CancelToken;
 use crate::units::Bytes;
 
@@ -310,7 +311,10 @@ pub(super) fn roots(settings: &FetchSettings) -> Result<RootCerts, FetchError> {
         key: "fetch.ca_file",
         problem: format!("{}: {problem}; give a PEM file of certificates", path.display()),
     };
-    let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let mut text = Vec::new();
+    sandbox::open_file(path)
+        .and_then(|mut file| file.read_to_end(&mut text))
+        .map_err(|error| wrong(error.to_string()))?;
     let mut certificates = Vec::new();
     for item in parse_pem(&text) {
         if let PemItem::Certificate(certificate) = item.map_err(|error| wrong(error.to_string()))? {
