@@ -9,9 +9,9 @@
 //!
 //! Absent on purpose, beside the obvious (`ptrace`, `process_vm_*`, `pidfd_*`, `keyctl`, `io_uring_*`,
 //! `bpf`, `userfaultfd`, `perf_event_open`, `unshare`, `setns`, the mount family, modules, clocks, swap):
-//! - `inotify_*`, `fanotify_*`, leases, `cachestat`, `mincore`, and for all but compilers `flock` and record
-//!   locks: boxes share the inodes and the page cache of the system directories, and each of these lets one
-//!   box see or block another through them;
+//! - `inotify_*`, `fanotify_*`, leases, `flock` and record locks, `cachestat`, `mincore`: boxes share the inodes
+//!   and the page cache of the system directories, and each of these lets one box see or block another through
+//!   them. Compilers are no exception: some run code of the source they compile (Nim's `staticExec`);
 //! - `statfs` and `fstatfs`: the free space of the host's disks changes with what other boxes write;
 //! - `shmget`, `msgget`, `semget`, `mq_open`: what they make is in the box's own namespace but outlives a run;
 //! - `splice`, `tee`, `vmsplice`, `memfd_secret`, `seccomp`, `landlock_*`, writing extended attributes, `mknod`: no
@@ -40,13 +40,16 @@ use super::{Profile, SandboxError};
 
 pub(crate) use self::network::filters as network_filters;
 
-/// A call allowed for some values of one argument. Only the argument's low 32 bits are compared: that is
-/// all the kernel looks at, and comparing more would let `AF_VSOCK | 1 << 32` pass (CVE-2019-7303).
+/// A call allowed for some values of its arguments, by any of its alternatives. Only an argument's low 32 bits
+/// are compared: that is all the kernel looks at, and comparing more would let `AF_VSOCK | 1 << 32` pass
+/// (CVE-2019-7303).
 struct Guard {
     call: c_long,
-    argument: u8,
-    allowed: Allowed,
+    alternatives: &'static [&'static [Condition]],
 }
+
+/// The number of an argument and the values it may have.
+type Condition = (u8, Allowed);
 
 enum Allowed {
     /// One of these values.
@@ -54,6 +57,8 @@ enum Allowed {
     /// Any value with none of these bits.
     Without(u32),
 }
+
+use Allowed::{OneOf, Without};
 
 /// Every namespace flag `clone` knows (`CLONE_NEWTIME` is none of them: its bit belongs to the exit signal
 /// here), and `CLONE_PARENT`, which would hand box init children it never started.
@@ -87,32 +92,33 @@ const TERMINALS_AND_PIPES: &[u32] = &[
 ];
 
 /// `fcntl`: copies, flags, pipe size read back. No locks (F_GETLK tells one box of another's), leases,
-/// notifications, signals on readiness or larger pipes.
+/// notifications, owners of signals, or larger pipes.
 const DESCRIPTOR_FLAGS: &[u32] = &[
     libc::F_DUPFD as u32,
     libc::F_DUPFD_CLOEXEC as u32,
     libc::F_GETFD as u32,
     libc::F_SETFD as u32,
     libc::F_GETFL as u32,
-    libc::F_SETFL as u32,
     libc::F_GETPIPE_SZ as u32,
 ];
 
-/// `fcntl` for build tools, which lock their caches.
-const DESCRIPTOR_FLAGS_AND_LOCKS: &[u32] = &[
-    libc::F_DUPFD as u32,
-    libc::F_DUPFD_CLOEXEC as u32,
-    libc::F_GETFD as u32,
-    libc::F_SETFD as u32,
-    libc::F_GETFL as u32,
-    libc::F_SETFL as u32,
-    libc::F_GETPIPE_SZ as u32,
-    libc::F_GETLK as u32,
-    libc::F_SETLK as u32,
-    libc::F_SETLKW as u32,
-    libc::F_OFD_GETLK as u32,
-    libc::F_OFD_SETLK as u32,
-    libc::F_OFD_SETLKW as u32,
+/// Status flags that no program may set, with `fcntl` or when it opens or makes a descriptor: O_ASYNC has
+/// signals sent on readiness, O_DIRECT reads the host's disks past the page cache and turns pipes into packets.
+const STATUS_FLAGS_REFUSED: u32 = (libc::O_ASYNC | libc::O_DIRECT) as u32;
+
+/// `setsockopt`, level SOL_SOCKET: sizes, time-outs and credentials. Never SO_ATTACH_FILTER, SO_ATTACH_BPF,
+/// SO_ATTACH_REUSEPORT_CBPF or SO_LOCK_FILTER: each attached program takes kernel memory and its compiler's time.
+const SOCKET_OPTIONS_SET: &[u32] = &[
+    libc::SO_REUSEADDR as u32,
+    libc::SO_SNDBUF as u32,
+    libc::SO_RCVBUF as u32,
+    libc::SO_KEEPALIVE as u32,
+    libc::SO_LINGER as u32,
+    libc::SO_PASSCRED as u32,
+    libc::SO_RCVTIMEO as u32,
+    libc::SO_SNDTIMEO as u32,
+    66, // SO_RCVTIMEO_NEW
+    67, // SO_SNDTIMEO_NEW
 ];
 
 /// `prctl`: names of threads and mappings, death signals, and questions.
@@ -154,7 +160,7 @@ const UNIQUE_MOUNT_ID: u32 = 0x4000;
 
 /// `getsockopt`: settings of a local socket, its type, error and peer. Not SO_COOKIE, which draws a number from a counter
 /// of the kernel's that everybody advances by asking.
-const SOCKET_OPTIONS: &[u32] = &[
+const SOCKET_OPTIONS_READ: &[u32] = &[
     libc::SO_REUSEADDR as u32,
     libc::SO_TYPE as u32,
     libc::SO_ERROR as u32,
@@ -198,19 +204,39 @@ const ADVICE: &[u32] = &[
     103, // MADV_GUARD_REMOVE
 ];
 
+/// Pages of the host's reserve of huge ones, which no memory controller counts (hugetlbpage.rst).
+const MEMORY_FILE_FLAGS_REFUSED: u32 = libc::MFD_HUGETLB;
+const MAPPING_FLAGS_REFUSED: u32 = libc::MAP_HUGETLB as u32;
+
 const GUARDS: &[Guard] = &[
-    Guard { call: libc::SYS_statx, argument: 3, allowed: Allowed::Without(UNIQUE_MOUNT_ID) },
-    Guard { call: libc::SYS_getsockopt, argument: 2, allowed: Allowed::OneOf(SOCKET_OPTIONS) },
-    Guard { call: libc::SYS_madvise, argument: 2, allowed: Allowed::OneOf(ADVICE) },
-    Guard { call: libc::SYS_fadvise64, argument: 3, allowed: Allowed::OneOf(HINTS) },
-    Guard { call: libc::SYS_clone, argument: 0, allowed: Allowed::Without(CLONE_REFUSED) },
-    Guard { call: libc::SYS_ioctl, argument: 1, allowed: Allowed::OneOf(TERMINALS_AND_PIPES) },
-    Guard { call: libc::SYS_prctl, argument: 0, allowed: Allowed::OneOf(PROCESS_OPTIONS) },
-    Guard { call: libc::SYS_prlimit64, argument: 0, allowed: Allowed::OneOf(ONESELF) },
-    Guard { call: libc::SYS_personality, argument: 0, allowed: Allowed::OneOf(PERSONALITIES) },
-    Guard { call: libc::SYS_socketpair, argument: 0, allowed: Allowed::OneOf(LOCAL_SOCKETS) },
+    Guard { call: libc::SYS_statx, alternatives: &[&[(3, Without(UNIQUE_MOUNT_ID))]] },
+    Guard { call: libc::SYS_getsockopt, alternatives: &[&[(2, OneOf(SOCKET_OPTIONS_READ))]] },
+    Guard { call: libc::SYS_madvise, alternatives: &[&[(2, OneOf(ADVICE))]] },
+    Guard { call: libc::SYS_openat, alternatives: &[&[(2, Without(STATUS_FLAGS_REFUSED))]] },
     #[cfg(target_arch = "x86_64")]
-    Guard { call: libc::SYS_arch_prctl, argument: 0, allowed: Allowed::OneOf(THREAD_REGISTERS) },
+    Guard { call: libc::SYS_open, alternatives: &[&[(1, Without(STATUS_FLAGS_REFUSED))]] },
+    Guard { call: libc::SYS_pipe2, alternatives: &[&[(1, Without(STATUS_FLAGS_REFUSED))]] },
+    Guard {
+        call: libc::SYS_fcntl,
+        alternatives: &[
+            &[(1, OneOf(DESCRIPTOR_FLAGS))],
+            &[(1, OneOf(&[libc::F_SETFL as u32])), (2, Without(STATUS_FLAGS_REFUSED))],
+        ],
+    },
+    Guard {
+        call: libc::SYS_setsockopt,
+        alternatives: &[&[(1, OneOf(&[libc::SOL_SOCKET as u32])), (2, OneOf(SOCKET_OPTIONS_SET))]],
+    },
+    Guard { call: libc::SYS_mmap, alternatives: &[&[(3, Without(MAPPING_FLAGS_REFUSED))]] },
+    Guard { call: libc::SYS_fadvise64, alternatives: &[&[(3, OneOf(HINTS))]] },
+    Guard { call: libc::SYS_clone, alternatives: &[&[(0, Without(CLONE_REFUSED))]] },
+    Guard { call: libc::SYS_ioctl, alternatives: &[&[(1, OneOf(TERMINALS_AND_PIPES))]] },
+    Guard { call: libc::SYS_prctl, alternatives: &[&[(0, OneOf(PROCESS_OPTIONS))]] },
+    Guard { call: libc::SYS_prlimit64, alternatives: &[&[(0, OneOf(ONESELF))]] },
+    Guard { call: libc::SYS_personality, alternatives: &[&[(0, OneOf(PERSONALITIES))]] },
+    Guard { call: libc::SYS_socketpair, alternatives: &[&[(0, OneOf(LOCAL_SOCKETS))]] },
+    #[cfg(target_arch = "x86_64")]
+    Guard { call: libc::SYS_arch_prctl, alternatives: &[&[(0, OneOf(THREAD_REGISTERS))]] },
 ];
 
 /// `arch_prctl`: the thread pointer (set: 0x1002, get: 0x1003) and whether shadow stacks are there
@@ -219,17 +245,13 @@ const GUARDS: &[Guard] = &[
 const THREAD_REGISTERS: &[u32] = &[0x1002, 0x1003, 0x3001, 0x5005];
 
 const LOCAL_SOCKET_GUARD: Guard =
-    Guard { call: libc::SYS_socket, argument: 0, allowed: Allowed::OneOf(LOCAL_SOCKETS) };
+    Guard { call: libc::SYS_socket, alternatives: &[&[(0, OneOf(LOCAL_SOCKETS))]] };
+const MEMORY_FILE_GUARD: Guard =
+    Guard { call: libc::SYS_memfd_create, alternatives: &[&[(1, Without(MEMORY_FILE_FLAGS_REFUSED))]] };
 /// `sched_setscheduler` to the policy everyone has anyway: Mono sets it in every thread and aborts when told no.
-const DEFAULT_POLICY_GUARD: Guard = Guard {
-    call: libc::SYS_sched_setscheduler,
-    argument: 1,
-    allowed: Allowed::OneOf(&[libc::SCHED_OTHER as u32]),
-};
-const FLAGS_GUARD: Guard =
-    Guard { call: libc::SYS_fcntl, argument: 1, allowed: Allowed::OneOf(DESCRIPTOR_FLAGS) };
-const FLAGS_AND_LOCKS_GUARD: Guard =
-    Guard { call: libc::SYS_fcntl, argument: 1, allowed: Allowed::OneOf(DESCRIPTOR_FLAGS_AND_LOCKS) };
+const DEFAULT_POLICY_GUARD: Guard =
+    Guard { call: libc::SYS_sched_setscheduler, alternatives: &[&[(1, OneOf(&[libc::SCHED_OTHER as u32]))]] };
+const RUNTIME_GUARDS: &[Guard] = &[LOCAL_SOCKET_GUARD, MEMORY_FILE_GUARD, DEFAULT_POLICY_GUARD];
 
 const EVERYONE: &[&[c_long]] =
     &[INPUT_OUTPUT, FILES, MEMORY, PROCESSES, SIGNALS, TIME, WAITING, MESSAGES, THREADS, OLDER_NAMES];
@@ -237,13 +259,10 @@ const EVERYONE: &[&[c_long]] =
 /// The whole-call groups and the guards of one profile beyond what everyone has.
 fn extras(profile: Profile) -> (&'static [&'static [c_long]], &'static [Guard]) {
     match profile {
-        Profile::Native => (&[], &[FLAGS_GUARD]),
-        Profile::Managed => (&[RUNTIMES], &[FLAGS_GUARD, LOCAL_SOCKET_GUARD, DEFAULT_POLICY_GUARD]),
+        Profile::Native => (&[], &[]),
+        Profile::Managed => (&[RUNTIMES], RUNTIME_GUARDS),
         // Compilers are themselves programs of those runtimes: javac, mcs, kotlinc.
-        Profile::Compile => (
-            &[RUNTIMES, BUILDING, BUILDING_OLDER_NAMES],
-            &[FLAGS_AND_LOCKS_GUARD, LOCAL_SOCKET_GUARD, DEFAULT_POLICY_GUARD],
-        ),
+        Profile::Compile => (&[RUNTIMES, BUILDING, BUILDING_OLDER_NAMES], RUNTIME_GUARDS),
     }
 }
 
@@ -282,17 +301,39 @@ fn build(profile: Profile, clone3: bool) -> Result<BpfProgram, seccompiler::Back
 }
 
 impl Guard {
-    /// Rules of one call are alternatives.
+    /// Rules of one call are alternatives, conditions of one rule hold together: one rule for each choice of
+    /// values.
     fn rules(&self) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
-        let rule = |operator, value| {
-            let condition = SeccompCondition::new(self.argument, SeccompCmpArgLen::Dword, operator, value)?;
-            SeccompRule::new(vec![condition])
-        };
-        match self.allowed {
-            Allowed::OneOf(values) => {
-                values.iter().map(|value| rule(SeccompCmpOp::Eq, u64::from(*value))).collect()
+        let mut rules = Vec::new();
+        for alternative in self.alternatives {
+            let mut choices: Vec<Vec<SeccompCondition>> = vec![Vec::new()];
+            for (argument, allowed) in *alternative {
+                let conditions = allowed.conditions(*argument)?;
+                choices = choices
+                    .iter()
+                    .flat_map(|chosen| {
+                        conditions.iter().map(|next| [chosen.as_slice(), &[next.clone()]].concat())
+                    })
+                    .collect();
             }
-            Allowed::Without(bits) => Ok(vec![rule(SeccompCmpOp::MaskedEq(u64::from(bits)), 0)?]),
+            for conditions in choices {
+                rules.push(SeccompRule::new(conditions)?);
+            }
+        }
+        Ok(rules)
+    }
+}
+
+impl Allowed {
+    /// The conditions of which one must hold.
+    fn conditions(&self, argument: u8) -> Result<Vec<SeccompCondition>, seccompiler::BackendError> {
+        let condition =
+            |operator, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value);
+        match self {
+            Self::OneOf(values) => {
+                values.iter().map(|value| condition(SeccompCmpOp::Eq, u64::from(*value))).collect()
+            }
+            Self::Without(bits) => Ok(vec![condition(SeccompCmpOp::MaskedEq(u64::from(*bits)), 0)?]),
         }
     }
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
 #include <mqueue.h>
 #include <pthread.h>
 #include <sched.h>
@@ -16,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -810,6 +813,60 @@ static int variant_attack_init(void) {
     return 0;
 }
 
+/* Locks, leases and notifications on a file that every box shows. */
+static int variant_locks(void) {
+    int file = open(text(2), O_RDONLY);
+    if (file < 0) return 3;
+    struct flock lock = {F_RDLCK, SEEK_SET, 0, 1, 0};
+    say_errno("flock-exclusive", flock(file, LOCK_EX | LOCK_NB));
+    say_errno("flock-shared", flock(file, LOCK_SH | LOCK_NB));
+    say_errno("setlk", fcntl(file, F_SETLK, &lock));
+    say_errno("setlkw", fcntl(file, F_SETLKW, &lock));
+    say_errno("ofd-setlk", fcntl(file, F_OFD_SETLK, &lock));
+    say_errno("ofd-setlkw", fcntl(file, F_OFD_SETLKW, &lock));
+    lock.l_type = F_WRLCK;
+    say_errno("getlk", fcntl(file, F_GETLK, &lock));
+    say_errno("ofd-getlk", fcntl(file, F_OFD_GETLK, &lock));
+    say_errno("setlease", fcntl(file, F_SETLEASE, F_RDLCK));
+    say_errno("getlease", fcntl(file, F_GETLEASE));
+    say_errno("notify", fcntl(file, F_NOTIFY, DN_ACCESS));
+    return 0;
+}
+
+/* Programs of the kernel's packet filter on sockets of one's own. */
+static int variant_socket_filters(void) {
+    int ends[2];
+    say_errno("socketpair", socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
+    struct sock_filter instruction = {6, 0, 0, 0x40000};
+    struct sock_fprog program = {1, &instruction};
+    int one = 1;
+    say_errno("attach", setsockopt(ends[0], SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program));
+    say_errno("attach-bpf", setsockopt(ends[0], SOL_SOCKET, SO_ATTACH_BPF, &one, sizeof one));
+    say_errno("attach-reuseport", setsockopt(ends[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program));
+    say_errno("attach-reuseport-bpf", setsockopt(ends[0], SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &one, sizeof one));
+    say_errno("lock-filter", setsockopt(ends[0], SOL_SOCKET, SO_LOCK_FILTER, &one, sizeof one));
+    say_errno("size", setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &one, sizeof one));
+    return 0;
+}
+
+/* Descriptors that send signals, go past the page cache, or hold more than they should. */
+static int variant_status_flags(void) {
+    int ends[2];
+    if (pipe(ends) < 0) return 3;
+    say_errno("async", fcntl(ends[0], F_SETFL, O_ASYNC));
+    say_errno("direct", fcntl(ends[1], F_SETFL, O_DIRECT));
+    say_errno("setown", fcntl(ends[0], F_SETOWN, getpid()));
+    say_errno("setsig", fcntl(ends[0], F_SETSIG, SIGUSR1));
+    say_errno("pipe-size", fcntl(ends[0], F_SETPIPE_SZ, 1 << 20));
+    int one = 1;
+    say_errno("fioasync", ioctl(ends[0], FIOASYNC, &one));
+    say_errno("pipe-direct", pipe2(ends, O_DIRECT));
+    say_errno("open-direct", open("/usr/bin/env", O_RDONLY | O_DIRECT));
+    say_errno("huge-pages", mmap(NULL, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0) == MAP_FAILED ? -1 : 0);
+    say_errno("nonblock", fcntl(ends[0], F_SETFL, O_NONBLOCK));
+    return 0;
+}
+
 /* ---- what could be left behind ---- */
 
 static int variant_leave_traces(void) {
@@ -1076,6 +1133,9 @@ static const struct {
     {"network", variant_network},
     {"namespaces", variant_namespaces},
     {"attack-init", variant_attack_init},
+    {"locks", variant_locks},
+    {"socket-filters", variant_socket_filters},
+    {"status-flags", variant_status_flags},
     {"leave-traces", variant_leave_traces},
     {"look-for-traces", variant_look_for_traces},
     {"state", variant_state},

@@ -195,6 +195,55 @@ fn namespaces_cannot_be_made() {
     }
 }
 
+const PROFILES: [Profile; 3] = [Profile::Native, Profile::Managed, Profile::Compile];
+
+/// The answer to each attempt of a variant, under every profile.
+fn attempts(arguments: &[&str]) -> Vec<(Profile, Vec<(String, i64)>)> {
+    let attempts = |profile| {
+        let shape = Shape { profile, ..Shape::default() };
+        let ran = Bench::shaped(super::harness::controls()[0], &shape).run(arguments);
+        ran.assert_well();
+        let mut facts: Vec<_> =
+            ran.facts().into_iter().map(|(name, errno)| (name.to_owned(), errno)).collect();
+        facts.sort();
+        (profile, facts)
+    };
+    PROFILES.map(attempts).into()
+}
+
+/// Every attempt but these is answered as on a kernel that never had it.
+fn assert_unknown_but(arguments: &[&str], count: usize, allowed: &[&str]) {
+    for (profile, facts) in attempts(arguments) {
+        assert_eq!(facts.len(), count, "{profile:?}: {facts:?}");
+        for (name, errno) in facts {
+            let expected = if allowed.contains(&name.as_str()) { 0 } else { ENOSYS };
+            assert_eq!(errno, expected, "{profile:?}: {name}");
+        }
+    }
+}
+
+#[test]
+fn locks_on_files_that_boxes_share_are_neither_taken_nor_seen() {
+    let path = "/usr/bin/env";
+    assert_unknown_but(&["locks", path], 11, &[]);
+    let without = attempts(&["locks", path]);
+    // As another box would hold it.
+    let file = std::fs::File::open(path).unwrap();
+    let held = nix::fcntl::Flock::lock(file, nix::fcntl::FlockArg::LockExclusiveNonblock).unwrap();
+    assert_eq!(attempts(&["locks", path]), without);
+    drop(held);
+}
+
+#[test]
+fn sockets_take_no_filter_programs() {
+    assert_unknown_but(&["socket-filters"], 7, &["socketpair", "size"]);
+}
+
+#[test]
+fn descriptors_send_no_signals_and_go_through_the_page_cache() {
+    assert_unknown_but(&["status-flags"], 10, &["nonblock"]);
+}
+
 #[test]
 fn box_init_survives_its_programs() {
     each_control(|control| {

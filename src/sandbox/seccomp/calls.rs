@@ -23,12 +23,10 @@ pub(super) const INPUT_OUTPUT: &[c_long] = &[
 /// Files by name and descriptors. The mount namespace, not the filter, says which files there are. Extended
 /// attributes are read (`ls -l` asks for them), never written.
 pub(super) const FILES: &[c_long] = &[
-    libc::SYS_openat,
     libc::SYS_close,
     libc::SYS_close_range,
     libc::SYS_dup,
     libc::SYS_dup3,
-    libc::SYS_pipe2,
     libc::SYS_fstat,
     libc::SYS_newfstatat,
     libc::SYS_faccessat,
@@ -49,14 +47,15 @@ pub(super) const FILES: &[c_long] = &[
     libc::SYS_unlinkat,
     libc::SYS_renameat,
     libc::SYS_renameat2,
+    // Named semaphores are linked into place (sem_open(3)).
+    libc::SYS_linkat,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
     libc::SYS_utimensat,
 ];
 
 /// Memory of one's own; the cgroup bounds it.
-pub(super) const MEMORY: &[c_long] =
-    &[libc::SYS_brk, libc::SYS_mmap, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap];
+pub(super) const MEMORY: &[c_long] = &[libc::SYS_brk, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap];
 
 /// Being born, ending, waiting, and asking who one is. The PID namespace bounds whom a signal reaches.
 /// The `setres*` calls and `setgroups` are how box init gives its privileges up in a new program; nobody
@@ -149,7 +148,6 @@ pub(super) const MESSAGES: &[c_long] = &[
     libc::SYS_sendmsg,
     libc::SYS_recvmsg,
     libc::SYS_shutdown,
-    libc::SYS_setsockopt,
     libc::SYS_getsockname,
     libc::SYS_getpeername,
 ];
@@ -177,7 +175,6 @@ pub(super) const THREADS: &[c_long] = &[
 /// The older names of the calls above, which glibc and static binaries still use on x86-64.
 #[cfg(target_arch = "x86_64")]
 pub(super) const OLDER_NAMES: &[c_long] = &[
-    libc::SYS_open,
     libc::SYS_creat,
     libc::SYS_stat,
     libc::SYS_lstat,
@@ -188,6 +185,7 @@ pub(super) const OLDER_NAMES: &[c_long] = &[
     libc::SYS_rmdir,
     libc::SYS_unlink,
     libc::SYS_rename,
+    libc::SYS_link,
     libc::SYS_chmod,
     libc::SYS_utime,
     libc::SYS_utimes,
@@ -209,25 +207,16 @@ pub(super) const OLDER_NAMES: &[c_long] = &[
 pub(super) const OLDER_NAMES: &[c_long] = &[];
 
 /// What runtimes with a just-in-time compiler and a collector need beyond everyone: code mapped twice
-/// through a memory file, barriers across their threads, pinned pages, signals as a descriptor.
-pub(super) const RUNTIMES: &[c_long] = &[
-    libc::SYS_memfd_create,
-    libc::SYS_membarrier,
-    libc::SYS_mlock,
-    libc::SYS_munlock,
-    libc::SYS_msync,
-    libc::SYS_signalfd4,
-];
+/// through a memory file (`memfd_create` is guarded), barriers across their threads, pinned pages, signals as a descriptor.
+pub(super) const RUNTIMES: &[c_long] =
+    &[libc::SYS_membarrier, libc::SYS_mlock, libc::SYS_munlock, libc::SYS_msync, libc::SYS_signalfd4];
 
-/// What build tools do with files: links, owners as in the source, locks of their caches (Go's build
-/// cache, the JVM's performance data). Locks are a channel between boxes, but what compiles is the toolchain,
-/// not the contestant's program.
-pub(super) const BUILDING: &[c_long] =
-    &[libc::SYS_linkat, libc::SYS_symlinkat, libc::SYS_fchown, libc::SYS_fchownat, libc::SYS_flock];
+/// What build tools do with files: symbolic links, owners as in the source. They find no locks (see [`super`]):
+/// a compilation has its box for itself.
+pub(super) const BUILDING: &[c_long] = &[libc::SYS_symlinkat, libc::SYS_fchown, libc::SYS_fchownat];
 
 /// The older names of those.
 #[cfg(target_arch = "x86_64")]
-pub(super) const BUILDING_OLDER_NAMES: &[c_long] =
-    &[libc::SYS_link, libc::SYS_symlink, libc::SYS_chown, libc::SYS_lchown];
+pub(super) const BUILDING_OLDER_NAMES: &[c_long] = &[libc::SYS_symlink, libc::SYS_chown, libc::SYS_lchown];
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) const BUILDING_OLDER_NAMES: &[c_long] = &[];
