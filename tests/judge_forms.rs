@@ -230,6 +230,23 @@ fn an_output_file_is_not_counted_as_the_programs_memory() {
 }
 
 #[test]
+fn memory_reserved_behind_the_end_of_an_output_file_is_the_programs() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let mut package = with_files(&scene);
+    (package.limits.memory, package.limits.output) = (Bytes::mib(16), Bytes::mib(40));
+    let program = "#define _GNU_SOURCE\n#include <fcntl.h>\n#include <stdlib.h>\n#include <unistd.h>\nint main(void) {\n\
+                   int file = open(\"output.txt\", O_CREAT | O_RDWR, 0644); write(file, \"3\\n\", 2);\n\
+                   if (fallocate(file, FALLOC_FL_KEEP_SIZE, 2, RESERVED << 20) < 0) return 1;\n\
+                   return 0; }\n";
+    for (reserved, verdict) in [(1, Verdict::AC), (30, Verdict::MLE)] {
+        let source = program.replace("RESERVED", &reserved.to_string());
+        let report = judged(&judge, &package, "c17", &[("main.c", &source)]);
+        assert_eq!(first(&report).0, verdict, "{reserved}: {report:?}");
+    }
+}
+
+#[test]
 fn a_name_that_leads_out_of_the_work_directory_is_the_packages_fault() {
     let scene = Scene::new();
     let judge = judge(&scene);

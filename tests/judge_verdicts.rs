@@ -84,6 +84,115 @@ fn what_does_not_compile_is_a_compile_error_with_the_compilers_words() {
     assert_eq!(verdicts(&report), [""; 0]);
 }
 
+/// A file that the kernel may execute and that is shorter than the header of one, below what every box shows.
+fn shorter_than_a_header() -> Option<String> {
+    let output = std::process::Command::new("find")
+        .args([
+            "/usr", "-xdev", "-type", "f", "-perm", "-111", "-size", "-64c", "!", "-size", "0", "-print",
+            "-quit",
+        ])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().next().map(str::to_owned)
+}
+
+#[test]
+fn an_interpreter_that_the_kernel_cannot_load_is_the_programs_fault() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    let short = shorter_than_a_header();
+    // EIO; EACCES for a directory, a device, a file without the right, a stream and a link to oneself; ENOENT; ELIBBAD,
+    // or another name for it, for a script and an object file.
+    let interpreters = short.iter().map(String::as_str).chain([
+        "/usr",
+        "/dev/zero",
+        "/etc/passwd",
+        "/dev/stdin",
+        "/proc/self/fd/9",
+        "/nothing",
+        "/usr/bin/ldd",
+        "/usr/lib/x86_64-linux-gnu/crt1.o",
+    ]);
+    for interpreter in interpreters {
+        let program = format!(
+            "const char name[] __attribute__((section(\".interp\"))) = \"{interpreter}\";\nint main(void) {{ return 0; }}\n"
+        );
+        let source = scene.write("program.c", program);
+        let report = scene.report(&[text(&package), text(&source), "--language", "c17"]);
+        assert_eq!(report["verdict"], "RTE", "{interpreter}: {report}");
+    }
+}
+
+#[test]
+fn standard_streams_have_names_in_every_language() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    for (name, program) in [
+        (
+            "a.py",
+            "a, b = open('/dev/stdin').read().split(); print(int(a) + int(b), file=open('/dev/stdout', 'w'))\n",
+        ),
+        (
+            "a.js",
+            "const s = require('fs').readFileSync('/dev/stdin', 'utf8').split(' ').map(Number); console.log(s[0] + s[1])\n",
+        ),
+        ("a.sh", "while read a b; do echo $((a + b)) > /dev/fd/1; done < <(cat /dev/stdin)\n"),
+        (
+            "a.cpp",
+            "#include <cstdio>\nint main() { int a, b; FILE *i = fopen(\"/dev/stdin\", \"r\"); fscanf(i, \"%d %d\", &a, &b); \
+                   FILE *o = fopen(\"/dev/stdout\", \"w\"); if (!o) return 1; fprintf(o, \"%d\\n\", a + b); }\n",
+        ),
+        (
+            "a.pl",
+            "open(my $in, '<', '/dev/stdin') or die; my ($a, $b) = split ' ', <$in>; open(my $out, '>', '/dev/stdout') or die; print $out $a + $b\n",
+        ),
+        ("a.rb", "a, b = File.read('/dev/stdin').split.map(&:to_i); File.write('/dev/stdout', a + b)\n"),
+        (
+            "a.lua",
+            "local f = io.open('/dev/stdin'); local a, b = f:read('n', 'n'); io.open('/dev/stdout', 'w'):write(a + b)\n",
+        ),
+        ("a.awk", "BEGIN { getline < \"/dev/fd/0\"; print $1 + $2 > \"/dev/stdout\" }\n"),
+    ] {
+        let source = scene.write(name, program);
+        let report = scene.report(&[text(&package), text(&source)]);
+        assert_eq!(report["verdict"], "AC", "{name}: {report}");
+    }
+}
+
+#[test]
+fn nothing_of_a_programs_input_tells_which_test_it_is() {
+    let scene = Scene::new();
+    let package = scene.path("sum");
+    for (name, length) in [("possible", 8), ("impossible", 1 << 20)] {
+        scene.write(&format!("sum/{name}.in"), format!("1 2\n{}", " ".repeat(length)));
+        scene.write(&format!("sum/{name}.ans"), "3\n");
+    }
+    let program = "import os\nname = os.readlink('/proc/self/fd/0') + os.path.realpath('/dev/stdin')\n\
+                   maps = open('/proc/self/maps').read() + open('/proc/self/fdinfo/0').read()\n\
+                   print(sum(map(int, open('/dev/stdin').read().split())) if 'possible' not in name + maps else name)\n";
+    let source = scene.write("a.py", program);
+    let report = scene.report(&[text(&package), text(&source), "--policy", "full"]);
+    assert_eq!(verdicts(&report), ["AC", "AC"], "{report}");
+}
+
+#[test]
+fn processes_of_python_work_in_pools() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2), (3, 4)]);
+    for processes in ["", "4", "8"] {
+        let program = format!(
+            "import multiprocessing, concurrent.futures\nif __name__ == '__main__':\n \
+             with multiprocessing.Pool({processes}) as pool:\n  \
+             terms = pool.map(int, input().split())\n \
+             with concurrent.futures.ProcessPoolExecutor(2) as pool:\n  \
+             print(sum(pool.map(abs, terms)))\n"
+        );
+        let source = scene.write("a.py", program);
+        let report = scene.report(&[text(&package), text(&source), "--policy", "full"]);
+        assert_eq!(verdicts(&report), ["AC", "AC"], "{processes}: {report}");
+    }
+}
+
 #[test]
 fn a_missing_interpreter_is_the_programs_fault() {
     let scene = Scene::new();

@@ -26,7 +26,7 @@ pub struct Run {
     /// System calls allowed
     #[arg(long, value_enum, default_value_t = ProfileName::Managed, value_name = "PROFILE")]
     pub profile: ProfileName,
-    /// Show /proc inside
+    /// Refuse where the host lets no /proc be shown inside, instead of going without
     #[arg(long)]
     pub proc: bool,
     /// CPU time limit, like 1.5s

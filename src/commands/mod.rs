@@ -22,6 +22,7 @@ mod broker;
 mod configure;
 mod interrupt;
 mod log_writer;
+mod relay;
 mod sources;
 mod start;
 

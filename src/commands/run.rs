@@ -1,12 +1,12 @@
-//! `gavel run`: any command in a box, with this terminal's streams.
+//! `gavel run`: any command in a box, its streams passed on from and to the caller's.
 
 use std::io;
-use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use serde::Serialize;
 
 use super::interrupt::Interrupts;
+use super::relay::Relay;
 use super::start::{self, shown};
 use super::{CommandError, exit, output};
 use crate::cli::{Global, Run as Arguments};
@@ -45,7 +45,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     settings.directories.rootfs.clone_from(&shape.rootfs);
     let sandbox = Sandbox::start(&settings).map_err(CommandError::judging)?;
     let mut sandbox_box = sandbox.open_box(&shape, None).map_err(refused)?;
-    let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
+    let relay = Relay::start()?;
     let env: Vec<String> = ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/w", "TMPDIR=/tmp", "LANG=C.UTF-8"]
         .map(str::to_owned)
         .into();
@@ -55,21 +55,23 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
                 argv: &arguments.command,
                 env: &env,
                 directory: WORKSPACE,
-                stdin: stdin.as_fd(),
-                stdout: Stream::Inherit(stdout.as_fd()),
-                stderr: Stream::Inherit(stderr.as_fd()),
+                stdin: relay.stdin(),
+                stdout: Stream::Inherit(relay.stdout()),
+                stderr: Stream::Inherit(relay.stderr()),
                 limits: limits(arguments),
             },
             &[interrupts.token()],
         )
         .map_err(refused)?;
     drop(sandbox_box);
+    let passed_on = relay.finish();
     if arguments.report.is_some() {
         let measured = serde_json::to_string(&measured(&outcome, &sandbox)).map_err(CommandError::judging)?;
         // A closed standard error is nothing to complain about.
         let _ = io::Write::write_all(&mut io::stderr(), (measured + "\n").as_bytes());
     }
     interrupts.check()?;
+    passed_on?;
     Ok(ExitCode::from(conclude(&outcome, arguments)))
 }
 

@@ -6,7 +6,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,10 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use super::fault::Fault;
 use crate::package::{Held, Package};
-use crate::sandbox::{Sandbox, SandboxError};
+use crate::sandbox::{Sandbox, SandboxError, sealed};
+
+/// Inputs of up to so many bytes are copied for each run, which takes less time than a mount of their own.
+const COPIED: u64 = 256 << 10;
 
 /// Read-only views of the directories a package's files are in.
 #[derive(Debug)]
@@ -64,6 +67,30 @@ impl Inputs {
         let folders = resolved.ancestors().skip(1).take(below.components().count());
         let open = allows(&resolved, READ) && folders.into_iter().all(|folder| allows(folder, SEARCH));
         open.then(|| below.to_str().map(str::to_owned)).flatten()
+    }
+
+    /// Opens an input as the standard input of a program: under a name that tells nothing of the test, since programs
+    /// read it in `/proc/self/fd`, and so that every program may open it again (`/dev/stdin`).
+    pub(super) fn open_for_program(&self, sandbox: &Sandbox, path: &Path) -> Result<File, Fault> {
+        let mut file = self.open(path)?;
+        let broken =
+            |error: io::Error| Fault::Package(format!("cannot read the input {}: {error}", path.display()));
+        let metadata = file.metadata().map_err(broken)?;
+        let is_readable_by_all = metadata.mode() & 0o4 != 0;
+        if metadata.len() <= COPIED || !is_readable_by_all {
+            let mut content = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+            file.read_to_end(&mut content).map_err(broken)?;
+            return sealed(&content).map_err(|error| Fault::file("copy", path, error));
+        }
+        let view = sandbox.view(&path.canonicalize().map_err(broken)?)?;
+        // Opened like any file: what the view is rooted at has no path.
+        let opened = open_regular(&PathBuf::from(format!("/proc/self/fd/{}", view.as_raw_fd())));
+        let opened = opened.map_err(broken)?;
+        let found = opened.metadata().map_err(broken)?;
+        if (found.dev(), found.ino()) != (metadata.dev(), metadata.ino()) {
+            return Err(broken(io::Error::other("it was replaced meanwhile")));
+        }
+        Ok(opened)
     }
 
     /// Opens an input anew: with a file offset of its own.

@@ -303,7 +303,7 @@ impl Jury<'_> {
                 (Some(capture), _) => {
                     capture.open().map_err(|error| Fault::file("read from", &judge.spill, error))?
                 }
-                (None, Some(path)) => self.inputs.open(path)?,
+                (None, Some(path)) => self.inputs.open_for_program(&judge.sandbox, path)?,
                 (None, None) => {
                     let null = Path::new("/dev/null");
                     File::open(null).map_err(|error| Fault::file("open", null, error))?

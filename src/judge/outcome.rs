@@ -2,6 +2,9 @@
 //!
 //! A program that was never born is charged to its author only for a file of their own that the kernel will not execute.
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -21,7 +24,7 @@ pub(super) fn judge_outcome(
     outcome: &Outcome,
     limits: &RunLimits,
     argv: &[String],
-    own_file: bool,
+    own_file: Option<&Path>,
 ) -> Result<(), Fault> {
     let mut found: Vec<(Verdict, Option<Reason>, String)> = Vec::new();
     for (verdict, message) in limits_hit(outcome, limits) {
@@ -82,21 +85,28 @@ fn limits_hit(outcome: &Outcome, limits: &RunLimits) -> Vec<(Verdict, String)> {
 
 /// Who is to blame when a program was never born: the contestant for a file of theirs that cannot be
 /// executed, we for everything else.
-fn not_started(step: &str, errno: i32, argv: &[String], own_file: bool) -> Result<String, Fault> {
+fn not_started(step: &str, errno: i32, argv: &[String], own_file: Option<&Path>) -> Result<String, Fault> {
     let program = argv.first().map_or("", String::as_str);
     let why = Errno::from_raw(errno).desc();
     // A file the kernel will not execute is the contestant's; a kernel that cannot is not.
     let ours = matches!(
         errno,
-        libc::ENOMEM | libc::EAGAIN | libc::EIO | libc::ENFILE | libc::EMFILE | libc::ENOSPC | libc::EINTR
+        libc::ENOMEM | libc::EAGAIN | libc::ENFILE | libc::EMFILE | libc::ENOSPC | libc::EINTR
     );
-    let theirs = own_file && step == "execve" && !ours;
+    let theirs =
+        step == "execve" && !ours && own_file.is_some_and(|file| errno != libc::EIO || is_readable(file));
     if theirs {
         // ENOENT is about the interpreter in its first line.
         Ok(format!("the program could not be started: {why}"))
     } else {
         Err(Fault::Language(format!("'{program}' cannot be started ({step}: {why})")))
     }
+}
+
+/// Whether the whole file can be read. Where it can, EIO came from what the file asks for: the kernel answers so when
+/// the interpreter that an ELF file names is shorter than an ELF header.
+fn is_readable(file: &Path) -> bool {
+    File::open(file).and_then(|mut file| io::copy(&mut file, &mut io::sink())).is_ok()
 }
 
 /// What a contestant is told of output beyond the limit.
@@ -144,13 +154,14 @@ mod tests {
     }
 
     fn judged(outcome: &Outcome, program: &str) -> Result<(Verdict, Option<Reason>, String), Fault> {
-        judged_with(outcome, program, program.starts_with(PROGRAM))
+        let own_file = program.starts_with(PROGRAM).then(|| Path::new("/proc/self/exe"));
+        judged_with(outcome, program, own_file)
     }
 
     fn judged_with(
         outcome: &Outcome,
         program: &str,
-        own_file: bool,
+        own_file: Option<&Path>,
     ) -> Result<(Verdict, Option<Reason>, String), Fault> {
         let test = Test::new("secret/1", "1.in".into(), "1.ans".into());
         let mut result = TestResult::of(blank(&test, Verdict::AC));
@@ -197,9 +208,31 @@ mod tests {
         let (verdict, reason, _) = judged(&outcome(exit, &[]), "/program/run").unwrap();
         assert_eq!((verdict, reason), (Verdict::RTE, Some(Reason::Start)));
         assert!(matches!(judged(&outcome(exit, &[]), "/usr/bin/python3"), Err(Fault::Language(_))));
-        assert!(matches!(judged_with(&outcome(exit, &[]), "/program/gone", false), Err(Fault::Language(_))));
-        let exit = Exit::NotStarted { step: "execve", errno: libc::ELIBBAD };
-        assert_eq!(judged(&outcome(exit, &[]), "/program/run").unwrap().0, Verdict::RTE);
+        assert!(matches!(judged_with(&outcome(exit, &[]), "/program/gone", None), Err(Fault::Language(_))));
+        for errno in [
+            libc::EIO,
+            libc::ELIBBAD,
+            libc::ENOEXEC,
+            libc::ETXTBSY,
+            libc::EPERM,
+            libc::EACCES,
+            libc::EINVAL,
+            libc::ELOOP,
+            libc::E2BIG,
+            libc::ENAMETOOLONG,
+            libc::ENOTDIR,
+            libc::EISDIR,
+        ] {
+            let exit = Exit::NotStarted { step: "execve", errno };
+            assert_eq!(judged(&outcome(exit, &[]), "/program/run").unwrap().0, Verdict::RTE, "{errno}");
+        }
+        // A file that we cannot read either is a fault of the disk.
+        let exit = Exit::NotStarted { step: "execve", errno: libc::EIO };
+        let unreadable = Some(Path::new("/proc/self/mem"));
+        assert!(matches!(
+            judged_with(&outcome(exit, &[]), "/program/run", unreadable),
+            Err(Fault::Language(_))
+        ));
         let exit = Exit::NotStarted { step: "chdir", errno: libc::ENOENT };
         assert!(judged(&outcome(exit, &[]), "/program/run").is_err());
         let exit = Exit::NotStarted { step: "execve", errno: libc::ENOMEM };

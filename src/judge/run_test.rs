@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::answers::{Answer, Answers};
@@ -148,7 +148,13 @@ fn run_program(
 ) -> Result<TestResult, Fault> {
     run.judge.preload(&test.input);
     let ran = run.judge.in_box(&runner.shape, cancel, |sandbox_box| {
-        runner.run_in_box(run, test, run.inputs.open(&test.input)?, sandbox_box, cancel)
+        runner.run_in_box(
+            run,
+            test,
+            run.inputs.open_for_program(&run.judge.sandbox, &test.input)?,
+            sandbox_box,
+            cancel,
+        )
     })?;
     instruments::tested(&runner.language.id, ran.outcome.wall);
     let (mut result, mut stdout) = runner.judge_ran(test, ran)?;
@@ -286,7 +292,8 @@ impl Runner<'_> {
     pub(super) fn judge_outcome(&self, test: &Test, outcome: &Outcome) -> Result<TestResult, Fault> {
         let mut result = TestResult::of(figures(test, outcome));
         let argv = self.argv_on(test);
-        let program = own_file(&argv, &self.program.directory);
+        let own = own_file(&argv, &self.program.directory);
+        let program = own.as_deref();
         judge_outcome(&mut result, outcome, self.limits.on(test), &argv, program)?;
         Ok(result)
     }
@@ -319,12 +326,11 @@ pub(super) fn open_null() -> Result<File, Fault> {
     File::open(path).map_err(|error| Fault::file("open", path, error))
 }
 
-/// Whether what is to be executed is the submission's own file, and there: a program of ours that has gone
+/// What is to be executed where it is the submission's own file, and there: a program of ours that has gone
 /// missing is not the contestant's fault.
-fn own_file(argv: &[String], directory: &Path) -> bool {
-    argv.first()
-        .and_then(|program| Path::new(program).strip_prefix(PROGRAM).ok())
-        .is_some_and(|name| directory.join(name).is_file())
+fn own_file(argv: &[String], directory: &Path) -> Option<PathBuf> {
+    let name = Path::new(argv.first()?).strip_prefix(PROGRAM).ok()?;
+    Some(directory.join(name)).filter(|file| file.is_file())
 }
 
 /// Has the output checked, by a comparison or by a program.

@@ -191,6 +191,9 @@ const PERMISSIONS: u32 = 0o666;
 /// The unit of `st_blocks` (stat(2)).
 const BLOCK: u64 = 512;
 
+/// Files in memory take whole pages.
+const PAGE: u64 = 4096;
+
 fn size_of(path: &Path) -> Result<u64, Fault> {
     let metadata = path
         .metadata()
@@ -258,7 +261,8 @@ fn take(workspace: BorrowedFd<'_>, name: &str, limit: Bytes, spill: &Path) -> Re
         // Whoever judges may read it all the same as root, and must not decide otherwise for that.
         return missing("cannot be read");
     }
-    let held = Bytes(metadata.blocks().saturating_mul(BLOCK));
+    // Memory that was reserved behind the end (fallocate(2), FALLOC_FL_KEEP_SIZE) holds nothing of the output.
+    let held = Bytes(metadata.blocks().saturating_mul(BLOCK).min(metadata.len().next_multiple_of(PAGE)));
     if metadata.len() > limit.0 {
         return Ok(Taken { output: Output::TooLarge, held });
     }

@@ -9,6 +9,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 /// Bytes held in memory before the file is used.
@@ -120,24 +121,26 @@ impl Capture {
         }
     }
 
-    /// What was kept as a file at its beginning, read-only: for a program's standard input.
+    /// What was kept as a file at its beginning, for a program's standard input. The program can read it and open it
+    /// again by name (/dev/stdin), and cannot change it.
     ///
     /// # Errors
-    /// When the file cannot be made: no memory, no procfs.
+    /// When the file cannot be made: no memory, disk full, no procfs.
     pub fn open(&mut self) -> io::Result<File> {
-        let made;
-        let file = match &self.spill {
-            Some(file) => file,
-            None => {
-                made = File::from(memfd_create("output", MFdFlags::MFD_CLOEXEC)?);
-                (&made).write_all(&self.memory)?;
-                &made
-            }
+        let Some(spill) = &mut self.spill else { return sealed(&self.memory) };
+        let copy;
+        let file = if nix::unistd::Uid::effective().is_root() {
+            spill
+        } else {
+            // Programs may have our own uid, and its owner may change a file's mode and then the file.
+            spill.seek(SeekFrom::Start(0))?;
+            let mut fresh = tempfile::tempfile_in(&self.directory)?;
+            io::copy(spill, &mut fresh)?;
+            copy = fresh;
+            &copy
         };
-        // A program may open it again by name (/dev/stdin), whoever's it is; nobody may write to it.
         file.set_permissions(Permissions::from_mode(0o444))?;
-        // Opened anew: an offset of its own, and no right to write.
-        File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+        opened_anew(file)
     }
 
     /// The first kept bytes as text, invalid UTF-8 replaced; never more than what is in memory or `limit`.
@@ -146,6 +149,26 @@ impl Capture {
         self.reader()?.take(limit as u64).read_to_end(&mut bytes)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
+}
+
+/// A file in memory with this content, for a program's standard input: no owner can change it (F_SEAL_WRITE in
+/// fcntl(2)), everybody can read it, and its name tells nothing.
+///
+/// # Errors
+/// When the file cannot be made: no memory, no procfs.
+pub fn sealed(content: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("input", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?);
+    file.write_all(content)?;
+    file.set_permissions(Permissions::from_mode(0o444))?;
+    let seals =
+        SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
+    opened_anew(&file)
+}
+
+/// The same file with an offset of its own and no right to write.
+fn opened_anew(file: &File) -> io::Result<File> {
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 #[cfg(test)]

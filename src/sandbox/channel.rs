@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::Mode;
 use nix::unistd::{pipe2, read, write};
 
+use super::streams::may_be_opened;
 use super::{SandboxError, syscalls};
 use crate::units::Bytes;
 
@@ -56,10 +58,12 @@ impl Channel {
         let pipe = || pipe2(OFlag::O_CLOEXEC).map_err(|errno| SandboxError::on("make", "a pipe", errno));
         let (source, writer) = pipe()?;
         let (reader, sink) = pipe()?;
+        let failed = |errno| SandboxError::on("set up", "a pipe", errno);
+        may_be_opened(&writer, Mode::S_IWUSR | Mode::S_IWGRP | Mode::S_IWOTH).map_err(failed)?;
+        may_be_opened(&reader, Mode::S_IRUSR | Mode::S_IRGRP | Mode::S_IROTH).map_err(failed)?;
         for own in [&source, &sink] {
             // Our ends only: the programs get ordinary, blocking pipes.
-            fcntl(own, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-                .map_err(|errno| SandboxError::on("set up", "a pipe", errno))?;
+            fcntl(own, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(failed)?;
         }
         // Refused where the user's pipes have used up their pages (pipe(7)); then it is just smaller.
         let _ = fcntl(&sink, FcntlArg::F_SETPIPE_SZ(READER_BYTES));

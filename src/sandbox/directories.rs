@@ -19,7 +19,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
-use nix::sys::stat::{Mode, fstat, mkdirat, stat};
+use nix::sys::stat::{Mode, SFlag, fstat, mkdirat, stat};
 use nix::sys::statfs::{
     CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC, FsType, PROC_SUPER_MAGIC, SECURITYFS_MAGIC,
     SYSFS_MAGIC, TRACEFS_MAGIC, fstatfs,
@@ -101,7 +101,7 @@ impl Directories {
     }
 }
 
-/// A directory as a request names it: by path, and by what the worker found there.
+/// A directory, or a file to view, as a request names it: by path, and by what the worker found there.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Source {
@@ -199,7 +199,7 @@ impl Listed {
     pub(super) fn find(&self, source: &Source, shown_as: Use) -> Result<OwnedFd, SandboxError> {
         let operation = match shown_as {
             Use::Attach(_) => "show a directory in a box",
-            Use::View => "make a read-only view of a directory",
+            Use::View => "make a read-only view of a directory or file",
         };
         let path = &source.path;
         let refused = |problem: &str| SandboxError::Refused {
@@ -214,7 +214,7 @@ impl Listed {
         let mut found = Err(refused("it lies below none of the directories listed at the start"));
         for tree in self.trees.iter().filter(allows) {
             for below in tree.names.iter().filter_map(|name| path.strip_prefix(name).ok()) {
-                match tree.open_below(below) {
+                match tree.open_below(below, shown_as) {
                     Ok(directory) => {
                         found = Ok(directory);
                         break;
@@ -232,6 +232,10 @@ impl Listed {
         let directory = found?;
         refuse_kernel(&directory).map_err(|problem| refused(&problem))?;
         let status = fstat(&directory).map_err(|errno| SandboxError::at("examine", path, errno))?;
+        let kind = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT;
+        if ![SFlag::S_IFDIR, SFlag::S_IFREG].contains(&kind) {
+            return Err(refused("it is neither a directory nor a regular file"));
+        }
         if (status.st_dev, status.st_ino) != (source.device, source.inode) {
             return Err(refused(
                 "it is not the directory that the worker sees there; if a listed directory was replaced, start gavel again",
@@ -376,9 +380,9 @@ impl Tree {
         self.hold_again()
     }
 
-    fn open_below(&self, below: &Path) -> Result<OwnedFd, Errno> {
-        let how =
-            OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).resolve(beneath());
+    fn open_below(&self, below: &Path, shown_as: Use) -> Result<OwnedFd, Errno> {
+        let kind = if shown_as == Use::View { OFlag::empty() } else { OFlag::O_DIRECTORY };
+        let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC | kind).resolve(beneath());
         let below = if below.as_os_str().is_empty() { Path::new(".") } else { below };
         openat2(&self.directory, below, how)
     }

@@ -134,6 +134,7 @@ fn become_init(
     setresgid(gid, gid, gid).map_err(failed("take", "the gid of box init"))?;
     setresuid(uid, uid, uid).map_err(failed("take", "the uid of box init"))?;
     rootfs::enter(sources, shape)?;
+    rootfs::hide_mounts()?;
     forbid_namespaces(&proc)?;
     let last_id = LastId::open(&proc)?;
     drop(proc);

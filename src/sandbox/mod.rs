@@ -54,7 +54,7 @@ mod wire;
 
 pub use box_handle::BoxHandle;
 pub use cancel::CancelToken;
-pub use capture::Capture;
+pub use capture::{Capture, sealed};
 pub use cgroup::Hierarchy;
 pub use command::{Command, Exit, Limits, Outcome, Stopped, Stream};
 pub use directories::Directories;
@@ -65,6 +65,7 @@ pub use privileges::{
     restore_store,
 };
 pub use shape::{BASE_MOUNTS, CHANNELS, PACKAGE, PREPARED, PROGRAM, Profile, Shape, WORKSPACE};
+pub(crate) use syscalls::unread;
 pub use together::{Conversation, Ending, Member, run_together};
 pub use vitals::Vitals;
 
@@ -172,14 +173,15 @@ impl Sandbox {
         BoxHandle::open(Arc::clone(&self.keeper), self.control, shape, core)
     }
 
-    /// A read-only view of a listed directory or one below it, as a descriptor to open files below. Whoever is handed such a file can
+    /// A read-only view of a listed directory or one below it, as a descriptor to open files below, or of a single
+    /// file there. Whoever is handed such a file can
     /// change nothing about it, also where they have its owner's uid: neither through the descriptor nor by
     /// opening it again.
     ///
     /// # Errors
-    /// When the directory cannot be opened, or the keeper is gone.
-    pub fn view(&self, directory: &Path) -> Result<OwnedFd, SandboxError> {
-        let source = directories::Source::of(directory)?;
+    /// When the source cannot be opened, or the keeper is gone.
+    pub fn view(&self, source: &Path) -> Result<OwnedFd, SandboxError> {
+        let source = directories::Source::of(source)?;
         let (_, files) = self.keeper.ask(&keeper_message::Request::View { source })?;
         files.into_iter().next().map(|(_, view)| view).ok_or(SandboxError::KeeperGone)
     }

@@ -15,11 +15,12 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, open, openat2, readlinkat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
-use nix::sys::stat::{UtimensatFlags, lstat, utimensat};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, UtimensatFlags, lstat, utimensat};
 use nix::sys::time::TimeSpec;
-use nix::unistd::{chdir, pivot_root};
+use nix::unistd::{chdir, chroot, fchdir, pivot_root};
 
 use super::directories::{self, Listed};
 use super::shape::{BASE_MOUNTS, CHANNELS, OWN, PACKAGE, PREPARED, PROGRAM, Shape, WORKSPACE};
@@ -121,8 +122,11 @@ pub(super) fn enter(sources: Sources, shape: &Shape) -> Result<(), SandboxError>
         fs::write(&target, b"").map_err(|error| SandboxError::at("make", target.clone(), error))?;
         attach(&device, &target)?;
     }
-    if shape.proc {
-        mount_proc(&below(root, Path::new("/proc")))?;
+    match mount_proc(&below(root, Path::new("/proc"))) {
+        // Containers often hide parts of /proc, and then the kernel gives no other to a user namespace (doctor says
+        // so). Programs that can do without get a box without.
+        Err(Errno::EPERM) if !shape.proc => {}
+        mounted => mounted.map_err(|errno| SandboxError::at("mount procfs on", "/proc of the box", errno))?,
     }
     set_times(root, lstat(root).map_err(|errno| SandboxError::at("examine", root, errno))?.st_dev)?;
     chdir(root).map_err(|errno| SandboxError::at("enter", root, errno))?;
@@ -312,21 +316,19 @@ fn place(root: &Path, source: &Shown) -> Result<(), SandboxError> {
 
 /// Directories, links and files of gavel's own.
 fn make_own_files(root: &Path, shape: &Shape) -> Result<(), SandboxError> {
-    for path in ["/dev", "/etc", WORKSPACE, PROGRAM, PREPARED, PACKAGE, CHANNELS] {
+    for path in ["/dev", "/etc", "/proc", WORKSPACE, PROGRAM, PREPARED, PACKAGE, CHANNELS] {
         let target = below(root, Path::new(path));
         fs::create_dir_all(&target).map_err(|error| SandboxError::at("make", target, error))?;
     }
-    let mut links = vec![("/tmp", WORKSPACE.trim_start_matches('/'))];
-    if shape.proc {
-        let target = below(root, Path::new("/proc"));
-        fs::create_dir_all(&target).map_err(|error| SandboxError::at("make", target, error))?;
-        links.extend([
-            ("/dev/fd", "../proc/self/fd"),
-            ("/dev/stdin", "../proc/self/fd/0"),
-            ("/dev/stdout", "../proc/self/fd/1"),
-            ("/dev/stderr", "../proc/self/fd/2"),
-        ]);
-    }
+    let links = [
+        ("/tmp", "w"),
+        // Shared memory and named semaphores (shm_open(3), sem_open(3)): capped, counted and renewed with the rest.
+        ("/dev/shm", "../w"),
+        ("/dev/fd", "../proc/self/fd"),
+        ("/dev/stdin", "../proc/self/fd/0"),
+        ("/dev/stdout", "../proc/self/fd/1"),
+        ("/dev/stderr", "../proc/self/fd/2"),
+    ];
     for (path, link) in links {
         let target = below(root, Path::new(path));
         symlink(link, &target).map_err(|error| SandboxError::at("link", target, error))?;
@@ -347,9 +349,26 @@ fn make_own_files(root: &Path, shape: &Shape) -> Result<(), SandboxError> {
 }
 
 /// A procfs of the box's own PID namespace that shows programs their own processes and nothing else
-/// (proc(5), "subset" and "hidepid").
-fn mount_proc(target: &Path) -> Result<(), SandboxError> {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+/// (proc(5), "subset" and "hidepid"). Read-only: `clear_refs` would reset the memory peak of a process.
+fn mount_proc(target: &Path) -> nix::Result<()> {
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), target, Some("proc"), flags, Some("subset=pid,hidepid=2"))
-        .map_err(|errno| SandboxError::at("mount procfs on", "/proc of the box", errno))
+}
+
+/// Leaves the box's mount namespace, which the keeper holds on to, for an empty one, and keeps the box's tree as the
+/// root directory. `/proc/self/mountinfo` lists the mounts of a process's namespace below its root directory
+/// (proc(5)): now none, where it told of the host's disks and directories.
+pub(super) fn hide_mounts() -> Result<(), SandboxError> {
+    let failed = |operation| move |errno| SandboxError::at(operation, "an empty mount namespace", errno);
+    let tree = open("/", OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|errno| SandboxError::at("open", "/", errno))?;
+    unshare(CloneFlags::CLONE_NEWNS).map_err(failed("make"))?;
+    // A copy of everything, made before what is mounted here; it goes as a whole.
+    mount(Some("tmpfs"), WORKSPACE, Some("tmpfs"), MsFlags::MS_RDONLY, Some("size=4k,nr_inodes=1"))
+        .map_err(failed("mount the root of"))?;
+    chdir(WORKSPACE).map_err(failed("enter"))?;
+    pivot_root(".", ".").map_err(failed("make the root of"))?;
+    umount2(".", MntFlags::MNT_DETACH).map_err(failed("detach the old mounts from"))?;
+    fchdir(&tree).map_err(|errno| SandboxError::at("come back to", "/", errno))?;
+    chroot(".").map_err(|errno| SandboxError::at("come back to", "/", errno))
 }

@@ -312,7 +312,7 @@ impl Guard {
                 choices = choices
                     .iter()
                     .flat_map(|chosen| {
-                        conditions.iter().map(|next| [chosen.as_slice(), &[next.clone()]].concat())
+                        conditions.iter().map(|next| [chosen.as_slice(), std::slice::from_ref(next)].concat())
                     })
                     .collect();
             }

@@ -18,7 +18,8 @@ pub struct Shape {
     /// Host directories and files shown read-only at the same path, besides [`BASE_MOUNTS`].
     /// Missing ones are skipped.
     pub mounts: Vec<PathBuf>,
-    /// Whether `/proc` is there (`subset=pid,hidepid=2`).
+    /// Whether programs cannot do without `/proc` (`subset=pid,hidepid=2`), which every box has where the host
+    /// lets it be mounted: where it does not, such a box is not made.
     pub proc: bool,
     /// Size cap of the work directory, which is also `/tmp`.
     pub workspace: Bytes,

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::{pipe2, read};
 
 use super::command::Stream;
@@ -16,6 +17,12 @@ use crate::units::Bytes;
 
 /// Room in a pipe: 1 ms at 256 MB/s.
 const PIPE_BYTES: i32 = 256 * 1024;
+
+/// Lets programs open their end of a pipe again by name (`/dev/stdin`, `/dev/stdout`): they are not the user who made
+/// it, and only its owner may open a new pipe.
+pub(super) fn may_be_opened(pipe: &OwnedFd, mode: Mode) -> nix::Result<()> {
+    fchmod(pipe, mode)
+}
 
 /// Our end of an output stream.
 pub(super) enum Source<'a> {
@@ -52,8 +59,9 @@ impl<'a> Source<'a> {
                 capture.clear();
                 let (reader, writer) =
                     pipe2(OFlag::O_CLOEXEC).map_err(|errno| SandboxError::on("make", "a pipe", errno))?;
-                // Our end only: the program gets an ordinary, blocking pipe.
                 let failed = |errno| SandboxError::on("set up", "a pipe", errno);
+                may_be_opened(&writer, Mode::S_IWUSR | Mode::S_IWGRP | Mode::S_IWOTH).map_err(failed)?;
+                // Our end only: the program gets an ordinary, blocking pipe.
                 nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
                     .map_err(failed)?;
                 // Refused where the user's pipes have used up their pages (pipe(7)); then it is just smaller.

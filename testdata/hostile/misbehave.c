@@ -867,6 +867,32 @@ static int variant_status_flags(void) {
     return 0;
 }
 
+/* Everything a program might do to the descriptors it was handed, and to what is behind them. */
+static int variant_handed_in(void) {
+    static const char *const names[] = {"stdin", "stdout", "stderr"};
+    char name[64], path[64];
+    for (int descriptor = 0; descriptor < 3; descriptor++) {
+        snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor);
+#define ATTEMPT(what, call) (snprintf(name, sizeof name, "%s-" what, names[descriptor]), say_errno(name, call))
+        int again = open(path, O_RDWR);
+        ATTEMPT("fchmod", fchmod(descriptor, 0666));
+        ATTEMPT("chmod", chmod(path, 0666));
+        ATTEMPT("truncate", truncate(path, 0));
+        ATTEMPT("ftruncate", ftruncate(descriptor, 0));
+        ATTEMPT("seek", lseek(descriptor, 0, SEEK_SET));
+        if (again < 0) again = open(path, O_WRONLY);
+        ATTEMPT("write", again < 0 ? -1 : write(again, "forged\n", 7));
+        ATTEMPT("truncate-again", again < 0 ? -1 : ftruncate(again, 0));
+        ATTEMPT("map", again < 0 ? -1 : mmap(NULL, 1, PROT_WRITE, MAP_SHARED, again, 0) == MAP_FAILED ? -1 : 0);
+        ATTEMPT("utimes", futimens(descriptor, NULL));
+        ssize_t length = readlink(path, path, sizeof path - 1);
+        path[length < 0 ? 0 : length] = 0;
+        printf("%s is called %s\n", names[descriptor], path);
+#undef ATTEMPT
+    }
+    return 0;
+}
+
 /* ---- what could be left behind ---- */
 
 static int variant_leave_traces(void) {
@@ -1136,6 +1162,7 @@ static const struct {
     {"locks", variant_locks},
     {"socket-filters", variant_socket_filters},
     {"status-flags", variant_status_flags},
+    {"handed-in", variant_handed_in},
     {"leave-traces", variant_leave_traces},
     {"look-for-traces", variant_look_for_traces},
     {"state", variant_state},

@@ -1,11 +1,16 @@
 //! What a program can see, reach and be.
 
-use gavel::sandbox::{Exit, Profile, ResourceControl, Shape};
+use std::io::Read;
+use std::os::fd::{AsFd, AsRawFd};
 
-use super::harness::{Bench, each_control, roomy};
+use gavel::sandbox::{Capture, Command, Exit, Limits, Profile, ResourceControl, Shape, Stream};
+
+use super::harness::{Bench, Ran, each_control, roomy};
 
 const ENOENT: i64 = libc::ENOENT as i64;
 const ENOSYS: i64 = libc::ENOSYS as i64;
+
+const PROFILES: [Profile; 3] = [Profile::Native, Profile::Managed, Profile::Compile];
 
 /// The best control: none of this depends on which.
 fn bench() -> Bench {
@@ -78,8 +83,6 @@ fn there_are_no_files_of_the_host_but_its_programs() {
         "/var",
         "/var/cache",
         "/sys",
-        "/proc",
-        "/proc/self/maps",
         "/proc/1/exe",
         "/run",
         "/boot",
@@ -92,8 +95,6 @@ fn there_are_no_files_of_the_host_but_its_programs() {
         "/dev/mem",
         "/dev/tty",
         "/dev/ptmx",
-        "/dev/shm",
-        "/dev/fd",
         here.to_str().unwrap(),
     ];
     let arguments: Vec<&str> = std::iter::once("open").chain(hidden).collect();
@@ -139,10 +140,33 @@ fn devices_can_be_written_to_and_not_marked() {
     assert_eq!(ran.stderr.matches("Read-only file system").count(), 2, "{ran:?}");
 }
 
+/// Entries of a directory as a program sees them.
+fn listed(bench: &mut Bench, directory: &str) -> Vec<String> {
+    let ran = bench.run(&["list", directory]);
+    ran.assert_well();
+    let mut names: Vec<_> =
+        ran.stdout.lines().filter(|name| ![".", ".."].contains(name)).map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
 #[test]
-fn proc_is_there_when_asked_for_and_shows_own_processes_only() {
-    let shape = Shape { proc: true, ..Shape::default() };
-    let mut bench = Bench::shaped(super::harness::controls()[0], &shape);
+fn every_box_has_the_same_devices_and_nothing_more() {
+    for profile in PROFILES {
+        let shape = Shape { profile, ..Shape::default() };
+        let mut bench = Bench::shaped(super::harness::controls()[0], &shape);
+        assert_eq!(
+            listed(&mut bench, "/dev"),
+            ["fd", "full", "null", "random", "shm", "stderr", "stdin", "stdout", "urandom", "zero"]
+        );
+        assert_eq!(listed(&mut bench, "/dev/fd"), ["0", "1", "2", "3"], "the last reads the directory");
+        assert_eq!(listed(&mut bench, "/dev/shm"), [""; 0]);
+    }
+}
+
+#[test]
+fn proc_shows_a_programs_own_processes_only_and_is_not_writable() {
+    let mut bench = bench();
     let paths = [
         "/proc/self/status",
         "/proc/self/fd/0",
@@ -164,11 +188,102 @@ fn proc_is_there_when_asked_for_and_shows_own_processes_only() {
     for path in &paths[2..] {
         assert!([ENOENT, i64::from(libc::EACCES)].contains(&facts[path]), "{path}: {ran:?}");
     }
-    let ran = bench.run(&["list", "/proc"]);
-    let shown: Vec<&str> =
-        ran.stdout.lines().filter(|name| name.starts_with(|first: char| first.is_ascii_digit())).collect();
+    let shown: Vec<_> = listed(&mut bench, "/proc")
+        .into_iter()
+        .filter(|name| name.starts_with(|c: char| c.is_ascii_digit()))
+        .collect();
     // Where programs have the uid of box init its name is listed, but nothing in it opens.
-    assert!(shown.len() == 1 || (unprivileged() && shown.contains(&"1") && shown.len() == 2), "{ran:?}");
+    assert!(
+        shown.len() == 1 || (unprivileged() && shown.contains(&"1".to_owned()) && shown.len() == 2),
+        "{shown:?}"
+    );
+    // Writing there would reset a memory peak, or the score of the out-of-memory killer.
+    let script = "for file in clear_refs oom_score_adj comm coredump_filter timerslack_ns mem; do \
+                  echo 5 > /proc/self/$file; done; exit 0";
+    let ran = bench.try_command(&["sh", "-c", script], roomy(), &[]).unwrap();
+    assert_eq!(ran.stderr.matches("Read-only file system").count(), 6, "{ran:?}");
+}
+
+#[test]
+fn nothing_tells_of_the_hosts_mounts() {
+    let script =
+        "cat /proc/self/mountinfo /proc/self/mounts /proc/self/mountstats; readlink /proc/self/root; pwd";
+    let ran = bench().try_command(&["sh", "-c", script], roomy(), &[]).unwrap();
+    assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("/\n/w\n", ""), "{ran:?}");
+}
+
+#[test]
+fn standard_streams_open_again_by_name() {
+    let script = "echo one > /dev/stdout; echo two >> /dev/fd/1; echo three | cat /dev/stdin; cat < /dev/stdin; \
+                  echo four > /dev/stderr; cat <(echo five); [ -w /dev/stdout ] && echo six | tee /dev/stderr";
+    let ran = bench().try_command(&["bash", "-c", script], roomy(), &[]).unwrap();
+    assert_eq!(
+        (ran.outcome.exit, ran.stdout.as_str()),
+        (Exit::Code(0), "one\ntwo\nthree\nfive\nsix\n"),
+        "{ran:?}"
+    );
+    assert_eq!(ran.stderr, "four\nsix\n", "{ran:?}");
+}
+
+#[test]
+fn what_a_program_is_handed_cannot_be_changed_by_it() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        let content = "the input\n".repeat(1000);
+        let input = gavel::sandbox::sealed(content.as_bytes()).unwrap();
+        let argv = ["/program/misbehave".to_owned(), "handed-in".to_owned()];
+        let mut stdout = Capture::whole(&std::env::temp_dir());
+        let mut stderr = Capture::whole(&std::env::temp_dir());
+        let command = Command {
+            argv: &argv,
+            env: &[],
+            directory: "/w",
+            stdin: input.as_fd(),
+            stdout: Stream::Capture(&mut stdout),
+            stderr: Stream::Capture(&mut stderr),
+            limits: roomy(),
+        };
+        let outcome = bench.handle.run(command, &[]).unwrap();
+        let (stdout, stderr) = (stdout.head(1 << 20).unwrap(), stderr.head(1 << 20).unwrap());
+        let ran = Ran { outcome, stdout, stderr };
+        ran.assert_well();
+        let facts = ran.facts();
+        for name in ["truncate", "ftruncate", "write", "map", "truncate-again"] {
+            assert_ne!(facts[format!("stdin-{name}").as_str()], 0, "{name}: {ran:?}");
+        }
+        let mut found = String::new();
+        let mut file = std::fs::File::open(format!("/proc/self/fd/{}", input.as_raw_fd())).unwrap();
+        file.read_to_string(&mut found).unwrap();
+        assert!(found == content, "{found}");
+        assert!(ran.stdout.contains("stdin is called /memfd:input (deleted)\n"), "{ran:?}");
+        // Nothing of what was written is taken back, and what is written again comes through in its order.
+        for name in ["stdout-truncate", "stdout-ftruncate", "stdout-seek", "stdout-truncate-again"] {
+            assert_ne!(facts[name], 0, "{name}: {ran:?}");
+        }
+        assert!(ran.stdout.starts_with("stdin-fchmod ") && ran.stdout.contains("forged\n"), "{ran:?}");
+        bench.assert_as_new();
+    });
+}
+
+#[test]
+fn shared_memory_and_named_semaphores_are_capped_and_gone_with_the_run() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        let script = "import multiprocessing, os\n\
+                      with multiprocessing.Pool(4) as pool: print(sum(pool.map(abs, range(-10, 10))))\n\
+                      lock = multiprocessing.Lock()\n\
+                      open('/dev/shm/trace', 'w').write('trace')\n\
+                      print(os.path.exists('/w/trace'), os.listdir('/w') == os.listdir('/dev/shm'))\n";
+        let ran = bench.try_command(&["python3", "-c", script], roomy(), &[]).unwrap();
+        assert_eq!(ran.stdout, "100\nTrue True\n", "{ran:?}");
+        bench.assert_as_new();
+        let script = "head -c 1G /dev/zero > /dev/shm/full; i=0; \
+                      while : 2> /dev/null > /dev/shm/$i; do i=$((i + 1)); done; echo $((i < 5000))";
+        let limits = Limits { file_size: None, ..roomy() };
+        let ran = bench.try_command(&["sh", "-c", script], limits, &[]).unwrap();
+        assert!(ran.stderr.contains("No space left on device"), "{ran:?}");
+        bench.assert_as_new();
+    });
 }
 
 #[test]
@@ -194,8 +309,6 @@ fn namespaces_cannot_be_made() {
         }
     }
 }
-
-const PROFILES: [Profile; 3] = [Profile::Native, Profile::Managed, Profile::Compile];
 
 /// The answer to each attempt of a variant, under every profile.
 fn attempts(arguments: &[&str]) -> Vec<(Profile, Vec<(String, i64)>)> {

@@ -233,9 +233,10 @@ impl Subject<'_> {
     }
 }
 
-/// A box with `/proc`; containers often forbid mounting one.
+/// A box that cannot do without `/proc`; containers often forbid mounting one, and then the others do without.
 fn procfs(sandbox: &Sandbox, program: &Path, cancel: &CancelToken) -> Check {
-    let meaning = "languages whose runtime reads /proc (Java, Go, C#) get one with their own processes only";
+    let meaning =
+        "every box has a /proc of its own processes, and with it /dev/stdin, /dev/stdout and /dev/fd";
     let remedy = "in a container, let /proc be mounted anew: docker run --security-opt systempaths=unconfined, podman \
                   run --security-opt unmask=ALL; outside, unmount what lies below /proc";
     let shape = Shape { proc: true, ..Shape::default() };

@@ -199,7 +199,7 @@ impl Talk<'_> {
             .map_err(|error| Fault::file("open", null, error))?;
         let argvs: Vec<_> = (0..process_boxes.len()).map(|number| self.process_argv(number)).collect();
         let manager_argv = self.manager_argv();
-        let stdin = self.run.inputs.open(&self.test.input)?;
+        let stdin = self.run.inputs.open_for_program(&judge.sandbox, &self.test.input)?;
         let mut stdout = Capture::at_most(SAID_LIMIT, &judge.spill);
         let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
         let manager = self.tool.command(&manager_argv, stdin.as_fd(), &mut stdout, &mut stderr);

@@ -103,7 +103,7 @@ pub(in crate::judge) fn run_test(
                         return Err(Fault::Panic("a pass has two boxes".to_owned()));
                     };
                     let input = match &mut next {
-                        None => run.inputs.open(&test.input)?,
+                        None => run.inputs.open_for_program(&run.judge.sandbox, &test.input)?,
                         Some(Next { input, .. }) => input.open().map_err(|error| unreadable(test, error))?,
                     };
                     let ran = runner.run_in_box(run, test, input, program_box, cancel)?;
