@@ -66,7 +66,7 @@ pub struct Conversation<'a> {
     pub on_words: &'a mut dyn FnMut(usize, &[u8]),
     /// Told of every ending; says whether the rest is needless.
     pub on_end: &'a mut dyn FnMut(usize, &Ending) -> bool,
-    /// Called now and then from when a member that is served has ended; joined programs need nothing of the kind.
+    /// Called now and then from when a member has ended; joined programs need nothing of the kind.
     pub while_waiting: &'a mut dyn FnMut(),
 }
 
@@ -163,9 +163,9 @@ impl<'a> Together<'a> {
         self.places.iter().all(|place| place.serves || place.ending.is_some())
     }
 
-    /// Whether somebody who is served has ended, and programs reach each other by other ways than ours.
+    /// Whether a member has ended, and programs reach each other by other ways than ours.
     fn is_thinned(&self) -> bool {
-        self.channels.is_empty() && self.places.iter().any(|place| !place.serves && place.ending.is_some())
+        self.channels.is_empty() && self.places.iter().any(|place| place.ending.is_some())
     }
 
     fn run(&mut self, number: usize) -> Option<&mut Run<'a>> {

@@ -153,3 +153,50 @@ fn the_processes_time_counts_together() {
         assert!(test.cpu_ms >= least, "{report:?}");
     }
 }
+
+/// Leaves as soon as something is not what it sent, in the middle of what the process writes.
+const HASTY: &str = r#"
+#include <stdio.h>
+int main(int count, char **arguments) {
+    FILE *to = fopen(arguments[2], "w"), *from = fopen(arguments[1], "r");
+    if (count < 3 || !to || !from) return 4;
+    for (int number = 0; number < 5; number++) {
+        int found;
+        fprintf(to, "%d\n", number);
+        fflush(to);
+        if (fscanf(from, "%d", &found) != 1 || found != number) { puts("0.0"); return 0; }
+    }
+    puts("1.0");
+    return 0;
+}
+"#;
+
+/// Writes more than a pipe holds, a piece at a time, before it reads on.
+const TALKATIVE: &str = r#"
+#include <stdio.h>
+int main(void) {
+    int number;
+    while (scanf("%d", &number) == 1) {
+        for (int line = 0; line < 40000; line++) {
+            printf("%d\n", 7);
+            if (line % 4000 == 0) fflush(stdout);
+        }
+        fflush(stdout);
+    }
+}
+"#;
+
+#[test]
+fn a_process_that_still_writes_when_the_manager_has_left_changes_no_verdict() {
+    let mut stage = Stage::with(|settings| settings.slots = Some(2));
+    let manager = stage.program("hasty.c", HASTY);
+    let channel = Channel::StandardStreams;
+    stage.package.interaction =
+        Interaction::Communication(Communication { manager, limits: quick(), processes: 1, channel });
+    for number in 0..20 {
+        stage.test(&number.to_string(), "");
+    }
+    for test in &stage.judge("c17", TALKATIVE).tests {
+        assert_eq!(test.verdict, Verdict::WA, "{test:?}");
+    }
+}

@@ -9,10 +9,12 @@
 //! What counts follows CMS: every process has the limits of the problem, and so has their CPU time together. One that fails
 //! decides against the submission whatever the manager says; a manager that does not end well is a judging error,
 //! unless it was stopped by the end of a process that had failed itself. Only then does the manager's
-//! score count.
+//! score count. When the manager has left, what a process still writes is taken and dropped: no verdict depends on
+//! whether a process writes before or after that.
 
 use std::cell::RefCell;
 use std::fs::{File, Permissions};
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -83,6 +85,9 @@ struct Pipes {
     directory: tempfile::TempDir,
     _lock: File,
     count: usize,
+    /// Reading ends of what the processes write, held so that a process that still writes when the manager has left is not
+    /// killed by it: whether it would be hangs on who was scheduled first.
+    readers: Vec<File>,
 }
 
 /// What the directories' names begin with.
@@ -121,7 +126,7 @@ impl Pipes {
         let lock = File::open(directory.path())
             .and_then(|lock| lock.lock().map(|()| lock))
             .map_err(|error| Fault::file("lock", directory.path(), error))?;
-        let pipes = Self { directory, _lock: lock, count };
+        let mut pipes = Self { directory, _lock: lock, count, readers: Vec::with_capacity(count) };
         // Whatever our umask: the boxes' users are others. Nobody else gets past the directory above.
         let open_to_all = |path: &Path, mode: u32| {
             std::fs::set_permissions(path, Permissions::from_mode(mode))
@@ -136,6 +141,10 @@ impl Pipes {
                 open_to_all(&path, 0o666)?;
             }
             open_to_all(&folder, 0o755)?;
+            // Does not wait for a writer (fifo(7)).
+            let path = folder.join(TO_MANAGER);
+            let reader = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&path);
+            pipes.readers.push(reader.map_err(|error| Fault::file("open", &path, error))?);
         }
         open_to_all(pipes.directory.path(), 0o755)?;
         Ok(pipes)
@@ -144,6 +153,15 @@ impl Pipes {
     /// The directory of one process.
     fn of(&self, number: usize) -> PathBuf {
         self.directory.path().join(number.to_string())
+    }
+
+    /// Takes what the processes write to a manager that has left, so that none of them waits for it for ever.
+    fn drain(&self) {
+        let mut buffer = [0_u8; 64 * 1024];
+        for mut reader in &self.readers {
+            // At most a pipe's worth a turn; an empty pipe would block, and has nothing to take.
+            while matches!(reader.read(&mut buffer), Ok(taken) if taken == buffer.len()) {}
+        }
     }
 
     /// Wakes a manager that waits for a process that has ended to open its pipes: it finds them at their end.
@@ -218,7 +236,7 @@ impl Talk<'_> {
             members.push(Member { sandbox_box: process_box, command, serves: false });
         }
         members.push(Member { sandbox_box: manager_box, command: manager, serves: true });
-        let ended = RefCell::new(vec![false; manager_place]);
+        let ended = RefCell::new(vec![false; manager_place + 1]);
         let began = Instant::now();
         let endings = run_together(
             Conversation {
@@ -233,7 +251,13 @@ impl Talk<'_> {
                     // off by the end of one of them, which is then to be seen. Any other ends them.
                     place == manager_place && !is_cut_off(&ending.outcome) && !has_ended_well(&ending.outcome)
                 },
-                while_waiting: &mut || self.pipes.wake_manager(&ended.borrow()),
+                while_waiting: &mut || {
+                    let ended = ended.borrow();
+                    match ended.get(manager_place) {
+                        Some(true) => self.pipes.drain(),
+                        _ => self.pipes.wake_manager(&ended),
+                    }
+                },
             },
             cancel,
         )?;
