@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use super::{CommandError, output};
 use crate::cache::Store;
 use crate::cli::Global;
-use crate::judge::{Judge, JudgeSettings, StartError};
+use crate::judge::{Judge, JudgeSettings, Prepared, StartError};
 use crate::language::Table;
 use crate::package::Stash;
-use crate::sandbox::{self, Account, CancelToken, Reachable, ResourceControl, Sandbox};
+use crate::sandbox::{self, Account, CancelToken, Reachable, ResourceControl};
 use crate::settings::Settings;
 
 /// The cache of a worker that root starts and that becomes another user.
@@ -72,28 +72,28 @@ pub(crate) fn judge_for(
     judge_with(global, settings)
 }
 
-/// Starts the judge of a worker on its sandbox.
+/// Starts the judge of a worker on what it has opened.
 ///
 /// # Errors
 /// As [`judge`].
 pub(crate) fn judge_of_worker(
     global: &Global,
     settings: JudgeSettings,
-    sandbox: Sandbox,
+    prepared: Prepared,
 ) -> Result<Judge, CommandError> {
-    Ok(inform(global, Judge::start_on(settings, sandbox).map_err(not_started)?))
+    Ok(inform(global, Judge::start_on(settings, prepared).map_err(not_started)?))
 }
 
-/// Starts the sandbox of a worker, then gives up every right that it needs no more; `account` is the user it becomes. The
+/// Leases the cores of a worker and starts its sandbox, then gives up every right that it needs no more; `account` is the user it becomes. The
 /// caller has one thread, and has not touched the network.
 ///
 /// # Errors
 /// When the host cannot run boxes, the cache cannot be used, or that user does not get at a package root.
-pub(crate) fn sandbox_of_worker(
+pub(crate) fn prepare_worker(
     settings: &mut JudgeSettings,
     worker: &Settings,
     account: Option<&Account>,
-) -> Result<Sandbox, CommandError> {
+) -> Result<Prepared, CommandError> {
     match account {
         Some(account) => {
             settings.cache =
@@ -114,13 +114,13 @@ pub(crate) fn sandbox_of_worker(
         &worker.fetch.ca_file,
     ];
     settings.sandbox.directories.files = files.into_iter().flatten().cloned().collect();
-    let sandbox = Judge::start_sandbox(settings).map_err(CommandError::judging)?;
+    let prepared = Judge::prepare(settings).map_err(not_started)?;
     let reachable = Reachable { packages: &settings.packages, cache: &settings.cache };
-    sandbox::give_up(&sandbox, account, &reachable).map_err(CommandError::judging)?;
+    sandbox::give_up(prepared.sandbox(), account, &reachable).map_err(CommandError::judging)?;
     if let Some(account) = account {
         tracing::info!(cache = %settings.cache.display(), "this worker has become {account}");
     }
-    Ok(sandbox)
+    Ok(prepared)
 }
 
 /// What the judge of a worker is told that becomes `account`.

@@ -41,14 +41,14 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     // Before anything starts that inherits them.
     interrupt::block()?;
     // Before any thread, and before anything is read from outside: the process that reads it has no rights.
-    let sandbox = start::sandbox_of_worker(&mut judge, &settings, account.as_ref())?;
+    let prepared = start::prepare_worker(&mut judge, &settings, account.as_ref())?;
     let workspace = Workspace::open_with_fetch(&judge.packages, &judge.cache, settings.fetch.clone())
         .map_err(CommandError::usage)?;
     // Before anything is to be counted.
     let metrics = port.is_some().then(Metrics::install).transpose().map_err(CommandError::judging)?;
     allocator::keep_small();
     let interrupts = Interrupts::watch()?;
-    let judge = start::judge_of_worker(global, judge, sandbox)?;
+    let judge = start::judge_of_worker(global, judge, prepared)?;
     let backlog = Arc::new(Backlog::default());
     let health = Health::default();
     let status = Status::new(health.clone(), Arc::clone(&backlog), judge.sandbox().vitals());

@@ -140,6 +140,20 @@ pub struct Judge {
     host_memory: HostMemory,
 }
 
+/// What takes the rights a process is started with: leased cores, and the keeper of boxes.
+#[derive(Debug)]
+pub struct Prepared {
+    slots: Slots,
+    sandbox: Sandbox,
+}
+
+impl Prepared {
+    /// The way to boxes.
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+}
+
 impl Judge {
     /// Starts the keeper of boxes and opens the cache.
     ///
@@ -148,30 +162,32 @@ impl Judge {
     pub fn start(settings: JudgeSettings) -> Result<Self, StartError> {
         // The store looks first whether the place is ours alone.
         let store = Store::open(&settings.cache, settings.cache_capacity)?;
-        let sandbox = Self::start_sandbox(&settings)?;
-        Self::assemble(settings, store, sandbox)
+        let prepared = Self::prepare(&settings)?;
+        Self::assemble(settings, store, prepared)
     }
 
-    /// Starts the sandbox of a judge with these settings, whose cache is there already: for callers that give up rights
-    /// before they go on.
+    /// Leases cores and starts the sandbox of a judge with these settings, whose cache is there already: for callers that
+    /// give up rights before they go on.
     ///
     /// # Errors
-    /// When this host cannot run boxes.
-    pub fn start_sandbox(settings: &JudgeSettings) -> Result<Sandbox, SandboxError> {
-        Sandbox::start(&settings.sandbox())
+    /// When this host cannot run boxes, or has too few cores.
+    pub fn prepare(settings: &JudgeSettings) -> Result<Prepared, StartError> {
+        let slots = Slots::new(settings)?;
+        let sandbox = Sandbox::start(&settings.sandbox())?;
+        Ok(Prepared { slots, sandbox })
     }
 
-    /// Starts a judge on the sandbox of [`Judge::start_sandbox`].
+    /// Starts a judge on what [`Judge::prepare`] has opened.
     ///
     /// # Errors
     /// [`StartError`] when the cache cannot be opened.
-    pub fn start_on(settings: JudgeSettings, sandbox: Sandbox) -> Result<Self, StartError> {
+    pub fn start_on(settings: JudgeSettings, prepared: Prepared) -> Result<Self, StartError> {
         let store = Store::open(&settings.cache, settings.cache_capacity)?;
-        Self::assemble(settings, store, sandbox)
+        Self::assemble(settings, store, prepared)
     }
 
-    fn assemble(settings: JudgeSettings, store: Store, sandbox: Sandbox) -> Result<Self, StartError> {
-        let slots = Slots::new(&settings)?;
+    fn assemble(settings: JudgeSettings, store: Store, prepared: Prepared) -> Result<Self, StartError> {
+        let Prepared { slots, sandbox } = prepared;
         let spill = settings.cache.join("spill");
         std::fs::create_dir_all(&spill)
             .map_err(|source| StartError::Directory { path: spill.clone(), source })?;
