@@ -101,6 +101,15 @@ pub struct TestReport {
     pub wall_ms: f64,
     /// Memory peak of the whole process tree.
     pub memory_kib: u64,
+    /// What that peak cannot have been above: the peak of the group, page cache included. Missing where there are no
+    /// cgroups, which count everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bound_kib: Option<u64>,
+    /// How `memory_kib` was found: `peak` (the group's peak, exact), `looks` (a single process that filled page cache, told
+    /// apart by looks at the group while it ran), `resident` (the same on a busy host: the largest resident size, in which
+    /// mapped files may be), `peak-with-cache` (page cache may be in it) or `processes` (no cgroups: sampled sums).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_source: Option<String>,
     /// Bytes written to standard output.
     pub output_bytes: u64,
     /// Exit code, unless it died of a signal.
@@ -171,12 +180,15 @@ pub struct Provenance {
     pub cpu: String,
     /// Resource control in force: `cgroup-v2`, `cgroup-hybrid`, `cgroup-v1` or `none`.
     pub sandbox: String,
-    /// Where memory figures come from: `memory.peak`, `max_usage_in_bytes` or `VmHWM`.
+    /// Where memory figures come from: `memory.peak`, `max_usage_in_bytes` or `ru_maxrss`.
     pub memory_source: String,
     /// Where programs ran: `leased`, each alone on a core that no other gavel process of the host used meanwhile; or
     /// `shared`, on any core, which the programs of others may have used at the same time.
     #[serde(default)]
     pub cores: String,
+    /// What the resource control in force does not promise, a sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limitations: Vec<String>,
 }
 
 /// One event on the way of a judging.

@@ -29,8 +29,11 @@ struct Measured {
     cpu_ms: f64,
     wall_ms: f64,
     memory_kib: u64,
+    memory_bound_kib: Option<u64>,
+    memory_figure: &'static str,
     sandbox: &'static str,
     memory_source: &'static str,
+    limitations: &'static [&'static str],
 }
 
 /// Runs the command.
@@ -147,8 +150,11 @@ fn measured(outcome: &Outcome, sandbox: &Sandbox) -> Measured {
         cpu_ms: milliseconds(outcome.cpu),
         wall_ms: milliseconds(outcome.wall),
         memory_kib: outcome.memory.as_kib(),
+        memory_bound_kib: outcome.memory_bound.map(Bytes::as_kib),
+        memory_figure: outcome.memory_source.id(),
         sandbox: sandbox.resource_control().id(),
         memory_source: sandbox.resource_control().memory_source(),
+        limitations: sandbox.resource_control().limitations(),
     }
 }
 

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
     use crate::judge::test_result::blank;
     use crate::package::Test;
-    use crate::sandbox::{Limits, PROGRAM};
+    use crate::sandbox::{Limits, MemorySource, PROGRAM};
     use crate::verdict::decide;
 
     fn limits() -> RunLimits {
@@ -148,6 +148,8 @@ mod tests {
             cpu: Duration::from_millis(5),
             wall: Duration::from_millis(6),
             memory: Bytes::mib(3),
+            memory_bound: Some(Bytes::mib(3)),
+            memory_source: MemorySource::Peak,
             output_bytes: 0,
             asked_to_end: None,
         }

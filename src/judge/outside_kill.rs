@@ -63,7 +63,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::sandbox::Stopped;
+    use crate::sandbox::{MemorySource, Stopped};
     use crate::units::Bytes;
 
     fn outcome(exit: Exit, stopped: &[Stopped]) -> Outcome {
@@ -73,6 +73,8 @@ mod tests {
             cpu: Duration::ZERO,
             wall: Duration::ZERO,
             memory: Bytes(0),
+            memory_bound: None,
+            memory_source: MemorySource::Peak,
             output_bytes: 0,
             asked_to_end: None,
         }

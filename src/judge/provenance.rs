@@ -48,6 +48,7 @@ impl Host {
             sandbox: self.control.id().to_owned(),
             memory_source: self.control.memory_source().to_owned(),
             cores: if are_cores_leased { LEASED } else { SHARED }.to_owned(),
+            limitations: self.control.limitations().iter().map(|text| (*text).to_owned()).collect(),
         }
     }
 }

@@ -20,14 +20,14 @@ use super::outside_kill;
 use super::pipeline::{Entrant, TestRun};
 use super::test_result::{TestResult, blank, figures, take_in};
 use super::work_directory::{Output, WorkDirectory};
-use super::{EXECUTABLE, Judge, STDERR_LIMIT, environment};
+use super::{EXECUTABLE, STDERR_LIMIT, environment};
 use crate::checker::{Comparator, Comparison, Score, compare};
 use crate::instruments;
 use crate::language::{Language, Placeholders, expand};
 use crate::package::{Check, Package, Test};
 use crate::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PROGRAM, ResourceControl, Shape,
-    Stopped, Stream, WORKSPACE,
+    BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PROGRAM, Shape, Stopped, Stream,
+    WORKSPACE,
 };
 use crate::units::Bytes;
 use crate::verdict::{Verdict, decide};
@@ -226,7 +226,7 @@ impl Runner<'_> {
             stdin: input.as_fd(),
             stdout: Stream::Capture(&mut stdout),
             stderr: Stream::Capture(&mut stderr),
-            limits: self.limits_with_room(test, judge),
+            limits: self.limits_with_room(test),
         };
         let began = Instant::now();
         let mut outcome = sandbox_box.run(command, cancel)?;
@@ -243,19 +243,17 @@ impl Runner<'_> {
         }
         let taken = self.directory.take_output(sandbox_box.workspace(), output_limit, &judge.spill)?;
         let file = taken.map(|taken| {
-            if judge.sandbox.resource_control() != ResourceControl::None {
-                outcome.memory = Bytes(outcome.memory.0.saturating_sub(taken.held.0));
-            }
+            outcome.memory = Bytes(outcome.memory.0.saturating_sub(taken.held.0));
             taken.output
         });
         Ok(Ran { outcome, stdout, file })
     }
 
-    /// The limits as the kernel is told them. Where cgroups count memory, they count the output file too, as it lies in
-    /// memory; so there is room for one, and what the file holds is taken off what was used.
-    fn limits_with_room(&self, test: &Test, judge: &Judge) -> Limits {
+    /// The limits as the kernel is told them. The output file counts as memory, in which it lies; so there is room for
+    /// one, and what the file holds is taken off what was used.
+    fn limits_with_room(&self, test: &Test) -> Limits {
         let mut limits = self.limits.on(test).limits.clone();
-        if self.directory.takes_output_file() && judge.sandbox.resource_control() != ResourceControl::None {
+        if self.directory.takes_output_file() {
             let room = limits.file_size.unwrap_or_default();
             limits.memory = limits.memory.map(|memory| Bytes(memory.0.saturating_add(room.0)));
         }

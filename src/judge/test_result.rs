@@ -7,7 +7,7 @@ use crate::checker::{Grade, Opinion, Score};
 use crate::package::Test;
 use crate::report::TestReport;
 use crate::sandbox::{Exit, Outcome};
-use crate::units::milliseconds;
+use crate::units::{Bytes, milliseconds};
 use crate::verdict::Verdict;
 
 /// One test's result.
@@ -64,6 +64,8 @@ pub(super) fn blank(test: &Test, verdict: Verdict) -> TestReport {
         cpu_ms: 0.0,
         wall_ms: 0.0,
         memory_kib: 0,
+        memory_bound_kib: None,
+        memory_source: None,
         output_bytes: 0,
         exit_code: None,
         signal: None,
@@ -78,6 +80,8 @@ pub(super) fn figures(test: &Test, outcome: &Outcome) -> TestReport {
     report.cpu_ms = milliseconds(outcome.cpu);
     report.wall_ms = milliseconds(outcome.wall);
     report.memory_kib = outcome.memory.as_kib();
+    report.memory_bound_kib = outcome.memory_bound.map(Bytes::as_kib);
+    report.memory_source = Some(outcome.memory_source.id().to_owned());
     report.output_bytes = outcome.output_bytes;
     match outcome.exit {
         Exit::Code(code) => report.exit_code = Some(code),

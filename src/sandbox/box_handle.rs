@@ -20,6 +20,7 @@ use super::watch::LARGEST_STRETCH;
 use super::wire::Inbox;
 use super::{CancelToken, Command, Outcome, ResourceControl, SandboxError, Shape, privileges, watch};
 use crate::instruments::{self, BoxEnd, BoxPart};
+use crate::units::Bytes;
 
 /// One box; destroyed when dropped.
 pub struct BoxHandle {
@@ -242,6 +243,18 @@ impl BoxHandle {
     /// The work directory as the last run left it, everything that ran being dead.
     pub fn workspace(&self) -> BorrowedFd<'_> {
         self.workspace.as_fd()
+    }
+
+    /// Whether anything was written into the work directory since it was new.
+    pub(super) fn is_written(&self) -> bool {
+        Traces::of(&self.workspace).map_or(true, |traces| traces != self.pristine)
+    }
+
+    /// Bytes that files in the work directory hold.
+    pub(super) fn workspace_use(&self) -> Bytes {
+        fstatvfs(&self.workspace).map_or(Bytes(0), |space| {
+            Bytes(space.blocks().saturating_sub(space.blocks_free()).saturating_mul(space.fragment_size()))
+        })
     }
 
     /// Runs one command to its end, or until a limit, or until one of `cancel` is cancelled. If a command has

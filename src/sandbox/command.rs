@@ -101,6 +101,37 @@ pub enum Stopped {
     Cancelled,
 }
 
+/// How a memory figure was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MemorySource {
+    /// The kernel's peak of the group, in which page cache does not matter: exact.
+    #[default]
+    Peak,
+    /// Page cache that the run filled may be in it: what was allocated is that or less. Of several processes or threads
+    /// it is the kernel's peak of the group.
+    PeakWithCache,
+    /// A single process that filled the page cache, told apart by looks at the group while it ran.
+    Looks,
+    /// A single process that filled the page cache on a host too busy for looks: its largest resident size, in which
+    /// pages of files that it mapped may be.
+    Resident,
+    /// Without cgroups: sums over the processes of the box, sampled, and the largest resident size of one of them.
+    Processes,
+}
+
+impl MemorySource {
+    /// The id in reports.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Peak => "peak",
+            Self::PeakWithCache => "peak-with-cache",
+            Self::Looks => "looks",
+            Self::Resident => "resident",
+            Self::Processes => "processes",
+        }
+    }
+}
+
 /// The facts of one run, read after everything in the box was dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
@@ -112,8 +143,12 @@ pub struct Outcome {
     pub cpu: Duration,
     /// From the program's birth to the leader's end.
     pub wall: Duration,
-    /// Memory peak of the process tree.
+    /// Memory peak of the process tree: what it allocated where that is known, never less.
     pub memory: Bytes,
+    /// What the peak cannot have been above; `None` where something was not counted.
+    pub memory_bound: Option<Bytes>,
+    /// How the figure was found.
+    pub memory_source: MemorySource,
     /// Bytes taken from standard output (captured streams only).
     pub output_bytes: u64,
     /// Whether a process of the run asked for a signal that ends processes: SIGHUP, SIGINT, SIGQUIT, SIGKILL or SIGTERM to

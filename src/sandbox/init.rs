@@ -33,7 +33,7 @@ use super::child::{self, ChildStack, Parts, Plan, ProgramId};
 use super::run_message::{End, KILL, RUN, RunRequest, RunResult};
 use super::syscalls::Reaped;
 use super::wire::{self, Inbox};
-use super::{SandboxError, Shape, rootfs, seccomp, syscalls};
+use super::{Profile, SandboxError, Shape, rootfs, seccomp, syscalls};
 
 /// Inside ids; which host ids they are is the keeper's business.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +44,8 @@ pub(super) struct Identity {
     pub program: u32,
     /// Owner of the work directory (box init), as seen by the keeper.
     pub workspace_owner: u32,
+    /// Whether cgroups count what programs use.
+    pub counted: bool,
     /// Whether the keeper has real privileges: then programs get a uid of their own and groups are emptied.
     pub privileged: bool,
 }
@@ -153,9 +155,14 @@ fn become_init(
     nix::sys::prctl::set_no_new_privs().map_err(failed("forbid", "new privileges"))?;
     // Before the filter that forbids further ones. Without it nobody knows who sent a signal.
     let listener = syscalls::listen_to_calls(&seccomp::ends::filter()).ok();
-    let filter = seccomp::filter(shape.profile, true)?;
-    seccompiler::apply_filter(&filter)
-        .map_err(|error| SandboxError::on("install", "the system-call filter", io::Error::other(error)))?;
+    let install = |filter: &seccompiler::BpfProgram| {
+        seccompiler::apply_filter(filter)
+            .map_err(|error| SandboxError::on("install", "the system-call filter", io::Error::other(error)))
+    };
+    if !identity.counted && shape.profile != Profile::Compile {
+        install(&seccomp::uncounted::filter())?;
+    }
+    install(&seccomp::filter(shape.profile, true)?)?;
     Ok((last_id, listener))
 }
 
@@ -174,7 +181,7 @@ struct LastId(File);
 impl LastId {
     fn open(proc: &File) -> Result<Self, SandboxError> {
         let path = LAST_ID.trim_start_matches("/proc/");
-        match openat(proc, path, OFlag::O_WRONLY | OFlag::O_CLOEXEC, Mode::empty()) {
+        match openat(proc, path, OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()) {
             Ok(file) => Ok(Self(file.into())),
             Err(errno) => Err(SandboxError::Host {
                 missing: format!(
@@ -188,6 +195,16 @@ impl LastId {
     /// The next process gets the id after box init's.
     fn reset(&self) -> io::Result<()> {
         self.0.write_all_at(b"1", 0)
+    }
+
+    /// How many ids were given after `leader`: none where the leader had neither children nor threads. When all ids were
+    /// given they start anew at 300 (RESERVED_PIDS in kernel/pid.c), never at a leader's.
+    fn births_after(&self, leader: libc::pid_t) -> io::Result<u64> {
+        let mut text = [0u8; 16];
+        let length = self.0.read_at(&mut text, 0)?;
+        let last = std::str::from_utf8(&text[..length]).ok().and_then(|text| text.trim().parse().ok());
+        let last: libc::pid_t = last.ok_or(io::ErrorKind::InvalidData)?;
+        Ok(u64::try_from(last - leader).unwrap_or(u64::MAX))
     }
 }
 
@@ -250,8 +267,8 @@ fn serve(
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         };
         last_id.reset()?;
-        let result =
-            run(request, descriptors, identity, (worker, listener.as_ref()), &mut stack, cpu_before)?;
+        let listening = (worker, listener.as_ref());
+        let result = run(request, descriptors, identity, listening, &mut stack, cpu_before, last_id)?;
         wire::send(worker.as_fd(), &result.encode(), &[])?;
     }
 }
@@ -264,6 +281,7 @@ fn run(
     (worker, listener): (&OwnedFd, Option<&OwnedFd>),
     stack: &mut ChildStack,
     cpu_before: Duration,
+    last_id: &LastId,
 ) -> io::Result<RunResult> {
     let reaped_before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let ids = ProgramId { id: identity.program, clear_groups: identity.privileged };
@@ -296,6 +314,7 @@ fn run(
     drop(descriptors);
     let mut max_rss_kib = 0;
     let mut asked_to_end = listener.map(|_| false);
+    let leader = born.as_ref().map_or(0, |born| born.pid);
     let (end, wall) = match born {
         Err(error) => (End::NotStarted { step: 0, errno: error.raw_os_error().unwrap_or(0) }, Duration::ZERO),
         Ok(born) => {
@@ -307,6 +326,7 @@ fn run(
         }
     };
     kill_everything(&mut max_rss_kib)?;
+    let births = last_id.births_after(leader)?;
     // A child's peak starts from that of the process it shared its memory with at birth: this one.
     let floor_kib = u64::try_from(getrusage(UsageWho::RUSAGE_SELF)?.max_rss()).unwrap_or(u64::MAX);
     let reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
@@ -322,6 +342,7 @@ fn run(
         reaped_cpu: cpu(&reaped).saturating_sub(cpu(&reaped_before)),
         max_rss_kib,
         floor_kib,
+        births,
         disk_reads,
         asked_to_end,
     })

@@ -400,12 +400,14 @@ impl Keeper {
 
     /// Who is who in box `number`.
     fn identity(&self, number: u64) -> (Identity, Maps) {
+        let counted = self.hierarchies.control != ResourceControl::None;
         if !self.privileged {
             // One id: what is root in the keeper's namespace (the user outside) is the program in the box.
             let identity = Identity {
                 init: INSIDE_PROGRAM,
                 program: INSIDE_PROGRAM,
                 workspace_owner: 0,
+                counted,
                 privileged: false,
             };
             return (
@@ -415,8 +417,13 @@ impl Keeper {
         }
         let base = FIRST_ID + (std::process::id() % (1 << 22)) * IDS_PER_KEEPER;
         let program = base + 1 + u32::try_from(number % u64::from(IDS_PER_KEEPER - 1)).unwrap_or(0);
-        let identity =
-            Identity { init: INSIDE_INIT, program: INSIDE_PROGRAM, workspace_owner: base, privileged: true };
+        let identity = Identity {
+            init: INSIDE_INIT,
+            program: INSIDE_PROGRAM,
+            workspace_owner: base,
+            counted,
+            privileged: true,
+        };
         let text = format!("{INSIDE_INIT} {base} 1\n{INSIDE_PROGRAM} {program} 1\n");
         (identity, Maps { text, groups: true, init_outside: base })
     }

@@ -56,7 +56,7 @@ pub use box_handle::BoxHandle;
 pub use cancel::CancelToken;
 pub use capture::{Capture, sealed};
 pub use cgroup::Hierarchy;
-pub use command::{Command, Exit, Limits, Outcome, Stopped, Stream};
+pub use command::{Command, Exit, Limits, MemorySource, Outcome, Stopped, Stream};
 pub use directories::Directories;
 pub use error::SandboxError;
 pub use keeper::{FIRST_ID, keeper_main};
@@ -107,6 +107,20 @@ impl ResourceControl {
             Self::CgroupV2 => "memory.peak",
             Self::CgroupHybrid | Self::CgroupV1 => "max_usage_in_bytes",
             Self::None => "ru_maxrss",
+        }
+    }
+
+    /// What it does not promise, a sentence each; for reports.
+    pub const fn limitations(self) -> &'static [&'static str] {
+        match self {
+            Self::CgroupV2 | Self::CgroupHybrid | Self::CgroupV1 => &[],
+            Self::None => &[
+                "memory is sampled every 10 ms: a program may exceed its limit for that long, or end before it is seen",
+                "memory of several processes at once is the largest sample of their sum; what they share counts for each",
+                "buffers of pipes and sockets are not counted; the limits of open files and processes bound them",
+                "the process limit counts by user, not by box, where the judge has no privileges",
+                "CPU time of children whose parent ignores SIGCHLD is sampled every 10 ms; the wall limit bounds what is missed",
+            ],
         }
     }
 }

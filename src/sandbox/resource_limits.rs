@@ -12,7 +12,7 @@ pub(super) fn resource_limits(limits: &Limits, handle: &BoxHandle) -> Vec<(u32, 
     let mut list = vec![
         // Not 0: a limit of 1 is the one that also stops core dumps to a pipe (core(5)).
         (libc::RLIMIT_CORE, 1),
-        (libc::RLIMIT_NOFILE, u64::from(limits.open_files)),
+        (libc::RLIMIT_NOFILE, u64::from(open_files(limits, handle))),
         // Never unlimited: that changes the layout of the address space (mmap_base in the kernel).
         (libc::RLIMIT_STACK, limits.memory.unwrap_or(Bytes::gib(1)).0),
         (libc::RLIMIT_MEMLOCK, 64 * 1024),
@@ -34,9 +34,21 @@ pub(super) fn resource_limits(limits: &Limits, handle: &BoxHandle) -> Vec<(u32, 
         if let Some(memory) = limits.memory.filter(|_| counts) {
             // Twice the limit: who goes over is seen by measuring; this only keeps the host safe meanwhile.
             list.push((libc::RLIMIT_DATA, memory.0.saturating_mul(2).saturating_add(64 << 20)));
+            // A page of page tables for each 2 MiB, also where only zeroes are read: 32 MiB and a little.
+            list.push((libc::RLIMIT_AS, memory.0.saturating_mul(4).saturating_add(16 << 30)));
         }
     }
     list.into_iter().map(|(resource, value)| (resource, handle.hard_limits.cap(resource, value))).collect()
+}
+
+/// Without cgroups only the number of descriptors bounds the buffers of pipes and sockets (up to 208 KiB each, as much
+/// again in flight).
+fn open_files(limits: &Limits, handle: &BoxHandle) -> u32 {
+    match (handle.control, handle.shape.profile) {
+        (ResourceControl::None, Profile::Native) => limits.open_files.min(128),
+        (ResourceControl::None, Profile::Managed) => limits.open_files.min(256),
+        _ => limits.open_files,
+    }
 }
 
 /// The limits this process was started with: without CAP_SYS_RESOURCE none can be raised above them.
@@ -56,6 +68,7 @@ impl HardLimits {
             (libc::RLIMIT_FSIZE, Resource::FSIZE),
             (libc::RLIMIT_NPROC, Resource::NPROC),
             (libc::RLIMIT_DATA, Resource::DATA),
+            (libc::RLIMIT_AS, Resource::AS),
         ];
         Self(resources.into_iter().filter_map(|(number, own)| Some((number, own.get_hard().ok()?))).collect())
     }

@@ -119,6 +119,8 @@ pub(super) struct RunResult {
     pub max_rss_kib: u64,
     /// Box init's own, from which every program's starts: up to here the figure above says nothing.
     pub floor_kib: u64,
+    /// Process ids given in the box after the leader's, for threads too.
+    pub births: u64,
     /// Major faults and blocks read by what was reaped: zero means the page cache had everything.
     pub disk_reads: u64,
     /// Whether a process asked for a signal that ends processes; `None` where nobody could listen.
@@ -136,6 +138,7 @@ impl RunResult {
             reaped_cpu: Duration::ZERO,
             max_rss_kib: 0,
             floor_kib: 0,
+            births: u64::MAX,
             disk_reads: 0,
             asked_to_end: None,
         }
@@ -148,7 +151,7 @@ impl RunResult {
             End::Signaled(signal) => (1, signal, 0),
             End::NotStarted { step, errno } => (2, i32::try_from(step).unwrap_or(0), errno),
         };
-        let mut buffer = Vec::with_capacity(64);
+        let mut buffer = Vec::with_capacity(80);
         for value in [kind, i64::from(first), i64::from(second)] {
             buffer.extend_from_slice(&value.to_ne_bytes());
         }
@@ -159,6 +162,7 @@ impl RunResult {
             nanos(self.reaped_cpu),
             self.max_rss_kib,
             self.floor_kib,
+            self.births,
             self.disk_reads,
             self.asked_to_end.map_or(0, |asked| 1 + u64::from(asked)),
         ] {
@@ -181,7 +185,8 @@ impl RunResult {
         };
         let mut time = || parser.u64().map(Duration::from_nanos);
         let (wall, init_cpu, reaped_cpu) = (time()?, time()?, time()?);
-        let (max_rss_kib, floor_kib, disk_reads) = (parser.u64()?, parser.u64()?, parser.u64()?);
+        let (max_rss_kib, floor_kib) = (parser.u64()?, parser.u64()?);
+        let (births, disk_reads) = (parser.u64()?, parser.u64()?);
         let asked_to_end = match parser.u64()? {
             0 => None,
             asked => Some(asked > 1),
@@ -193,6 +198,7 @@ impl RunResult {
             reaped_cpu,
             max_rss_kib,
             floor_kib,
+            births,
             disk_reads,
             asked_to_end,
         })
@@ -233,6 +239,7 @@ mod tests {
                 reaped_cpu: Duration::from_micros(9),
                 max_rss_kib: 4096,
                 floor_kib: 2048,
+                births: 3,
                 disk_reads: 1,
                 asked_to_end: Some(true),
             };

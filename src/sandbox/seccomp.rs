@@ -22,6 +22,7 @@
 mod calls;
 pub(super) mod ends;
 mod network;
+pub(super) mod uncounted;
 
 use std::collections::BTreeMap;
 use std::io;

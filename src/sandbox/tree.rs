@@ -15,7 +15,7 @@ use crate::units::Bytes;
 pub(super) struct Sample {
     /// CPU time since the sampler was made.
     pub cpu: Duration,
-    /// Resident memory.
+    /// Resident memory and page tables.
     pub memory: Bytes,
 }
 
@@ -47,6 +47,7 @@ impl Sampler {
             if pid != self.init {
                 ticks += stat.utime + stat.stime;
                 memory += stat.rss * procfs::page_size();
+                memory += process.status().ok().and_then(|status| status.vmpte).unwrap_or(0) * 1024;
             }
             let Ok(tasks) = process.tasks() else { continue };
             pending.extend(

@@ -3,7 +3,7 @@
 //!
 //! The result message of box init is the only thing that ends a run; a limit only makes us kill. Timers are
 //! armed for the earliest moment a limit can be reached and re-armed until it is, so a program that keeps
-//! within its limits costs no wake-ups.
+//! within its limits costs no wake-ups but the looks at its page cache.
 
 use std::ffi::CString;
 use std::io;
@@ -18,13 +18,13 @@ use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
 use super::box_handle::BoxHandle;
-use super::cgroup::{Meter, Role};
+use super::cgroup::{Meter, Processes, Role};
 use super::child::STEPS;
-use super::command::{Command, Exit, Limits, Outcome, Stopped};
+use super::command::{Command, Exit, Limits, MemorySource, Outcome, Stopped};
 use super::resource_limits::resource_limits;
 use super::run_message::{End, KILL, RunRequest, RunResult};
 use super::streams::{Source, Writer};
-use super::{CancelToken, ResourceControl, SandboxError, tree, wire};
+use super::{CancelToken, Profile, ResourceControl, SandboxError, tree, wire};
 use crate::units::Bytes;
 
 /// How long a box may take from being killed to its result before it is given up. Freeing the memory of a
@@ -42,6 +42,11 @@ const OUTPUT_INTERVAL: Duration = Duration::from_millis(1);
 /// How long threads that are ready must not have run to count as waiting: the kernel brings their figures up to date with
 /// each tick that they run through (at most 10 ms).
 const QUEUE_INTERVAL: Duration = Duration::from_millis(25);
+
+/// When the page cache of a run is looked at first, and how often at least, and while it grows. Most runs are over by
+/// then, or find nothing.
+const FIRST_LOOK: Duration = Duration::from_millis(2);
+const LONGEST_LOOK: Duration = Duration::from_millis(16);
 
 /// How often usage is sampled where no cgroup counts it.
 const SAMPLING_INTERVAL: Duration = Duration::from_millis(10);
@@ -165,6 +170,8 @@ pub(super) struct Run<'a> {
     cpu_check: Option<Instant>,
     wall_check: Option<Instant>,
     sample_check: Option<Instant>,
+    look_check: Option<Instant>,
+    look_interval: Duration,
     take_output_from: Instant,
     stopped: Vec<Stopped>,
     /// How long the host gave it no core, where it was stopped for that.
@@ -174,6 +181,8 @@ pub(super) struct Run<'a> {
     sampler: Option<tree::Sampler>,
     /// Its threads when the wall limit was last looked at, where no group tells how long they waited.
     last_threads: Option<(Instant, tree::Threads)>,
+    /// What files in the work directory held when the run began; looked at without cgroups.
+    files_before: Bytes,
     /// Where box init's own time is in the figure of its group.
     init_time: Option<InitTime>,
 }
@@ -248,10 +257,15 @@ impl<'a> Run<'a> {
         // A core that runs nothing but the box uses at most its wall time.
         let cores = if handle.pinned { 1 } else { usable_cores() };
         let sampler = handle.meter.is_none().then(|| tree::Sampler::new(handle.init));
+        let files_before = if handle.meter.is_none() { handle.workspace_use() } else { Bytes(0) };
         Ok(Self {
             cpu_check: limits.cpu.map(|limit| started + limit / cores),
             wall_check: limits.wall.map(|limit| started + limit),
             sample_check: sampler.is_some().then(|| started + SAMPLING_INTERVAL),
+            // Runtimes are threads: their figure is the group's peak whatever is seen.
+            look_check: (handle.meter.is_some() && handle.shape.profile == Profile::Native)
+                .then(|| started + FIRST_LOOK),
+            look_interval: FIRST_LOOK,
             take_output_from: started + OUTPUT_INTERVAL,
             handle,
             limits,
@@ -268,6 +282,7 @@ impl<'a> Run<'a> {
             sampled: tree::Sample::default(),
             sampler,
             last_threads: None,
+            files_before,
             init_time,
         })
     }
@@ -304,28 +319,39 @@ impl<'a> Run<'a> {
             stopped.push(Stopped::Output);
         }
         let sampled = self.sampled;
-        let (cpu, memory) = match &mut handle.meter {
+        // Near box init's own size the peak may be init's, which must not decide anything.
+        let is_its_own = result.max_rss_kib > result.floor_kib.saturating_add(256);
+        let resident = Bytes::kib(result.max_rss_kib);
+        let may_have_cache =
+            handle.meter.as_ref().is_some_and(|meter| result.disk_reads > 0 || meter.saw_cache());
+        let is_written = may_have_cache && handle.is_written();
+        let (cpu, memory, memory_bound, memory_source) = match &mut handle.meter {
             Some(meter) => {
-                let usage = meter.finish(result.disk_reads > 0)?;
+                let usage = meter.finish(Processes {
+                    disk_reads: result.disk_reads > 0,
+                    alone: result.births == 0,
+                    resident: (!is_written).then_some(if is_its_own { resident } else { Bytes(0) }),
+                })?;
                 if usage.out_of_memory && !stopped.contains(&Stopped::Memory) {
                     stopped.push(Stopped::Memory);
                 }
                 // Where init shares the group its own time is in the figure.
                 let shared = handle.control == ResourceControl::CgroupV1;
-                (if shared { usage.cpu.saturating_sub(result.init_cpu) } else { usage.cpu }, usage.memory)
+                let cpu = if shared { usage.cpu.saturating_sub(result.init_cpu) } else { usage.cpu };
+                (cpu, usage.memory, Some(usage.memory_bound), usage.memory_source)
             }
             None => {
-                let peak = Bytes::kib(result.max_rss_kib);
-                // Near box init's own size the peak may be init's, which must not decide anything.
-                let is_its_own = result.max_rss_kib > result.floor_kib.saturating_add(256);
-                let certain = if is_its_own { sampled.memory.max(peak) } else { sampled.memory };
+                let files = Bytes(handle.workspace_use().0.saturating_sub(self.files_before.0));
+                let seen = sampled.memory.max(files);
+                let certain = if is_its_own { seen.max(resident) } else { seen };
                 let limit = self.limits.memory.unwrap_or(Bytes(u64::MAX));
                 if certain > limit && !stopped.contains(&Stopped::Memory) {
                     stopped.push(Stopped::Memory);
                 }
-                let shown = sampled.memory.max(peak);
+                // What files hold at the end is beside what a process held at most.
+                let shown = seen.max(Bytes(resident.0.saturating_add(files.0)));
                 let memory = if stopped.contains(&Stopped::Memory) { shown } else { shown.min(limit) };
-                (result.reaped_cpu.max(sampled.cpu), memory)
+                (result.reaped_cpu.max(sampled.cpu), memory, None, MemorySource::Processes)
             }
         };
         handle.open_up()?;
@@ -344,6 +370,8 @@ impl<'a> Run<'a> {
             cpu,
             wall: result.wall,
             memory,
+            memory_bound,
+            memory_source,
             output_bytes: self.stdout.total(),
             asked_to_end: result.asked_to_end,
         })
@@ -361,6 +389,7 @@ impl<'a> Run<'a> {
             self.cpu_check.filter(|_| self.killed.is_none()),
             self.wall_check.filter(|_| self.killed.is_none()),
             self.sample_check.filter(|_| self.killed.is_none()),
+            self.look_check.filter(|_| self.killed.is_none()),
             self.killed.map(|killed| killed + GRACE),
             (!taking_output && has_output).then_some(self.take_output_from),
         ]
@@ -436,6 +465,9 @@ impl<'a> Run<'a> {
         if self.sample_check.is_some_and(|at| now >= at) {
             self.sample();
             self.sample_check = Some(now + SAMPLING_INTERVAL);
+        }
+        if self.look_check.is_some_and(|at| now >= at) {
+            self.look(now)?;
         }
         if self.cpu_check.is_some_and(|at| now >= at) {
             self.check_cpu(now)?;
@@ -549,10 +581,22 @@ impl<'a> Run<'a> {
         (last.scheduled != threads.scheduled).then(|| waited + now.saturating_duration_since(looked))
     }
 
+    /// Looks at the page cache of the group; soon again where it grows.
+    fn look(&mut self, now: Instant) -> Result<(), SandboxError> {
+        let Some(meter) = &mut self.handle.meter else { return Ok(()) };
+        let grows = meter.look()?;
+        self.look_interval =
+            if grows { FIRST_LOOK } else { self.look_interval.saturating_mul(2).min(LONGEST_LOOK) };
+        self.look_check = Some(now + self.look_interval);
+        Ok(())
+    }
+
     /// Samples usage where no cgroup counts it.
     fn sample(&mut self) {
         if let Some(sampler) = &self.sampler {
-            let sample = sampler.sample();
+            let mut sample = sampler.sample();
+            let files = self.handle.workspace_use().0.saturating_sub(self.files_before.0);
+            sample.memory = Bytes(sample.memory.0.saturating_add(files));
             self.sampled.cpu = self.sampled.cpu.max(sample.cpu);
             self.sampled.memory = self.sampled.memory.max(sample.memory);
             if self.limits.memory.is_some_and(|limit| sample.memory > limit) {

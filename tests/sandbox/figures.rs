@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use gavel::sandbox::{Exit, Limits, ResourceControl};
+use gavel::sandbox::{Exit, Limits, MemorySource, PACKAGE, ResourceControl, Stopped};
 use gavel::units::Bytes;
 
+use super::charges::{chill, cold_file, is_on_disk};
 use super::harness::{Bench, Ran, each_control, roomy};
 
 fn spacious() -> Limits {
@@ -132,11 +133,99 @@ fn cpu_time_of_children_is_charged() {
         let ran = bench.run(&["ignored-children-spin-for", "4", "50"]);
         ran.assert_well();
         if control == ResourceControl::None {
-            // Nobody waits for them: only sampling sees them, while they live.
+            // The kernel drops what they used; only sampling sees it, while they live.
             assert!(ran.outcome.cpu > Duration::from_millis(50), "{ran:?}");
         } else {
             assert_cpu(&ran, 5);
         }
+    });
+}
+
+/// Children shorter than any sample, and more of them than the limit allows.
+#[test]
+fn cpu_time_of_children_that_nobody_waits_for_is_limited() {
+    each_control(|control| {
+        if control == ResourceControl::None {
+            return; // `ResourceControl::limitations` says so.
+        }
+        let limits = Limits { cpu: Some(Duration::from_millis(200)), ..roomy() };
+        let ran = Bench::new(control).run_within(&["ignored-children-spin-for", "40", "6"], limits);
+        assert!(ran.outcome.cpu > Duration::from_millis(200), "{ran:?}");
+    });
+}
+
+/// Allocated memory is shown whatever became of it, and of the page cache that the program filled.
+#[test]
+fn memory_is_what_was_allocated_whatever_is_read() {
+    each_control(|control| {
+        if control == ResourceControl::None {
+            return;
+        }
+        let large = cold_file(160);
+        let mut bench = Bench::new(control);
+        bench.handle.attach(PACKAGE, large.path()).unwrap();
+        for how in ["private", "shared", "file"] {
+            for when in ["before", "during", "after"] {
+                for read in ["read", "map"] {
+                    let mebibytes = if how == "file" { 48 } else { 100 };
+                    let amount = mebibytes.to_string();
+                    let arguments = ["use-and-read", how, &amount, when, read, "/package/large"];
+                    println!("{arguments:?}");
+                    chill(large.path());
+                    let ran = bench.run_within(&arguments, spacious());
+                    ran.assert_well();
+                    assert!(ran.outcome.memory_bound >= Some(ran.outcome.memory), "{ran:?}");
+                    match ran.outcome.memory_source {
+                        // A host that is too busy to look gives a figure that is none too small.
+                        MemorySource::Resident | MemorySource::PeakWithCache => {
+                            println!("a busy host: {ran:?}");
+                            assert!(ran.outcome.memory.0 + (1 << 20) >= mebibytes << 20, "{ran:?}");
+                        }
+                        source => {
+                            assert_memory(&ran, mebibytes, Bytes(0));
+                            let expected = [MemorySource::Looks, MemorySource::Peak];
+                            assert_eq!(source, expected[usize::from(!is_on_disk(large.path()))], "{ran:?}");
+                        }
+                    }
+                }
+            }
+        }
+        for when in ["before", "during", "after"] {
+            chill(large.path());
+            let arguments = ["use-and-read", "children", "100", when, "read", "/package/large"];
+            let ran = bench.run_within(&arguments, spacious());
+            ran.assert_well();
+            assert!(ran.outcome.memory >= Bytes::mib(100), "{ran:?}");
+            assert_eq!(ran.outcome.memory_bound, Some(ran.outcome.memory), "{ran:?}");
+            if is_on_disk(large.path()) {
+                assert_eq!(ran.outcome.memory_source, MemorySource::PeakWithCache, "{ran:?}");
+            }
+        }
+        let ran = bench.run_within(&["touch", "100"], spacious());
+        assert_eq!(ran.outcome.memory_source, MemorySource::Peak, "{ran:?}");
+        assert_memory(&ran, 100, Bytes(0));
+    });
+}
+
+/// What is no process's resident memory: files in the work directory, and page tables of memory that was only read.
+#[test]
+fn memory_outside_of_processes_is_counted_or_bounded() {
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        let ran = bench.run_within(&["fill-file", "40"], spacious());
+        ran.assert_well();
+        assert!(ran.outcome.memory >= Bytes::mib(39), "{ran:?}");
+        // A page of tables for each 2 MiB: 64 MiB of them.
+        let limits = Limits { memory: Some(Bytes::mib(32)), processes: Some(1), ..roomy() };
+        let ran = bench.run_within(&["page-tables", "32768"], limits.clone());
+        assert!(
+            ran.outcome.stopped == [Stopped::Memory] || ran.facts()["mmap"] == i64::from(libc::ENOMEM),
+            "{ran:?}"
+        );
+        let ran = bench.run_within(&["sockets"], Limits { memory: Some(Bytes::mib(64)), ..limits });
+        let pairs = ran.facts().get("pairs").copied().unwrap_or_default();
+        assert!(ran.outcome.stopped == [Stopped::Memory] || pairs <= 128, "{ran:?}");
+        bench.assert_as_new();
     });
 }
 

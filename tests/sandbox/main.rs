@@ -5,9 +5,9 @@
 //!
 //! What [`gavel::sandbox::ResourceControl::None`] cannot do, here for all tests: memory over the limit is found
 //! by sampling (every 10 ms) or at the end, so a program goes over before it is stopped; the figure of a tree is
-//! the largest sample of its sum or the largest process, so short-lived neighbours are not added up; memory of
-//! files (work directory, memfd) is not counted; CPU time of children nobody waits for is seen by sampling only;
-//! the process limit counts per user id.
+//! the largest sample of its sum or the largest process, so short-lived neighbours are not added up; buffers of pipes
+//! and sockets are bounded and not counted; CPU time of children whose parent ignores SIGCHLD is sampled; the process
+//! limit counts per user id.
 
 #![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 

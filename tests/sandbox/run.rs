@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use gavel::sandbox::{Capture, Command, Exit, Limits, Outcome, Sandbox, Settings, Shape, Stream};
 
+use super::harness::{Bench, each_control, roomy};
+
 fn sandbox() -> Sandbox {
     let executable = Some(env!("CARGO_BIN_EXE_gavel").into());
     let settings = Settings { executable, ..Settings::default() };
@@ -40,4 +42,29 @@ fn output_and_exit_code_come_back() {
     println!("{output}\n{outcome:?}");
     assert_eq!(outcome.exit, Exit::Code(7));
     assert!(output.starts_with("hello\n"));
+}
+
+/// Shells, `timeout` and event loops sleep until a signal tells that a child has ended; they must not sleep to the wall
+/// limit.
+#[test]
+fn programs_learn_of_the_end_of_their_children() {
+    let event_loop = "import asyncio
+async def main():
+    child = await asyncio.create_subprocess_exec('/bin/sleep', '0.1')
+    print(await child.wait())
+asyncio.run(main())";
+    let process = "import subprocess; print(subprocess.Popen(['/bin/sleep', '0.1']).wait())";
+    each_control(|control| {
+        let mut bench = Bench::new(control);
+        let commands: [&[&str]; 5] = [
+            &["/bin/sh", "-c", "sleep 0.1 & wait; sleep 0.1 & wait $!"],
+            &["/usr/bin/bash", "-c", "set -m; sleep 0.1 & wait %1; sleep 0.1 & sleep 0.1 & wait -n; wait"],
+            &["/usr/bin/timeout", "30", "/bin/sleep", "0.1"],
+            &["/usr/bin/python3", "-c", process],
+            &["/usr/bin/python3", "-c", event_loop],
+        ];
+        for argv in commands {
+            bench.try_command(argv, roomy(), &[]).unwrap().assert_well();
+        }
+    });
 }

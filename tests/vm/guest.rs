@@ -13,8 +13,8 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use gavel::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PROGRAM, ResourceControl, Sandbox,
-    SandboxError, Settings, Shape, Stopped, Stream,
+    BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PACKAGE, PROGRAM, ResourceControl,
+    Sandbox, SandboxError, Settings, Shape, Stopped, Stream,
 };
 use gavel::units::Bytes;
 use nix::sys::signal::{Signal, kill};
@@ -43,6 +43,9 @@ pub(crate) fn checks(situation: &str, control: ResourceControl) -> Vec<Check> {
         ("groups_are_below_the_delegated_one", Guest::groups_are_below_the_delegated_one),
         ("killed_keeper_is_cleared_after", Guest::killed_keeper_is_cleared_after),
         ("memory_limit_covers_a_family", Guest::memory_limit_covers_a_family),
+        ("children_nobody_waits_for_are_charged", Guest::children_nobody_waits_for_are_charged),
+        ("memory_limit_is_the_same_after_others", Guest::memory_limit_is_the_same_after_others),
+        ("memory_peak_is_shown_whatever_is_read", Guest::memory_peak_is_shown_whatever_is_read),
     ];
     let at_home: &[Check] = &[
         ("cpu_limit_covers_children", Guest::cpu_limit_covers_children),
@@ -127,7 +130,7 @@ impl Guest {
             resource_control: demanded.or(asked),
             ..Settings::default()
         };
-        settings.directories.stores.push(payload("programs"));
+        settings.directories.stores.extend([payload("programs"), PathBuf::from("/var/tmp")]);
         Sandbox::start(&settings)
     }
 
@@ -224,6 +227,52 @@ impl Guest {
         // The group is killed whole: the parent would otherwise wait for a child that is no more.
         assert_eq!(outcome.stopped, [Stopped::Memory], "{outcome:?}");
         assert_eq!(outcome.exit, Exit::Signal(libc::SIGKILL));
+    }
+
+    /// What earlier runs left in the kernel is neither a gift nor a loss.
+    fn memory_limit_is_the_same_after_others(&self) {
+        let sandbox = self.sandbox();
+        let mut handle = open(&sandbox);
+        let limits = Limits { memory: Some(Bytes::mib(64)), ..Limits::default() };
+        let (outcome, _) = run(&mut handle, "curious 100000", limits.clone());
+        assert_eq!((outcome.exit, outcome.stopped.as_slice()), (Exit::Code(0), [].as_slice()));
+        let (outcome, _) = run(&mut handle, "memory 70", limits.clone());
+        assert_eq!(outcome.stopped, [Stopped::Memory], "{outcome:?}");
+        run(&mut handle, "curious 100000", limits.clone());
+        let (outcome, _) = run(&mut handle, "memory 60", limits);
+        assert_eq!((outcome.exit, outcome.stopped.as_slice()), (Exit::Code(0), [].as_slice()));
+        self.assert_close(outcome.memory, 60);
+    }
+
+    /// Page cache that a program fills takes nothing off what it had allocated.
+    fn memory_peak_is_shown_whatever_is_read(&self) {
+        let directory = tempfile::Builder::new()
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .tempdir_in("/var/tmp")
+            .unwrap();
+        let path = directory.path().join("large");
+        fs::write(&path, vec![0x5a; 48 << 20]).unwrap();
+        let file = File::open(&path).unwrap();
+        file.sync_all().unwrap();
+        let sandbox = self.sandbox();
+        let mut handle = open(&sandbox);
+        handle.attach(PACKAGE, directory.path()).unwrap();
+        for _ in 0..2 {
+            use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
+            posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED).unwrap();
+            let (outcome, _) = run(&mut handle, "hide 32 /package/large", Limits::default());
+            assert_eq!(outcome.exit, Exit::Code(0), "{outcome:?}");
+            self.assert_close(outcome.memory, 32);
+            assert!(outcome.memory_bound >= Some(outcome.memory), "{outcome:?}");
+        }
+    }
+
+    /// A process that ignores SIGCHLD makes the kernel forget what its children used.
+    fn children_nobody_waits_for_are_charged(&self) {
+        let sandbox = self.sandbox();
+        let (outcome, _) = run(&mut open(&sandbox), "quick 6 40", Limits::default());
+        assert_eq!(outcome.exit, Exit::Code(0), "{outcome:?}");
+        assert!(outcome.cpu >= Duration::from_millis(240), "{outcome:?}");
     }
 
     fn processes_are_bounded(&self) {

@@ -342,6 +342,8 @@ pub(super) fn lost(control: ResourceControl) -> &'static [&'static str] {
         ResourceControl::None => &[
             "kernel limits over the whole process tree: memory and CPU time are sampled every 10 ms, limits hold \
              for one process at a time",
+            "memory files and more than 128 open files (256 for runtimes): nothing counts their memory, so they are denied",
+            "CPU time of children whose parent ignores SIGCHLD: only samples see it, only the wall limit bounds it",
             "exact memory peaks: what a program held shorter than a sample is seen only of its largest process",
             "a process limit for each box: it counts by user id, which without root all boxes share",
             "pressure: time the host gave a program no core is told by its threads, too little where several are busy",

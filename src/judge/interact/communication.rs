@@ -33,8 +33,8 @@ use crate::judge::test_result::{TestResult, take_in};
 use crate::judge::tool::Tool;
 use crate::package::{Channel, Communication, Test};
 use crate::sandbox::{
-    BoxHandle, CHANNELS, CancelToken, Capture, Command, Conversation, Ending, Exit, Member, Outcome, PROGRAM,
-    Shape, Stopped, Stream, WORKSPACE, run_together,
+    BoxHandle, CHANNELS, CancelToken, Capture, Command, Conversation, Ending, Exit, Member, MemorySource,
+    Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE, run_together,
 };
 use crate::units::Bytes;
 
@@ -348,6 +348,8 @@ fn together(processes: &[Ending]) -> Outcome {
         cpu: Duration::ZERO,
         wall: Duration::ZERO,
         memory: Bytes(0),
+        memory_bound: Some(Bytes(0)),
+        memory_source: MemorySource::default(),
         output_bytes: 0,
         asked_to_end: Some(false),
     };
@@ -362,7 +364,10 @@ fn together(processes: &[Ending]) -> Outcome {
         }
         all.cpu += outcome.cpu;
         all.wall = all.wall.max(outcome.wall);
-        all.memory = all.memory.max(outcome.memory);
+        if outcome.memory >= all.memory {
+            (all.memory, all.memory_source) = (outcome.memory, outcome.memory_source);
+        }
+        all.memory_bound = all.memory_bound.zip(outcome.memory_bound).map(|(one, other)| one.max(other));
     }
     all
 }

@@ -161,7 +161,12 @@ fn worst(earlier: &TestResult, mut later: TestResult) -> TestResult {
     let report = &mut later.report;
     report.cpu_ms = report.cpu_ms.max(earlier.report.cpu_ms);
     report.wall_ms = report.wall_ms.max(earlier.report.wall_ms);
-    report.memory_kib = report.memory_kib.max(earlier.report.memory_kib);
+    if earlier.report.memory_kib > report.memory_kib {
+        report.memory_kib = earlier.report.memory_kib;
+        report.memory_source.clone_from(&earlier.report.memory_source);
+    }
+    let bounds = report.memory_bound_kib.zip(earlier.report.memory_bound_kib);
+    report.memory_bound_kib = bounds.map(|(one, other)| one.max(other));
     report.output_bytes += earlier.report.output_bytes;
     later
 }

@@ -3,12 +3,13 @@
 use std::cell::Cell;
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::uio::{pread, pwrite};
 
 use super::group::{Files, Role, find, role_error};
-use crate::sandbox::{ResourceControl, SandboxError};
+use super::peak::{Allocated, Look, Looks, NOISE};
+use crate::sandbox::{MemorySource, ResourceControl, SandboxError};
 use crate::units::Bytes;
 
 /// How much more than a new box a box may be charged for when a run begins: charges in advance, and a few
@@ -16,7 +17,7 @@ use crate::units::Bytes;
 const GROWTH: u64 = 768 * 1024;
 
 /// How often and how long [`Meter::has_grown`] waits for the kernel to give memory back.
-const SETTLING_STEPS: u32 = 10;
+const SETTLING_STEPS: u32 = 50;
 const SETTLING_STEP: Duration = Duration::from_millis(2);
 
 /// How far the base may move before a v1 limit, which is raised by it, is set anew.
@@ -24,6 +25,14 @@ const LIMIT_TOLERANCE: u64 = 256 * 1024;
 
 /// What the kernel charges a group in advance on each core: MEMCG_CHARGE_BATCH pages (mm/memcontrol.c).
 const STOCK: u64 = 64 * 4096;
+
+/// A look that takes longer was interrupted: what it found does not belong together. Nor does it where the cache grows
+/// during each of so many tries.
+const LONGEST_LOOK: Duration = Duration::from_millis(1);
+const TRIES: u32 = 4;
+
+/// Looks are more often than this on a host that has time for them.
+const LONGEST_PAUSE: Duration = Duration::from_millis(24);
 
 /// Counters of one box between runs, so that one read after a run gives what the run used.
 #[derive(Debug)]
@@ -40,6 +49,11 @@ pub(in crate::sandbox) struct Meter {
     /// What was really used of that: the charge without what is charged in advance.
     memory_floor: u64,
     cache_base: u64,
+    /// Whether page cache was charged or given back since that was read.
+    cache_moved: bool,
+    /// Looks at the group during the run.
+    looks: Looks,
+    looked: Instant,
     kills_base: u64,
     hits_base: u64,
     /// What the v1 limit was raised by.
@@ -57,7 +71,22 @@ pub(in crate::sandbox) struct Usage {
     /// CPU time in the group, box init's own included where it shares the group.
     pub cpu: Duration,
     pub memory: Bytes,
+    /// What the group was charged for at most, page cache included.
+    pub memory_bound: Bytes,
+    pub memory_source: MemorySource,
     pub out_of_memory: bool,
+}
+
+/// What box init knows of the processes of a run.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sandbox) struct Processes {
+    /// Whether any read from a disk: then the page cache it filled was charged to it.
+    pub disk_reads: bool,
+    /// Whether there was one process with one thread.
+    pub alone: bool,
+    /// The largest resident size of one; `None` where files in the work directory may have been memory too, which no
+    /// process need have mapped.
+    pub resident: Option<Bytes>,
 }
 
 impl Meter {
@@ -79,6 +108,9 @@ impl Meter {
             memory_new: 0,
             memory_floor: 0,
             cache_base: 0,
+            cache_moved: false,
+            looks: Looks::default(),
+            looked: Instant::now(),
             kills_base: 0,
             hits_base: 0,
             room: 0,
@@ -146,7 +178,12 @@ impl Meter {
             self.write(Role::ProcessLimit, &text)?;
             self.process_limit = Some(processes);
         }
-        self.memory_base = self.number(Role::MemoryUsage)?;
+        let usage = self.number(Role::MemoryUsage)?;
+        let before = std::mem::replace(&mut self.memory_base, usage);
+        if std::mem::take(&mut self.cache_moved) || usage.abs_diff(before) > LIMIT_TOLERANCE {
+            self.cache_base = self.page_cache()?;
+        }
+        (self.looks, self.looked) = (Looks::default(), Instant::now());
         let room = self.room_above_limit()?;
         if self.memory_limit != Some(memory) || room.abs_diff(self.room) > LIMIT_TOLERANCE {
             self.limit_memory(memory, room)?;
@@ -190,7 +227,7 @@ impl Meter {
     pub(in crate::sandbox) fn reclaim(&mut self) -> Result<(), SandboxError> {
         if self.file(Role::Reclaim).is_some() {
             self.write(Role::Reclaim, "0")?;
-            self.cache_base = self.page_cache()?;
+            self.cache_moved = true;
         }
         Ok(())
     }
@@ -260,9 +297,44 @@ impl Meter {
         self.kills().is_ok_and(|kills| kills > self.kills_base) && self.met_limit().unwrap_or(false)
     }
 
-    /// What the run used, after everything in the box is dead. `disk_reads` is whether it read anything from a
-    /// disk: then the page cache it filled was charged to it, and is taken off.
-    pub(in crate::sandbox) fn finish(&mut self, disk_reads: bool) -> Result<Usage, SandboxError> {
+    /// Looks at the group while the run goes on: true where its page cache grows.
+    pub(in crate::sandbox) fn look(&mut self) -> Result<bool, SandboxError> {
+        let began = Instant::now();
+        let mut cache = self.page_cache()?;
+        let (mut peak, mut usage) = (0, 0);
+        let mut is_one_moment = false;
+        for _ in 0..TRIES {
+            peak = self.number(Role::MemoryPeak)?;
+            usage = self.number(Role::MemoryUsage)?;
+            let later = self.page_cache()?;
+            is_one_moment = later.abs_diff(cache) <= NOISE / 2;
+            cache = later;
+            if is_one_moment {
+                break;
+            }
+        }
+        if self.peak_resets {
+            self.write(Role::MemoryPeak, "0")?;
+        }
+        let brief = is_one_moment && began.elapsed() < LONGEST_LOOK && self.is_fresh();
+        let (peak, usage) = (peak.saturating_sub(self.memory_base), usage.saturating_sub(self.memory_base));
+        let cache = cache.saturating_sub(self.cache_base);
+        self.looked = Instant::now();
+        Ok(self.looks.add(Look { peak, usage, cache, consistent: is_one_moment, brief }))
+    }
+
+    /// Whether a look of this run saw page cache that matters.
+    pub(in crate::sandbox) fn saw_cache(&self) -> bool {
+        self.looks.saw_cache()
+    }
+
+    /// Whether the last look was a moment ago.
+    fn is_fresh(&self) -> bool {
+        self.looked.elapsed() < LONGEST_PAUSE
+    }
+
+    /// What the run used, after everything in the box is dead.
+    pub(in crate::sandbox) fn finish(&mut self, processes: Processes) -> Result<Usage, SandboxError> {
         self.confirm_empty()?;
         let cpu_total = self.cpu_total()?;
         let cpu = cpu_total.saturating_sub(self.cpu_base);
@@ -279,15 +351,37 @@ impl Meter {
         // The kernel charges in advance: what was in stock when the run began was the run's to use, and small
         // programs need no more than that.
         let in_stock = self.memory_base.saturating_sub(self.memory_floor).min(STOCK);
-        let mut peak =
-            self.number(Role::MemoryPeak)?.saturating_sub(self.memory_base).saturating_add(in_stock);
-        if disk_reads {
-            let cache = self.page_cache()?;
-            peak = peak.saturating_sub(cache.saturating_sub(self.cache_base));
-            self.cache_base = cache;
+        let since = self.number(Role::MemoryPeak)?.saturating_sub(self.memory_base);
+        let peak = self.looks.whole_peak(since).saturating_add(in_stock);
+        let mut cache = 0;
+        if processes.disk_reads || self.looks.saw_cache() {
+            cache = self.page_cache()?.saturating_sub(self.cache_base);
+            // The kernel may take it back before the next run.
+            self.cache_moved = true;
         }
+        let has_filled_cache = cache > NOISE || self.looks.saw_cache();
+        let (memory, memory_source) = match (has_filled_cache, processes.alone) {
+            (false, _) => (peak, MemorySource::Peak),
+            (true, false) => (peak, MemorySource::PeakWithCache),
+            (true, true) => {
+                let resident = processes.resident.map(|resident| resident.0);
+                let (allocated, source) = match self.looks.allocated(since, cache, resident, self.is_fresh())
+                {
+                    Allocated::Found(bytes) => (bytes, MemorySource::Looks),
+                    Allocated::Resident(bytes) => (bytes, MemorySource::Resident),
+                    Allocated::AtMost(bytes) => (bytes, MemorySource::PeakWithCache),
+                };
+                (allocated.saturating_add(in_stock).min(peak), source)
+            }
+        };
         let limit = self.memory_limit.flatten().unwrap_or(Bytes(u64::MAX));
-        Ok(Usage { cpu, memory: Bytes(peak).min(limit), out_of_memory })
+        Ok(Usage {
+            cpu,
+            memory: Bytes(memory).min(limit),
+            memory_bound: Bytes(peak).min(limit),
+            memory_source,
+            out_of_memory,
+        })
     }
 
     /// The kernel's own count must say that nothing but box init is left.
@@ -338,7 +432,9 @@ impl Meter {
         if self.control == ResourceControl::CgroupV2 {
             return Ok(self.limit_hits()? > self.hits_base);
         }
-        Ok(self.number(Role::MemoryPeak)?.saturating_add(1 << 20) >= self.number(Role::MemoryLimit)?)
+        let looked = self.looks.whole_peak(0).saturating_add(self.memory_base);
+        let peak = self.number(Role::MemoryPeak)?.max(looked);
+        Ok(peak.saturating_add(1 << 20) >= self.number(Role::MemoryLimit)?)
     }
 
     /// How often v2 met the limit; 0 with v1.

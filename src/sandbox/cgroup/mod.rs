@@ -11,9 +11,10 @@ mod facts;
 mod group;
 mod hierarchy;
 mod meter;
+mod peak;
 
 pub use facts::Hierarchy;
 pub(super) use facts::hierarchies;
 pub(super) use group::{BoxGroup, Files, Role};
 pub(super) use hierarchy::Hierarchies;
-pub(super) use meter::Meter;
+pub(super) use meter::{Meter, Processes};

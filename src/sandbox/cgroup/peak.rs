@@ -1,0 +1,188 @@
+//! Separates what a single process allocates from the page cache that its group is charged for.
+//!
+//! The kernel keeps the peak of a group with page cache in it, and none without. Where a run fills the cache, the
+//! group is looked at every few milliseconds: usage, cache, and the peak since the last look. Between two looks the
+//! allocated memory is at most the peak less the smaller cache, and at some moment at least the peak less the larger.
+//! Where a look came late (a busy host), that says too little, and the largest resident size of the process decides.
+
+/// Differences that mean nothing: what the kernel charges in advance, and statistics that are not up to date.
+pub(super) const NOISE: u64 = 512 * 1024;
+
+/// What a look at the group found, in bytes above what was charged when the run began.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Largest usage since the last look.
+    pub peak: u64,
+    /// Usage now.
+    pub usage: u64,
+    /// Page cache in it.
+    pub cache: u64,
+    /// Whether usage and cache were read at one moment, between which the cache did not grow.
+    pub consistent: bool,
+    /// Whether it was soon after the last one, and took no time itself.
+    pub brief: bool,
+}
+
+/// What a single process allocated at its peak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Allocated {
+    /// So much.
+    Found(u64),
+    /// At most its largest resident size; pages of files that it had mapped may be in it.
+    Resident(u64),
+    /// At most this; page cache may be in it.
+    AtMost(u64),
+}
+
+/// The looks at one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Looks {
+    /// Largest amount of allocated memory found.
+    found: u64,
+    /// Largest amount that may have been allocated at a time that no look tells apart from page cache.
+    doubtful: u64,
+    /// Largest peak found.
+    peak: u64,
+    /// What was allocated when usage and cache were last read at one moment.
+    held: u64,
+    last: Look,
+    most_cache: u64,
+}
+
+impl Looks {
+    /// Takes a look into account, and returns whether the page cache has grown since the one before.
+    pub(super) fn add(&mut self, look: Look) -> bool {
+        let before = self.last.cache;
+        let (least, most) = bounds(look.peak, look.cache, before);
+        let now = look.usage.saturating_sub(look.cache);
+        // A peak that is usage now is that with the cache of now. One that has passed may be from before the cache
+        // grew, unless what was held at the last look and the cache of now explain it.
+        let is_now = look.consistent && look.peak.saturating_sub(look.usage) <= NOISE;
+        self.found = self.found.max(least);
+        if most - least <= NOISE {
+            self.found = self.found.max(most);
+        } else if look.brief && is_now {
+            self.found = self.found.max(now);
+        } else if !(look.brief && self.is_held(least)) {
+            self.doubtful = self.doubtful.max(most);
+        }
+        if look.consistent {
+            self.held = now;
+        }
+        self.peak = self.peak.max(look.peak);
+        self.most_cache = self.most_cache.max(look.cache);
+        self.last = look;
+        look.cache > before.saturating_add(NOISE / 2)
+    }
+
+    /// Whether so much was allocated at the last look: then it was held, and the cache grew beside it.
+    fn is_held(&self, bytes: u64) -> bool {
+        self.held > 0 && self.held.abs_diff(bytes) <= NOISE
+    }
+
+    /// Whether page cache was seen that matters.
+    pub(super) fn saw_cache(&self) -> bool {
+        self.most_cache > NOISE
+    }
+
+    /// The peak of the whole run: `peak` is the one since the last look.
+    pub(super) fn whole_peak(&self, peak: u64) -> u64 {
+        self.peak.max(peak)
+    }
+
+    /// What the process allocated: `peak` is that since the last look, `cache` is what there is when the process is dead.
+    /// `resident` is the largest resident size it ever had, `None` where memory that it had not mapped may have been its
+    /// own too; `brief` is whether the last look was a moment ago.
+    pub(super) fn allocated(
+        mut self,
+        peak: u64,
+        cache: u64,
+        resident: Option<u64>,
+        brief: bool,
+    ) -> Allocated {
+        let (least, most) = bounds(peak, cache, self.last.cache);
+        self.found = self.found.max(least);
+        if most - least <= NOISE {
+            self.found = self.found.max(most);
+        } else if !(brief && self.is_held(least)) {
+            self.doubtful = self.doubtful.max(most);
+        }
+        if self.doubtful <= self.found.saturating_add(NOISE) {
+            return Allocated::Found(self.found.max(self.doubtful));
+        }
+        match resident {
+            Some(resident) if resident <= self.found => Allocated::Found(self.found),
+            Some(resident) => Allocated::Resident(resident.min(self.doubtful)),
+            None => Allocated::AtMost(self.doubtful),
+        }
+    }
+}
+
+/// The least and the most that can have been allocated at a peak between two looks at the cache.
+fn bounds(peak: u64, cache: u64, before: u64) -> (u64, u64) {
+    (peak.saturating_sub(cache.max(before)), peak.saturating_sub(cache.min(before)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn look(peak: u64, usage: u64, cache: u64) -> Look {
+        Look { peak: peak * MIB, usage: usage * MIB, cache: cache * MIB, consistent: true, brief: true }
+    }
+
+    fn after(looks: &[Look]) -> Looks {
+        let mut all = Looks::default();
+        for look in looks {
+            all.add(*look);
+        }
+        all
+    }
+
+    #[test]
+    fn memory_freed_before_files_are_read_is_found() {
+        let looks = after(&[look(60, 60, 0), look(100, 30, 20), look(60, 60, 58)]);
+        assert!(looks.saw_cache());
+        assert_eq!(looks.whole_peak(90 * MIB), 100 * MIB);
+        assert_eq!(looks.allocated(90 * MIB, 88 * MIB, None, true), Allocated::AtMost(100 * MIB));
+        let resident = Some(104 * MIB);
+        assert_eq!(looks.allocated(90 * MIB, 88 * MIB, resident, true), Allocated::Resident(100 * MIB));
+        let looks = after(&[look(100, 100, 0), look(100, 30, 20), look(60, 60, 58)]);
+        assert_eq!(looks.allocated(90 * MIB, 88 * MIB, None, true), Allocated::Found(100 * MIB));
+    }
+
+    #[test]
+    fn memory_held_while_files_are_read_is_not_more_than_it_is() {
+        let looks = after(&[look(100, 100, 0), look(120, 120, 20), look(150, 150, 50)]);
+        let found = looks.allocated(158 * MIB, 58 * MIB, Some(158 * MIB), true);
+        assert_eq!(found, Allocated::Found(100 * MIB));
+    }
+
+    #[test]
+    fn memory_given_back_after_files_were_read_is_not_more_than_it_was() {
+        let looks = after(&[look(250, 250, 150), look(260, 160, 160)]);
+        assert_eq!(looks.allocated(160 * MIB, 160 * MIB, None, true), Allocated::Found(100 * MIB));
+    }
+
+    #[test]
+    fn a_look_that_came_late_is_no_ground_for_a_smaller_figure() {
+        // 100 MiB, given back, and 160 MiB read, all before the first look.
+        let looks = after(&[Look { brief: false, ..look(160, 160, 158) }]);
+        let resident = Some(101 * MIB);
+        assert_eq!(looks.allocated(160 * MIB, 158 * MIB, resident, true), Allocated::Resident(101 * MIB));
+        assert_eq!(looks.allocated(160 * MIB, 158 * MIB, None, true), Allocated::AtMost(160 * MIB));
+    }
+
+    #[test]
+    fn a_run_without_a_look_is_told_by_the_resident_size_of_its_process() {
+        let looks = Looks::default();
+        assert!(!looks.saw_cache());
+        let told = |resident| looks.allocated(40 * MIB, 30 * MIB, resident, true);
+        assert_eq!(told(Some(38 * MIB)), Allocated::Resident(38 * MIB));
+        assert_eq!(told(Some(4 * MIB)), Allocated::Found(10 * MIB));
+        assert_eq!(told(Some(70 * MIB)), Allocated::Resident(40 * MIB));
+        assert_eq!(told(None), Allocated::AtMost(40 * MIB));
+    }
+}
