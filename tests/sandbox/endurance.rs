@@ -84,12 +84,17 @@ fn ten_thousand_runs_in_one_box_leak_nothing() {
     }
     let mut bench = Bench::new(controls()[0]);
     let worker = Process::myself().unwrap();
-    let keeper = Process::new(keeper_of(&bench.sandbox).as_raw()).unwrap();
-    let init = Process::new(super::nothing_left::children(keeper_of(&bench.sandbox))[0].as_raw()).unwrap();
+    let keeper_id = keeper_of(&bench.sandbox);
+    let keeper = Process::new(keeper_id.as_raw()).unwrap();
+    let init = || {
+        let boxes = super::nothing_left::children(keeper_id);
+        Process::new(boxes.last().expect("box init").as_raw()).unwrap()
+    };
     for _ in 0..100 {
         bench.run(&["exit", "0"]).assert_well();
     }
-    let sizes = || [&worker, &keeper, &init].map(resident_kib);
+    // A busy host may be late in giving memory back: then the box is replaced, and its init with it.
+    let sizes = || [resident_kib(&worker), resident_kib(&keeper), resident_kib(&init())];
     // Descriptors of box init belong to another user here; its memory tells enough.
     let open = || [&worker, &keeper].map(descriptors);
     let before = (open(), sizes());
