@@ -294,27 +294,38 @@ impl Backlog {
     }
 
     /// What waits is not judged here: returns its deliveries, to be given back. More may come in, the same again
-    /// as well; what was cancelled stays so.
+    /// as well; what was cancelled stays so. A submission that is only refused stays: every return would be one more
+    /// delivery of what may end its workers.
     pub fn give_back(&self) -> Vec<Tag> {
         let mut state = self.lock();
-        let tags = state.give_back();
+        let mut tags = state.give_back_cancelled();
+        for class in 0..WEIGHTS.len() {
+            tags.extend(state.give_back_unrefused(class));
+        }
         self.has_changed(&state);
         tags
     }
 
-    /// When the longest waiting submission of each class came, those that were cancelled apart.
+    /// When the longest waiting submission of each class came, except cancelled and refused ones.
     pub(super) fn longest_waits(&self) -> [Option<Instant>; 3] {
         let state = self.lock();
-        std::array::from_fn(|class| state.waiting[class].front().map(|job| job.delivery.arrived))
+        std::array::from_fn(|class| {
+            let mut judged = state.waiting[class].iter().filter(|job| job.delivery.refusal.is_none());
+            judged.next().map(|job| job.delivery.arrived)
+        })
     }
 
     /// As [`Backlog::give_back`], for the submissions of one class.
     pub(super) fn give_back_class(&self, priority: Priority) -> Vec<Tag> {
         let mut state = self.lock();
-        let waiting = std::mem::take(&mut state.waiting[class(priority)]);
-        let tags = waiting.into_iter().flat_map(|job| state.forget(&job.key())).collect();
+        let tags = state.give_back_unrefused(class(priority));
         self.has_changed(&state);
         tags
+    }
+
+    /// Returns whether any part keeps submissions from beginning.
+    pub(super) fn is_held(&self) -> bool {
+        !self.lock().holds.is_empty()
     }
 
     /// Whether one of so many slots has nothing to do.
@@ -393,13 +404,24 @@ impl Backlog {
 
 impl State {
     fn give_back(&mut self) -> Vec<Tag> {
-        let cancelled = std::mem::take(&mut self.cancelled);
+        let mut tags = self.give_back_cancelled();
         let waiting = std::mem::take(&mut self.waiting);
-        cancelled
-            .into_iter()
-            .chain(waiting.into_iter().flatten())
-            .flat_map(|job| self.forget(&job.key()))
-            .collect()
+        tags.extend(waiting.into_iter().flatten().flat_map(|job| self.forget(&job.key())));
+        tags
+    }
+
+    fn give_back_cancelled(&mut self) -> Vec<Tag> {
+        let cancelled = std::mem::take(&mut self.cancelled);
+        cancelled.into_iter().flat_map(|job| self.forget(&job.key())).collect()
+    }
+
+    /// Gives back the submissions of a class that are to be judged, and keeps those that are refused.
+    fn give_back_unrefused(&mut self, class: usize) -> Vec<Tag> {
+        let waiting = std::mem::take(&mut self.waiting[class]);
+        let (refused, judged): (VecDeque<Job>, VecDeque<Job>) =
+            waiting.into_iter().partition(|job| job.delivery.refusal.is_some());
+        self.waiting[class] = refused;
+        judged.into_iter().flat_map(|job| self.forget(&job.key())).collect()
     }
 
     /// Drops a judging that gets no answer here; somebody's cancel of it may not come a second time.
@@ -567,6 +589,19 @@ mod tests {
         assert!(!backlog.has_idle_slot(1) && backlog.has_idle_slot(2));
         assert_eq!(taken(&backlog), "1");
         assert!(!backlog.has_idle_slot(1));
+    }
+
+    #[test]
+    fn a_submission_that_is_refused_stays_where_others_are_given_back() {
+        let backlog = Backlog::default();
+        let mut refused = delivery("refused", "normal", 1);
+        refused.refusal = Some(Refusal { reason: Reason::Sandbox, message: "too often".to_owned() });
+        offer(&backlog, refused);
+        offer(&backlog, delivery("judged", "normal", 2));
+        assert!(backlog.longest_waits()[1].is_some());
+        assert_eq!(backlog.give_back_class(Priority::Normal).len(), 1);
+        assert!(backlog.longest_waits()[1].is_none() && backlog.give_back().is_empty());
+        assert_eq!(taken(&backlog), "refused");
     }
 
     #[test]

@@ -63,6 +63,51 @@ fn hold_back(node: &Node, alarm: &[&str], over: &[&str]) {
 }
 
 #[test]
+fn workers_that_an_alarm_held_consume_again_when_it_is_over() {
+    let node = Node::start();
+    let scene = Scene::new();
+    let mut fleet =
+        Fleet::new(&scene, &[node.address(), node.address()], &["--slots", "1", "--raise-limits"]);
+    fleet.start(0);
+    let mut client = Client::new(&node);
+    client.wait_for_topology();
+    client.follow_progress();
+    let backend = Backend::start(&[node.address()]);
+    let mut expected = Expected::new();
+    let gate = Gate::new();
+    backend.submit("normal", &gated("slow", &gate));
+    expected.insert("slow".to_owned(), vec!["AC"]);
+    backend.wait_for_confirmations(1);
+    client.wait_for_test("slow");
+    node.control(&["set_vm_memory_high_watermark", "absolute", "1"]);
+    gate.open();
+    wait_until("the worker's verdict is held back", || {
+        let connections = node.control(&["list_connections", "state", "client_properties"]);
+        connections.lines().any(|line| line.starts_with("blocked") && line.contains("publishing"))
+    });
+    fleet.start(1);
+    let consumers = || {
+        let queues = node.control(&["list_queues", "name", "consumers"]);
+        let line = queues.lines().find(|line| line.starts_with("gavel.judge.normal")).map(str::to_owned);
+        line.and_then(|line| line.split_whitespace().last()?.parse::<u32>().ok())
+    };
+    wait_until("both consume", || consumers() == Some(2));
+    node.control(&["set_vm_memory_high_watermark", "0.4"]);
+    for number in 0..6 {
+        let id = format!("s{number}");
+        backend.submit("normal", &submission(&id, SUM));
+        expected.insert(id, vec!["AC"]);
+    }
+    backend.wait_for_answers(expected.len());
+    wait_until("both consume again", || consumers() == Some(2));
+    check_answers(&backend, &expected);
+    wait_until_drained(&node, "/");
+    fleet.stop_all();
+    drop(backend);
+    check_queues(&Client::new(&node), 0..=0);
+}
+
+#[test]
 fn verdicts_wait_while_the_broker_is_short_of_memory_or_disk() {
     let node = Node::start();
     hold_back(

@@ -69,6 +69,50 @@ fn a_submission_published_twice_is_one_judging_or_says_that_it_repeats() {
 }
 
 #[test]
+fn a_judging_sent_anew_has_a_verdict_though_it_was_given_back_before() {
+    let site = Site::ready();
+    let worker = site.worker(&["--raise-limits"]);
+    site.submit(&submission("again", SUM));
+    let mut answers = site.answers(&["again"]);
+    assert!(answers["again"][0].header("x-redelivered").is_none());
+    // The worker holds as many as it takes in, so that what comes next waits at the broker.
+    site.submit(&endless("long"));
+    site.client.wait_for_test("long");
+    site.submit(&endless("behind"));
+    site.client.wait_for_depth("gavel.judge.normal", 0);
+    site.submit(&submission("again", SUM));
+    site.client.give_back("gavel.judge.normal");
+    site.cancel("long");
+    site.cancel("behind");
+    let later = site.answers(&["again", "long", "behind"]);
+    assert_eq!(later["again"][0].key, "verdict.AC");
+    assert!(later["again"][0].header("x-redelivered").is_some());
+    site.wait_for_quiet("gavel.judge.normal");
+    assert_eq!(worker.stop().code, 0);
+    for (id, later) in later {
+        answers.entry(id).or_default().extend(later);
+    }
+    site.check(answers, 0);
+}
+
+#[test]
+fn a_message_refused_while_its_judging_runs_with_other_contents_has_one_dead_letter() {
+    let site = Site::ready();
+    let worker = site.worker(&["--raise-limits"]);
+    site.submit(&endless("same"));
+    site.client.wait_for_test("same");
+    let mut wrong = submission("same", SUM);
+    wrong["language"] = json!(7);
+    site.submit(&wrong);
+    assert!(site.client.fetch("gavel.dead").header("x-gavel-reason").unwrap().contains("not a submission"));
+    site.cancel("same");
+    let answers = site.answers(&["same"]);
+    site.wait_for_quiet("gavel.judge.normal");
+    assert_eq!(worker.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
 fn cancels_reach_what_runs_what_waits_and_what_another_worker_will_get() {
     let site = Site::ready();
     let first = site.worker(&["--raise-limits"]);

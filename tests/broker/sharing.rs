@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use lapin::BasicProperties;
+use lapin::types::{AMQPValue, FieldTable};
 use serde_json::{Value, json};
 
 use super::backend::Backend;
@@ -117,6 +119,39 @@ fn a_package_that_one_of_two_workers_has_is_judged_by_that_one() {
     }
     assert_eq!(site.client.depth("gavel.results"), Some(0));
     check_queues(&site.client, 0..=0);
+}
+
+#[test]
+fn a_package_that_only_a_busy_worker_has_is_waited_for() {
+    let site = Site::ready();
+    site.scene.write("rich/sum/1.in", "1 2\n");
+    site.scene.write("rich/sum/1.ans", "3\n");
+    site.scene.write("poor/other/1.in", "1 2\n");
+    site.scene.write("poor/other/1.ans", "3\n");
+    let (poor, rich) = (site.scene.path("poor"), site.scene.path("rich"));
+    let mut rich = site.worker(&["--raise-limits", "--package-root", text(&rich)]);
+    site.submit(&endless("long"));
+    site.client.wait_for_test("long");
+    let mut poor = site.worker(&["--raise-limits", "--package-root", text(&poor)]);
+    poor.wait_for("connected to the broker role=\"consuming\"");
+    let mut needs = submission("needs", SUM);
+    needs["problem"] = json!({"ref": "sum"});
+    // Two that lack it as well are gone.
+    let mut headers = FieldTable::default();
+    headers.insert("x-gavel-lacking".into(), AMQPValue::LongString("amq.gen-one amq.gen-two".into()));
+    let properties = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
+    site.client.publish_with("gavel.submit", "judge.normal", needs.to_string().as_bytes(), properties);
+    // The busy one leaves the class to the other, which has not the package.
+    poor.wait_for_more("passed on to another worker", 3);
+    assert_eq!(site.client.depth("gavel.results"), Some(0));
+    site.cancel("long");
+    let answers = site.answers(&["long", "needs"]);
+    assert_eq!(answers["needs"][0].key, "verdict.AC", "{}", answers["needs"][0].body);
+    rich.wait_for("connected to the broker role=\"consuming\"");
+    for worker in [poor, rich] {
+        assert_eq!(worker.stop().code, 0);
+    }
+    site.check(answers, 0);
 }
 
 #[test]

@@ -151,6 +151,28 @@ fn stops_that_give_back_are_no_attempts_that_ended_a_worker() {
 }
 
 #[test]
+fn a_submission_that_ends_its_workers_is_given_up_though_others_gave_it_back_meanwhile() {
+    let site = Site::ready();
+    site.submit(&endless("poison"));
+    for _ in 0..9 {
+        site.client.give_back("gavel.judge.normal");
+    }
+    let worker = site.worker(&["--raise-limits", "--deadline", "100ms"]);
+    site.client.wait_for_test("poison");
+    assert_eq!(worker.stop().code, 0);
+    site.client.wait_for_depth("gavel.judge.normal", 1);
+    // The tenth return of the submission, the first of this message.
+    site.client.give_back("gavel.judge.normal");
+    let worker = site.worker(&["--raise-limits"]);
+    let answers = site.answers(&["poison"]);
+    let report = &answers["poison"][0].body;
+    assert_eq!((&report["verdict"], &report["reason"]), (&"JE".into(), &"sandbox".into()));
+    assert!(report["error"].as_str().unwrap().contains("10 attempts"), "{report}");
+    assert_eq!(worker.stop().code, 0);
+    site.check(answers, 0);
+}
+
+#[test]
 fn a_count_of_deliveries_that_came_with_the_message_is_ignored() {
     let site = Site::ready();
     let worker = site.worker(&[]);

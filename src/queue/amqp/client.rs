@@ -256,6 +256,7 @@ impl Amqp {
             key: format!("verdict.{}", report.verdict.id()),
             body,
             properties,
+            replaces: None,
             settled: Box::new(move |outcome| {
                 let _ = settled.send(outcome);
             }),

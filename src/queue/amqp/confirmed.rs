@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,9 +23,26 @@ pub(super) struct Confirmed(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    here: Latest<Contents>,
+    here: Latest<Own>,
     /// By other workers; of the contents only [`Contents::short`].
     elsewhere: Latest<u64>,
+}
+
+/// A verdict of this worker.
+#[derive(Debug)]
+struct Own {
+    contents: Contents,
+    /// How all deliveries of the judging were acknowledged, once they were.
+    acknowledged: Option<Acknowledged>,
+}
+
+/// An acknowledgement of all deliveries of a judging.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Acknowledged {
+    /// The sources that they came over.
+    pub(super) sources: Vec<u64>,
+    /// When the last was sent.
+    pub(super) at: Instant,
 }
 
 /// The latest keys, with what is known of each.
@@ -43,7 +61,7 @@ impl<T> Default for Latest<T> {
 impl<T> Latest<T> {
     fn insert(&mut self, key: KeyDigest, value: T) {
         if self.keys.insert(key, value).is_some() {
-            return;
+            self.order.retain(|other| *other != key);
         }
         self.order.push_back(key);
         if self.order.len() > REMEMBERED
@@ -55,17 +73,26 @@ impl<T> Latest<T> {
 }
 
 /// What is known of an earlier verdict on the same judging.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Earlier {
     /// Whether this worker gave it.
     pub(super) is_own: bool,
     /// Whether it was on the same contents.
     pub(super) is_same: bool,
+    /// How this worker acknowledged the judging, where it did.
+    pub(super) acknowledged: Option<Acknowledged>,
 }
 
 impl Confirmed {
     pub(super) fn insert(&self, key: &Key, contents: Contents) {
-        self.lock().here.insert(KeyDigest::of(key), contents);
+        self.lock().here.insert(KeyDigest::of(key), Own { contents, acknowledged: None });
+    }
+
+    /// Notes that all deliveries of a judging were acknowledged after its verdict.
+    pub(super) fn acknowledge(&self, key: KeyDigest, acknowledged: Acknowledged) {
+        if let Some(own) = self.lock().here.keys.get_mut(&key) {
+            own.acknowledged = Some(acknowledged);
+        }
     }
 
     /// Takes in what another worker decided.
@@ -75,7 +102,7 @@ impl Confirmed {
 
     /// The contents that this worker gave a verdict on.
     pub(super) fn here(&self, key: &Key) -> Option<Contents> {
-        self.lock().here.keys.get(&KeyDigest::of(key)).copied()
+        self.lock().here.keys.get(&KeyDigest::of(key)).map(|own| own.contents)
     }
 
     /// Whether another worker gave a verdict on a judging.
@@ -87,11 +114,16 @@ impl Confirmed {
     pub(super) fn earlier(&self, key: &Key, contents: impl FnOnce() -> Contents) -> Option<Earlier> {
         let key = KeyDigest::of(key);
         let state = self.lock();
-        let (here, elsewhere) = (state.here.keys.get(&key).copied(), state.elsewhere.keys.get(&key).copied());
+        let here = state.here.keys.get(&key).map(|own| (own.contents, own.acknowledged.clone()));
+        let elsewhere = state.elsewhere.keys.get(&key).copied();
         drop(state);
         match (here, elsewhere) {
-            (Some(here), _) => Some(Earlier { is_own: true, is_same: here == contents() }),
-            (None, Some(short)) => Some(Earlier { is_own: false, is_same: short == contents().short() }),
+            (Some((here, acknowledged)), _) => {
+                Some(Earlier { is_own: true, is_same: here == contents(), acknowledged })
+            }
+            (None, Some(short)) => {
+                Some(Earlier { is_own: false, is_same: short == contents().short(), acknowledged: None })
+            }
             (None, None) => None,
         }
     }
@@ -181,6 +213,31 @@ mod tests {
     }
 
     #[test]
+    fn a_judging_that_is_confirmed_again_is_among_the_latest() {
+        let (confirmed, contents) = (Confirmed::default(), contents("c"));
+        for number in 0..REMEMBERED {
+            confirmed.insert(&key(number), contents);
+        }
+        confirmed.insert(&key(0), contents);
+        confirmed.insert(&key("one more"), contents);
+        assert!(confirmed.here(&key(0)).is_some());
+        assert_eq!(confirmed.here(&key(1)), None);
+    }
+
+    #[test]
+    fn an_acknowledgement_is_known_until_the_judging_has_another_verdict() {
+        let (confirmed, contents) = (Confirmed::default(), contents("c"));
+        let acknowledged = || confirmed.earlier(&key("s"), || contents).and_then(|own| own.acknowledged);
+        confirmed.insert(&key("s"), contents);
+        assert_eq!(acknowledged(), None);
+        let sent = Acknowledged { sources: vec![1], at: Instant::now() };
+        confirmed.acknowledge(KeyDigest::of(&key("s")), sent.clone());
+        assert_eq!(acknowledged(), Some(sent));
+        confirmed.insert(&key("s"), contents);
+        assert_eq!(acknowledged(), None);
+    }
+
+    #[test]
     fn what_other_workers_decided_is_known_with_its_contents() {
         let (one, other) = (Confirmed::default(), contents("c"));
         one.insert(&key("own"), other);
@@ -190,9 +247,10 @@ mod tests {
             one.insert_elsewhere(decision);
         }
         let earlier = |id: &str, language: &str| one.earlier(&key(id), || contents(language));
-        assert_eq!(earlier("own", "c"), Some(Earlier { is_own: true, is_same: true }));
-        assert_eq!(earlier("theirs", "c"), Some(Earlier { is_own: false, is_same: true }));
-        assert_eq!(earlier("theirs", "cpp20"), Some(Earlier { is_own: false, is_same: false }));
+        let known = |is_own, is_same| Some(Earlier { is_own, is_same, acknowledged: None });
+        assert_eq!(earlier("own", "c"), known(true, true));
+        assert_eq!(earlier("theirs", "c"), known(false, true));
+        assert_eq!(earlier("theirs", "cpp20"), known(false, false));
         assert_eq!(earlier("unknown", "c"), None);
         assert!(Announcement::read(br#"{"schema":1,"type":"cancel","id":"s"}"#).is_none());
     }

@@ -9,16 +9,16 @@ use lapin::types::{AMQPValue, FieldTable};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant as Deadline;
 
-use super::confirmed::{Announcement, Confirmed, Decision};
+use super::confirmed::{Acknowledged, Announcement, Confirmed, Decision, Earlier};
 use super::limits;
 use super::link::{Link, LinkError};
-use super::parcel::Parcel;
+use super::parcel::{self, Parcel};
 use super::publisher::{Outcome, Publication};
-use super::session::{Arrival, Brings, Live, Memory, Session};
+use super::session::{Arrival, Brings, Consuming, Live, Memory, Session};
 use super::teller::Tale;
 use super::topology::{DEAD, SUBMIT, class_of};
 use crate::queue::backlog::{Backlog, Delivery, Offer, Refusal, Tag};
-use crate::queue::contents::Contents;
+use crate::queue::contents::{Contents, KeyDigest};
 use crate::queue::health::Health;
 use crate::queue::message::{self, Key, Malformed, parse};
 use crate::queue::worker::Settlement;
@@ -28,9 +28,9 @@ use crate::verdict::Reason;
 /// A submission that comes back so often is not tried again: it may well be what ends its workers.
 pub(super) const MOST_RETURNS: i64 = 10;
 
-/// Returns of a message that the broker may count before this worker, which gives back of its own accord, publishes it
-/// anew. Until then it goes back to its place in the queue, which a new message does not have; so at least seven of ten
-/// counted returns were no worker's decision.
+/// Returns of a submission that the broker may count before this worker, which gives back of its own accord, publishes it
+/// anew. Until then it goes back to its place in the queue, which a new message does not have; from then on no worker's
+/// decision is counted any more, so at least seven of ten counted returns were none.
 const MOST_COUNTED: i64 = 3;
 
 /// How long a submission waits here, behind others, before it goes to another worker that may be idle; and how long until
@@ -43,6 +43,9 @@ const PASSING_ON: Duration = Duration::from_secs(600);
 
 /// How long a submission is held that comes back to a worker without its package, before it is passed on again.
 const SET_ASIDE: Duration = Duration::from_secs(1);
+
+/// The same while other submissions of its class wait at the broker, which this worker may be able to judge.
+const BRIEFLY: Duration = Duration::from_millis(25);
 
 /// How long closing waits for submissions that are published anew.
 const RENEWING: Duration = Duration::from_secs(3);
@@ -112,6 +115,23 @@ pub(super) struct IntakeState {
     closing: Option<(oneshot::Sender<()>, Deadline)>,
 }
 
+impl IntakeState {
+    fn consuming(&self) -> Consuming {
+        match (self.stopping, self.paused) {
+            (true, _) => Consuming::Nothing,
+            (false, true) => Consuming::Exhausted,
+            (false, false) => Consuming::All,
+        }
+    }
+
+    /// Passes a delivery on after so long.
+    fn set_aside(&mut self, tag: Tag, pause: Duration) {
+        let deadline = Deadline::now() + pause;
+        let place = self.set_aside.partition_point(|(other, _)| *other <= deadline);
+        self.set_aside.insert(place, (deadline, tag));
+    }
+}
+
 impl Intake {
     /// Consumes until told to close; returns whom to tell when all is closed.
     pub(super) async fn run(mut self) -> Option<oneshot::Sender<()>> {
@@ -121,9 +141,9 @@ impl Intake {
                 connection = self.link.connect() => connection,
                 reply = closed(&mut self.orders, &mut self.state) => return reply,
             };
-            let takes_in = !self.state.stopping && !self.state.paused;
+            let consuming = self.state.consuming();
             let health = self.health.clone();
-            let opening = Session::open(connection, self.prefetch, &mut memory, takes_in, health);
+            let opening = Session::open(connection, self.prefetch, &mut memory, consuming, health);
             let error = match opening.await {
                 Ok(mut session) => match self.serve(&mut session).await {
                     Ok(reply) => {
@@ -172,12 +192,15 @@ impl Intake {
         }
     }
 
-    /// When a submission will have waited here for too long; `None` while none waits.
+    /// When a submission will have waited here for too long, or a slot may be idle for what was left to others.
     fn next_look(&self) -> Option<Deadline> {
-        let longest = self.backlog.longest_waits().into_iter().flatten().min()?;
-        let earliest = longest + MOST_WAITING;
-        let due = self.state.looked.map_or(earliest, |looked| earliest.max(looked + MOST_WAITING));
-        Some(Deadline::from_std(due))
+        let longest = self.backlog.longest_waits().into_iter().flatten().min();
+        let again = self.state.looked.map(|looked| looked + MOST_WAITING);
+        // No order says that a hold was released: see `Backlog::hold`.
+        let left = again.filter(|_| self.state.is_left_to_others);
+        let due = longest
+            .map(|longest| again.map_or(longest + MOST_WAITING, |again| again.max(longest + MOST_WAITING)));
+        due.into_iter().chain(left).min().map(Deadline::from_std)
     }
 
     /// Gives back the submissions that wait here behind others, of classes of which another worker may be idle, and takes
@@ -185,6 +208,10 @@ impl Intake {
     async fn leave_to_others(&mut self, session: &mut Session<'_>) -> Result<(), LinkError> {
         let now = Instant::now();
         self.state.looked = Some(now);
+        if self.backlog.is_held() {
+            // What holds it, a broker that takes no verdicts say, holds the others as well.
+            return Ok(());
+        }
         for (class, since) in CLASSES.into_iter().zip(self.backlog.longest_waits()) {
             let is_overdue = since.is_some_and(|since| now.duration_since(since) >= MOST_WAITING);
             if !is_overdue || !session.others_may_be_idle(class).await {
@@ -205,7 +232,7 @@ impl Intake {
         let may_take = !self.state.stopping && !self.state.paused;
         if self.state.is_left_to_others && may_take && self.backlog.has_idle_slot(self.slots) {
             self.state.is_left_to_others = false;
-            session.resume().await?;
+            session.resume(Consuming::All).await?;
         }
         Ok(())
     }
@@ -213,7 +240,7 @@ impl Intake {
     async fn follow(&mut self, session: &mut Session<'_>, order: Order) -> Result<(), LinkError> {
         match order {
             Order::Settle(tags, Settlement::Done) => {
-                session.settle(&tags, Settlement::Done).await?;
+                self.acknowledge(session, &tags).await?;
                 self.take_in_again(session).await?;
             }
             Order::Settle(tags, Settlement::Return) => {
@@ -223,11 +250,16 @@ impl Intake {
             Order::Settle(tags, Settlement::PassOn) => {
                 for tag in tags {
                     let Some(parcel) = session.parcel(tag) else { continue };
-                    if parcel.lacking().contains(&self.instance) {
-                        self.state.set_aside.push((Deadline::now() + SET_ASIDE, tag));
-                    } else {
+                    let (lacking, class) = (parcel.lacking(), parcel.class);
+                    if !session.control().is_some_and(|own| lacking.iter().any(|name| name == own)) {
                         self.pass_on(session, tag).await?;
+                        continue;
                     }
+                    let others_wait = match class {
+                        Some(class) => session.has_ready(class).await,
+                        None => false,
+                    };
+                    self.state.set_aside(tag, if others_wait { BRIEFLY } else { SET_ASIDE });
                 }
                 self.take_in_again(session).await?;
             }
@@ -257,13 +289,14 @@ impl Intake {
             }
             Order::Pause => {
                 self.state.paused = true;
-                self.pause(session).await?;
+                let tags = session.pause_submissions().await?;
+                self.give_back(session, &tags).await?;
                 self.give_back(session, &self.backlog.give_back()).await?;
             }
             Order::Resume => {
                 self.state.paused = false;
                 if !self.state.stopping {
-                    session.resume().await?;
+                    session.resume(Consuming::All).await?;
                 }
             }
             Order::Close(reply) => {
@@ -282,29 +315,35 @@ impl Intake {
             return Err(String::new());
         };
         let mut lacking = parcel.lacking();
-        if !lacking.contains(&self.instance) {
-            lacking.push(self.instance.clone());
+        if let Some(own) = session.control()
+            && !lacking.iter().any(|name| name == own)
+        {
+            lacking.push(own.to_owned());
         }
         if passed_on_for > PASSING_ON {
             let minutes = PASSING_ON.as_secs() / 60;
             return Err(format!("; no worker that has it took the submission in {minutes} minutes"));
         }
-        match session.consumers(class).await {
-            Some(consumers) if lacking.len() >= consumers as usize => Err(match consumers {
-                0 | 1 => String::new(),
-                _ => "; the other connected workers lack it as well".to_owned(),
-            }),
-            _ => Ok(()),
+        let Some(workers) = session.workers(class).await else { return Ok(()) };
+        // Some of them may be gone, and others in their place.
+        let connected = workers as usize;
+        if lacking.len() < connected || session.connected(&lacking).await < connected {
+            return Ok(());
         }
+        Err(match workers {
+            1 => String::new(),
+            _ => "; the other connected workers lack it as well".to_owned(),
+        })
     }
 
     async fn pass_on(&mut self, session: &mut Session<'_>, tag: Tag) -> Result<(), LinkError> {
+        let own = session.control().map(str::to_owned);
         let Some(parcel) = session.parcel(tag) else { return Ok(()) };
-        let properties = parcel.passed_on(&self.instance);
+        let properties = parcel.passed_on(own.as_deref().unwrap_or(&self.instance));
         if self.renew(session, tag, properties) {
             return Ok(());
         }
-        session.settle(&[tag], Settlement::Return).await
+        session.settle(&[tag], Settlement::Return).await.map(drop)
     }
 
     /// Stops consuming, and gives back the deliveries that were on their way.
@@ -328,7 +367,7 @@ impl Intake {
                 _ => counted.push(*tag),
             }
         }
-        session.settle(&counted, Settlement::Return).await
+        session.settle(&counted, Settlement::Return).await.map(drop)
     }
 
     /// Publishes a delivery anew with these properties, and acknowledges it once the broker has the new message; returns
@@ -344,6 +383,7 @@ impl Intake {
             key,
             properties,
             body: std::mem::take(&mut parcel.body),
+            replaces: Some((self.live.clone(), tag)),
             settled: Box::new(move |outcome| {
                 // Without anyone to take the order the connection is gone, and the message comes again.
                 let _ = orders.send(Order::Renewed(tag, outcome));
@@ -368,7 +408,7 @@ impl Intake {
             self.hear(&announcement);
             let acker = message.acker.clone();
             let tag = session.owe(place, acker, Parcel::new(message, None), 1);
-            return session.settle(&[tag], Settlement::Done).await;
+            return session.settle(&[tag], Settlement::Done).await.map(drop);
         }
         let parsed = parse(&message.data);
         let answer = parsed.as_ref().err().and_then(Malformed::answer);
@@ -399,16 +439,18 @@ impl Intake {
                 Ok(message::Message::Submission(_)) => tracing::warn!("a submission among control messages"),
                 Err(error) => tracing::warn!(%error, "a control message that cannot be read"),
             }
-            return session.settle(&[tag], Settlement::Done).await;
+            return session.settle(&[tag], Settlement::Done).await.map(drop);
         }
         match (parsed, brings) {
             (Ok(message::Message::Submission(mut submission)), _) => {
                 warn_about_class(&mut submission, class);
                 take_reply_to(&mut submission, &properties);
-                self.offer(session, deliver(submission, own_refusal)).await
+                self.offer(session, deliver(submission, own_refusal), brings == Brings::Exhausted).await
             }
             // It has its answer: only a verdict was owed.
-            (_, Brings::Exhausted) if answer.is_none() => session.settle(&[tag], Settlement::Done).await,
+            (_, Brings::Exhausted) if answer.is_none() => {
+                session.settle(&[tag], Settlement::Done).await.map(drop)
+            }
             (Ok(message::Message::Cancel(key)), _) => {
                 let problem = "a cancel message among submissions: send it to gavel.control";
                 crate::instruments::message_refused(crate::instruments::Refusal::Misplaced);
@@ -424,7 +466,7 @@ impl Intake {
                 match answer {
                     Some((mut submission, refusal)) => {
                         take_reply_to(&mut submission, &properties);
-                        self.offer(session, deliver(submission, Some(refusal))).await
+                        self.offer(session, deliver(submission, Some(refusal)), true).await
                     }
                     None => {
                         self.tell(&malformed);
@@ -443,12 +485,26 @@ impl Intake {
         }
     }
 
-    async fn offer(&mut self, session: &mut Session<'_>, mut delivery: Delivery) -> Result<(), LinkError> {
+    /// Offers a delivery to the backlog; `is_dead` where it has its dead letter already.
+    async fn offer(
+        &mut self,
+        session: &mut Session<'_>,
+        mut delivery: Delivery,
+        is_dead: bool,
+    ) -> Result<(), LinkError> {
         let (key, tag) = (Key::of(&delivery.submission), delivery.tag);
         let earlier = self.confirmed.earlier(&key, || Contents::of(&delivery.submission));
-        if delivery.redelivered && earlier.is_some_and(|earlier| earlier.is_own && earlier.is_same) {
+        if let Some(parcel) = session.parcel(tag) {
+            parcel.judging = Some(KeyDigest::of(&key));
+        }
+        // The same judging sent anew may have been given back as well, and waits for a verdict.
+        let may_be_lost = |earlier: &Earlier| {
+            earlier.acknowledged.as_ref().is_none_or(|acknowledged| self.live.may_have_lost(acknowledged))
+        };
+        let is_answered = |earlier: &Earlier| earlier.is_own && earlier.is_same && may_be_lost(earlier);
+        if delivery.redelivered && earlier.as_ref().is_some_and(is_answered) {
             tracing::info!(id = %key.id, judging = %key.judging, "came again after its verdict: acknowledged");
-            return session.settle(&[tag], Settlement::Done).await;
+            return self.acknowledge(session, &[tag]).await;
         }
         delivery.redelivered |= earlier.is_some();
         let class = delivery.class;
@@ -458,6 +514,9 @@ impl Intake {
                 let reason = key.conflict(contents);
                 crate::instruments::message_refused(crate::instruments::Refusal::Conflict);
                 tracing::warn!(id = %key.id, judging = %key.judging, "message refused: {reason}");
+                if is_dead {
+                    return session.settle(&[tag], Settlement::Done).await.map(drop);
+                }
                 let routing_key = format!("judge.{}", class.id());
                 self.bury(session, tag, &routing_key, &reason);
                 Ok(())
@@ -474,6 +533,17 @@ impl Intake {
                 self.give_back(session, &[tag]).await
             }
         }
+    }
+
+    /// Acknowledges deliveries of one judging, and remembers whether all went out.
+    async fn acknowledge(&mut self, session: &mut Session<'_>, tags: &[Tag]) -> Result<(), LinkError> {
+        let judging = tags.iter().find_map(|tag| session.parcel(*tag)?.judging);
+        let are_out = session.settle(tags, Settlement::Done).await?;
+        if let Some(judging) = judging.filter(|_| are_out) {
+            let sources = tags.iter().map(|tag| tag.connection).collect();
+            self.confirmed.acknowledge(judging, Acknowledged { sources, at: Instant::now() });
+        }
+        Ok(())
     }
 
     fn cancel(&self, key: &Key) {
@@ -515,6 +585,7 @@ impl Intake {
             key: "dead.malformed".to_owned(),
             properties,
             body,
+            replaces: None,
             settled: Box::new(move |outcome| {
                 if outcome == Outcome::TooLarge {
                     tracing::error!("a refused message is too large for the dead queue: it is dropped");
@@ -549,7 +620,7 @@ fn take_reply_to(submission: &mut Submission, properties: &BasicProperties) {
 fn dead_letter(original: &BasicProperties, key: &str, reason: &str) -> BasicProperties {
     let mut headers = FieldTable::default();
     for (name, value) in original.headers().iter().flat_map(FieldTable::inner) {
-        if !["CC", "BCC", "x-delivery-count"].contains(&name.as_str()) {
+        if !["CC", "BCC"].contains(&name.as_str()) && !parcel::is_of_one_way(name.as_str()) {
             headers.insert(name.clone(), value.clone());
         }
     }

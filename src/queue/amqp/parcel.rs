@@ -3,7 +3,8 @@
 //! RabbitMQ counts every return of a message to its queue, and takes a message that comes back too often for one that
 //! ends its consumers (`x-delivery-count`, a policy's `delivery-limit`). A worker that gives a submission back of its
 //! own accord must not feed that count for long. So a message that has been counted a few times is published anew and
-//! the old one acknowledged: the count of the new one begins at zero, and only what ends workers reaches the limit.
+//! the old one acknowledged: the broker's count of the new one begins at zero. What was counted so far goes along in a
+//! header, so that a submission that ends its workers reaches the limit all the same.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,6 +12,7 @@ use lapin::BasicProperties;
 use lapin::message::Delivery as Message;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
+use crate::queue::contents::KeyDigest;
 use crate::submission::Priority;
 
 /// More workers than any fleet has.
@@ -19,7 +21,11 @@ const MOST_LACKING: usize = 1000;
 /// Marks a message that a worker published again: a verdict on it may be a repeat.
 const RETURNED: &str = "x-gavel-returned";
 
-/// Names the processes that lack the package of a submission, with spaces between.
+/// Counts the returns of the messages that a submission came in before this one.
+const CARRIED: &str = "x-gavel-returns";
+
+/// Names the control queues of the processes that lack the package of a submission, with spaces between. The broker
+/// knows by such a name whether the process is still connected.
 const LACKING: &str = "x-gavel-lacking";
 /// When the first of them found that out: milliseconds of Unix time.
 const LACKING_SINCE: &str = "x-gavel-lacking-since";
@@ -47,8 +53,10 @@ pub(super) struct Parcel {
     pub(super) body: Vec<u8>,
     /// Whether a worker may have had it before.
     pub(super) redelivered: bool,
-    /// How often the broker counted a return of this very message.
+    /// How often the broker counted a return of this message, and of those that it was published anew for.
     pub(super) returns: i64,
+    /// The judging that its acknowledgement ends.
+    pub(super) judging: Option<KeyDigest>,
 }
 
 impl Parcel {
@@ -58,16 +66,17 @@ impl Parcel {
         Self {
             class,
             redelivered: message.redelivered || is_marked,
-            returns: returns(&message.properties, message.redelivered),
+            returns: carried(&message.properties)
+                .saturating_add(returns(&message.properties, message.redelivered)),
             properties: message.properties,
             body: message.data,
+            judging: None,
         }
     }
 
-    /// The workers that lack its package.
+    /// The workers that lack its package, by their control queues.
     pub(super) fn lacking(&self) -> Vec<String> {
-        let headers = self.properties.headers().as_ref().map(FieldTable::inner);
-        match headers.and_then(|headers| headers.get(LACKING)) {
+        match own_header(&self.properties, LACKING) {
             Some(AMQPValue::LongString(names)) => {
                 names.to_string().split_whitespace().take(MOST_LACKING).map(str::to_owned).collect()
             }
@@ -77,8 +86,7 @@ impl Parcel {
 
     /// How long workers without its package have passed it on.
     pub(super) fn passed_on_for(&self) -> Duration {
-        let headers = self.properties.headers().as_ref().map(FieldTable::inner);
-        match headers.and_then(|headers| headers.get(LACKING_SINCE)) {
+        match own_header(&self.properties, LACKING_SINCE) {
             Some(AMQPValue::LongLongInt(since)) => {
                 let since = UNIX_EPOCH + Duration::from_millis(u64::try_from(*since).unwrap_or_default());
                 since.elapsed().unwrap_or_default()
@@ -88,10 +96,10 @@ impl Parcel {
     }
 
     /// The properties of the same message for another worker than this one and those before it.
-    pub(super) fn passed_on(&self, instance: &str) -> BasicProperties {
+    pub(super) fn passed_on(&self, worker: &str) -> BasicProperties {
         let mut lacking = self.lacking();
-        if !lacking.iter().any(|name| name == instance) {
-            lacking.push(instance.to_owned());
+        if !lacking.iter().any(|name| name == worker) {
+            lacking.push(worker.to_owned());
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let since = i64::try_from(now.saturating_sub(self.passed_on_for()).as_millis()).unwrap_or_default();
@@ -118,6 +126,9 @@ impl Parcel {
         if may_repeat || self.redelivered {
             headers.insert(RETURNED.into(), AMQPValue::Boolean(true));
         }
+        if self.returns > 0 {
+            headers.insert(CARRIED.into(), AMQPValue::LongLongInt(self.returns));
+        }
         // The broker compares `user_id` with the user that publishes, which is the worker now.
         let mut properties = BasicProperties::default().with_headers(headers).with_delivery_mode(2);
         let old = &self.properties;
@@ -140,6 +151,26 @@ impl Parcel {
             properties = properties.with_timestamp(*timestamp);
         }
         properties
+    }
+}
+
+/// Whether a header says how a message fared among workers, which is wrong about the same message sent again.
+pub(super) fn is_of_one_way(name: &str) -> bool {
+    [CARRIED, LACKING, LACKING_SINCE, "x-delivery-count"].contains(&name)
+}
+
+/// A header that a worker wrote for the next. In a message that the broker dead-lettered, and that somebody sent again
+/// with all its headers, it is about the earlier message.
+fn own_header<'a>(properties: &'a BasicProperties, name: &str) -> Option<&'a AMQPValue> {
+    let headers = properties.headers().as_ref()?.inner();
+    headers.get(name).filter(|_| !headers.contains_key("x-first-death-queue"))
+}
+
+/// How often the broker counted returns of the messages before this one.
+fn carried(properties: &BasicProperties) -> i64 {
+    match own_header(properties, CARRIED) {
+        Some(AMQPValue::LongLongInt(count)) => (*count).max(0),
+        _ => 0,
     }
 }
 
@@ -183,6 +214,15 @@ mod tests {
     }
 
     #[test]
+    fn a_dead_letter_that_is_sent_again_begins_anew() {
+        let mut headers = FieldTable::default();
+        headers.insert(CARRIED.into(), AMQPValue::LongLongInt(10));
+        assert_eq!(carried(&BasicProperties::default().with_headers(headers.clone())), 10);
+        headers.insert("x-first-death-queue".into(), AMQPValue::LongString("gavel.judge.normal".into()));
+        assert_eq!(carried(&BasicProperties::default().with_headers(headers)), 0);
+    }
+
+    #[test]
     fn who_lacks_the_package_is_collected_and_since_when() {
         let mut parcel = Parcel {
             class: Some(Priority::Normal),
@@ -190,6 +230,7 @@ mod tests {
             body: Vec::new(),
             redelivered: false,
             returns: 0,
+            judging: None,
         };
         assert!(parcel.lacking().is_empty() && parcel.passed_on_for().is_zero());
         for instance in ["one", "two", "one"] {
@@ -208,11 +249,13 @@ mod tests {
             body: Vec::new(),
             redelivered: false,
             returns: 4,
+            judging: None,
         };
         assert_eq!(parcel.key().as_deref(), Some("judge.rejudge"));
         let again = parcel.renewed(false);
         let headers = again.headers().as_ref().unwrap().inner();
-        assert!(headers.contains_key("x-own") && headers.len() == 1, "{headers:?}");
+        assert!(headers.contains_key("x-own") && headers.len() == 2, "{headers:?}");
+        assert_eq!(carried(&again), 4);
         assert_eq!((again.user_id(), again.timestamp()), (&None, &Some(7)));
         assert_eq!(again.message_id().as_ref().unwrap().as_str(), "m");
         assert!(parcel.renewed(true).headers().as_ref().unwrap().inner().contains_key(RETURNED));

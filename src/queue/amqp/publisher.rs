@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use super::events::Events;
 use super::limits;
 use super::link::{Link, LinkError, PATIENCE, within};
+use super::session::Live;
 use super::topology::{self, RESULTS, SUBMIT, VERDICTS};
-use crate::queue::backlog::Backlog;
+use crate::queue::backlog::{Backlog, Tag};
 use crate::queue::health::Health;
 
 /// Between attempts at a message the broker would not take: at first, and at most.
@@ -37,6 +38,8 @@ pub(super) struct Publication {
     pub(super) key: String,
     pub(super) body: Vec<u8>,
     pub(super) properties: BasicProperties,
+    /// The delivery that it replaces, if any. Once the broker has that back, the publication would be a second copy.
+    pub(super) replaces: Option<(Live, Tag)>,
     /// Called once, with what became of it.
     pub(super) settled: Box<dyn FnOnce(Outcome) + Send + Sync>,
 }
@@ -145,6 +148,10 @@ impl Publisher {
                 && !self.is_bound_again(connection).await?
             {
                 self.put_off(held, &LinkError::Unsettled(RESULTS), &events);
+                continue;
+            }
+            if held.publication.replaces.as_ref().is_some_and(|(live, tag)| !live.has(*tag)) {
+                (held.publication.settled)(Outcome::Refused);
                 continue;
             }
             let frame = connection.configuration().frame_max();

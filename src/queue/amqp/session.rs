@@ -3,7 +3,7 @@
 //! Every queue has a channel of its own, so that what the broker ends on one (a queue deleted, a delivery
 //! older than its consumer timeout) leaves the deliveries of the others alone.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
@@ -19,7 +19,9 @@ use lapin::types::{AMQPValue, ShortString};
 use lapin::{Acker, Channel, Connection, Consumer};
 use tokio::time::Instant;
 
+use super::confirmed::Acknowledged;
 use super::events::Events;
+use super::limits;
 use super::link::{LinkError, within};
 use super::parcel::Parcel;
 use super::topology::{self, EXHAUSTED, JUDGE};
@@ -43,6 +45,18 @@ pub(super) enum Brings {
     Control,
 }
 
+/// What a worker consumes besides cancels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Consuming {
+    /// Nothing: it stops.
+    Nothing,
+    /// Submissions that the broker gave up, while its host cannot judge. Others count by this consumer how many workers
+    /// are connected.
+    Exhausted,
+    /// All submissions.
+    All,
+}
+
 /// What came over a session.
 pub(super) enum Arrival {
     /// A message of a source.
@@ -51,18 +65,71 @@ pub(super) enum Arrival {
     Ended(usize, LinkError),
 }
 
+/// How long before the end of a connection its last acknowledgements may have been lost: longer than heartbeats let a
+/// dead connection seem alive.
+const MAY_BE_LOST: Duration = Duration::from_secs(300);
+
+/// Sources that were lost and are remembered.
+const MOST_LOST: usize = 1000;
+
 /// The numbers of sources that are still there. A delivery of another has gone back to its queue, perhaps to another
 /// worker.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Live(Arc<Mutex<HashSet<u64>>>);
+pub(super) struct Live(Arc<Mutex<Numbers>>);
+
+#[derive(Debug, Default)]
+struct Numbers {
+    live: HashSet<u64>,
+    /// Those that ended while acknowledgements may have been on their way.
+    lost: VecDeque<(u64, std::time::Instant)>,
+}
 
 impl Live {
     pub(super) fn has(&self, tag: Tag) -> bool {
-        self.lock().contains(&tag.connection)
+        self.lock().live.contains(&tag.connection)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<u64>> {
+    /// Whether the broker may not have got all of these acknowledgements, and gives a delivery out again.
+    pub(super) fn may_have_lost(&self, acknowledged: &Acknowledged) -> bool {
+        self.lock().lost.iter().any(|(source, end)| {
+            acknowledged.sources.contains(source) && end.duration_since(acknowledged.at) < MAY_BE_LOST
+        })
+    }
+
+    fn begin(&self, source: u64) {
+        self.lock().live.insert(source);
+    }
+
+    /// Forgets a source that was closed in order: the broker took everything sent before.
+    fn end(&self, source: u64) {
+        self.lock().live.remove(&source);
+    }
+
+    fn lose(&self, source: u64) {
+        let mut numbers = self.lock();
+        if numbers.live.remove(&source) {
+            numbers.lose(source);
+        }
+    }
+
+    fn lose_all(&self) {
+        let mut numbers = self.lock();
+        for source in std::mem::take(&mut numbers.live) {
+            numbers.lose(source);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Numbers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Numbers {
+    fn lose(&mut self, source: u64) {
+        self.lost.push_back((source, std::time::Instant::now()));
+        if self.lost.len() > MOST_LOST {
+            self.lost.pop_front();
+        }
     }
 }
 
@@ -118,12 +185,12 @@ struct Owed {
 }
 
 impl<'a> Session<'a> {
-    /// Opens the control channel, and those of the queues unless nothing is to be taken in.
+    /// Opens the control channel, and those of the queues to be consumed.
     pub(super) async fn open(
         connection: Connection,
         prefetch: u16,
         memory: &'a mut Memory,
-        takes_in: bool,
+        consuming: Consuming,
         health: Health,
     ) -> Result<Self, LinkError> {
         let may_declare = topology::declare(&connection).await?;
@@ -141,8 +208,8 @@ impl<'a> Session<'a> {
         };
         let control = session.subscribe("control", Brings::Control).await?;
         session.sources.push(control);
-        if takes_in {
-            session.resume().await?;
+        if consuming != Consuming::Nothing {
+            session.resume(consuming).await?;
         }
         session.look_after(may_declare);
         Ok(session)
@@ -179,7 +246,7 @@ impl<'a> Session<'a> {
             Brings::Exhausted => self.consume(queue, 1).await?,
             Brings::Control => self.consume_control().await?,
         };
-        self.memory.live.lock().insert(self.memory.sources);
+        self.memory.live.begin(self.memory.sources);
         Ok(Source {
             queue,
             brings,
@@ -221,14 +288,16 @@ impl<'a> Session<'a> {
 
     /// Takes submissions in (again), over channels of their own: RabbitMQ 3.10 closes the connection with an internal
     /// error when a channel consumes a quorum queue again whose consumer was stopped on it with deliveries unsettled.
-    pub(super) async fn resume(&mut self) -> Result<(), LinkError> {
+    pub(super) async fn resume(&mut self, consuming: Consuming) -> Result<(), LinkError> {
         self.close_settled().await?;
         for (queue, brings) in JUDGE
             .map(|queue| (queue, Brings::Submissions))
             .into_iter()
             .chain([(EXHAUSTED, Brings::Exhausted)])
         {
-            if self.sources.iter().any(|source| source.queue == queue && source.consumer.is_some()) {
+            let is_meant = consuming == Consuming::All || brings == Brings::Exhausted;
+            let has_consumer = |source: &Source| source.queue == queue && source.consumer.is_some();
+            if !is_meant || self.sources.iter().any(has_consumer) {
                 continue;
             }
             match self.subscribe(queue, brings).await {
@@ -247,9 +316,11 @@ impl<'a> Session<'a> {
     async fn close_settled(&mut self) -> Result<(), LinkError> {
         let is_over = |source: &mut Source| source.consumer.is_none() && source.owed.is_empty();
         for source in self.sources.extract_if(.., is_over).collect::<Vec<_>>() {
-            self.memory.live.lock().remove(&source.number);
             if source.channel.status().connected() {
                 within("closing a channel", source.channel.close(200, "stopped".into())).await?;
+                self.memory.live.end(source.number);
+            } else {
+                self.memory.live.lose(source.number);
             }
         }
         Ok(())
@@ -258,6 +329,11 @@ impl<'a> Session<'a> {
     /// Asks the broker to send no more submissions; returns those that were on their way, to be given back.
     pub(super) async fn pause(&mut self) -> Result<Vec<Tag>, LinkError> {
         self.pause_where(|source| source.brings != Brings::Control).await
+    }
+
+    /// As [`Session::pause`], but for what the broker gave up: see [`Consuming::Exhausted`].
+    pub(super) async fn pause_submissions(&mut self) -> Result<Vec<Tag>, LinkError> {
+        self.pause_where(|source| source.brings == Brings::Submissions).await
     }
 
     /// As [`Session::pause`], for the queue of one class.
@@ -302,7 +378,7 @@ impl<'a> Session<'a> {
         let mut source = self.subscribe(queue, brings).await?;
         source.restored = Some(Instant::now());
         if let Some(old) = self.sources.get_mut(place) {
-            self.memory.live.lock().remove(&old.number);
+            self.memory.live.lose(old.number);
             *old = source;
         }
         self.look_after(may_declare);
@@ -312,25 +388,55 @@ impl<'a> Session<'a> {
     /// Whether a worker may be idle that consumes a class: none of its submissions is ready, so that nobody has more to
     /// do than the broker has given out, and there are others than this worker.
     pub(super) async fn others_may_be_idle(&mut self, class: Priority) -> bool {
-        let queue = self.look_at(class).await;
+        let queue = self.look_at(queue_of(class)).await;
         queue.is_some_and(|queue| queue.message_count() == 0 && queue.consumer_count() > 1)
     }
 
-    /// How many workers consume the submissions of a class; `None` where the broker does not say.
-    pub(super) async fn consumers(&mut self, class: Priority) -> Option<u32> {
-        self.look_at(class).await.map(|queue| queue.consumer_count())
+    /// Returns whether submissions of a class wait at the broker.
+    pub(super) async fn has_ready(&mut self, class: Priority) -> bool {
+        self.look_at(queue_of(class)).await.is_some_and(|queue| queue.message_count() > 0)
     }
 
-    /// A class's queue as it is now; `None` where the broker does not say.
-    async fn look_at(&mut self, class: Priority) -> Option<lapin::Queue> {
-        let queue = JUDGE.into_iter().find(|queue| topology::class_of(queue) == Some(class))?;
+    /// Counts the connected workers that may take a submission of a class, now or once they are idle or well; `None`
+    /// where the broker does not say. A busy worker does not consume its classes; every worker until it stops consumes
+    /// what the broker gave up.
+    pub(super) async fn workers(&mut self, class: Priority) -> Option<u32> {
+        let workers = self.look_at(EXHAUSTED).await?.consumer_count();
+        let consumers = self.look_at(queue_of(class)).await?.consumer_count();
+        // This worker is among them: the broker answers 0 while a queue has no leader.
+        (workers > 0).then_some(workers.max(consumers))
+    }
+
+    /// Counts the workers among these, by their control queues, that are connected.
+    pub(super) async fn connected(&mut self, controls: &[String]) -> usize {
+        let mut connected = 0;
+        for control in controls {
+            let is_own = self.control() == Some(control.as_str());
+            let is_connected = is_own
+                || match limits::short(control) {
+                    Some(name) => self.look_at(name).await.is_some_and(|queue| queue.consumer_count() > 0),
+                    None => false,
+                };
+            connected += usize::from(is_connected);
+        }
+        connected
+    }
+
+    /// The name of this worker's control queue.
+    pub(super) fn control(&self) -> Option<&str> {
+        self.memory.control.as_ref().map(ShortString::as_str)
+    }
+
+    /// A queue as it is now; `None` where the broker does not say.
+    async fn look_at(&mut self, queue: impl Into<ShortString>) -> Option<lapin::Queue> {
+        let queue = queue.into();
         // The broker closes the channel on which it refuses to tell.
         let channel = match self.looking.take().filter(|channel| channel.status().connected()) {
             Some(channel) => channel,
             None => within("opening a channel", self.connection.create_channel()).await.ok()?,
         };
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-        let declaring = channel.queue_declare(queue.into(), options, topology::nothing());
+        let declaring = channel.queue_declare(queue.clone(), options, topology::nothing());
         let found = within("looking at a queue", declaring).await;
         self.looking = Some(channel);
         found.inspect_err(|error| tracing::debug!("queue '{queue}' cannot be looked at: {error}")).ok()
@@ -378,19 +484,28 @@ impl<'a> Session<'a> {
         source.owed.get_mut(&tag.delivery).map(|owed| &mut owed.parcel)
     }
 
-    /// Settles deliveries of this session; the broker gives those of earlier ones out again by itself.
-    pub(super) async fn settle(&mut self, tags: &[Tag], settlement: Settlement) -> Result<(), LinkError> {
+    /// Settles deliveries of this session; the broker gives those of earlier ones out again by itself. Returns whether
+    /// an answer for each went out.
+    pub(super) async fn settle(&mut self, tags: &[Tag], settlement: Settlement) -> Result<bool, LinkError> {
+        let mut are_out = true;
         for tag in tags {
             let source = self.sources.iter_mut().find(|source| source.number == tag.connection);
-            let Some(source) = source else { continue };
+            let Some(source) = source else {
+                are_out = false;
+                continue;
+            };
             if settlement == Settlement::Done
                 && let Some(owed) = source.owed.get_mut(&tag.delivery)
                 && owed.parts > 1
             {
                 owed.parts -= 1;
+                are_out = false;
                 continue;
             }
-            let Some(Owed { acker, .. }) = source.owed.remove(&tag.delivery) else { continue };
+            let Some(Owed { acker, .. }) = source.owed.remove(&tag.delivery) else {
+                are_out = false;
+                continue;
+            };
             let is_sent = match settlement {
                 Settlement::Done => within("acknowledging", acker.ack(BasicAckOptions::default())).await,
                 Settlement::Return | Settlement::PassOn => {
@@ -398,6 +513,7 @@ impl<'a> Session<'a> {
                     within("giving back", acker.nack(options)).await
                 }
             };
+            are_out &= is_sent.as_ref().is_ok_and(|is_sent| *is_sent);
             match is_sent {
                 Ok(true) => {}
                 // The source says so itself, and the broker gives the submission out again.
@@ -406,13 +522,13 @@ impl<'a> Session<'a> {
                 Err(error) => tracing::info!("the submission comes again: {error}"),
             }
         }
-        Ok(())
+        Ok(are_out)
     }
 }
 
 impl Drop for Session<'_> {
     fn drop(&mut self) {
-        self.memory.live.lock().clear();
+        self.memory.live.lose_all();
     }
 }
 
@@ -421,6 +537,15 @@ impl Source {
         self.delivered += 1;
         self.owed.insert(self.delivered, Owed { acker, parcel, parts });
         Tag { connection: self.number, delivery: self.delivered }
+    }
+}
+
+/// The queue of a class.
+fn queue_of(class: Priority) -> &'static str {
+    match class {
+        Priority::Contest => JUDGE[0],
+        Priority::Normal => JUDGE[1],
+        Priority::Rejudge => JUDGE[2],
     }
 }
 
