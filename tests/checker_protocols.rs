@@ -38,7 +38,7 @@ fn package(scene: &Scene, protocol: Protocol, files: &[(&str, &str)], arguments:
         .iter()
         .map(|(name, text)| ProgramFile {
             name: (*name).to_owned(),
-            path: scene.write(&format!("sum/checker/{name}"), text),
+            path: scene.write(&format!("sum/jury/{name}"), text),
         })
         .collect();
     let mut package = load(&scene.sum_package(&[(1, 2), (30, 40)])).unwrap();

@@ -208,7 +208,12 @@ static int variant_daemon_and_wait(void) {
 
 static int variant_daemon_and_leave(void) {
     daemonise();
-    usleep(20000);
+    /* Not before the daemon has written, however slow the machine is. */
+    if (strcmp(text(2), "write") == 0) {
+        while (access("/w/alive", F_OK) != 0) usleep(1000);
+    } else {
+        usleep(20000);
+    }
     return 0;
 }
 
