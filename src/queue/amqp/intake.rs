@@ -10,7 +10,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant as Deadline;
 
 use super::confirmed::{Acknowledged, Announcement, Confirmed, Decision, Earlier};
-use super::limits;
 use super::link::{Link, LinkError};
 use super::parcel::{self, Parcel};
 use super::publisher::{Outcome, Publication};
@@ -419,7 +418,7 @@ impl Intake {
         let own_refusal = refusal(&parcel, brings);
         // What was dead-lettered looks new to the broker, and somebody may have answered it before.
         let redelivered = parcel.redelivered || brings == Brings::Exhausted;
-        let class = class.or_else(|| first_class(&parcel.properties)).unwrap_or_default();
+        let class = class.or_else(|| parcel::first_class(&parcel.properties)).unwrap_or_default();
         let properties = parcel.properties.clone();
         // A dead letter and a verdict, where both are owed.
         let parts = if answer.is_some() && brings == Brings::Submissions { 2 } else { 1 };
@@ -512,6 +511,10 @@ impl Intake {
             Ok(Offer::Taken) => Ok(()),
             Ok(Offer::Conflict(contents)) => {
                 let reason = key.conflict(contents);
+                if let Some(parcel) = session.parcel(tag) {
+                    // Its acknowledgement says nothing about the judging that waits or runs.
+                    parcel.judging = None;
+                }
                 crate::instruments::message_refused(crate::instruments::Refusal::Conflict);
                 tracing::warn!(id = %key.id, judging = %key.judging, "message refused: {reason}");
                 if is_dead {
@@ -576,7 +579,7 @@ impl Intake {
     /// Sends a message to the dead queue with the reason, then acknowledges it.
     fn bury(&self, session: &mut Session<'_>, tag: Tag, routing_key: &str, reason: &str) {
         let Some(parcel) = session.parcel(tag) else { return };
-        let properties = dead_letter(&parcel.properties, routing_key, reason);
+        let properties = parcel::dead_letter(&parcel.properties, routing_key, reason);
         // A refused message that is owed a verdict too may have to go back before that is out.
         let body = parcel.body.clone();
         let orders = self.own_orders.clone();
@@ -616,44 +619,6 @@ fn take_reply_to(submission: &mut Submission, properties: &BasicProperties) {
     }
 }
 
-/// The properties of a dead letter: those of the message but for what would make the broker drop, route or refuse it.
-fn dead_letter(original: &BasicProperties, key: &str, reason: &str) -> BasicProperties {
-    let mut headers = FieldTable::default();
-    for (name, value) in original.headers().iter().flat_map(FieldTable::inner) {
-        if !["CC", "BCC"].contains(&name.as_str()) && !parcel::is_of_one_way(name.as_str()) {
-            headers.insert(name.clone(), value.clone());
-        }
-    }
-    headers.insert("x-gavel-reason".into(), limits::text(reason));
-    headers.insert("x-gavel-key".into(), limits::text(key));
-    let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
-    if let Some(id) = original.message_id() {
-        properties = properties.with_message_id(id.clone());
-    }
-    if let Some(id) = original.correlation_id() {
-        properties = properties.with_correlation_id(id.clone());
-    }
-    if let Some(queue) = original.reply_to() {
-        properties = properties.with_reply_to(queue.clone());
-    }
-    if let Some(kind) = original.content_type() {
-        properties = properties.with_content_type(kind.clone());
-    }
-    if let Some(encoding) = original.content_encoding() {
-        properties = properties.with_content_encoding(encoding.clone());
-    }
-    if let Some(kind) = original.kind() {
-        properties = properties.with_type(kind.clone());
-    }
-    if let Some(application) = original.app_id() {
-        properties = properties.with_app_id(application.clone());
-    }
-    if let Some(time) = original.timestamp() {
-        properties = properties.with_timestamp(*time);
-    }
-    properties
-}
-
 fn complain(malformed: &Malformed) {
     crate::instruments::message_refused(crate::instruments::Refusal::Malformed);
     let id: String = malformed.id.chars().take(40).collect();
@@ -679,15 +644,6 @@ fn refusal(parcel: &Parcel, brings: Brings) -> Option<Refusal> {
             "given up after {returns} attempts without a verdict: it may end the workers that judge it"
         ))
     })
-}
-
-/// The class of the queue that a dead-lettered message came from.
-fn first_class(properties: &BasicProperties) -> Option<Priority> {
-    let headers = properties.headers().as_ref()?.inner();
-    match headers.get("x-first-death-queue")? {
-        AMQPValue::LongString(queue) => class_of(&queue.to_string()),
-        _ => None,
-    }
 }
 
 /// Says that the submission's own word on its class has no effect.

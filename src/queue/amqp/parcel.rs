@@ -12,6 +12,8 @@ use lapin::BasicProperties;
 use lapin::message::Delivery as Message;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
+use super::limits;
+use super::topology::class_of;
 use crate::queue::contents::KeyDigest;
 use crate::submission::Priority;
 
@@ -154,8 +156,55 @@ impl Parcel {
     }
 }
 
-/// Whether a header says how a message fared among workers, which is wrong about the same message sent again.
-pub(super) fn is_of_one_way(name: &str) -> bool {
+/// The properties of a dead letter: those of the message but for what would make the broker drop, route or refuse it.
+pub(super) fn dead_letter(original: &BasicProperties, key: &str, reason: &str) -> BasicProperties {
+    let mut headers = FieldTable::default();
+    for (name, value) in original.headers().iter().flat_map(FieldTable::inner) {
+        if !["CC", "BCC"].contains(&name.as_str()) && !is_of_one_way(name.as_str()) {
+            headers.insert(name.clone(), value.clone());
+        }
+    }
+    headers.insert("x-gavel-reason".into(), limits::text(reason));
+    headers.insert("x-gavel-key".into(), limits::text(key));
+    let mut properties = BasicProperties::default().with_delivery_mode(2).with_headers(headers);
+    if let Some(id) = original.message_id() {
+        properties = properties.with_message_id(id.clone());
+    }
+    if let Some(id) = original.correlation_id() {
+        properties = properties.with_correlation_id(id.clone());
+    }
+    if let Some(queue) = original.reply_to() {
+        properties = properties.with_reply_to(queue.clone());
+    }
+    if let Some(kind) = original.content_type() {
+        properties = properties.with_content_type(kind.clone());
+    }
+    if let Some(encoding) = original.content_encoding() {
+        properties = properties.with_content_encoding(encoding.clone());
+    }
+    if let Some(kind) = original.kind() {
+        properties = properties.with_type(kind.clone());
+    }
+    if let Some(application) = original.app_id() {
+        properties = properties.with_app_id(application.clone());
+    }
+    if let Some(time) = original.timestamp() {
+        properties = properties.with_timestamp(*time);
+    }
+    properties
+}
+
+/// The class of the queue that a dead-lettered message came from.
+pub(super) fn first_class(properties: &BasicProperties) -> Option<Priority> {
+    let headers = properties.headers().as_ref()?.inner();
+    match headers.get("x-first-death-queue")? {
+        AMQPValue::LongString(queue) => class_of(&queue.to_string()),
+        _ => None,
+    }
+}
+
+/// Returns whether a header says how one message fared among workers, which is wrong about the same message sent again.
+fn is_of_one_way(name: &str) -> bool {
     [CARRIED, LACKING, LACKING_SINCE, "x-delivery-count"].contains(&name)
 }
 
