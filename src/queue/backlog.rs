@@ -254,9 +254,10 @@ impl Backlog {
         true
     }
 
-    /// Forgets the cancel of a judging that was decided elsewhere. One that waits or runs here stays cancelled.
-    pub(super) fn forget_cancel(&self, key: KeyDigest) {
-        self.lock().forget_cancel(key);
+    /// Forgets the cancel of a judging that was decided elsewhere; returns whether there was one. A judging that waits or
+    /// runs here stays cancelled.
+    pub(super) fn forget_cancel(&self, key: KeyDigest) -> bool {
+        self.lock().forget_cancel(key).is_some()
     }
 
     /// Ends a job that [`Backlog::take`] gave: its key is free again. Returns every delivery it answers.

@@ -152,10 +152,7 @@ impl Worker<'_> {
         let attempt = self.attempt(job, outlet, &ending);
         drop(judging);
         let Some((mut report, failure)) = attempt else {
-            ending.tell_return(
-                outlet,
-                "this worker has not the package that is asked for; another may have it",
-            );
+            ending.tell_return(outlet, "this worker does not have the package; another may have it");
             instruments::submission_returned();
             let tags = self.backlog.return_job(&job.key());
             outlet.settle(&self.judge.cancelled(&job.delivery.submission, &|_| {}), tags, Settlement::PassOn);

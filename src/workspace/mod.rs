@@ -87,6 +87,16 @@ pub enum WorkspaceError {
         /// Where it was looked for.
         roots: String,
     },
+    /// The file system does not say whether a root has it.
+    #[error("cannot look for problem '{name}' in package root '{}': {source}; make the root readable to gavel", root.display())]
+    Unreadable {
+        /// The reference.
+        name: String,
+        /// The root.
+        root: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A link that leads out of the root.
     #[error("problem '{0}' is a link out of its package root: put the package itself there")]
     Outside(String),
@@ -157,7 +167,7 @@ impl WorkspaceError {
         match self {
             Self::Package(error) => error.is_ours(),
             Self::Fetch(error) | Self::File(error) => error.is_ours(),
-            Self::Cache(_) | Self::Write { .. } | Self::Descriptors(_) => true,
+            Self::Cache(_) | Self::Write { .. } | Self::Descriptors(_) | Self::Unreadable { .. } => true,
             Self::Root { .. }
             | Self::Name(_)
             | Self::Unknown { .. }

@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::WorkspaceError;
 use crate::package::{Package, Stash, TimeLimit};
@@ -15,6 +16,9 @@ const MAX_KEPT: usize = 256;
 
 /// Folders within folders of a package that are looked at for changes.
 const MAX_DEPTH: usize = 32;
+
+/// Time until a second look for a package that no root has: one that is being replaced is away between two renames.
+const SECOND_LOOK: Duration = Duration::from_millis(200);
 
 /// Packages by their directory.
 #[derive(Debug)]
@@ -51,7 +55,15 @@ impl Packages {
 
     /// The package of that name, as it is on disk now, and the state that its directory was in before it was loaded.
     pub(super) fn find(&self, name: &Path) -> Result<(Arc<Package>, State), WorkspaceError> {
-        let directory = self.locate(name)?;
+        match self.load(name) {
+            // Away since it was found: it is being replaced.
+            Err(WorkspaceError::Package(_)) if self.locate(name).is_err() => self.load(name),
+            found => found,
+        }
+    }
+
+    fn load(&self, name: &Path) -> Result<(Arc<Package>, State), WorkspaceError> {
+        let directory = self.locate_twice(name, || std::thread::sleep(SECOND_LOOK))?;
         let place = self.place(&directory);
         let mut loaded = lock(&place);
         // Before loading: a change in between is then seen the next time.
@@ -69,6 +81,17 @@ impl Packages {
         Ok((package, state))
     }
 
+    /// As [`Packages::locate`]; where no root has the package, once more after a rest.
+    fn locate_twice(&self, name: &Path, rest: impl FnOnce()) -> Result<PathBuf, WorkspaceError> {
+        match self.locate(name) {
+            Err(WorkspaceError::Unknown { .. }) if !self.roots.is_empty() => {
+                rest();
+                self.locate(name)
+            }
+            found => found,
+        }
+    }
+
     /// The directory a name means, inside a root whatever the name is.
     fn locate(&self, name: &Path) -> Result<PathBuf, WorkspaceError> {
         let shown = || name.to_string_lossy().chars().take(200).flat_map(char::escape_debug).collect();
@@ -77,7 +100,19 @@ impl Packages {
             return Err(WorkspaceError::Name(shown()));
         }
         for root in &self.roots {
-            let Ok(directory) = root.join(name).canonicalize() else { continue };
+            let directory = match root.join(name).canonicalize() {
+                Ok(directory) => directory,
+                // An empty list of a root that cannot be read would say the same.
+                Err(error) if is_lack(&error) => match root.read_dir() {
+                    Ok(_) => continue,
+                    Err(source) => {
+                        return Err(WorkspaceError::Unreadable { name: shown(), root: root.clone(), source });
+                    }
+                },
+                Err(source) => {
+                    return Err(WorkspaceError::Unreadable { name: shown(), root: root.clone(), source });
+                }
+            };
             if !directory.starts_with(root) || directory == *root {
                 return Err(WorkspaceError::Outside(shown()));
             }
@@ -98,6 +133,14 @@ impl Packages {
         }
         Arc::clone(kept.entry(directory.to_owned()).or_default())
     }
+}
+
+/// Whether a path cannot exist: missing, below a file, behind a ring of links, or longer than a file system allows. Each
+/// follows from the name or the package, and none from the host.
+fn is_lack(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory | InvalidFilename)
+        || error.raw_os_error() == Some(nix::errno::Errno::ELOOP as i32)
 }
 
 /// The roots, absolute and without links.
@@ -193,6 +236,35 @@ mod tests {
         }
         let error = packages.find(Path::new("nothing")).unwrap_err().to_string();
         assert!(error.contains("'nothing'") && error.contains("root"), "{error}");
+    }
+
+    #[test]
+    fn a_package_that_is_away_between_two_renames_is_found_at_the_second_look() {
+        let (directory, packages) = root();
+        let (package, away) = (directory.path().join("root/contest/sum"), directory.path().join("away"));
+        std::fs::rename(&package, &away).unwrap();
+        let name = Path::new("contest/sum");
+        let found = packages.locate_twice(name, || std::fs::rename(&away, &package).unwrap());
+        assert!(found.unwrap().ends_with("contest/sum"));
+        let error = packages.locate_twice(Path::new("contest/other"), || ()).unwrap_err();
+        assert!(error.is_lack(), "{error}");
+    }
+
+    #[test]
+    fn only_a_name_that_no_readable_root_has_is_a_lack() {
+        let (directory, packages) = root();
+        let root = directory.path().join("root");
+        std::os::unix::fs::symlink("ring", root.join("ring")).unwrap();
+        let long = "n".repeat(300);
+        for name in ["nothing", "contest/sum/1.in/x", "ring", "ring/x", &long] {
+            let error = packages.locate(Path::new(name)).unwrap_err();
+            assert!(error.is_lack() && !error.is_ours(), "{name}: {error}");
+        }
+        // Works for root, too, whom no permission stops: there is no such directory any more.
+        std::fs::rename(&root, directory.path().join("moved")).unwrap();
+        let error = packages.locate(Path::new("contest/sum")).unwrap_err();
+        assert!(!error.is_lack() && error.is_ours(), "{error}");
+        assert!(error.to_string().contains("cannot look for problem 'contest/sum'"), "{error}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::common::SUM;
+use super::fleet::wait_until;
 use super::node::Node;
 use super::site::{Site, endless, submission};
 
@@ -166,13 +167,13 @@ fn a_cancel_that_comes_after_the_verdict_is_forgotten_by_every_worker() {
     let mut workers = [site.worker(&[]), site.worker(&[]), site.worker(&[])];
     for worker in &mut workers {
         worker.wait_for("connected to the broker role=\"consuming\"");
+        worker.wait_for("connected to the broker role=\"telling\"");
     }
-    site.client.follow("control", "gavel.control");
-    // Workers tell each other what they decided, in the order that the exchange has for all.
+    site.client.follow("decisions", "gavel.decisions");
     let mut heard = 0;
     let mut hear = |decisions: usize| {
         while heard < decisions {
-            let decided = site.client.fetch("control").body["decided"].as_array().map(Vec::len);
+            let decided = site.client.fetch("decisions").body["decided"].as_array().map(Vec::len);
             heard += decided.unwrap_or_default();
         }
     };
@@ -209,13 +210,16 @@ fn a_cancel_is_used_up_by_the_judging_that_it_ends() {
     let mut workers = [site.worker(&["--raise-limits"]), site.worker(&["--raise-limits"])];
     for worker in &mut workers {
         worker.wait_for("connected to the broker role=\"consuming\"");
+        worker.wait_for("connected to the broker role=\"telling\"");
     }
-    site.client.follow("control", "gavel.control");
     site.submit(&endless("again"));
     site.client.wait_for_test("again");
     site.cancel("again");
     assert_eq!(site.verdict("again"), "CX");
-    while site.client.fetch("control").body["type"] != "decided" {}
+    // The worker that did not judge it held the cancel, or heard of the verdict before.
+    wait_until("the other worker forgets the cancel", || {
+        workers.iter().any(|worker| worker.said("cancelled after its verdict") > 0)
+    });
     // Twice, so that each of the two workers gets one of them.
     for _ in 0..2 {
         site.submit(&submission("again", SUM));

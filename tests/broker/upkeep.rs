@@ -7,6 +7,7 @@ use lapin::{BasicProperties, Channel};
 use serde_json::json;
 
 use super::common::SUM;
+use super::fleet::wait_until;
 use super::http::{address_in, get, wait_for};
 use super::node::{Client, Node};
 use super::site::{Site, endless, submission};
@@ -175,6 +176,50 @@ fn what_is_missing_and_may_not_be_declared_makes_the_worker_unready_until_somebo
         assert_eq!(worker.stop().code, 0);
     }
     site.check(answers, 0);
+}
+
+#[test]
+fn workers_announce_decisions_again_after_their_exchange_was_deleted() {
+    let site = Site::ready();
+    let mut workers = [site.worker(&[]), site.worker(&[])];
+    for worker in &mut workers {
+        worker.wait_for("connected to the broker role=\"consuming\"");
+        worker.wait_for("connected to the broker role=\"telling\"");
+    }
+    site.client.with(async |channel| delete_exchange(channel, "gavel.decisions").await);
+    site.submit(&submission("late", SUM));
+    let answers = site.answers(&["late"]);
+    // The worker that judged it announces it again at each cancel; the other forgets the cancel when it hears that.
+    wait_until("both workers forget the cancel", || {
+        site.cancel("late");
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        workers.iter().all(|worker| worker.said("cancelled after its verdict") > 0)
+    });
+    for worker in workers {
+        assert_eq!(worker.stop().code, 0);
+    }
+    site.check(answers, 0);
+}
+
+#[test]
+fn a_worker_that_may_not_declare_judges_without_the_queue_of_what_the_broker_gave_up() {
+    let site = Site::ready();
+    let address = user(&site, "plain", ["^amq[.]gen-.*$", ".*", ".*"]);
+    site.client.with(async |channel| delete_queue(channel, "gavel.exhausted").await);
+    let mut worker = Worker::start(&site.scene, &address, &["--listen", "127.0.0.1:0"]);
+    worker.wait_for("not consuming gavel.exhausted: the queue is missing");
+    let log = worker.log();
+    let http = address_in(log.lines().find(|line| line.contains("http://")).unwrap());
+    wait_for(http, "/readyz", 200);
+    site.submit(&submission("good", SUM));
+    let answers = site.answers(&["good"]);
+    // Looked at every three seconds, and still ready after several looks.
+    std::thread::sleep(std::time::Duration::from_secs(7));
+    assert_eq!(get(http, "/readyz").status, 200);
+    assert_eq!(worker.said("not consuming gavel.exhausted: the queue is missing"), 1, "{}", worker.log());
+    assert_eq!(worker.said("taking exchanges and queues as they are"), 1, "{}", worker.log());
+    assert_eq!(answers["good"][0].key, "verdict.AC");
+    assert_eq!(worker.stop().code, 0);
 }
 
 #[test]

@@ -15,13 +15,14 @@ use tokio::task::JoinHandle;
 
 use super::confirmed::{Confirmed, Decision};
 use super::cut::Cut;
+use super::decisions::{DecisionListener, Decisions};
 use super::intake::{Intake, IntakeState, Order};
 use super::limits;
-use super::link::{Addresses, BURYING, Link, PUBLISHING, TELLING};
+use super::link::{Addresses, BURYING, Link, PUBLISHING, RETURNING, TELLING};
 use super::options::{AmqpOptions, ReplyQueues};
 use super::publisher::{Outcome, Publication, Publisher, REDELIVERED};
 use super::session::Live;
-use super::teller::{Decisions, Tale, Teller};
+use super::teller::{Tale, Teller};
 use super::topology::VERDICTS;
 use super::troubles::Troubles;
 use crate::queue::backlog::{Backlog, Job, Tag};
@@ -112,6 +113,7 @@ impl Amqp {
         let (orders, order_receiver) = mpsc::unbounded_channel();
         let (publications, publication_receiver) = mpsc::unbounded_channel();
         let (burials, burial_receiver) = mpsc::unbounded_channel();
+        let (renewals, renewal_receiver) = mpsc::unbounded_channel();
         let (tales, tale_receiver) = mpsc::channel(MOST_TALES);
         let (closing, ending) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let (confirmed, live) = (Arc::new(Confirmed::default()), Live::default());
@@ -127,6 +129,7 @@ impl Amqp {
             orders: order_receiver,
             own_orders: orders.clone(),
             burials,
+            renewals,
             tales: tales.clone(),
             instance: instance.clone(),
             live: live.clone(),
@@ -138,6 +141,7 @@ impl Amqp {
             link,
             carries_verdicts,
             asks: carries_verdicts,
+            is_told_of_submit: false,
             missed: None,
             publications,
             closing: Arc::clone(closing),
@@ -145,14 +149,20 @@ impl Amqp {
             health: options.health.clone(),
             held: VecDeque::new(),
         };
-        let burying = Arc::new(Notify::new());
-        // A dead queue that does not answer must hold up no verdict.
+        let (burying, returning) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        // A dead queue that does not answer must hold up no verdict, and no submission on its way to another worker.
         let burier = publisher(link(BURYING, None), false, burial_receiver, &burying);
+        let returner = publisher(link(RETURNING, None), false, renewal_receiver, &returning);
         let publisher =
             publisher(link(PUBLISHING, Some(options.health.clone())), true, publication_receiver, &closing);
         let teller = Teller {
             link: link(TELLING, None),
             tales: tale_receiver,
+            listener: DecisionListener {
+                instance: instance.clone(),
+                backlog: Arc::clone(&backlog),
+                confirmed: Arc::clone(&confirmed),
+            },
             decisions: Decisions::new(instance),
             closing: Arc::clone(&ending),
         };
@@ -165,6 +175,7 @@ impl Amqp {
                 let publishing = supervised(PUBLISHING, publisher.run(), &panics);
                 let telling = supervised(TELLING, teller.run(), &panics);
                 let burial = supervised(BURYING, burier.run(), &panics);
+                let renewal = supervised(RETURNING, returner.run(), &panics);
                 let reply = tokio::select! {
                     reply = intake.run() => reply,
                     // What is left could do a part of the work and be ready for all of it.
@@ -173,10 +184,10 @@ impl Amqp {
                 closing.notify_one();
                 ending.notify_one();
                 burying.notify_one();
+                returning.notify_one();
                 // Whatever they still had was given up by whoever asked for the end.
-                let _ =
-                    tokio::time::timeout(CLOSING, async { (publishing.await, telling.await, burial.await) })
-                        .await;
+                let all = async { (publishing.await, telling.await, burial.await, renewal.await) };
+                let _ = tokio::time::timeout(CLOSING, all).await;
                 let _ = reply.map(|reply| reply.send(()));
             });
         })?;
@@ -424,7 +435,7 @@ mod tests {
         runtime.block_on(async {
             let (panics, mut panicked) = mpsc::unbounded_channel();
             supervised("well", async {}, &panics).await.unwrap();
-            for role in [PUBLISHING, TELLING, BURYING] {
+            for role in [PUBLISHING, TELLING, BURYING, RETURNING] {
                 supervised(role, async { panic!("of the test") }, &panics).await.unwrap();
                 assert_eq!(panicked.try_recv(), Ok(role));
             }

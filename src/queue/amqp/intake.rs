@@ -85,6 +85,8 @@ pub(super) struct Intake {
     pub(super) own_orders: mpsc::UnboundedSender<Order>,
     /// What goes to the dead queue.
     pub(super) burials: mpsc::UnboundedSender<Publication>,
+    /// Submissions that go back as new messages.
+    pub(super) renewals: mpsc::UnboundedSender<Publication>,
     /// To tell other workers what was decided, and senders of messages that no verdict can answer what is wrong.
     pub(super) tales: mpsc::Sender<Tale>,
     /// This process, as the other workers know it.
@@ -390,7 +392,7 @@ impl Intake {
         };
         self.state.renewing += 1;
         // Without a publisher this process is ending, and the broker gives the message out again.
-        let _ = self.burials.send(publication);
+        let _ = self.renewals.send(publication);
         true
     }
 

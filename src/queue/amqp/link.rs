@@ -17,12 +17,14 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::fro
 /// Bytes, unless the address says `?frame_max=`, for connections that nobody else's messages come over. lapin keeps 64
 /// frames of memory a connection: with the broker's 128 KiB an idle worker would spend most of its memory on them.
 /// A connection that consumes must take the broker's: the headers of a message come in one frame, and a frame
-/// larger than agreed ends the connection, each time the message is given out.
+/// larger than agreed ends the connection, each time the message is given out. Decisions of other workers have no
+/// headers and are given out once.
 const FRAME: u32 = 16 << 10;
-/// The roles of connections that only publish.
+/// The roles of connections that publish; the telling one consumes decisions of other workers, too.
 pub(super) const PUBLISHING: &str = "publishing";
 pub(super) const TELLING: &str = "telling";
 pub(super) const BURYING: &str = "burying";
+pub(super) const RETURNING: &str = "returning";
 
 /// A connection that was of use for so long is no proof against the next attempt; one that fails sooner, each time
 /// anew, is a lasting trouble.
@@ -205,7 +207,7 @@ impl Link {
         let properties = ConnectionProperties::default().with_connection_name(self.name.clone().into());
         let number = self.next;
         self.next += 1;
-        let frame = [PUBLISHING, TELLING, BURYING].contains(&self.role).then_some(FRAME);
+        let frame = [PUBLISHING, TELLING, BURYING, RETURNING].contains(&self.role).then_some(FRAME);
         self.addresses.connect(number, properties, frame).await
     }
 

@@ -29,6 +29,7 @@ mod address;
 mod client;
 mod confirmed;
 mod cut;
+mod decisions;
 mod dial;
 mod events;
 mod intake;

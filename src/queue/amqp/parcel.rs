@@ -43,6 +43,9 @@ const OF_THE_BROKER: [&str; 7] = [
     "x-delivery-time",
 ];
 
+/// Headers by which RabbitMQ routes a message to further queues: the first publish did so.
+const ROUTES: [&str; 2] = ["CC", "BCC"];
+
 /// Sets one of the properties that are texts.
 type With = fn(BasicProperties, ShortString) -> BasicProperties;
 
@@ -121,7 +124,7 @@ impl Parcel {
     pub(super) fn renewed(&self, may_repeat: bool) -> BasicProperties {
         let mut headers = FieldTable::default();
         for (name, value) in self.properties.headers().iter().flat_map(FieldTable::inner) {
-            if !OF_THE_BROKER.contains(&name.as_str()) {
+            if !OF_THE_BROKER.contains(&name.as_str()) && !ROUTES.contains(&name.as_str()) {
                 headers.insert(name.clone(), value.clone());
             }
         }
@@ -151,6 +154,9 @@ impl Parcel {
         }
         if let Some(timestamp) = old.timestamp() {
             properties = properties.with_timestamp(*timestamp);
+        }
+        if let Some(priority) = old.priority() {
+            properties = properties.with_priority(*priority);
         }
         properties
     }
@@ -248,11 +254,16 @@ mod tests {
         let mut headers = FieldTable::default();
         headers.insert("x-delivery-count".into(), AMQPValue::LongLongInt(count));
         headers.insert("x-own".into(), AMQPValue::Boolean(true));
+        for name in ROUTES {
+            headers
+                .insert(name.into(), AMQPValue::FieldArray(vec![AMQPValue::LongString("q".into())].into()));
+        }
         BasicProperties::default()
             .with_headers(headers)
             .with_user_id("anna".into())
             .with_message_id("m".into())
             .with_timestamp(7)
+            .with_priority(5)
     }
 
     #[test]
@@ -291,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_published_again_keeps_what_its_sender_wrote() {
+    fn a_message_published_again_keeps_what_its_sender_wrote_and_reaches_no_further_queue() {
         let parcel = Parcel {
             class: Some(Priority::Rejudge),
             properties: with_count(4),
@@ -305,7 +316,7 @@ mod tests {
         let headers = again.headers().as_ref().unwrap().inner();
         assert!(headers.contains_key("x-own") && headers.len() == 2, "{headers:?}");
         assert_eq!(carried(&again), 4);
-        assert_eq!((again.user_id(), again.timestamp()), (&None, &Some(7)));
+        assert_eq!((again.user_id(), again.timestamp(), again.priority()), (&None, &Some(7), &Some(5)));
         assert_eq!(again.message_id().as_ref().unwrap().as_str(), "m");
         assert!(parcel.renewed(true).headers().as_ref().unwrap().inner().contains_key(RETURNED));
     }

@@ -78,8 +78,10 @@ pub(super) struct Publisher {
     pub(super) backlog: Arc<Backlog>,
     pub(super) health: Health,
     /// Whether to ask for the queue that keeps all verdicts before each of them: other queues may be bound, and make a
-    /// verdict routable that nothing keeps.
+    /// verdict routable that nothing keeps. Ends with the connection on which this user was not allowed to.
     pub(super) asks: bool,
+    /// Whether the log says that this user may not publish submissions.
+    pub(super) is_told_of_submit: bool,
     /// When the queue that keeps all verdicts was last missing, until it is known to be bound again.
     pub(super) missed: Option<Instant>,
     /// What is to be tried again, the earliest first.
@@ -123,6 +125,7 @@ impl Publisher {
 
     async fn serve(&mut self, connection: &Connection) -> Result<(), LinkError> {
         topology::declare(connection).await?;
+        self.asks = self.carries_verdicts;
         let mut events = Events::of(connection);
         let mut channel = open(connection).await?;
         self.link.was_useful();
@@ -158,7 +161,15 @@ impl Publisher {
             match self.publish(&channel, &mut events, &held.publication, frame).await {
                 Ok(()) => (held.publication.settled)(Outcome::Confirmed),
                 Err(error) if held.publication.exchange == SUBMIT => {
-                    tracing::info!("a submission goes back as the message it came in: {error}");
+                    if error.is_forbidden() && !self.is_told_of_submit {
+                        self.is_told_of_submit = true;
+                        tracing::warn!(
+                            "cannot pass on submissions as new messages: this worker's user needs the write permission on \
+                             exchange '{SUBMIT}', with the routing keys judge.*; without it, a submission whose package \
+                             this worker lacks ends as JE after ten returns ({error})"
+                        );
+                    }
+                    tracing::info!("returning the submission to its queue: republishing failed: {error}");
                     (held.publication.settled)(Outcome::Refused);
                     if !connection.status().connected() {
                         return Err(error);
@@ -174,7 +185,7 @@ impl Publisher {
                     channel = open(connection).await?;
                 }
                 Err(error) if self.asks && error.is_forbidden() && connection.status().connected() => {
-                    tracing::warn!("this user may not ask whether the queue of all verdicts exists: {error}");
+                    tracing::warn!("not allowed to check that {RESULTS} exists: {error}");
                     self.asks = false;
                     self.held.push_front(held);
                     channel = open(connection).await?;

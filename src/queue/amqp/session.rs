@@ -304,7 +304,7 @@ impl<'a> Session<'a> {
                 Ok(source) => self.sources.push(source),
                 // Whoever defined the queues by hand may have left it out: then nobody dead-letters into it.
                 Err(error) if brings == Brings::Exhausted && self.connection.status().connected() => {
-                    tracing::warn!("what the broker gives up is not answered here: {error}");
+                    tracing::warn!("not consuming {EXHAUSTED}: {error}");
                 }
                 Err(error) => return Err(error),
             }

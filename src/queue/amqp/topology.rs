@@ -21,6 +21,8 @@ pub(super) const VERDICTS: &str = "gavel.verdicts";
 pub(super) const PROGRESS: &str = "gavel.progress";
 /// Cancel messages come from here.
 pub(super) const CONTROL: &str = "gavel.control";
+/// Workers tell each other here which judgings they decided.
+pub(super) const DECISIONS: &str = "gavel.decisions";
 /// What cannot be read goes here, and what a policy made the broker give up.
 pub(super) const DEAD: &str = "gavel.dlx";
 /// Submissions go here, keyed `judge.<class>`.
@@ -38,7 +40,7 @@ const CONTROL_EXPIRES: i32 = 5 * 60 * 1000;
 /// Cancels that wait for a worker; beyond it the oldest are dropped.
 const MOST_CANCELS: i32 = 10_000;
 
-/// Exchanges and their kinds.
+/// Exchanges that gavel cannot do without, and their kinds.
 const EXCHANGES: [(&str, ExchangeKind); 5] = [
     (SUBMIT, ExchangeKind::Topic),
     (VERDICTS, ExchangeKind::Topic),
@@ -69,6 +71,10 @@ pub(super) fn is_own_queue(name: &str) -> bool {
 
 /// Queues that exist without arguments of their own for dead-lettering. A process has to do with one broker.
 static PLAIN: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+/// Those of them that the log names already.
+static WARNED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+/// Why this user may not declare everything, as the log says it.
+static UNDECLARED: Mutex<Option<String>> = Mutex::new(None);
 
 /// Declares everything that outlives a worker; returns false where its user may not, and takes what is there.
 pub(super) async fn declare(connection: &Connection) -> Result<bool, LinkError> {
@@ -77,12 +83,16 @@ pub(super) async fn declare(connection: &Connection) -> Result<bool, LinkError> 
     match declare_all(connection, &mut channel).await {
         // What is missing is found out by those who look after it, and where it is used.
         Err(error) if error.is_forbidden() => {
-            tracing::info!("taking exchanges and queues as they are: {error}");
+            let problem = error.to_string();
+            if lock(&UNDECLARED).replace(problem.clone()).as_ref() != Some(&problem) {
+                tracing::info!("taking exchanges and queues as they are: {problem}");
+            }
             Ok(false)
         }
         Err(error) => Err(error),
         Ok(()) => {
             within("closing a channel", channel.close(200, "declared".into())).await?;
+            *lock(&UNDECLARED) = None;
             Ok(true)
         }
     }
@@ -90,8 +100,21 @@ pub(super) async fn declare(connection: &Connection) -> Result<bool, LinkError> 
 
 /// The same after something was missing: what is made anew has all its arguments.
 pub(super) async fn declare_again(connection: &Connection) -> Result<bool, LinkError> {
-    plain().clear();
+    lock(&PLAIN).clear();
     declare(connection).await
+}
+
+/// Declares the exchange of decisions, on its own: gavel works without it, and a user of before may not declare it.
+pub(super) async fn declare_decisions(connection: &Connection) -> Result<(), LinkError> {
+    let channel = within("opening a channel", connection.create_channel()).await?;
+    let options = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    let declaring = channel.exchange_declare(DECISIONS.into(), ExchangeKind::Fanout, options, nothing());
+    match within("declaring an exchange", declaring).await {
+        Ok(()) => within("closing a channel", channel.close(200, "declared".into())).await,
+        // Whether it is there shows where it is used.
+        Err(error) if error.is_forbidden() => Ok(()),
+        Err(error) => Err(error.about("exchange", DECISIONS)),
+    }
 }
 
 async fn declare_all(connection: &Connection, channel: &mut Channel) -> Result<(), LinkError> {
@@ -115,11 +138,14 @@ async fn declare_queue(
     name: &'static str,
 ) -> Result<(), LinkError> {
     let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-    let is_plain = plain().contains(name);
+    let is_plain = lock(&PLAIN).contains(name);
     if !is_plain {
         let declaring = channel.queue_declare(name.into(), options, arguments(name));
         match within("declaring a queue", declaring).await {
-            Ok(_) => return Ok(()),
+            Ok(_) => {
+                lock(&WARNED).remove(name);
+                return Ok(());
+            }
             Err(error) if error.is_precondition() && is_dead_lettered(name) => {
                 *channel = within("opening a channel", connection.create_channel()).await?;
             }
@@ -129,7 +155,7 @@ async fn declare_queue(
     within("declaring a queue", channel.queue_declare(name.into(), options, quorum()))
         .await
         .map_err(|error| error.about("queue", name))?;
-    if !is_plain && plain().insert(name) {
+    if !is_plain && lock(&PLAIN).insert(name) && lock(&WARNED).insert(name) {
         tracing::warn!(
             "queue '{name}' exists without dead-lettering of its own: messages with an expiration, and those that a \
              limit pushes out, vanish unless a policy dead-letters them to {DEAD}; import \
@@ -165,12 +191,13 @@ pub(super) async fn bind_all(channel: &Channel) -> Result<(), LinkError> {
     Ok(())
 }
 
-/// Asks for every exchange and queue. The broker answers only by closing the channel, where one is missing.
-pub(super) async fn ask_for_all(channel: &Channel) -> Result<(), LinkError> {
+/// Asks for every exchange and queue, but for those that this worker goes without. The broker answers only by closing the
+/// channel, where one is missing.
+pub(super) async fn ask_for_all(channel: &Channel, goes_without: &[&str]) -> Result<(), LinkError> {
     for (name, kind) in EXCHANGES {
         ask_for_exchange(channel, name, kind, true).await?;
     }
-    for (name, ..) in QUEUES {
+    for (name, ..) in QUEUES.into_iter().filter(|(name, ..)| !goes_without.contains(name)) {
         ask_for_queue(channel, name, true).await?;
     }
     Ok(())
@@ -241,8 +268,8 @@ fn quorum() -> FieldTable {
     arguments
 }
 
-fn plain() -> MutexGuard<'static, BTreeSet<&'static str>> {
-    PLAIN.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A new queue of this worker's own on the control exchange; its name. It outlives the connection for as long as a

@@ -11,7 +11,7 @@ use lapin::{Channel, Connection};
 use tokio::task::JoinHandle;
 
 use super::link::{LinkError, within};
-use super::topology::{self, CONTROL};
+use super::topology::{self, CONTROL, EXHAUSTED};
 use crate::queue::health::Health;
 
 /// Between two looks.
@@ -40,6 +40,7 @@ impl Upkeep {
             may_declare,
             health: health.clone(),
             channel: None,
+            goes_without_exhausted: false,
         };
         Self { task: tokio::spawn(state.run()), health }
     }
@@ -59,6 +60,8 @@ struct State {
     health: Health,
     /// Kept from look to look until the broker closes it.
     channel: Option<Channel>,
+    /// The queue of what the broker gave up is missing and may not be declared: such a worker judges without it.
+    goes_without_exhausted: bool,
 }
 
 impl State {
@@ -87,7 +90,8 @@ impl State {
             Some(channel) if channel.status().connected() => channel.clone(),
             _ => within("opening a channel", self.connection.create_channel()).await?,
         };
-        topology::ask_for_all(&channel).await?;
+        let goes_without: &[&str] = if self.goes_without_exhausted { &[EXHAUSTED] } else { &[] };
+        topology::ask_for_all(&channel, goes_without).await?;
         if self.may_declare {
             topology::bind_all(&channel).await?;
         }
@@ -102,7 +106,7 @@ impl State {
 
     /// Finds out what is missing and makes it again, where this user may.
     async fn repair(&mut self, error: &LinkError) -> Result<(), LinkError> {
-        let missing = topology::missing(&self.connection).await?;
+        let missing = self.missing().await?;
         if missing.is_empty() && error.is_forbidden() {
             // Something may not be asked for or bound: what can be asked for is there.
             self.may_declare = false;
@@ -115,9 +119,21 @@ impl State {
             return Ok(());
         }
         let named = missing.join(", ");
-        self.complain(&format!("missing at the broker: {named}"));
+        let was_alone = is_exhausted_alone(&missing);
+        if !was_alone {
+            self.complain(&format!("missing at the broker: {named}"));
+        }
         self.may_declare = topology::declare_again(&self.connection).await?;
-        let left = topology::missing(&self.connection).await?;
+        let left = self.missing().await?;
+        if !self.may_declare && was_alone && is_exhausted_alone(&left) {
+            self.goes_without_exhausted = true;
+            tracing::warn!(
+                "not consuming {EXHAUSTED}: the queue is missing and this user may not declare it; import \
+                 deploy/rabbitmq/definitions.json or permit it, and restart this worker"
+            );
+            self.health.recover(PART);
+            return Ok(());
+        }
         if left.is_empty() {
             tracing::warn!("declared again: {named}");
             if let Some(queue) = &self.control {
@@ -136,9 +152,23 @@ impl State {
         Ok(())
     }
 
+    /// Names what is missing of all that this worker does not go without.
+    async fn missing(&self) -> Result<Vec<String>, LinkError> {
+        let mut missing = topology::missing(&self.connection).await?;
+        if self.goes_without_exhausted {
+            missing.retain(|name| !is_exhausted_alone(std::slice::from_ref(name)));
+        }
+        Ok(missing)
+    }
+
     fn complain(&self, problem: &str) {
         if self.health.complain(PART, problem) {
             tracing::warn!("{problem}");
         }
     }
+}
+
+/// Whether nothing but the queue of what the broker gave up is missing.
+fn is_exhausted_alone(missing: &[String]) -> bool {
+    matches!(missing, [name] if *name == format!("queue '{EXHAUSTED}'"))
 }

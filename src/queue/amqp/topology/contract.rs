@@ -7,7 +7,7 @@ use lapin::ExchangeKind;
 use lapin::types::AMQPValue;
 use serde_json::{Value, json};
 
-use super::{CONTROL, DEAD, EXCHANGES, PROGRESS, QUEUES, VERDICTS, arguments};
+use super::{CONTROL, DEAD, DECISIONS, EXCHANGES, PROGRESS, QUEUES, VERDICTS, arguments};
 use crate::queue::Document;
 use crate::submission::Priority;
 use crate::verdict::Verdict;
@@ -43,11 +43,15 @@ fn list<'a>(document: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
     document[key].as_array().unwrap().iter()
 }
 
+fn exchanges() -> impl Iterator<Item = (&'static str, ExchangeKind)> {
+    EXCHANGES.into_iter().chain([(DECISIONS, ExchangeKind::Fanout)])
+}
+
 #[test]
 fn definitions_are_what_a_worker_declares() {
     let definitions = deployed("rabbitmq/definitions.json");
-    let declared = EXCHANGES.iter().map(|(name, kind)| {
-        json!({"name": name, "vhost": "gavel", "type": spelled(kind), "durable": true, "auto_delete": false,
+    let declared = exchanges().map(|(name, kind)| {
+        json!({"name": name, "vhost": "gavel", "type": spelled(&kind), "durable": true, "auto_delete": false,
                "internal": false, "arguments": {}})
     });
     assert_eq!(set(list(&definitions, "exchanges").cloned()), set(declared));
@@ -74,7 +78,7 @@ fn channels_of_the_asyncapi_document_are_what_a_worker_declares() {
         assert_eq!((&exchange["durable"], &exchange["autoDelete"]), (&true.into(), &false.into()));
         json!([exchange["name"], exchange["type"]])
     });
-    let declared = EXCHANGES.iter().map(|(name, kind)| json!([name, spelled(kind)]));
+    let declared = exchanges().map(|(name, kind)| json!([name, spelled(&kind)]));
     assert_eq!(set(described), set(declared));
 
     let queues = channels.iter().filter(|channel| channel["bindings"]["amqp"]["is"] == "queue");
@@ -107,6 +111,7 @@ fn routing_keys_of_the_asyncapi_document_are_those_that_are_used() {
         ("verdicts", VERDICTS, "verdict.{verdict}".into()),
         ("progress", PROGRESS, "progress.{type}".into()),
         ("control", CONTROL, Value::Null),
+        ("decisions", DECISIONS, Value::Null),
         ("deadLetters", DEAD, Value::Null),
     ] {
         let channel = &document["channels"][channel];
