@@ -97,7 +97,8 @@ impl Backend {
         let id = submission["id"].as_str().unwrap().to_owned();
         let judging = submission["judging"].as_str().unwrap_or("1");
         let id = if judging == "1" { id } else { format!("{id}/{judging}") };
-        self.ledger.lock().submitted.insert(id.clone(), Submitted::default());
+        // One that is sent twice counts all its publishes.
+        self.ledger.lock().submitted.entry(id.clone()).or_default();
         self.send("gavel.submit", format!("judge.{class}"), submission.to_string(), Some(id));
     }
 

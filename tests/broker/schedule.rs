@@ -7,14 +7,16 @@
 
 use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::backend::Backend;
 use super::cluster::Cluster;
-use super::common::{SUM, Scene};
+use super::common::{SUM, Scene, text};
 use super::fleet::{Fleet, wait_until};
 use super::invariants::{Expected, check_answers, check_queues, wait_until_drained};
 use super::node::{Client, Node};
@@ -42,9 +44,15 @@ enum Fault {
     RestartBroker,
     MemoryAlarm,
     DiskAlarm,
+    DeleteExchange,
+    SwapPackage,
 }
 
-const FAULTS: [Fault; 13] = [
+/// Exchanges that are deleted: what is in flight through them is published again, by backend or worker.
+const EXCHANGES: [&str; 6] =
+    ["gavel.submit", "gavel.verdicts", "gavel.control", "gavel.decisions", "gavel.progress", "gavel.dlx"];
+
+const FAULTS: [Fault; 15] = [
     Fault::Kill,
     Fault::Terminate,
     Fault::TerminateTwice,
@@ -58,6 +66,8 @@ const FAULTS: [Fault; 13] = [
     Fault::RestartBroker,
     Fault::MemoryAlarm,
     Fault::DiskAlarm,
+    Fault::DeleteExchange,
+    Fault::SwapPackage,
 ];
 
 /// Numbers that look random and follow from a seed (splitmix64, by Sebastiano Vigna).
@@ -114,6 +124,10 @@ struct Stage<'a> {
     backend: Backend,
     expected: Expected,
     malformed: u32,
+    /// Submissions that were sent twice with other contents.
+    conflicting: Vec<String>,
+    /// The package that is swapped, and its other version.
+    packages: [PathBuf; 2],
     /// Cancels to be sent, and when.
     cancels: Vec<(Instant, String)>,
     random: Random,
@@ -141,7 +155,27 @@ impl Stage<'_> {
         let place = self.expected.len();
         let id = format!("s{place}");
         let class = ["contest", "normal", "rejudge"][usize::try_from(self.random.below(3)).unwrap()];
-        let (mut submission, allowed): (Value, _) = match self.random.below(20) {
+        let (mut submission, allowed): (Value, _) = match self.random.below(24) {
+            20..=21 => {
+                // Right on either version of the package, and on no mixture of them.
+                let mut submission = submission(&id, SUM);
+                submission["problem"] = json!({"ref": "sum"});
+                (submission, vec!["AC"])
+            }
+            22 => {
+                // The second may be refused, or be judged as well.
+                let mut other = submission(&id, "echo 3\n");
+                other["priority"] = json!(class);
+                self.backend.submit(class, &other);
+                self.conflicting.push(id.clone());
+                (submission(&id, SUM), vec!["AC", "WA"])
+            }
+            23 => {
+                // Most of these come after the verdict.
+                let when = Instant::now() + self.random.milliseconds(2_000, 8_000);
+                self.cancels.push((when, id.clone()));
+                (submission(&id, SUM), vec!["AC", "CX"])
+            }
             0..=8 => (submission(&id, SUM), vec!["AC"]),
             9..=11 => (submission(&id, "echo 3\n"), vec!["WA"]),
             12..=14 => (submission(&id, "read a b\nsleep 0.3\necho $((a + b))\n"), vec!["AC"]),
@@ -219,6 +253,22 @@ impl Stage<'_> {
                 self.pass(time);
                 self.nodes[broker].control(&["set_vm_memory_high_watermark", "0.4"]);
             }
+            Fault::DeleteExchange => {
+                let name = EXCHANGES[usize::try_from(self.random.below(EXCHANGES.len() as u64)).unwrap()];
+                self.diary.note(&format!("exchange {name}"));
+                self.nodes[broker].evaluate(&format!(
+                    "catch rabbit_exchange:delete(rabbit_misc:r(<<\"/\">>, exchange, <<\"{name}\">>), false, \
+                     <<\"test\">>)."
+                ));
+                self.pass(time);
+            }
+            Fault::SwapPackage => {
+                for _ in 0..3 {
+                    let [one, other] = &self.packages;
+                    renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE).unwrap();
+                    self.pass(time / 3);
+                }
+            }
             Fault::DiskAlarm => {
                 self.nodes[broker].control(&["set_disk_free_limit", "100000GB"]);
                 self.pass(time);
@@ -271,7 +321,15 @@ fn whatever_happens_at_random_every_submission_is_answered_and_nothing_is_left()
             format!("amqp://guest:guest@127.0.0.1:{}/%2f?heartbeat=2,{}", proxy.port(), brokers.join(","))
         })
         .collect();
-    let mut fleet = Fleet::new(&scene, &addresses, &["--slots", "1", "-v", "--deadline", "5s"]);
+    let packages = ["packages/sum", "other-packages/sum"].map(|name| scene.kattis_package(name));
+    for (number, (input, answer)) in [("7 8\n", "15\n"), ("70 80\n", "150\n")].into_iter().enumerate() {
+        // Both versions have the same names, and answers that are wrong for the other.
+        std::fs::write(packages[number].join("data/secret/1.in"), input).unwrap();
+        std::fs::write(packages[number].join("data/secret/1.ans"), answer).unwrap();
+    }
+    let root = scene.path("packages");
+    let options = ["--slots", "1", "-v", "--deadline", "5s", "--package-root", text(&root)];
+    let mut fleet = Fleet::new(&scene, &addresses, &options);
     fleet.start_all();
     let backend = Backend::start(&brokers);
     let mut stage = Stage {
@@ -281,6 +339,8 @@ fn whatever_happens_at_random_every_submission_is_answered_and_nothing_is_left()
         backend,
         expected: Expected::new(),
         malformed: 0,
+        conflicting: Vec::new(),
+        packages,
         cancels: Vec::new(),
         random: Random(seed),
         diary: &diary,
@@ -310,7 +370,7 @@ fn whatever_happens_at_random_every_submission_is_answered_and_nothing_is_left()
         let time = stage.random.milliseconds(50, 2_000);
         stage.pass(time);
     }
-    let Stage { nodes, proxies, mut fleet, backend, expected, malformed, .. } = stage;
+    let Stage { nodes, proxies, mut fleet, backend, expected, malformed, conflicting, .. } = stage;
     diary.note("no more faults");
     backend.wait_for_answers(expected.len());
     backend.wait_for_confirmations(expected.len() + malformed as usize);
@@ -331,12 +391,13 @@ fn whatever_happens_at_random_every_submission_is_answered_and_nothing_is_left()
         .filter(|(id, _)| id.starts_with("malformed"))
         .map(|(_, one)| one.publishes)
         .collect();
+    let refused: u32 = conflicting.iter().map(|id| published[id].publishes).sum();
     drop((backend, proxies));
     diary.note("checking the queues");
     // A worker that dies between burying a message and acknowledging it buries it again.
     check_queues(
         &Client::new(&nodes[0]),
-        u32::try_from(malformed.len()).unwrap()..=2 * malformed.iter().sum::<u32>(),
+        u32::try_from(malformed.len()).unwrap()..=2 * (malformed.iter().sum::<u32>() + refused),
     );
     eprintln!(
         "seed {seed}: {} answered, {repeats} of them again, in {:.0} s\n{}",
