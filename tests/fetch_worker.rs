@@ -118,7 +118,7 @@ fn what_cannot_be_fetched_is_a_judging_error_with_whose_fault_it_is() {
     let cases = [
         ("missing", remote(&url("/nothing.zip"), &archive), "package", "answered 404"),
         ("other", remote(&url("/sum.zip"), b"x"), "package", "SHA-256 is"),
-        ("none", json!({"url": url("/sum.zip"), "sha256": "12"}), "package", "not a SHA-256"),
+        ("none", json!({"url": url("/sum.zip"), "sha256": "12"}), "submission", "not a SHA-256"),
         ("forbidden", remote("http://127.0.0.1:1/x.zip", b"x"), "package", "--allow-url"),
         ("file", remote("file://host/etc/passwd", b"x"), "package", "only https"),
         ("ill", remote(&url("/ill"), b"x"), "sandbox", "answered 503"),
