@@ -102,11 +102,11 @@ fn what_hydro_asks_for_beyond_that_is_refused_by_name() {
         ("type: submit_answer\n", "the problem type 'submit_answer'"),
         ("checker_type: lemon\nchecker: c.cpp\n", "the checker type 'lemon'"),
         ("checker_type: testlib\nchecker: missing.cc\n", "there is no file 'missing.cc'"),
-        ("checker_type: testlib\nchecker: nosuch\n", "'nosuch' is none of testlib's checkers"),
+        ("checker_type: testlib\nchecker: nosuch\n", "'nosuch' is not one of testlib's checkers"),
         ("time: soon\n", "time: 'soon' is no time"),
         ("multi_pass: 3\n", "running a program in several passes"),
         ("subtasks: [{cases: [{input: 9.in, output: 9.out}]}]\n", "there is no file '9.in'"),
-        ("subtasks: [{type: avg, cases: []}]\n", "'avg' is no type of a subtask"),
+        ("subtasks: [{type: avg, cases: []}]\n", "'avg' is not a type of subtask"),
     ] {
         let files = [("problem.yaml", "title: x\n"), ("testdata/1.in", "1"), ("testdata/1.out", "1")];
         let root = write_all(&stage, "broken", &files);
@@ -146,10 +146,10 @@ fn uoj_s_subtasks_and_extra_tests_hold() {
     for (conf, expected) in [
         ("n_tests 1\n", "use_builtin_judger: a judge of the problem's own is not supported"),
         ("use_builtin_judger on submit_answer on\n", "submit_answer: handing in answers"),
-        ("use_builtin_judger on n_tests many\n", "n_tests: 'many' is no number"),
+        ("use_builtin_judger on n_tests many\n", "n_tests: 'many' is not a valid number"),
         ("use_builtin_judger on n_tests 9\n", "there is no file 'input1.txt'"),
         ("use_builtin_judger on n_tests\n", "the key 'n_tests' at its end has no value"),
-        ("use_builtin_judger on use_builtin_checker odd\n", "'odd' is none of UOJ's checkers"),
+        ("use_builtin_judger on use_builtin_checker odd\n", "'odd' is not one of UOJ's checkers"),
     ] {
         stage.write("uoj/problem.conf", conf);
         let error = load(&root).unwrap_err().to_string();

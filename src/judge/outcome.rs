@@ -1,4 +1,4 @@
-//! What the way a run ended means for the contestant, before anybody looks at the output.
+//! Turns the end of a run into verdicts, before its output is checked.
 //!
 //! A program that was never born is charged to its author only for a file of their own that the kernel will not execute.
 

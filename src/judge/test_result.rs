@@ -1,4 +1,4 @@
-//! What one test came to, while it is being found out.
+//! Holds the result of one test while it is being judged.
 //!
 //! Everything that applies is kept, of which the most decisive is the verdict; figures are the sandbox's own.
 

@@ -1,8 +1,8 @@
-//! Recognises directories that are more than bare tests: several problems, packages of formats that gavel does not read, and
-//! tests with a checker beside them.
+//! Recognises directories that are more than bare tests: packages of formats that gavel does not read, and tests with a checker
+//! beside them.
 //!
-//! [`super::folder`] compares tokens and knows no settings, so it must only read what really is nothing but tests. Judging
-//! such a directory as bare tests would accept wrong programs without a word.
+//! [`super::folder`] compares tokens and knows no settings, so it must only read directories that hold nothing but tests.
+//! Judging another one as bare tests would accept wrong programs without a word.
 
 use std::path::Path;
 

@@ -394,7 +394,7 @@ impl Reader<'_> {
         let Some(list) = inner.own_get(&key) else { return Ok(Vec::new()) };
         let tests = inner.texts(list, &key)?.into_iter().map(|name| {
             name.parse().ok().and_then(|number: u64| by_group.get(&number)).ok_or_else(|| {
-                let problem = format!("'{}' is no group with tests", one_line(&name));
+                let problem = format!("'{}' is not a group with tests", one_line(&name));
                 inner.wrong_at(list, &key, problem, "list the numbers of groups")
             })
         });
@@ -418,7 +418,7 @@ impl Reader<'_> {
         let mut scores = BTreeMap::new();
         for (key, value) in inner.own() {
             let number = key.parse::<u64>().map_err(|_| {
-                let problem = format!("'{}' is no number of a group", one_line(key));
+                let problem = format!("'{}' is not the number of a group", one_line(key));
                 inner.wrong_at(value, key, problem, "give points by the numbers of groups")
             })?;
             scores.insert(number, inner.number(key, 0.0..=MOST_POINTS)?.unwrap_or_default());

@@ -31,7 +31,7 @@ pub(super) const FILE: &str = "problem.conf";
 
 const MOST_TESTS: usize = 10_000;
 const MOST_SUBTASKS: usize = 1000;
-/// What failing an extra test costs (`ex_data_test`).
+/// Points that a failed extra test costs (`ex_data_test`).
 const EXTRA_TEST: f64 = -3.0;
 
 /// Switches that make a problem another than gavel judges.
@@ -135,7 +135,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
 fn check(settings: &Settings<'_>, entries: &[Entry], package: &mut Package) -> Result<Check, PackageError> {
     if let Some(name) = settings.text("use_builtin_checker") {
         let known = TestlibChecker::named(name).ok_or_else(|| {
-            let problem = format!("'{}' is none of UOJ's checkers", one_line(name));
+            let problem = format!("'{}' is not one of UOJ's checkers", one_line(name));
             settings.wrong(
                 "use_builtin_checker",
                 problem,
@@ -229,7 +229,7 @@ impl<'a> Settings<'a> {
     fn number<T: FromStr>(&self, key: &str) -> Result<Option<T>, PackageError> {
         let Some(text) = self.text(key) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| {
-            self.wrong(key, format!("'{}' is no number it can have", one_line(text)), "give a number")
+            self.wrong(key, format!("'{}' is not a valid number", one_line(text)), "give a number")
         })
     }
 
@@ -247,7 +247,7 @@ impl<'a> Settings<'a> {
         if (0.0..=1e6).contains(&points) {
             return Ok(points);
         }
-        Err(self.wrong(key, format!("{points} is no number of points"), "give 0 to 100"))
+        Err(self.wrong(key, format!("{points} is not a number of points"), "give 0 to 100"))
     }
 
     /// Seconds.
@@ -350,7 +350,7 @@ impl Reader<'_> {
             "packed" => Aggregation::AllOrNothing,
             "min" => Aggregation::Min,
             other => {
-                let problem = format!("'{}' is no type of a subtask", one_line(other));
+                let problem = format!("'{}' is not a type of subtask", one_line(other));
                 return Err(settings.wrong(&key("subtask_type"), problem, "use packed or min"));
             }
         };

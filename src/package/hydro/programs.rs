@@ -47,7 +47,7 @@ impl Programs<'_> {
         let name = self.source("checker")?;
         if let Some((name, _)) = name.as_ref().filter(|(name, _)| kind == "testlib" && !name.contains('.')) {
             let known = TestlibChecker::named(name).ok_or_else(|| {
-                let problem = format!("'{}' is none of testlib's checkers", one_line(name));
+                let problem = format!("'{}' is not one of testlib's checkers", one_line(name));
                 self.scope.wrong("checker", problem, "name one of them (wcmp, ncmp, rcmp6, ...) or a file")
             })?;
             return Ok(Check::BuiltIn(Comparator::Testlib(known)));

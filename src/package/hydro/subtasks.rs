@@ -28,7 +28,7 @@ const MOST_POINTS: f64 = 1e6;
 const CASE_KEYS: &[&str] = &["id", "input", "memory", "output", "score", "time"];
 const SUBTASK_KEYS: &[&str] = &["cases", "id", "if", "memory", "score", "time", "type"];
 
-/// A subtask as written or found.
+/// A subtask, from `config.yaml` or from the names of the files.
 struct Subtask {
     id: u64,
     kind: Aggregation,
@@ -38,7 +38,7 @@ struct Subtask {
     cases: Vec<Case>,
 }
 
-/// A test as written or found.
+/// A test, from `config.yaml` or from the names of the files.
 struct Case {
     name: String,
     input: PathBuf,
@@ -232,7 +232,7 @@ fn subtask<'s>(
         Some("max") => Aggregation::Max,
         Some("sum") => Aggregation::Sum,
         Some(other) => {
-            let problem = format!("'{}' is no type of a subtask", one_line(other));
+            let problem = format!("'{}' is not a type of subtask", one_line(other));
             return Err(inner.wrong("type", problem, "use min, max or sum"));
         }
     };
@@ -240,7 +240,7 @@ fn subtask<'s>(
     if let Some(node) = inner.own_get("if") {
         for text in inner.texts(node, "if")? {
             let number = text.parse().map_err(|_| {
-                let problem = format!("'{}' is no number of a subtask", one_line(&text));
+                let problem = format!("'{}' is not the number of a subtask", one_line(&text));
                 inner.wrong_at(node, "if", problem, "list the ids of subtasks")
             })?;
             requires.push(number);
@@ -255,7 +255,7 @@ fn subtask<'s>(
     Ok((subtask, inner))
 }
 
-/// What the name of an input says: subtask, how it is scored, number of the test, and the names its answer may have.
+/// Reads the name of an input: its subtask, how that is scored, the number of the test, and the names its answer may have.
 fn pattern(name: &str) -> Option<(u64, Aggregation, u64, Vec<String>)> {
     /// Stem, number of the subtask, number of the test.
     static STEMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
@@ -315,7 +315,7 @@ fn whole(scope: &Scope<'_>, key: &str) -> Result<Option<u64>, PackageError> {
     }
 }
 
-/// What is left of `total`, in whole points over `count` (`getScore`): the later ones get one more.
+/// Shares what is left of `total` out over `count` in whole points (`getScore`): the later ones get one more.
 fn shares(total: f64, given: f64, count: usize) -> Vec<f64> {
     let left = (total - given).max(0.0);
     if count == 0 {
