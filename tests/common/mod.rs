@@ -97,6 +97,8 @@ impl Scene {
     pub(crate) fn gavel(&self, arguments: &[&str]) -> std::process::Command {
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gavel"));
         command.current_dir(self.directory.path()).env("GAVEL_CACHE", self.path("cache"));
+        // Where root keeps what it may not keep in the cache of a worker with a user of its own.
+        command.env("XDG_CACHE_HOME", self.path("home-cache"));
         // Tests run beside each other: which cores a scene's processes get is none of the others' affair.
         command.env("GAVEL_CORE_LOCKS", self.path("core-locks"));
         command.env_remove("NO_COLOR").args(arguments);

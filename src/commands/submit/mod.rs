@@ -41,7 +41,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let addresses = broker::addresses(&arguments.broker)?;
     let table = start::languages(global)?;
     let mut entries = entry::prepare(roster::read(arguments)?, arguments, &table)?;
-    let path = journal_path(global, arguments, &entries)?;
+    let path = journal_path(global, arguments, &entries, &addresses.shown())?;
     let mut journal = Journal::open(&path)?;
     recall(&mut entries, &journal, arguments.format);
 
@@ -144,8 +144,14 @@ fn tell_how_to_go_on(entries: &[Entry], journal: &Path, waiting: Waiting) {
     ));
 }
 
-/// Where the journal is: named, or beside the results or the batch; for single submissions in the cache.
-fn journal_path(global: &Global, arguments: &Arguments, entries: &[Entry]) -> Result<PathBuf, CommandError> {
+/// Returns where the journal is: named, or beside the results or the batch; for single submissions in the cache, where the
+/// `broker` is part of its name: what one broker was sent another one knows nothing of.
+fn journal_path(
+    global: &Global,
+    arguments: &Arguments,
+    entries: &[Entry],
+    broker: &str,
+) -> Result<PathBuf, CommandError> {
     if let Some(path) = &arguments.journal {
         return Ok(path.clone());
     }
@@ -154,7 +160,7 @@ fn journal_path(global: &Global, arguments: &Arguments, entries: &[Entry]) -> Re
         name.push(".journal");
         return Ok(name.into());
     }
-    let mut key = KeyBuilder::default().field("kind", "journal 1");
+    let mut key = KeyBuilder::default().field("kind", "journal 2").field("broker", broker);
     for entry in entries {
         key = key.field("id", &entry.key().id).field("judging", &entry.key().judging);
     }
@@ -174,4 +180,22 @@ fn save(path: &Path, text: &str) -> Result<(), CommandError> {
         file.persist(path).map(|_| ()).map_err(|error| error.error)
     });
     written.map_err(|error| CommandError::Judging(format!("cannot write '{}': {error}", shown(path))))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn a_broker_knows_nothing_of_what_another_one_was_sent() {
+        let cli = Cli::try_parse_from(["gavel", "--cache", "/nowhere", "submit", "sum", "a.py"]).unwrap();
+        let Command::Submit(arguments) = &cli.command else { panic!("{cli:?}") };
+        let path = |broker| journal_path(&cli.global, arguments, &[], broker).unwrap();
+        assert_eq!(path("host:5672/one"), path("host:5672/one"));
+        assert_ne!(path("host:5672/one"), path("host:5672/two"));
+        assert_ne!(path("host:5672/one"), path("other:5672/one"));
+    }
 }
