@@ -120,7 +120,7 @@ fn what_cannot_be_fetched_is_a_judging_error_with_whose_fault_it_is() {
         ("other", remote(&url("/sum.zip"), b"x"), "package", "SHA-256 is"),
         ("none", json!({"url": url("/sum.zip"), "sha256": "12"}), "submission", "not a SHA-256"),
         ("forbidden", remote("http://127.0.0.1:1/x.zip", b"x"), "package", "--allow-url"),
-        ("file", remote("file://host/etc/passwd", b"x"), "package", "only https"),
+        ("file", remote("file://host/etc/passwd", b"x"), "submission", "only https"),
         ("ill", remote(&url("/ill"), b"x"), "sandbox", "answered 503"),
     ];
     for (id, problem, reason, message) in cases {

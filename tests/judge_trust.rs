@@ -39,7 +39,10 @@ fn a_program_cannot_change_its_input_file_without_privileges_either() {
     use std::os::unix::fs::PermissionsExt;
     let scene = Scene::new();
     let package = scene.sum_package(&[(1, 2)]);
-    let source = scene.write("fchmod.c", sum_and("return fchmod(0, 0) == 0 ? 7 : 0;"));
+    // What it holds is a sealed copy of its own: a mode may be set on that, and nothing can be written.
+    let mischief = "fchmod(0, 0666); int again = open(\"/dev/stdin\", O_RDWR); \
+                    return ftruncate(0, 0) == 0 || (again >= 0 && write(again, \"x\", 1) == 1) ? 7 : 0;";
+    let source = scene.write("fchmod.c", sum_and(mischief));
     let cache = scene.path("cache-of-nobody");
     std::fs::create_dir(&cache).unwrap();
     let executable = scene.path("gavel");
@@ -65,6 +68,7 @@ fn a_program_cannot_change_its_input_file_without_privileges_either() {
     assert!(said.stdout.contains("\"verdict\": \"AC\""), "{}{}", said.stdout, said.stderr);
     let mode = std::fs::metadata(package.join("01.in")).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o644);
+    assert_eq!(std::fs::read_to_string(package.join("01.in")).unwrap(), "1 2\n");
 }
 
 #[test]
