@@ -183,7 +183,7 @@ fn dmoj_checkers_are_called_in_their_own_order() {
         (DmojKind::Default, compare(1, 2, 3)),
         (DmojKind::Testlib, compare(1, 2, 3)),
         (DmojKind::Coci, compare(1, 2, 3)),
-        (DmojKind::Peg, compare(3, 1, 2)),
+        (DmojKind::Peg, compare(3, 2, 1)),
     ] {
         let package = package(&scene, Protocol::Dmoj(kind), &[("check.sh", &program)], &[]);
         assert_eq!(judged(&judge, &package, SUM).verdict, Verdict::AC, "{kind:?}");

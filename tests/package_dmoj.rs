@@ -392,7 +392,9 @@ fn driver_says(checker: &str) -> Option<String> {
     }
     let context = r#"{"module": "checker.py", "arguments": {}, "point_value": 5}"#;
     let mut command = std::process::Command::new("python3");
-    command.args(["driver.py", "in", "ans", "out", context]).current_dir(directory.path());
+    command
+        .args(["driver.py", "in", "ans", "out", "in", "python3", "20", "40", "3000", context])
+        .current_dir(directory.path());
     let output = command.output().unwrap();
     output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
 }

@@ -41,5 +41,6 @@ pub use dmoj::{DmojChecker, FloatMode};
 pub use flags::FlagError;
 pub use protocol::{
     BrokenProtocol, CheckerPaths, CustomScore, DmojKind, Feedback, Finished, Grade, Opinion, Protocol, Score,
+    Used,
 };
 pub use testlib::TestlibChecker;

@@ -131,7 +131,7 @@ pub(crate) fn read_answers(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Command
 /// Reads the files; a single source without an ending gets an empty name, for [`name_nameless`].
 ///
 /// # Errors
-/// When one is no regular file, empty, too large, unreadable or, where that is asked, no UTF-8.
+/// When one is no regular file, too large, unreadable or, where that is asked, no UTF-8.
 pub(crate) fn read(paths: &[PathBuf], encoding: Encoding) -> Result<Vec<SourceFile>, CommandError> {
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
@@ -161,9 +161,6 @@ pub(crate) fn name_nameless(files: &mut [SourceFile], language: &Language) {
 fn read_one(path: &Path, encoding: Encoding) -> Result<Content, CommandError> {
     let fail = |problem: String| CommandError::Usage(format!("source '{}': {problem}", shown(path)));
     let bytes = read_bytes(path).map_err(fail)?;
-    if bytes.is_empty() {
-        return Err(fail("it is empty; give a file with a program in it".to_owned()));
-    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Content::Text(text)),
         Err(error) if encoding == Encoding::Utf8 => {

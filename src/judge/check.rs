@@ -18,15 +18,20 @@ use super::artifacts;
 use super::fault::Fault;
 use super::files::{Inputs, open_regular};
 use super::outside_kill::{may_have_ended, named};
+use super::pipeline::{Entrant, TestRun};
+use super::test_result::TestResult;
 use super::tool::{Tool, Workshop};
 use super::{Judge, STDERR_LIMIT};
-use crate::checker::{CheckerPaths, Feedback, Finished, Opinion, Protocol};
+use crate::checker::{CheckerPaths, Feedback, Finished, Opinion, Protocol, Used};
 use crate::package::{Check, CheckerProgram, Package, Test};
+use crate::report::TestReport;
 use crate::sandbox::{BoxHandle, CancelToken, Capture, Exit, Outcome, PACKAGE, PROGRAM, Stopped, WORKSPACE};
 use crate::units::Bytes;
 
 /// Name of the output under judgement in the checker's work directory.
 pub(super) const OUTPUT: &str = "output";
+/// Name of the submission's own file there, for checkers that ask for it.
+const SUBMISSION: &str = "submission";
 /// Name of the feedback directory there.
 pub(super) const FEEDBACK: &str = "feedback";
 /// Bytes read of what a checker says.
@@ -75,11 +80,37 @@ impl<'a> Checkers<'a> {
 }
 
 /// What is checked, and with which arguments of the package's.
+#[derive(Clone, Copy)]
 pub(super) struct Checked<'a> {
     pub(super) judge: &'a Judge,
     pub(super) inputs: &'a Inputs,
     pub(super) test: &'a Test,
     pub(super) arguments: &'a [String],
+    pub(super) made_by: MadeBy<'a>,
+}
+
+/// What made the output that is checked.
+#[derive(Clone, Copy, Default)]
+pub(super) struct MadeBy<'a> {
+    /// The submission's own file.
+    pub(super) source: &'a [u8],
+    /// The submission's language; empty where it has none.
+    pub(super) language: &'a str,
+    /// What the run used.
+    pub(super) used: Used,
+}
+
+impl<'a> MadeBy<'a> {
+    /// What is known of a submission on a test, from its run there.
+    pub(super) fn of(run: &TestRun<'a>, result: &TestResult) -> Self {
+        let language = match &run.entrant {
+            Entrant::Program(runner) => runner.language.id.as_str(),
+            Entrant::Answers { .. } => "",
+        };
+        let TestReport { cpu_ms, wall_ms, memory_kib, .. } = result.report;
+        let source = run.submitted.first().map_or(&[][..], |source| &source.bytes);
+        Self { source, language, used: Used { cpu_ms, wall_ms, memory_kib } }
+    }
 }
 
 /// Asks a checker about an output.
@@ -155,8 +186,19 @@ fn run(
 ) -> Result<Said, Fault> {
     let judge = checked.judge;
     let output_path = format!("{WORKSPACE}/{OUTPUT}");
-    let paths =
-        CheckerPaths { input, output: &output_path, answer, feedback: &format!("{WORKSPACE}/{FEEDBACK}/") };
+    let submission_path = format!("{WORKSPACE}/{SUBMISSION}");
+    if checker.call.iter().flatten().any(|word| word == "{submission}") {
+        artifacts::write_new(sandbox_box.workspace(), SUBMISSION, 0o644, &mut &*checked.made_by.source)?;
+    }
+    let paths = CheckerPaths {
+        input,
+        output: &output_path,
+        answer,
+        feedback: &format!("{WORKSPACE}/{FEEDBACK}/"),
+        used: checked.made_by.used,
+        submission: &submission_path,
+        language: checked.made_by.language,
+    };
     let unreadable = |error: io::Error| Fault::file("read the output of", &checked.test.input, error);
     let stdin = if checker.protocol.reads_output_from_stdin() {
         output.open().map_err(unreadable)?

@@ -111,6 +111,7 @@ fn is_equal(one: &Test, other: &Test) -> bool {
         && one.custom_score == other.custom_score
         && one.arguments == other.arguments
         && one.files == other.files
+        && one.links == other.links
         && one.limits == other.limits
 }
 

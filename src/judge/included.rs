@@ -39,6 +39,20 @@ pub(super) fn join(
     language: &Language,
     submitted: &[Source],
 ) -> Result<Joined, Fault> {
+    let mut joined = join_includes(package, table, language, submitted)?;
+    let way = language.unbuffered.as_ref().filter(|_| package.unbuffered);
+    if let Some((name, text)) = way.and_then(|way| way.file.as_ref()) {
+        replace(&mut joined.sources, vec![Source { name: name.clone(), bytes: text.clone().into_bytes() }]);
+    }
+    Ok(joined)
+}
+
+fn join_includes(
+    package: &Package,
+    table: &Table,
+    language: &Language,
+    submitted: &[Source],
+) -> Result<Joined, Fault> {
     let Some(include) = choose(&package.includes, table, language) else {
         let sources = submitted.to_vec();
         return Ok(Joined { sources, flags: Vec::new(), secret: HashSet::new() });

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::Judge;
-use super::check::{self, Checked, Said};
+use super::check::{self, Checked, MadeBy, Said};
 use super::fault::Fault;
 use super::files::{Inputs, open_regular};
 use super::tool::{Tool, Workshop};
@@ -165,7 +165,8 @@ impl Jury<'_> {
                 let tool = self.checker(*place)?;
                 let checker = self.package.checkers.get(*place).ok_or_else(|| missing("checker", *place))?;
                 let mut capture = self.capture(output)?;
-                let checked = Checked { judge: self.judge, inputs: &self.inputs, test, arguments };
+                let made_by = MadeBy::default();
+                let checked = Checked { judge: self.judge, inputs: &self.inputs, test, arguments, made_by };
                 check::ask(&checked, tool, checker, &mut capture, &[self.cancel])?
             }
             Check::Interaction { .. } => {

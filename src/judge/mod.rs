@@ -474,6 +474,12 @@ impl Judge {
     ) -> Result<(), Fault> {
         let (package, cancel, events) = (trial.package, trial.cancel, trial.events);
         let started = Instant::now();
+        if package.unbuffered && language.unbuffered.is_none() {
+            report.warnings.push(format!(
+                "problem '{}' asks for unbuffered output, which programs in language '{}' cannot be given: they must flush",
+                package.name, language.id
+            ));
+        }
         let joined = included::join(package, &self.table, language, &request.sources)?;
         let recipe = compile::Recipe {
             language,
@@ -506,8 +512,16 @@ impl Judge {
 
         let started = Instant::now();
         let directory = WorkDirectory::new(package, joined.data(language))?;
-        let runner = Runner::new(language, &program, &limits, counterpart, directory, &request.tests)?;
-        let run = TestRun::new(trial, Entrant::Program(&runner), &checkers);
+        let runner = Runner::new(
+            language,
+            &program,
+            &limits,
+            counterpart,
+            directory,
+            &request.tests,
+            package.unbuffered,
+        )?;
+        let run = TestRun::new(trial, Entrant::Program(&runner), &checkers, &request.sources);
         pipeline::run_all(&run, &request.tests, report)?;
         report.phases_ms.tests = milliseconds(started.elapsed());
         Ok(())
@@ -532,7 +546,8 @@ impl Judge {
         report.phases_ms.compile = milliseconds(started.elapsed());
 
         let started = Instant::now();
-        let run = TestRun::new(trial, Entrant::Answers { answers: &answers, limit }, &checkers);
+        let run =
+            TestRun::new(trial, Entrant::Answers { answers: &answers, limit }, &checkers, &request.sources);
         pipeline::run_all(&run, &request.tests, report)?;
         report.phases_ms.tests = milliseconds(started.elapsed());
         Ok(())

@@ -15,6 +15,7 @@ use super::equal_tests::{EqualTests, Way, renamed};
 use super::fault::Fault;
 use super::files::Inputs;
 use super::progress::EventSender;
+use super::request::Source;
 use super::run_test::{Runner, run_test};
 use super::score::{Grader, Outcome, Standing, Trouble, Value, View};
 use super::slots::lock;
@@ -57,12 +58,19 @@ pub(super) struct TestRun<'a> {
     pub(super) cancel: &'a CancelToken,
     pub(super) events: &'a EventSender<'a>,
     pub(super) inputs: &'a Inputs,
+    /// What was handed in, the entry point first.
+    pub(super) submitted: &'a [Source],
 }
 
 impl<'a> TestRun<'a> {
-    pub(super) fn new(trial: &Trial<'a>, entrant: Entrant<'a>, checkers: &'a Checkers<'a>) -> Self {
+    pub(super) fn new(
+        trial: &Trial<'a>,
+        entrant: Entrant<'a>,
+        checkers: &'a Checkers<'a>,
+        submitted: &'a [Source],
+    ) -> Self {
         let Trial { judge, package, inputs, stop, cancel, events, .. } = *trial;
-        Self { judge, package, entrant, checkers, stop, cancel, events, inputs }
+        Self { judge, package, entrant, checkers, stop, cancel, events, inputs, submitted }
     }
 }
 

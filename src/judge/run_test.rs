@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::answers::{Answer, Answers};
-use super::check::{self, Checked};
+use super::check::{self, Checked, MadeBy};
 use super::compile::Program;
 use super::fault::Fault;
 use super::files::Inputs;
@@ -83,8 +83,13 @@ impl<'a> Runner<'a> {
         counterpart: Counterpart<'a>,
         directory: WorkDirectory<'a>,
         tests: &[&Test],
+        unbuffered: bool,
     ) -> Result<Self, Fault> {
         let mut shape = run_shape(language);
+        let mut env = environment(language);
+        if unbuffered && let Some(way) = &language.unbuffered {
+            env.extend(way.env.iter().cloned());
+        }
         directory.make_room(&mut shape, tests, limits.usual.limits.file_size.unwrap_or_default())?;
         Ok(Self {
             language,
@@ -93,7 +98,7 @@ impl<'a> Runner<'a> {
             counterpart,
             directory,
             argv: run_argv(language, program, limits.usual.memory_mib),
-            env: environment(language),
+            env,
             shape,
         })
     }
@@ -349,7 +354,8 @@ pub(super) fn check(
         }
     };
     let (tool, checker) = run.checkers.get(place)?;
-    let checked = Checked { judge: run.judge, inputs: run.inputs, test, arguments };
+    let made_by = MadeBy::of(run, result);
+    let checked = Checked { judge: run.judge, inputs: run.inputs, test, arguments, made_by };
     take_in(result, check::ask(&checked, tool, checker, stdout, cancel)?);
     Ok(())
 }

@@ -64,6 +64,21 @@ impl Workshop<'_> {
         program: &JuryProgram,
         limits: ProgramLimits,
     ) -> Result<Tool, Fault> {
+        self.make_buffered(role, program, limits, true)
+    }
+
+    /// As [`Workshop::make`]; a program that is not `buffered` writes its standard output without a buffer, as far as its
+    /// language knows a way.
+    ///
+    /// # Errors
+    /// As those of [`Workshop::make`].
+    pub(super) fn make_buffered(
+        &self,
+        role: &str,
+        program: &JuryProgram,
+        limits: ProgramLimits,
+        buffered: bool,
+    ) -> Result<Tool, Fault> {
         let name = format!("{role} '{}'", program.name);
         let sources = read_sources(&name, program)?;
         let mut tool = match &program.making {
@@ -74,7 +89,7 @@ impl Workshop<'_> {
                         "{name}: its language is not known; name its files as 'gavel languages' lists them"
                     ))
                 })?;
-                self.compile_or_older(&name, language, &sources, flags, limits)?
+                self.compile_or_older(&name, language, &sources, flags, limits, buffered)?
             }
         };
         "jury".clone_into(&mut tool.shape.hostname);
@@ -94,13 +109,23 @@ impl Workshop<'_> {
         sources: &[Source],
         flags: &[String],
         limits: ProgramLimits,
+        buffered: bool,
     ) -> Result<Tool, Fault> {
-        let first = self.compile(name, language, sources, flags, limits);
+        let compile = |language: &Language| {
+            let way = language.unbuffered.as_ref().filter(|_| !buffered);
+            let own = way.and_then(|way| way.file.as_ref());
+            let own = own.map(|(name, text)| Source { name: name.clone(), bytes: text.clone().into_bytes() });
+            let sources: Vec<_> = sources.iter().cloned().chain(own).collect();
+            let mut tool = self.compile(name, language, &sources, flags, limits)?;
+            tool.env.extend(way.into_iter().flat_map(|way| way.env.iter().cloned()));
+            Ok(tool)
+        };
+        let first = compile(language);
         if !matches!(first, Err(Fault::Checker(_))) {
             return first;
         }
         for older in older_standards(&self.judge.table, &language.id) {
-            match self.compile(name, older, sources, flags, limits) {
+            match compile(older) {
                 Ok(tool) => {
                     tracing::info!(program = %name, language = %older.id, "compiles only by an older standard");
                     return Ok(tool);

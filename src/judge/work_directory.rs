@@ -15,6 +15,7 @@ use std::path::{Component, Path};
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::unistd::symlinkat;
 
 use super::artifacts;
 use super::fault::Fault;
@@ -53,10 +54,11 @@ pub(super) enum Output {
     Missing(String),
 }
 
-/// Where a file's content comes from.
+/// Where a file's content comes from, or where a link leads.
 enum Content<'a> {
     Bytes(&'a [u8]),
     File(&'a Path),
+    Link(&'a str),
 }
 
 impl<'a> WorkDirectory<'a> {
@@ -98,7 +100,7 @@ impl<'a> WorkDirectory<'a> {
                 size += size_of(&file.path)?;
             }
             most_bytes = size.max(most_bytes);
-            most_files = test.files.len().max(most_files);
+            most_files = (test.files.len() + test.links.len()).max(most_files);
         }
         bytes = bytes.saturating_add(most_bytes);
         files += most_files;
@@ -140,6 +142,14 @@ impl<'a> WorkDirectory<'a> {
         if let Some(name) = &self.streams.input_file {
             files.insert(name, Content::File(&test.input));
         }
+        for link in &test.links {
+            if let Some(Content::File(_)) = files.insert(&link.name, Content::Link(&link.target)) {
+                return Err(Fault::Package(format!(
+                    "it puts both a file and a link called '{}' beside the program; rename one",
+                    link.name.escape_debug()
+                )));
+            }
+        }
         if let Some(name) = &self.streams.output_file {
             // What is there as the output, the program has written.
             files.remove(name.as_str());
@@ -168,6 +178,8 @@ impl<'a> WorkDirectory<'a> {
                 Content::File(path) => {
                     artifacts::write_new(workspace, name, PERMISSIONS, &mut inputs.open(path)?)?
                 }
+                Content::Link(target) => symlinkat(target, workspace, name)
+                    .map_err(|error| Fault::file("make link", Path::new(name), error))?,
             }
         }
         Ok(())

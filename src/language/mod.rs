@@ -22,6 +22,6 @@ mod validate;
 mod version;
 
 pub use error::LanguageError;
-pub use model::{Artifact, CompileLimits, Joining, Language, Prepare, RunAllowance, Table};
+pub use model::{Artifact, CompileLimits, Joining, Language, Prepare, RunAllowance, Table, Unbuffered};
 pub use template::{Placeholders, expand};
 pub use version::version_line;

@@ -53,6 +53,8 @@ pub struct Language {
     pub compile_limits: CompileLimits,
     /// Built once per machine and toolchain into the cache, shown at `/prepared` when compiling.
     pub prepare: Option<Prepare>,
+    /// What makes a program write its standard output without a buffer; `None` where nothing does.
+    pub unbuffered: Option<Unbuffered>,
     /// How a line of standard error begins that its runtime writes when a program dies of an error that nothing
     /// caught. The exit code beside it is the runtime's choice, and means nothing.
     pub crash: Vec<String>,
@@ -167,6 +169,16 @@ pub struct Prepare {
     pub files: Vec<(String, String)>,
     /// argv template; writes into `{dir}`, which becomes `/prepared`.
     pub command: Vec<String>,
+}
+
+/// How a program of a language is made to write its standard output without a buffer, for packages that ask for it
+/// (DMOJ: `unbuffered`). Without either part, its programs do so by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unbuffered {
+    /// Further environment of runs, `NAME=value`.
+    pub env: Vec<String>,
+    /// Name and text of a source that is compiled with the program.
+    pub file: Option<(String, String)>,
 }
 
 impl Table {

@@ -43,6 +43,7 @@ pub(super) struct RawLanguage {
     #[serde(default)]
     pub(super) compile_limits: RawCompileLimits,
     pub(super) prepare: Option<RawPrepare>,
+    pub(super) unbuffered: Option<RawUnbuffered>,
     pub(super) crash: Option<List>,
     pub(super) hello: Text,
 }
@@ -85,7 +86,15 @@ pub(super) struct RawPrepare {
     pub(super) command: List,
 }
 
-/// One of `prepare.files`.
+/// `unbuffered`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawUnbuffered {
+    pub(super) env: Option<List>,
+    pub(super) file: Option<RawFile>,
+}
+
+/// A file written in the table: one of `prepare.files`, `unbuffered.file`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawFile {

@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use toml::Spanned;
 
 use super::place::Document;
-use super::raw::{List, RawLanguage, RawPrepare, RawSources, Text};
+use super::raw::{List, RawLanguage, RawPrepare, RawSources, RawUnbuffered, Text};
 use super::template::{Piece, Placeholder, pieces};
-use super::{Artifact, Joining, Language, LanguageError, Prepare};
+use super::{Artifact, Joining, Language, LanguageError, Prepare, Unbuffered};
 use crate::sandbox::Profile;
 
 /// Directories of a box that gavel fills itself.
@@ -78,6 +78,11 @@ impl Rules<'_> {
             limits: self.limits(&raw.limits)?,
             compile_limits: self.compile_limits(&raw.compile_limits)?,
             prepare: raw.prepare.as_ref().map(|prepare| self.prepare(prepare)).transpose()?,
+            unbuffered: raw
+                .unbuffered
+                .as_ref()
+                .map(|unbuffered| self.unbuffered(unbuffered, &raw.sources))
+                .transpose()?,
             crash: self.crash(raw.crash.as_ref())?,
             hello: self.hello(&raw.hello)?,
         })
@@ -367,6 +372,19 @@ impl Rules<'_> {
             reason: "what is prepared is what the command writes there",
         };
         Ok(Prepare { files, command: self.template(&raw.command, &place)? })
+    }
+
+    fn unbuffered(&self, raw: &RawUnbuffered, sources: &RawSources) -> Result<Unbuffered, LanguageError> {
+        const KEY: &str = "unbuffered.file";
+        let env = self.env(raw.env.as_ref())?;
+        let Some(file) = &raw.file else { return Ok(Unbuffered { env, file: None }) };
+        let name = self.file_name(KEY, &file.name)?;
+        let ending = Path::new(&name).extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        if !sources.extensions.get_ref().iter().any(|known| known.get_ref() == ending) {
+            let problem = format!("'{name}' is not compiled: it ends in none of the language's extensions");
+            return Err(self.broken(&file.name.span(), KEY, problem));
+        }
+        Ok(Unbuffered { env, file: Some((name, file.text.clone())) })
     }
 
     fn hello(&self, hello: &Text) -> Result<String, LanguageError> {

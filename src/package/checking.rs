@@ -30,8 +30,8 @@ pub struct CheckerProgram {
     pub program: JuryProgram,
     /// How it is called and how it answers.
     pub protocol: Protocol,
-    /// Its arguments where the package has an order of its own, with `{input}`, `{output}` and `{answer}` for the files
-    /// (DMOJ: `args_format_string`); `None` is the protocol's order.
+    /// Its arguments where the package has an order of its own, with the placeholders of
+    /// [`crate::checker::CheckerPaths::put_into`] (DMOJ: `args_format_string`); `None` is the protocol's order.
     pub call: Option<Vec<String>>,
     /// What it may use.
     pub limits: ProgramLimits,
@@ -65,6 +65,8 @@ pub struct Interactor {
     pub limits: ProgramLimits,
     /// Whether it may, or must, give scores.
     pub scores: CustomScore,
+    /// Whether it writes its standard output without a buffer (DMOJ: interactors do unless they say otherwise).
+    pub unbuffered: bool,
 }
 
 /// A manager and the processes it talks with (CMS, "Communication").

@@ -56,24 +56,33 @@ impl Package {
             text.push('\n');
         };
         for test in &self.tests {
-            let Test { name, groups, check, custom_score, arguments, limits, .. } = test;
+            let Test { name, groups, check, custom_score, arguments, limits, links, .. } = test;
             say(format!("test {name:?} {groups:?} {check:?} {custom_score:?} {arguments:?}"));
             if *limits != TestLimits::default() {
                 say(format!("limits {limits:?}"));
+            }
+            if !links.is_empty() {
+                say(format!("links {links:?}"));
             }
         }
         for group in &self.groups {
             say(format!("group {group:?}"));
         }
         say(format!("{:?} {:?} {:?} {:?}", self.scoring, self.passes, self.submission_kind, self.streams));
+        if self.unbuffered {
+            say("unbuffered".to_owned());
+        }
         for checker in &self.checkers {
             let CheckerProgram { program, protocol, call, limits, scores } = checker;
             say(format!("checker {} {protocol:?} {call:?} {limits:?} {scores:?}", made(program)));
         }
         match &self.interaction {
             Interaction::None => {}
-            Interaction::Interactive(Interactor { program, protocol, call, limits, scores }) => {
+            Interaction::Interactive(Interactor { program, protocol, call, limits, scores, unbuffered }) => {
                 say(format!("interactor {} {protocol:?} {call:?} {limits:?} {scores:?}", made(program)));
+                if *unbuffered {
+                    say("unbuffered interactor".to_owned());
+                }
             }
             Interaction::Communication(Communication { manager, limits, processes, channel }) => {
                 say(format!("manager {} {limits:?} {processes} {channel:?}", made(manager)));

@@ -191,8 +191,14 @@ fn use_validator(
 ) {
     let (protocol, limits) = (Protocol::Kattis, problem.validation_limits);
     if problem.interactive {
-        package.interaction =
-            Interaction::Interactive(Interactor { program, protocol, call: None, limits, scores });
+        package.interaction = Interaction::Interactive(Interactor {
+            program,
+            protocol,
+            call: None,
+            limits,
+            scores,
+            unbuffered: false,
+        });
     } else {
         package.checkers.push(CheckerProgram { program, protocol, call: None, limits, scores });
     }

@@ -90,8 +90,14 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         let (protocol, limits) = (Protocol::Kattis, problem.validation_limits);
         let scores = problem.grading.custom_score;
         if problem.interactive {
-            interaction =
-                Interaction::Interactive(Interactor { program, protocol, call: None, limits, scores });
+            interaction = Interaction::Interactive(Interactor {
+                program,
+                protocol,
+                call: None,
+                limits,
+                scores,
+                unbuffered: false,
+            });
         } else {
             checkers.push(CheckerProgram { program, protocol, call: None, limits, scores });
         }

@@ -15,7 +15,7 @@ use super::jury::{GeneratorRun, JurySubmission, ValidatorArguments, Verification
 use super::making::MadeData;
 use super::program::{JuryProgram, ProgramFile};
 use super::stash::Held;
-use super::submitting::{Include, Streams, SubmissionKind};
+use super::submitting::{Include, Streams, SubmissionKind, WorkLink};
 use crate::checker::{Comparator, CustomScore, TokenOptions};
 use crate::units::Bytes;
 
@@ -52,6 +52,8 @@ pub struct Package {
     pub includes: Vec<Include>,
     /// Where programs find their input and leave their output.
     pub streams: Streams,
+    /// Whether programs write their standard output without a buffer (DMOJ: `unbuffered`).
+    pub unbuffered: bool,
     /// What only verification reads.
     pub verification: Verification,
     /// Submissions of the jury with what each must get.
@@ -120,6 +122,8 @@ pub struct Test {
     pub arguments: Vec<String>,
     /// Files put into the work directory of the contestant's program (2025-09: `NAME.files/`).
     pub files: Vec<ProgramFile>,
+    /// Symbolic links in the work directory of the contestant's program (DMOJ: `symlinks`).
+    pub links: Vec<WorkLink>,
     /// Arguments of the input validators.
     pub validator_arguments: ValidatorArguments,
     /// How its input was made, where the package says.
@@ -193,6 +197,7 @@ impl Package {
             submission_kind: SubmissionKind::Program,
             includes: Vec::new(),
             streams: Streams::default(),
+            unbuffered: false,
             verification: Verification::default(),
             submissions: Vec::new(),
             languages: None,
@@ -223,6 +228,7 @@ impl Test {
             custom_score: None,
             arguments: Vec::new(),
             files: Vec::new(),
+            links: Vec::new(),
             validator_arguments: ValidatorArguments::default(),
             made_by: None,
             limits: TestLimits::default(),

@@ -243,6 +243,7 @@ impl Reader<'_> {
     fn interactor(&self, is_fps: bool, texts: &mut Texts) -> Result<Option<Interactor>, PackageError> {
         let Some(program) = self.program("interactor", is_fps, texts)? else { return Ok(None) };
         Ok(Some(Interactor {
+            unbuffered: false,
             program,
             protocol: Protocol::Testlib,
             call: Some(["{input}", "{output}"].map(str::to_owned).to_vec()),

@@ -31,6 +31,15 @@ pub struct Include {
     pub flags: Vec<String>,
 }
 
+/// A symbolic link in a program's work directory.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WorkLink {
+    /// Its path below the work directory.
+    pub name: String,
+    /// Where it leads, inside the box.
+    pub target: String,
+}
+
 /// Where a program finds its input and leaves its output.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Streams {

@@ -82,6 +82,7 @@ fn every_family_calls_its_interactors_in_its_own_way() {
     for (protocol, call, arguments) in [
         (Protocol::Dmoj(DmojKind::Default), None, "1.in 1.ans"),
         (Protocol::Dmoj(DmojKind::Testlib), None, "1.in null 1.ans"),
+        (Protocol::Dmoj(DmojKind::Coci), None, "1.in 1.ans"),
         (Protocol::Dmoj(DmojKind::Default), Some("-a {answer} -i {input}"), "-a 1.ans -i 1.in"),
         (Protocol::Testlib, None, "1.in output 1.ans"),
         (Protocol::Kattis, None, "1.in 1.ans feedback"),

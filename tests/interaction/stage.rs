@@ -70,6 +70,7 @@ impl Stage {
 
     pub(crate) fn interact_with(&mut self, name: &str, source: &str, protocol: Protocol) {
         self.package.interaction = Interaction::Interactive(Interactor {
+            unbuffered: false,
             program: self.program(name, source),
             protocol,
             call: None,

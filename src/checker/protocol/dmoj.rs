@@ -1,16 +1,19 @@
 //! DMOJ's bridged checkers, as the judge's `dmoj/contrib` reads them. Standard output is the contestant's feedback.
 
-use super::text::{count, first_line, message};
+use super::text::{count, first_line, message, number};
 use super::{BrokenProtocol, DmojKind, Finished, Grade, Opinion, Score, exit_code};
 
 pub(super) fn interpret(kind: DmojKind, finished: &Finished<'_>) -> Result<Opinion, BrokenProtocol> {
     let has_parts = matches!(kind, DmojKind::Testlib | DmojKind::Coci);
     let (grade, score) = match finished.code {
-        0 => (Grade::Accepted, None),
-        1 if kind == DmojKind::Peg => match peg_part(&message(finished.stdout)) {
-            Some(part) => (Grade::Partial, Some(Score::Fraction(part?))),
+        0 | 1 if kind == DmojKind::Peg => match peg_part(&message(finished.stdout)) {
+            Some(1.0) => (Grade::Accepted, None),
+            Some(part) if part < 1.0 => (Grade::Partial, Some(Score::Fraction(part))),
+            Some(part) => return Err(BrokenProtocol(format!("it gave {part} times the points of the test"))),
+            None if finished.code == 0 => (Grade::Accepted, None),
             None => (Grade::Wrong, None),
         },
+        0 => (Grade::Accepted, None),
         1 => (Grade::Wrong, None),
         2 if has_parts => (Grade::Wrong, None),
         3 if has_parts => {
@@ -51,16 +54,14 @@ fn part(kind: DmojKind, line: &str) -> Option<Score> {
     (rest.is_empty() && whole > 0.0 && part <= whole).then_some(Score::Fraction(part / whole))
 }
 
-/// Two lines that are counts, the part and the whole; `None` where there are none, or the part is nothing.
-fn peg_part(stdout: &str) -> Option<Result<f64, BrokenProtocol>> {
-    let whole_line = |line| count(line).filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value);
-    let lines: Vec<_> = stdout.lines().collect();
-    let (part, whole) =
-        lines.windows(2).find_map(|pair| Some((whole_line(pair[0])?, whole_line(pair[1])?)))?;
-    if whole == 0.0 || part > whole {
-        return Some(Err(BrokenProtocol(format!("it gave {part} of {whole}, which is no part"))));
-    }
-    (part > 0.0).then_some(Ok(part / whole))
+/// The part that the first two lines after each other make that are numbers, a part and a whole, and more than nothing
+/// together; `None` where there are none.
+fn peg_part(stdout: &str) -> Option<f64> {
+    let lines: Vec<_> = stdout.lines().map(|line| number(line.as_bytes())).collect();
+    lines.windows(2).find_map(|pair| match pair {
+        [Some(part), Some(whole)] => Some(part / whole).filter(|part| part.is_finite() && *part > 0.0),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -92,7 +93,14 @@ mod tests {
         assert_eq!(says(Testlib, 7, "", "points 5"), Ok((Grade::Partial, Some(Score::Points(5.0)))));
         assert_eq!(says(Coci, 7, "", "x\npartial 3/4\n"), part(0.75));
         assert_eq!(says(Peg, 1, "3\n4\n", ""), part(0.75));
-        assert_eq!(says(Peg, 1, "0\n4\n", ""), Ok((Grade::Wrong, None)));
+        // A part counts whatever the exit code, and numbers need not be whole.
+        assert_eq!(says(Peg, 0, "3\n4\n", ""), part(0.75));
+        assert_eq!(says(Peg, 1, "said\n1.5\n3\n4\n", ""), part(0.5));
+        for nothing in ["0\n4\n", "4\n0\n", "-1\n4\n", "4\n", "nan\n1\n"] {
+            assert_eq!(says(Peg, 1, nothing, ""), Ok((Grade::Wrong, None)), "{nothing}");
+            assert_eq!(says(Peg, 0, nothing, ""), Ok((Grade::Accepted, None)), "{nothing}");
+        }
+        assert_eq!(says(Peg, 1, "4\n4\n", ""), Ok((Grade::Accepted, None)));
         assert_eq!(says(Testlib, 2, "", ""), Ok((Grade::Wrong, None)));
         for (kind, code, stdout, stderr) in [
             (Default, 2, "", ""),
@@ -105,7 +113,7 @@ mod tests {
             (Coci, 7, "", "partial 0/0"),
             (Peg, 2, "3\n4", ""),
             (Peg, 1, "5\n4", ""),
-            (Peg, 1, "5\n0", ""),
+            (Peg, 0, "5\n4", ""),
         ] {
             assert!(says(kind, code, stdout, stderr).is_err(), "{kind:?} {code} {stdout} {stderr}");
         }

@@ -42,7 +42,7 @@ pub enum DmojKind {
     Testlib,
     /// `coci`: as `testlib`, but a part is `partial A/B`.
     Coci,
-    /// `peg`: `output answer input`; exit code 0 accepts, 1 rejects or accepts the part that two lines on standard
+    /// `peg`: `answer output input`; exit code 0 accepts and 1 rejects, but for the part that two lines on standard
     /// output make.
     Peg,
 }
@@ -62,7 +62,7 @@ pub enum CustomScore {
     Ignored,
 }
 
-/// The paths a checker is told.
+/// What a checker is told: paths, and what the run under judgement used.
 #[derive(Debug, Clone, Copy)]
 pub struct CheckerPaths<'a> {
     /// The test's input.
@@ -73,15 +73,40 @@ pub struct CheckerPaths<'a> {
     pub answer: &'a str,
     /// The feedback directory, with a slash at its end.
     pub feedback: &'a str,
+    /// What the run that made the output used; nothing where there was none.
+    pub used: Used,
+    /// The submission's own file, for checkers that ask for it.
+    pub submission: &'a str,
+    /// The submission's language; empty where there is none.
+    pub language: &'a str,
+}
+
+/// What a run used.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Used {
+    /// CPU time, in milliseconds.
+    pub cpu_ms: f64,
+    /// Wall time, in milliseconds.
+    pub wall_ms: f64,
+    /// The most memory it held, in KiB.
+    pub memory_kib: u64,
 }
 
 impl CheckerPaths<'_> {
-    /// A package's own order of arguments, with the paths in place of `{input}`, `{output}` and `{answer}`.
+    /// A package's own order of arguments, with the paths in place of `{input}`, `{output}`, `{answer}`, and
+    /// what a word is as a whole in place of `{submission}`, `{language}`, `{cpu_ms}`, `{wall_ms}` and `{memory_kib}`.
     pub fn put_into(&self, call: &[String]) -> impl Iterator<Item = String> {
-        call.iter().map(|word| {
-            word.replace("{input}", self.input)
+        let used = self.used;
+        call.iter().map(move |word| match word.as_str() {
+            "{cpu_ms}" => used.cpu_ms.to_string(),
+            "{wall_ms}" => used.wall_ms.to_string(),
+            "{memory_kib}" => used.memory_kib.to_string(),
+            "{submission}" => self.submission.to_owned(),
+            "{language}" => self.language.to_owned(),
+            word => word
+                .replace("{input}", self.input)
                 .replace("{output}", self.output)
-                .replace("{answer}", self.answer)
+                .replace("{answer}", self.answer),
         })
     }
 }
@@ -165,7 +190,7 @@ impl Protocol {
 
     /// The arguments that come before a package's own.
     pub fn arguments(self, paths: &CheckerPaths<'_>) -> Vec<String> {
-        let CheckerPaths { input, output, answer, feedback } = *paths;
+        let CheckerPaths { input, output, answer, feedback, .. } = *paths;
         let arguments = match self {
             Self::Kattis => [input, answer, feedback],
             Self::Testlib
@@ -173,16 +198,16 @@ impl Protocol {
             | Self::Sinol
             | Self::Dmoj(DmojKind::Default | DmojKind::Testlib | DmojKind::Coci) => [input, output, answer],
             Self::Cms => [input, answer, output],
-            Self::Dmoj(DmojKind::Peg) => [output, answer, input],
+            Self::Dmoj(DmojKind::Peg) => [answer, output, input],
         };
         arguments.map(str::to_owned).to_vec()
     }
 
     /// The arguments of an interactor that come before a package's own. testlib's writes a file where a checker reads
-    /// one; DMOJ's `default` and `peg` are told of no output.
+    /// one; DMOJ's `default`, `coci` and `peg` are told of no output.
     pub fn interactor_arguments(self, paths: &CheckerPaths<'_>) -> Vec<String> {
         match self {
-            Self::Dmoj(DmojKind::Default | DmojKind::Peg) => {
+            Self::Dmoj(DmojKind::Default | DmojKind::Coci | DmojKind::Peg) => {
                 [paths.input, paths.answer].map(str::to_owned).to_vec()
             }
             Self::Kattis
@@ -190,7 +215,7 @@ impl Protocol {
             | Self::TestlibFraction
             | Self::Sinol
             | Self::Cms
-            | Self::Dmoj(DmojKind::Testlib | DmojKind::Coci) => self.arguments(paths),
+            | Self::Dmoj(DmojKind::Testlib) => self.arguments(paths),
         }
     }
 

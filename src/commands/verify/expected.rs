@@ -2,11 +2,11 @@
 
 use crate::package::{self, Expectation, PartialExpectation, ScoreRange};
 use crate::report::{Report, TestReport};
-use crate::verdict::Verdict;
+use crate::verdict::{Reason, Verdict};
 
 /// What is wrong with a report, if anything; one line.
 pub(super) fn deviation(expectation: &Expectation, report: &Report) -> Option<String> {
-    if matches!(report.verdict, Verdict::JE | Verdict::CX) {
+    if matches!(report.verdict, Verdict::JE | Verdict::CX) && !is_expected_error(expectation, report) {
         return Some(report.error.clone().unwrap_or_else(|| "cancelled".to_owned()));
     }
     if !expectation.verdicts.is_empty() && !is_among(report.verdict, &expectation.verdicts) {
@@ -28,6 +28,15 @@ pub(super) fn deviation(expectation: &Expectation, report: &Report) -> Option<St
         return Some(problem);
     }
     expectation.parts.iter().find_map(|part| part_deviation(part, report))
+}
+
+/// Whether the package's own failure is what must happen (DMOJ: `expect: IE`). A failure of this host never is.
+fn is_expected_error(expectation: &Expectation, report: &Report) -> bool {
+    let lists = [&expectation.verdicts, &expectation.permitted].into_iter();
+    let wanted = lists.chain(expectation.parts.iter().map(|part| &part.permitted));
+    report.verdict == Verdict::JE
+        && matches!(report.reason, Some(Reason::Package | Reason::Checker))
+        && wanted.flatten().any(|verdict| *verdict == Verdict::JE)
 }
 
 /// Whether a verdict is one of these. To tools that cut output off in silence a program that prints without end is too

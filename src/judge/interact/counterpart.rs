@@ -33,7 +33,12 @@ impl<'a> Counterpart<'a> {
         Ok(match &package.interaction {
             Interaction::None => Self::None,
             Interaction::Interactive(interactor) => {
-                let tool = workshop.make("interactor", &interactor.program, interactor.limits)?;
+                let tool = workshop.make_buffered(
+                    "interactor",
+                    &interactor.program,
+                    interactor.limits,
+                    !interactor.unbuffered,
+                )?;
                 Self::Interactor(Box::new(tool), interactor)
             }
             Interaction::Communication(communication) => {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::decision::{Decision, decide};
 use super::transcript::Transcript;
-use crate::checker::{CheckerPaths, Finished, Opinion, Protocol};
+use crate::checker::{CheckerPaths, Finished, Opinion, Protocol, Used};
 use crate::judge::STDERR_LIMIT;
 use crate::judge::artifacts;
 use crate::judge::check::{self, FEEDBACK, OUTPUT, Said};
@@ -135,8 +135,15 @@ impl Dialogue<'_> {
             Protocol::Dmoj(_) => "/dev/null".to_owned(),
             _ => format!("{WORKSPACE}/{OUTPUT}"),
         };
-        let paths =
-            CheckerPaths { input, answer, output: &output, feedback: &format!("{WORKSPACE}/{FEEDBACK}/") };
+        let paths = CheckerPaths {
+            input,
+            answer,
+            output: &output,
+            feedback: &format!("{WORKSPACE}/{FEEDBACK}/"),
+            used: Used::default(),
+            submission: "",
+            language: "",
+        };
         let mut argv = self.tool.argv.clone();
         match &self.interactor.call {
             None => argv.extend(self.interactor.protocol.interactor_arguments(&paths)),

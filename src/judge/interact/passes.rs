@@ -19,7 +19,7 @@ use super::transcript::Transcript;
 use crate::checker::Grade;
 use crate::instruments;
 use crate::judge::artifacts;
-use crate::judge::check::{self, Checked, FEEDBACK, OUTPUT};
+use crate::judge::check::{self, Checked, FEEDBACK, MadeBy, OUTPUT};
 use crate::judge::fault::Fault;
 use crate::judge::pipeline::TestRun;
 use crate::judge::run_test::{self, Runner};
@@ -115,7 +115,8 @@ pub(in crate::judge) fn run_test(
                         None => files = lay_out(run, test, checker_box)?,
                         Some(Next { number, input }) => files[0] = lay_out_next(checker_box, number, input)?,
                     }
-                    let checked = Checked { judge: run.judge, inputs: run.inputs, test, arguments };
+                    let made_by = MadeBy::of(run, &result);
+                    let checked = Checked { judge: run.judge, inputs: run.inputs, test, arguments, made_by };
                     let (opinion, next_pass) =
                         check::ask_in_box(&checked, tool, checker, &files, &mut stdout, checker_box, cancel)?;
                     let next_pass = next_pass && opinion.grade == Grade::Accepted;

@@ -14,6 +14,9 @@ use crate::package::yaml::{Node, Value};
 const INPUT: &str = r"^(?=.*?\.in|in).*?(?:(?:^|\W)(?P<batch>\d+)[^\d\s]+)?(?P<case>\d+)[^\d\s]*$";
 const OUTPUT: &str = r"^(?=.*?\.out|out).*?(?:(?:^|\W)(?P<batch>\d+)[^\d\s]+)?(?P<case>\d+)[^\d\s]*$";
 
+/// Keys of a map of patterns.
+pub(super) const KEYS: &[&str] = &["case_points", "input_format", "output_format"];
+
 /// Steps that a pattern may try on one name: real ones need a few hundred.
 const STEPS: usize = 200_000;
 

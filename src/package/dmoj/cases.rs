@@ -9,6 +9,7 @@ use super::case_names;
 use super::checker;
 use super::data::ProblemData;
 use super::generator;
+use super::links;
 use super::suite;
 use crate::package::checking::{Check, Interaction};
 use crate::package::error::PackageError;
@@ -51,6 +52,9 @@ pub(super) fn read(
             }
             None if is_pretest => {}
             node => {
+                if let Some(Value::Map(map)) = node.map(|node| &node.value) {
+                    reader.trouble.unknown_keys(super::FILE, key, map, case_names::KEYS);
+                }
                 let cases = case_names::read(scope, key, node, reader.data)?;
                 reader.matched(scope, key, &cases, is_pretest)?;
             }
@@ -202,9 +206,8 @@ impl Reader<'_, '_> {
         group: usize,
         points: Option<f64>,
     ) -> Result<(), PackageError> {
-        let Some((program, arguments, limits)) = self.trouble.keep(generator::read(scope, self.tree)) else {
-            return Ok(());
-        };
+        let read = generator::read(scope, self.tree, self.trouble);
+        let Some((program, arguments, limits)) = self.trouble.keep(read) else { return Ok(()) };
         let Some(test) = self.test(scope, "", None, output, group)? else { return Ok(()) };
         let stdin = match self.trouble.keep(scope.text("generator_in")).flatten().or(input.map(str::to_owned))
         {
@@ -263,7 +266,10 @@ impl Reader<'_, '_> {
         let (Some(input), Some(answer)) = (input, answer) else { return Ok(None) };
         let check = match self.package.interaction {
             Interaction::None => {
-                let check = self.checkers.read(scope, self.tree, self.data, self.package);
+                let name = self.package.groups.get(group).map_or("", |group| &group.name);
+                let batch = self.batches.iter().position(|batch| batch == name).map_or(0, |place| place + 1);
+                let check =
+                    self.checkers.read(scope, self.tree, self.data, self.package, batch, self.trouble);
                 let Some(check) = self.trouble.keep(check) else { return Ok(None) };
                 check
             }
@@ -274,8 +280,9 @@ impl Reader<'_, '_> {
         } else {
             self.package.groups.get(group).map(|group| group.name.clone()).into_iter().collect()
         };
+        let Some(links) = self.trouble.keep(links::read(scope)) else { return Ok(None) };
         let name = suite::test_name(self.package.tests.len());
-        Ok(Some(Test { groups, check, ..Test::new(name, input, answer) }))
+        Ok(Some(Test { groups, check, links, ..Test::new(name, input, answer) }))
     }
 
     fn add(&mut self, test: Option<Test>, group: usize, points: Option<f64>) {

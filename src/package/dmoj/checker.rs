@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::FILE;
 use super::data::ProblemData;
 use crate::checker::{Comparator, CustomScore, DmojChecker, DmojKind, FloatMode, Protocol};
 use crate::nearest::nearest;
@@ -11,6 +12,7 @@ use crate::package::model::Package;
 use crate::package::program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
 use crate::package::scope::Scope;
 use crate::package::tree::{Kind, Tree};
+use crate::package::trouble::Trouble;
 use crate::package::yaml::{Node, Value};
 use crate::units::Bytes;
 
@@ -37,6 +39,17 @@ const NAMES: &[&str] = &[
 /// Gives the problem's Python code the modules it expects, calls it, and says what it said as a CMS checker does.
 const DRIVER: &str = include_str!("driver.py");
 const DRIVER_NAME: &str = "gavel_driver.py";
+/// Its arguments before those of the test.
+const DRIVER_CALL: [&str; 8] = [
+    "{input}",
+    "{answer}",
+    "{output}",
+    "{submission}",
+    "{language}",
+    "{cpu_ms}",
+    "{wall_ms}",
+    "{memory_kib}",
+];
 
 /// Reads checkers, and puts their programs into the package.
 #[derive(Debug)]
@@ -50,11 +63,14 @@ impl Checkers {
         tree: &Tree,
         data: &mut ProblemData<'_>,
         package: &mut Package,
+        batch: usize,
+        trouble: &mut Trouble,
     ) -> Result<Check, PackageError> {
         let Some(node) = scope.get("checker") else { return Ok(built_in(DmojChecker::Standard)) };
         let (name, arguments) = match &node.value {
             Value::Map(map) => {
                 let inner = scope.inside(node, "checker")?;
+                trouble.unknown_keys(FILE, &scope.key("checker"), map, &["name", "args"]);
                 let name = inner.own_text("name")?.ok_or_else(|| {
                     let remedy = "give the name of a checker";
                     inner.wrong_at(node, "name", "it is missing", remedy)
@@ -68,8 +84,14 @@ impl Checkers {
         let arguments = arguments.filter(|node| !matches!(node.value, Value::Null)).unwrap_or(&empty);
         let own = Arguments { scope: Scope::inside(&scope.bare(), arguments, "checker.args")?, node };
         if name.contains('.') {
-            return self.python(scope, &own, arguments, &name, tree, data, package);
+            return self.python(scope, &own, arguments, &name, tree, data, package, batch);
         }
+        trouble.unknown_keys(
+            FILE,
+            &format!("{}.args", scope.key("checker")),
+            own.scope.own(),
+            argument_keys(&name),
+        );
         let flag = |key: &str, default: bool| own.scope.own_get(key).map_or(default, |_| own.scope.flag(key));
         Ok(match name.as_str() {
             "standard" => built_in(DmojChecker::Standard),
@@ -126,6 +148,7 @@ impl Checkers {
         tree: &Tree,
         data: &mut ProblemData<'_>,
         package: &mut Package,
+        batch: usize,
     ) -> Result<Check, PackageError> {
         if !name.ends_with(".py") {
             let problem = format!("'{}' is no Python file", one_line(name));
@@ -152,7 +175,7 @@ impl Checkers {
                 },
             },
             protocol: Protocol::Cms,
-            call: None,
+            call: Some(DRIVER_CALL.map(str::to_owned).to_vec()),
             limits: limits(TIME, MEMORY_KIB),
             scores: CustomScore::Allowed,
         };
@@ -162,7 +185,7 @@ impl Checkers {
             "arguments": json(arguments),
             "point_value": points,
             "case_position": package.tests.len(),
-            "batch": 0,
+            "batch": batch,
             "problem_id": package.name,
             "binary_data": scope.flag("binary_data"),
         });
@@ -220,6 +243,29 @@ impl Arguments<'_> {
         name: &str,
     ) -> Result<std::path::PathBuf, PackageError> {
         file(tree, scope, self.node, key, name)
+    }
+}
+
+/// Keys of `args` that a checker of the judge's reads.
+fn argument_keys(name: &str) -> &'static [&'static str] {
+    match name {
+        "bridged" => &[
+            "args_format_string",
+            "compiler_time_limit",
+            "feedback",
+            "files",
+            "flags",
+            "lang",
+            "memory_limit",
+            "time_limit",
+            "type",
+        ],
+        "floats" => &["error_mode", "precision"],
+        "floatsabs" | "floatsrel" => &["precision"],
+        "rstripped" => &["filter_new_line"],
+        "sorted" => &["split_on"],
+        "linecount" => &["feedback", "match"],
+        _ => &[],
     }
 }
 

@@ -7,6 +7,20 @@ import os
 import sys
 import types
 
+# Names of the judge's for languages; others are the same in capitals.
+EXECUTORS = {
+    "c17": "C11",
+    "c17-clang": "CLANG",
+    "cpp20-clang": "CLANGX",
+    "csharp": "MONOCS",
+    "haskell": "HASK",
+    "javascript": "V8JS",
+    "java17": "JAVA",
+    "pascal": "PAS",
+    "python2": "PY2",
+    "python3": "PY3",
+}
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -25,11 +39,14 @@ class CheckerResult:
 class Result:
     AC, WA, RTE, TLE, MLE, IR, SC, OLE, IE = 0, 1, 2, 4, 8, 16, 32, 64, 1 << 30
 
-    def __init__(self, proc_output):
+    def __init__(self, proc_output, cpu_ms, wall_ms, memory_kib):
         self.result_flag = 0
         self.proc_output = proc_output
-        self.execution_time = 0.0
-        self.max_memory = 0
+        self.execution_time = cpu_ms / 1000
+        self.wall_clock_time = wall_ms / 1000
+        self.max_memory = memory_kib
+        self.context_switches = (0, 0)
+        self.runtime_version = ""
         self.feedback = ""
         self.extended_feedback = ""
         self.points = 0
@@ -93,8 +110,9 @@ def read(path):
 
 
 def main():
-    judge_input, judge_output, process_output = map(read, sys.argv[1:4])
-    context = json.loads(sys.argv[4])
+    judge_input, judge_output, process_output, source = map(read, sys.argv[1:5])
+    language, cpu_ms, wall_ms, memory_kib = sys.argv[5], float(sys.argv[6]), float(sys.argv[7]), int(sys.argv[8])
+    context = json.loads(sys.argv[9])
     arguments = context.pop("arguments")
     name = context.pop("module")
     # What the checker prints is not its answer.
@@ -105,10 +123,10 @@ def main():
         process_output,
         judge_output,
         judge_input=judge_input,
-        submission_source=b"",
-        submission_language="",
-        execution_time=0.0,
-        result=Result(process_output),
+        submission_source=source,
+        submission_language=EXECUTORS.get(language, language.upper()),
+        execution_time=cpu_ms / 1000,
+        result=Result(process_output, cpu_ms, wall_ms, memory_kib),
         **{**context, **arguments},
     )
     worth = context["point_value"]

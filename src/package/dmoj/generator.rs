@@ -6,12 +6,16 @@ use crate::package::error::PackageError;
 use crate::package::program::{JuryProgram, LanguageHint, ProgramLimits};
 use crate::package::scope::Scope;
 use crate::package::tree::Tree;
+use crate::package::trouble::Trouble;
 use crate::package::yaml::Value;
 use crate::units::Bytes;
 
 /// `generator_time_limit` and `generator_memory_limit` of `dmoj/judgeenv.py`.
 const TIME: f64 = 20.0;
 const MEMORY_KIB: f64 = 524_288.0;
+/// Keys of a generator that is a map.
+const KEYS: &[&str] =
+    &["args", "compiler_time_limit", "flags", "language", "memory_limit", "name", "source", "time_limit"];
 /// Generators may write files of any size there.
 const OUTPUT: Bytes = Bytes::mib(512);
 
@@ -19,6 +23,7 @@ const OUTPUT: Bytes = Bytes::mib(512);
 pub(super) fn read(
     scope: &Scope<'_>,
     tree: &Tree,
+    trouble: &mut Trouble,
 ) -> Result<(JuryProgram, Vec<String>, ProgramLimits), PackageError> {
     let Some(node) = scope.get("generator") else {
         return Err(scope.wrong("generator", "it is missing", "name a program"));
@@ -32,6 +37,7 @@ pub(super) fn read(
         return Ok((program, own, bounded(TIME, MEMORY_KIB)));
     };
     let inner = scope.bare().inside(node, "generator")?;
+    trouble.unknown_keys(super::FILE, &scope.key("generator"), inner.own(), KEYS);
     let Some(source) = inner.own_get("source").or(inner.own_get("name")) else {
         return Err(inner.wrong_at(node, "source", "it is missing", "name the generator's file"));
     };

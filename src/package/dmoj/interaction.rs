@@ -1,5 +1,6 @@
 //! What a submission talks with, and what is compiled with it: `interactive` and `signature_grader`.
 
+use super::FILE;
 use super::checker::{call, kind, limits, program};
 use super::data::ProblemData;
 use crate::checker::{CustomScore, Protocol};
@@ -10,10 +11,25 @@ use crate::package::program::{LanguageHint, ProgramFile};
 use crate::package::scope::Scope;
 use crate::package::submitting::Include;
 use crate::package::tree::Tree;
+use crate::package::trouble::Trouble;
 
 /// Seconds an interactor has beyond the problem's limit (`dmoj/graders/bridged.py`).
 const PREPROCESSING: f64 = 2.0;
 const MEMORY_KIB: f64 = 524_288.0;
+
+/// Keys of `interactive`.
+const KEYS: &[&str] = &[
+    "args_format_string",
+    "compiler_time_limit",
+    "feedback",
+    "files",
+    "flags",
+    "lang",
+    "memory_limit",
+    "preprocessing_time",
+    "type",
+    "unbuffered",
+];
 
 /// Name that the contestant's file gets, so that it is not that of the entry.
 const SUBMISSION: &str = "gavel_submission";
@@ -23,9 +39,11 @@ pub(super) fn read(
     scope: &Scope<'_>,
     tree: &Tree,
     package: &PackageLimits,
+    trouble: &mut Trouble,
 ) -> Result<Interaction, PackageError> {
     let Some(node) = scope.own_get("interactive") else { return Ok(Interaction::None) };
     let inner = scope.bare().inside(node, "interactive")?;
+    trouble.unknown_keys(FILE, "interactive", inner.own(), KEYS);
     let extra = inner.number("preprocessing_time", 0.0..=super::LONGEST)?.filter(|extra| *extra > 0.0);
     let memory = inner.number("memory_limit", 1.0..=1e9)?.unwrap_or(MEMORY_KIB);
     let TimeLimit::Fixed(time) = package.time else { return Ok(Interaction::None) };
@@ -35,14 +53,20 @@ pub(super) fn read(
         call: call(&inner)?,
         limits: limits(time.as_secs_f64() + extra.unwrap_or(PREPROCESSING), memory),
         scores: CustomScore::Allowed,
+        unbuffered: inner.own_get("unbuffered").is_none_or(|_| inner.flag("unbuffered")),
     }))
 }
 
 /// The files of `signature_grader`, for C and for C++: the entry has the `main`, and the submission is compiled on its own
 /// with the header before it and its own `main`, where it has one, under another name (`dmoj/graders/signature.py`).
-pub(super) fn signature(scope: &Scope<'_>, data: &ProblemData<'_>) -> Result<Vec<Include>, PackageError> {
+pub(super) fn signature(
+    scope: &Scope<'_>,
+    data: &ProblemData<'_>,
+    trouble: &mut Trouble,
+) -> Result<Vec<Include>, PackageError> {
     let Some(node) = scope.own_get("signature_grader") else { return Ok(Vec::new()) };
     let inner = scope.bare().inside(node, "signature_grader")?;
+    trouble.unknown_keys(FILE, "signature_grader", inner.own(), &["allow_main", "entry", "header"]);
     let name = |key: &str| -> Result<ProgramFile, PackageError> {
         let Some(name) = inner.own_text(key)? else {
             return Err(inner.wrong_at(node, key, "it is missing", "name a file of the problem's"));

@@ -7,6 +7,8 @@
 //! - in texts, line ends become `\n`, and a last line gets one, unless `binary_data` is set;
 //! - a `generator` writes the input of a case to its standard output, and the answer to its standard error;
 //! - cases without `in` have an empty input, cases without `out` an empty answer;
+//! - `unbuffered` takes the buffer from standard output, as far as the language has a way; interactors have none unless
+//!   they ask for one;
 //! - a batch is over at its first failure, and nothing is run after a failed case or batch of no points;
 //! - `tests/NAME/test.yml`, what the judge's own test suite reads, says what submissions must get, case by case.
 //!
@@ -26,6 +28,7 @@ mod checker;
 mod data;
 mod generator;
 mod interaction;
+mod links;
 mod suite;
 
 use std::time::Duration;
@@ -120,12 +123,6 @@ pub(super) fn load(
             supported,
         ));
     }
-    if let Some(node) = scope.get("symlinks").filter(|node| node.map("").is_ok_and(|map| !map.is_empty())) {
-        trouble.warn(format!(
-            "{FILE}:{}: symlinks: ignored: there are no links in the work directory",
-            node.line
-        ));
-    }
     let mut data = ProblemData::open(tree, &scope, stash)?;
     let suite = suite::read(tree, entries, trouble)?;
     let limits = limits(&scope, &suite, trouble)?;
@@ -133,13 +130,17 @@ pub(super) fn load(
     let name = short_name(tree.root());
     let mut package = Package::new(name, tree.root().to_owned(), Format::Dmoj, limits);
     package.scoring = Some(Scoring { objective: Default::default(), precision: None });
-    if let Some(interaction) = trouble.keep(interaction::read(&scope, tree, &package.limits)) {
+    package.unbuffered = scope.flag("unbuffered");
+    let interaction = interaction::read(&scope, tree, &package.limits, trouble);
+    if let Some(interaction) = trouble.keep(interaction) {
         package.interaction = interaction;
     }
-    if let Some(streams) = trouble.keep(streams(&scope)) {
+    let streams = streams(&scope, trouble);
+    if let Some(streams) = trouble.keep(streams) {
         package.streams = streams;
     }
-    if let Some(includes) = trouble.keep(interaction::signature(&scope, &data)) {
+    let includes = interaction::signature(&scope, &data, trouble);
+    if let Some(includes) = trouble.keep(includes) {
         package.includes = includes;
     }
     cases::read(&scope, tree, &mut data, &mut package, trouble)?;
@@ -187,9 +188,10 @@ fn limits(
 }
 
 /// `file_io: {input: NAME, output: NAME}`.
-fn streams(scope: &Scope<'_>) -> Result<Streams, PackageError> {
+fn streams(scope: &Scope<'_>, trouble: &mut Trouble) -> Result<Streams, PackageError> {
     let Some(node) = scope.get("file_io") else { return Ok(Streams::default()) };
     let inner = scope.inside(node, "file_io")?;
+    trouble.unknown_keys(FILE, "file_io", inner.own(), &["input", "output"]);
     let name = |key: &str| -> Result<Option<String>, PackageError> {
         let Some(name) = inner.own_text(key)? else { return Ok(None) };
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {

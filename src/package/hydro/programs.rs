@@ -66,6 +66,7 @@ impl Programs<'_> {
     /// `interactor`, made with testlib: `input output answer`.
     pub(super) fn interactor(&self) -> Result<Interactor, PackageError> {
         Ok(Interactor {
+            unbuffered: false,
             program: self.program("interactor")?,
             protocol: Protocol::TestlibFraction,
             call: None,

@@ -160,6 +160,7 @@ fn check(
             call: None,
             limits,
             scores,
+            unbuffered: false,
         });
     }
     let check = match assets.child("checker") {
