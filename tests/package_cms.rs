@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use gavel::checker::{Comparator, Protocol};
 use gavel::package::{
-    Aggregation, Channel, Check, Interaction, LanguageHint, Making, Package, PackageError, SubmissionKind,
-    TimeLimit, load,
+    Aggregation, Channel, Check, Interaction, JuryProgram, LanguageHint, MadeAnswer, Making, Package,
+    PackageError, SubmissionKind, TimeLimit, ValidatorArguments, load,
 };
 use gavel::units::Bytes;
 use gavel::verdict::Verdict;
@@ -72,6 +72,58 @@ fn a_list_of_tests_makes_subtasks() {
     assert_eq!(package.tests[0].check, Check::BuiltIn(Comparator::WhiteDiff));
     assert_eq!(package.streams.input_file.as_deref(), Some("input.txt"));
     assert!(package.warnings.is_empty(), "{:?}", package.warnings);
+}
+
+#[test]
+fn tests_that_are_not_there_are_left_to_the_programs() {
+    let task = Task::new(PLAIN, 1)
+        .file("gen/GEN", "#ST: 30\n1 a\n#COPY: gen/two.txt\n#ST: 70\n3  b # last\n")
+        .file("gen/two.txt", "2\n")
+        .file("gen/generatore.py", "")
+        .file("gen/limits.py", "")
+        .file("gen/valida.py", "")
+        .file("sol/grader.cpp", "int main() {}")
+        .file("sol/soluzione.cpp", "");
+    let package = task.load().unwrap();
+    let made = package.made.as_ref().unwrap();
+    assert_eq!(made.tests.iter().map(|test| test.test).collect::<Vec<_>>(), [1, 2], "the first is there");
+    assert_eq!(fs::read_to_string(&package.tests[1].input).unwrap(), "2\n");
+    assert_eq!((&made.tests[0].input, &made.tests[0].answer), (&None, &Some(MadeAnswer::Solution(0))));
+    assert_eq!(made.tests[1].input.as_ref().unwrap().arguments, ["3", "b"]);
+    assert_eq!(made.tests[1].origin, "gen/GEN:5: '3  b'");
+    let names =
+        |program: &JuryProgram| program.files.iter().map(|file| file.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&made.generators[0]), ["generatore.py", "limits.py"]);
+    assert_eq!(names(&made.solutions[0]), ["grader.cpp", "sums.cpp"]);
+    assert!(made.data.iter().any(|file| file.name == "gen/two.txt"), "{:?}", made.data);
+    let validator = &package.verification.input_validators[0];
+    assert_eq!((validator.program.name.as_str(), validator.accepts), ("gen/valida.py", 0));
+    assert_eq!(package.tests[2].validator_arguments, ValidatorArguments::All(vec!["2".to_owned()]));
+    let talks = Task::new(PLAIN, 0)
+        .file("gen/GEN", "1\n")
+        .file("gen/generator.sh", "")
+        .file("check/manager.cpp", "int main() {}");
+    assert_eq!(talks.load().unwrap().made.unwrap().tests[0].answer, Some(MadeAnswer::Empty));
+}
+
+#[test]
+fn what_cannot_be_generated_is_refused_with_its_line() {
+    let sources = [("gen/generator.py", ""), ("sol/solution.py", "")];
+    for (list, missing, expected) in [
+        ("# one\n7\n", "gen/generator.py", "gen/GEN:2: there is a test to be generated, and no generator"),
+        ("7\n", "sol/solution.py", "sol: there are answers missing, and no model solution"),
+        ("7\n#COPY: gen/none\n", "", "gen/GEN:2: COPY: there is no file 'gen/none'"),
+        ("#COPY: ../../x\n", "", "gen/GEN:1: COPY: '../../x' is not a path below the package"),
+    ] {
+        let task = Task::new(PLAIN, 0).file("gen/GEN", list);
+        let there = sources.iter().filter(|(name, _)| *name != missing);
+        let task = there.fold(task, |task, (name, text)| task.file(name, text));
+        let text = task.refusal();
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let two =
+        Task::new(PLAIN, 0).file("gen/GEN", "7\n").file("gen/generator.py", "").file("gen/generatore.sh", "");
+    assert!(two.refusal().contains("gen/generator.py stands for the same"), "{}", two.refusal());
 }
 
 #[test]

@@ -289,7 +289,7 @@ fn generators_make_what_a_case_lacks() {
         (&["1".into(), "x".into()][..], &["7".into()][..])
     );
     assert_eq!(made.tests[0].answer, Some(MadeAnswer::GeneratorErrors));
-    assert_eq!((made.tests[1].answer, text(inputs[1].stdin.as_ref().unwrap())), (None, "1 2\n".to_owned()));
+    assert_eq!((&made.tests[1].answer, text(inputs[1].stdin.as_ref().unwrap())), (&None, "1 2\n".to_owned()));
     assert!(inputs[2].stdin.is_some());
 }
 

@@ -81,7 +81,7 @@ fn library_checker_leaves_tests_to_its_programs() {
     assert_eq!((made.generators.len(), made.tests.len()), (1, 3));
     assert_eq!(made.tests[0].input, None);
     assert_eq!(made.tests[2].input.as_ref().unwrap().arguments, ["1"]);
-    assert_eq!(made.tests[2].answer, Some(MadeAnswer::Solution));
+    assert_eq!(made.tests[2].answer, Some(MadeAnswer::Solution(0)));
     let files = &package.checkers[0].program.files;
     let file = |name: &str| {
         files.iter().find(|file| file.name == name).map(|file| fs::read_to_string(&file.path).unwrap())

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use gavel::checker::{Comparator, CustomScore, Protocol, TestlibChecker};
 use gavel::package::{
-    Aggregation, Check, Format, Interaction, Member, Package, TimeLimit, ValidatorArguments, load,
+    Aggregation, Check, Format, Interaction, MadeAnswer, Member, Package, TimeLimit, ValidatorArguments,
+    Written, load,
 };
 use gavel::units::Bytes;
 use gavel::verdict::Verdict::{AC, MLE, TLE, WA, WTL};
@@ -120,6 +121,64 @@ fn points_and_policies_become_groups() {
     assert_eq!(points, [Some(30.0), Some(70.0)]);
 }
 
+/// The package without some of its files.
+fn standard(old: &str, new: &str, missing: &[&str]) -> TempDir {
+    let directory = package(old, new);
+    for name in missing {
+        fs::remove_file(directory.path().join(name)).unwrap();
+    }
+    directory
+}
+
+#[test]
+fn a_standard_package_leaves_tests_to_its_programs() {
+    let directory =
+        standard("gen 9\"", "gen 9 'a b'\" from-file=\"7\"", &["tests/01.a", "tests/02", "tests/03"]);
+    let package = load(directory.path()).unwrap();
+    let made = package.made.unwrap();
+    assert_eq!(made.tests.iter().map(|test| test.test).collect::<Vec<_>>(), [0, 1, 2]);
+    assert!(made.tests.iter().all(|test| test.answer == Some(MadeAnswer::Solution(0))), "{:?}", made.tests);
+    assert_eq!((&made.tests[0].input, made.tests[0].origin.as_str()), (&None, "problem.xml:12"));
+    let second = made.tests[1].input.as_ref().unwrap();
+    assert_eq!((&second.arguments[..], &second.written), (&["5".into(), "x".into()][..], &Written::Output));
+    assert_eq!(made.tests[1].origin, "problem.xml:13: 'gen 5 x'");
+    let third = made.tests[2].input.as_ref().unwrap();
+    let files = ["7", "07", "007"].map(str::to_owned).to_vec();
+    assert_eq!(
+        (&third.arguments[..], &third.written),
+        (&["9".into(), "a b".into()][..], &Written::File(files))
+    );
+    assert_eq!(
+        (made.generators[0].name.as_str(), made.solutions[0].name.as_str()),
+        ("files/gen.cpp", "solutions/a.cpp")
+    );
+    let answered = load(standard("gen 9", "gen 9", &["tests/03.a"]).path()).unwrap().made.unwrap();
+    assert_eq!((answered.tests.len(), &answered.tests[0].input), (1, &None));
+    let interactor = "<interactor><source path=\"files/talk.cpp\" type=\"cpp.g++17\"/></interactor><checker";
+    let talks = load(standard("<checker", interactor, &["tests/03.a"]).path()).unwrap().made.unwrap();
+    assert_eq!(talks.tests[0].answer, Some(MadeAnswer::Interactor(0)));
+}
+
+#[test]
+fn what_cannot_be_generated_is_refused_with_its_line() {
+    for (old, new, missing, expected) in [
+        (
+            "gen 9",
+            "gem 9",
+            "tests/03",
+            "problem.xml:14: judging.testset.tests.test.cmd: there is no generator 'gem'",
+        ),
+        ("gen 9", "gen 9 | sort", "tests/03", "a command with '|' is not supported"),
+        ("gen 9\"", "gen 9\" from-file=\"../x\"", "tests/03", "test.from-file: '../x' is not the name"),
+        ("cmd=\"gen 9\" ", "", "tests/03", "tests/03: the input of test 3 is missing"),
+        ("tag=\"main\"", "tag=\"accepted\"", "tests/03.a", "no solution has the tag main"),
+    ] {
+        let error = load(standard(old, new, &[missing]).path()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(expected) && !text.contains('\n') && !error.is_ours(), "{expected}: {text}");
+    }
+}
+
 #[test]
 fn standard_checkers_are_built_in_and_interactors_come_before_checkers() {
     let checker = "<checker type=\"testlib\">";
@@ -181,7 +240,6 @@ fn broken_documents_are_refused_with_place_and_key() {
         ("tests/%02d<", "tests/%s<", "is no pattern"),
         ("tests/%02d<", "tests/%99999999999d<", "is no pattern"),
         ("tests/%02d<", "other/%02d<", "other/01: the input of test 1 is missing"),
-        ("%02d.a", "%02d.b", "tests/01.b: the answer of test 1 is missing"),
         ("points=\"30\"", "points=\"many\"", "test.points: 'many' are no points"),
         ("points=\"30\"", "points=\"NaN\"", "'NaN' are no points"),
         ("points-policy=\"each-test\"", "points-policy=\"best\"", "points-policy: 'best' is not a policy"),

@@ -29,6 +29,7 @@ mod cores;
 mod equal_tests;
 mod fault;
 mod files;
+mod generate;
 mod host_memory;
 mod host_trial;
 mod included;

@@ -238,14 +238,19 @@ fn make_way<T>(files: &mut BTreeMap<&str, T>, gives_way: impl Fn(&T) -> bool) ->
 }
 
 /// A path of plain names below where it is used.
-fn is_plain(name: &str) -> bool {
+pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && !name.contains('\0')
         && !name.ends_with('/')
         && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-fn take(workspace: BorrowedFd<'_>, name: &str, limit: Bytes, spill: &Path) -> Result<Taken, Fault> {
+pub(super) fn take(
+    workspace: BorrowedFd<'_>,
+    name: &str,
+    limit: Bytes,
+    spill: &Path,
+) -> Result<Taken, Fault> {
     let missing = |what: &str| {
         let why = format!("the output file '{name}' {what}");
         Ok(Taken { output: Output::Missing(why), held: Bytes(0) })

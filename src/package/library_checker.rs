@@ -309,11 +309,9 @@ impl Reader<'_> {
             return Err(wrong(self.file, "tests", "there are none", "add [[tests]] with name and number"));
         };
         let mut data = MadeData {
-            generators: Vec::new(),
-            solution: None,
             generator_limits: MAKING,
             solution_limits: ProgramLimits { time: MAKING.time.max(time * 10), ..MAKING },
-            tests: Vec::new(),
+            ..MadeData::default()
         };
         for (place, test) in tests.iter().enumerate() {
             let key = format!("tests[{place}]");
@@ -324,7 +322,7 @@ impl Reader<'_> {
             return Err(wrong(self.file, "tests", "there are none", "add [[tests]] with name and number"));
         }
         if data.tests.iter().any(|test| test.answer.is_some()) {
-            data.solution = trouble.keep(self.program("solution", "sol/correct.cpp"));
+            data.solutions.extend(trouble.keep(self.program("solution", "sol/correct.cpp")));
         }
         if !data.tests.is_empty() {
             package.verification.generators.clone_from(&data.generators);
@@ -380,18 +378,19 @@ impl Reader<'_> {
                     };
                     generator = Some(place);
                     let arguments = vec![number.to_string()];
-                    (PathBuf::new(), Some(MadeInput { generator: place, arguments, stdin: None }))
+                    (PathBuf::new(), Some(MadeInput { generator: place, arguments, ..MadeInput::default() }))
                 }
                 _ => return Err(wrong(self.file, &key, format!("'{}' is no test", one_line(name)), remedy)),
             };
             // An answer that was made for another input is of no use.
             let answer = if made_input.is_some() { None } else { answer };
-            let made_answer = answer.is_none().then_some(MadeAnswer::Solution);
+            let made_answer = answer.is_none().then_some(MadeAnswer::Solution(0));
             if made_input.is_some() || made_answer.is_some() {
                 data.tests.push(MadeTest {
                     test: package.tests.len(),
                     input: made_input,
                     answer: made_answer,
+                    ..MadeTest::default()
                 });
             }
             package.tests.push(Test {

@@ -5,50 +5,107 @@
 
 use std::path::PathBuf;
 
-use super::program::{JuryProgram, ProgramLimits};
+use super::program::{JuryProgram, ProgramFile, ProgramLimits};
+use crate::units::Bytes;
 
 /// Everything that is to be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MadeData {
-    /// Programs that write inputs to their standard output.
+    /// Programs that write inputs.
     pub generators: Vec<JuryProgram>,
-    /// The program that writes the answer for the input it reads.
-    pub solution: Option<JuryProgram>,
+    /// Programs that write the answer for the input they read. They are run as submissions of the package are: with its
+    /// input and output files.
+    pub solutions: Vec<JuryProgram>,
     /// What one run of a generator may use.
     pub generator_limits: ProgramLimits,
-    /// What one run of the solution may use.
+    /// What one run of a solution may use.
     pub solution_limits: ProgramLimits,
+    /// Files in the work directory of every generator.
+    pub data: Vec<ProgramFile>,
     /// The tests that lack something.
     pub tests: Vec<MadeTest>,
 }
 
+/// Inputs and answers may be larger than anything a checker says.
+const OUTPUT: Bytes = Bytes::mib(512);
+
+impl Default for MadeData {
+    /// Nothing to be made, with the limits of other programs of the jury's but for the size of what is written.
+    fn default() -> Self {
+        let limits = ProgramLimits { output: OUTPUT, ..ProgramLimits::default() };
+        Self {
+            generators: Vec::new(),
+            solutions: Vec::new(),
+            generator_limits: limits,
+            solution_limits: limits,
+            data: Vec::new(),
+            tests: Vec::new(),
+        }
+    }
+}
+
 /// What a test lacks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MadeTest {
     /// Its place in [`super::Package::tests`].
     pub test: usize,
+    /// Where the package asks for it, with the command: `gen/GEN:3: 5 10`. Empty where messages have nothing to add.
+    pub origin: String,
     /// How its input is made, where it has none.
     pub input: Option<MadeInput>,
     /// How its answer is made, where it has none.
     pub answer: Option<MadeAnswer>,
 }
 
-/// A run of a generator.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A run of a generator. Tests with the same run share it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MadeInput {
     /// Its place in [`MadeData::generators`].
     pub generator: usize,
     /// Its arguments.
     pub arguments: Vec<String>,
+    /// Arguments of further attempts, each made where the one before failed (BAPCtools: `retries`).
+    pub retries: Vec<Vec<String>>,
     /// What it reads; `None` is nothing.
     pub stdin: Option<PathBuf>,
+    /// Where it writes the input.
+    pub written: Written,
+}
+
+/// Where a generator writes an input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Written {
+    /// To its standard output.
+    #[default]
+    Output,
+    /// Into the first of these files of its work directory that is there.
+    File(Vec<String>),
+    /// Into this file of its work directory, or to its standard output where there is no such file. It must not write
+    /// the `refused` files, which would say more of the test than is read.
+    FileOrOutput {
+        /// The file.
+        file: String,
+        /// Files that must not be there.
+        refused: Vec<String>,
+    },
 }
 
 /// Where an answer comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MadeAnswer {
-    /// The solution's standard output.
-    Solution,
+    /// The output of the solution at that place in [`MadeData::solutions`].
+    Solution(usize),
     /// The generator's standard error (DMOJ).
     GeneratorErrors,
+    /// A file that the generator may write, else as the other (BAPCtools).
+    GeneratorFile {
+        /// The file.
+        file: String,
+        /// How it is made where there is no such file; `None` is an error.
+        otherwise: Option<Box<MadeAnswer>>,
+    },
+    /// An empty file: nothing reads it.
+    Empty,
+    /// What the package's interactor writes beside its verdict about the solution at that place (testlib).
+    Interactor(usize),
 }

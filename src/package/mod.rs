@@ -81,7 +81,7 @@ mod validators;
 mod yaml;
 
 pub use checking::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
-pub use cms::{GenFile, GenSubtask, GenTest, parse_gen_file};
+pub use cms::{GenFile, GenSource, GenSubtask, GenTest, parse_gen_file};
 pub use convert::{ConvertError, convert};
 pub use digest::Digest;
 pub use error::PackageError;
@@ -97,7 +97,7 @@ pub use jury::{
     TimeMargins, ValidatorArguments, Verification,
 };
 pub use load::{discover, load};
-pub use making::{MadeAnswer, MadeData, MadeInput, MadeTest};
+pub use making::{MadeAnswer, MadeData, MadeInput, MadeTest, Written};
 pub use model::{Format, Package, PackageLimits, Test, TestLimits, TimeLimit};
 pub use polygon::parse_problem_xml;
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};

@@ -289,7 +289,8 @@ impl Reader<'_> {
             let answer = Tree::find(answers, &format!("{}{test}.out", self.id));
             let place = package.tests.len();
             if answer.is_none() {
-                missing.push(MadeTest { test: place, input: None, answer: Some(MadeAnswer::Solution) });
+                let answer = Some(MadeAnswer::Solution(0));
+                missing.push(MadeTest { test: place, answer, ..MadeTest::default() });
             }
             let answer =
                 answer.map_or_else(|| Ok(PathBuf::new()), |entry| entry.file().map(PathBuf::from))?;
@@ -315,13 +316,7 @@ impl Reader<'_> {
             problem: "there are answers missing, and no model solution to make them".to_owned(),
             remedy: "add prog/ID.cpp, or the answers",
         })?;
-        Ok(MadeData {
-            generators: Vec::new(),
-            solution: Some(self.program(entry)?),
-            generator_limits: ProgramLimits::default(),
-            solution_limits: ProgramLimits::default(),
-            tests,
-        })
+        Ok(MadeData { solutions: vec![self.program(entry)?], tests, ..MadeData::default() })
     }
 
     /// `time_limits` and `memory_limits`, by test or by group.

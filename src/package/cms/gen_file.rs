@@ -31,16 +31,30 @@ pub struct GenSubtask {
     pub tests: Vec<GenTest>,
 }
 
-/// How the input of a test is made.
+/// A test.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum GenTest {
-    /// By the generator, with these arguments.
+pub struct GenTest {
+    /// The line it stands on, from 1.
+    pub line: u64,
+    /// Where its input comes from.
+    pub source: GenSource,
+}
+
+/// Where the input of a test comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GenSource {
+    /// The generator, with these arguments.
     Run(String),
     /// `#COPY: path` below the task's directory.
     Copy(String),
 }
 
 impl GenFile {
+    /// All tests in order.
+    pub fn all(&self) -> impl Iterator<Item = &GenTest> {
+        self.loose.iter().chain(self.subtasks.iter().flat_map(|subtask| &subtask.tests))
+    }
+
     /// How many tests there are.
     pub fn tests(&self) -> usize {
         self.loose.len() + self.subtasks.iter().map(|subtask| subtask.tests.len()).sum::<usize>()
@@ -93,11 +107,12 @@ pub fn parse_gen_file(text: &str) -> Result<GenFile, PackageError> {
         } else if let (Some(name), Some(subtask)) = (named, file.subtasks.last_mut()) {
             subtask.name = Some(one_line(name)).filter(|name| !name.is_empty());
         }
-        let test = match copied {
-            Some(path) => GenTest::Copy(path.to_owned()),
+        let source = match copied {
+            Some(path) => GenSource::Copy(path.to_owned()),
             None if test.is_empty() => continue,
-            None => GenTest::Run(test.to_owned()),
+            None => GenSource::Run(test.to_owned()),
         };
+        let test = GenTest { line: number, source };
         match file.subtasks.last_mut() {
             Some(subtask) => subtask.tests.push(test),
             None => file.loose.push(test),
@@ -128,7 +143,8 @@ mod tests {
             .map(|one| (one.points, one.name.as_deref(), one.tests.len(), one.line))
             .collect();
         assert_eq!(shown, [(40.0, Some("small"), 3, 3), (60.0, None, 1, 8)]);
-        assert_eq!(file.subtasks[0].tests[2], GenTest::Copy("gen/x.txt".to_owned()));
+        let copied = GenTest { line: 7, source: GenSource::Copy("gen/x.txt".to_owned()) };
+        assert_eq!(file.all().nth(2), Some(&copied));
         assert_eq!(parse_gen_file("1\n2\n").unwrap().loose.len(), 2);
     }
 

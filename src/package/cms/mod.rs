@@ -3,7 +3,8 @@
 //! Read as CMS's loader does (`cmscontrib/loaders/italy_yaml.py`), except that
 //! - programs are made of their sources: of `check/checker.cpp` where there is one, whether or not somebody has compiled
 //!   it, so a checker without a compiled file beside it is used, which CMS would pass over;
-//! - without `gen/GEN` and `n_input` the inputs there are count.
+//! - without `gen/GEN` and `n_input` the inputs there are count;
+//! - inputs and answers that are not there are made by the task's programs, as cmsMake would before the import.
 //!
 //! Solutions in `sol/` are `soluzione.*` and `solution.*`, which must get all points, and those whose comments say what
 //! they must get, as task-maker reads them (`@check-accepted: SUBTASK…`). Subtasks are called as `#STNAME:` says, else
@@ -12,11 +13,12 @@
 //! Statements, attachments, tokens and limits on the number of submissions do not concern judging.
 
 mod gen_file;
+mod generated;
 mod programs;
 mod scores;
 mod solutions;
 
-pub use gen_file::{GenFile, GenSubtask, GenTest, parse_gen_file};
+pub use gen_file::{GenFile, GenSource, GenSubtask, GenTest, parse_gen_file};
 
 use std::time::Duration;
 
@@ -260,7 +262,7 @@ fn public_tests(scope: &Scope<'_>, tests: usize) -> Result<Vec<usize>, PackageEr
     Ok(numbers)
 }
 
-/// `input/inputN.txt` and `output/outputN.txt`.
+/// `input/inputN.txt` and `output/outputN.txt`; what is not there is made by the task's programs.
 fn tests(
     tree: &Tree,
     entries: &[Entry],
@@ -277,27 +279,41 @@ fn tests(
         }
     };
     let (inputs, outputs) = (list("input")?, list("output")?);
+    let listed: Vec<&GenTest> = plan.generated.iter().flat_map(GenFile::all).collect();
+    let mut generated = generated::Generated::new(tree, entries)?;
     for number in 0..plan.tests {
         let find = |folder: &str, files: &[Entry]| {
-            let name = format!("{folder}{number}.txt");
-            match Tree::find(files, &name) {
-                Some(entry) => entry.file().map(|path| path.to_owned()),
-                None => Err(PackageError::NotAPackage {
-                    path: tree.root().join(folder).join(name),
-                    problem: "it is missing".to_owned(),
-                    remedy: "make the tests first (cmsMake, task-maker), or correct the number of them",
-                }),
-            }
+            let entry = Tree::find(files, &format!("{folder}{number}.txt"));
+            entry.map(|entry| entry.file().map(|path| path.to_owned())).transpose()
         };
         let (input, answer) = (find("input", &inputs), find("output", &outputs));
-        if let (Some(input), Some(answer)) = (trouble.keep(input), trouble.keep(answer)) {
-            package.tests.push(Test {
-                sample: public.contains(&number),
-                check: check.clone(),
-                ..Test::new(format!("{number:03}"), input, answer)
-            });
+        let (Some(input), Some(answer)) = (trouble.keep(input), trouble.keep(answer)) else { continue };
+        let (input, made, origin) = match (input, listed.get(number)) {
+            (Some(input), _) => (input, None, String::new()),
+            (None, Some(test)) => match trouble.keep(generated.input(test)) {
+                Some(found) => found,
+                None => continue,
+            },
+            (None, None) => {
+                let path = tree.root().join("input").join(format!("input{number}.txt"));
+                let problem = "it is missing, and gen/GEN has no such test".to_owned();
+                let remedy = "make the tests first (cmsMake, task-maker), or correct the number of them";
+                trouble.error(PackageError::NotAPackage { path, problem, remedy });
+                continue;
+            }
+        };
+        // An answer that was made for another input is of no use.
+        let answer = answer.filter(|_| made.is_none());
+        if made.is_some() || answer.is_none() {
+            generated.lacks(package, made, answer.is_none(), origin);
         }
+        package.tests.push(Test {
+            sample: public.contains(&number),
+            check: check.clone(),
+            ..Test::new(format!("{number:03}"), input, answer.unwrap_or_default())
+        });
     }
+    generated.finish(plan, package, trouble);
     let extra = inputs.iter().filter(|entry| entry.ends_with(".txt")).count();
     if extra > plan.tests {
         trouble.warn(format!("input: {extra} files, of which {} are judged", plan.tests));

@@ -11,7 +11,7 @@ use crate::package::submitting::Include;
 use crate::package::tree::{Entry, Kind, Tree};
 
 /// Endings of sources, the likeliest first.
-const SOURCES: &[&str] =
+pub(super) const SOURCES: &[&str] =
     &["cpp", "cc", "cxx", "c", "py", "java", "pas", "rs", "go", "cs", "kt", "hs", "php", "js", "rb", "sh"];
 /// Headers (`HEADER_EXTS` of the languages of CMS).
 const HEADERS: &[&str] = &[".h", ".hpp", "lib.pas"];

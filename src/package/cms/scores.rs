@@ -22,6 +22,8 @@ const TOTAL: f64 = 100.0;
 pub(super) struct Plan {
     /// How many tests there are.
     pub(super) tests: usize,
+    /// `gen/GEN`, where there is one.
+    pub(super) generated: Option<GenFile>,
     kind: Kinds,
 }
 
@@ -72,7 +74,7 @@ pub(super) fn read(
         let tests = count.unwrap_or_default();
         let names = generated.as_ref().map(|(_, file)| subtask_names(file)).unwrap_or_default();
         let kind = trouble.keep(of_task(scope, tests, &names)).unwrap_or(Kinds::Sum(0.0));
-        return Ok(Plan { tests, kind });
+        return Ok(Plan { tests, generated: generated.map(|(_, file)| file), kind });
     }
     if given[0] || given[1] {
         trouble.warn(format!(
@@ -95,7 +97,7 @@ pub(super) fn read(
                 tests
             }
         };
-        return Ok(Plan { tests, kind: each(tests) });
+        return Ok(Plan { tests, generated: None, kind: each(tests) });
     };
     let tests = file.tests();
     if let Some(count) = count.filter(|count| *count != tests) {
@@ -103,7 +105,7 @@ pub(super) fn read(
         trouble.error(scope.wrong("n_input", problem, "remove it, or correct gen/GEN"));
     }
     if file.subtasks.is_empty() {
-        return Ok(Plan { tests, kind: each(tests) });
+        return Ok(Plan { tests, generated: Some(file), kind: each(tests) });
     }
     let sum: f64 = file.subtasks.iter().map(|subtask| subtask.points).sum();
     if (sum - TOTAL).abs() > 1e-9 {
@@ -123,7 +125,8 @@ pub(super) fn read(
             tests: (first..next).collect(),
         }
     });
-    Ok(Plan { tests, kind: Kinds::Subtasks(subtasks.collect()) })
+    let kind = Kinds::Subtasks(subtasks.collect());
+    Ok(Plan { tests, generated: Some(file), kind })
 }
 
 /// Names of the subtasks, each once.
@@ -234,6 +237,16 @@ fn matching(pattern: &str, tests: usize) -> Result<Vec<usize>, String> {
 }
 
 impl Plan {
+    /// The subtask of `gen/GEN` that a test stands in, from 0.
+    pub(super) fn subtask_of(&self, test: usize) -> Option<usize> {
+        let mut left = test;
+        self.generated.as_ref()?.subtasks.iter().position(|subtask| {
+            let is_here = left < subtask.tests.len();
+            left = left.saturating_sub(subtask.tests.len());
+            is_here
+        })
+    }
+
     /// Fills groups and scoring, once the tests are there.
     pub(super) fn fill(&self, scope: &Scope<'_>, package: &mut Package, trouble: &mut Trouble) {
         let precision = trouble.keep(scope.number("score_precision", 0.0..=15.0)).flatten();

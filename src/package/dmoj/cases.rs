@@ -219,11 +219,9 @@ impl Reader<'_, '_> {
             }
         };
         let made = self.package.made.get_or_insert_with(|| MadeData {
-            generators: Vec::new(),
-            solution: None,
             generator_limits: limits,
             solution_limits: limits,
-            tests: Vec::new(),
+            ..MadeData::default()
         });
         // One limit for all of them: the largest.
         made.generator_limits.time = made.generator_limits.time.max(limits.time);
@@ -234,8 +232,9 @@ impl Reader<'_, '_> {
         });
         made.tests.push(MadeTest {
             test: self.package.tests.len(),
-            input: Some(MadeInput { generator, arguments, stdin }),
+            input: Some(MadeInput { generator, arguments, stdin, ..MadeInput::default() }),
             answer: output.is_none().then_some(MadeAnswer::GeneratorErrors),
+            ..MadeTest::default()
         });
         self.add(Some(test), group, points);
         Ok(())

@@ -10,7 +10,8 @@
 //! - A tag of a solution is about its final verdict, an extra tag about the tests of a group. `presentation-error` is a
 //!   wrong answer, as everywhere in gavel.
 //! - Validators get `--testset` and `--group`, as Polygon calls them.
-//! - Standard packages leave tests out that scripts make; only full ones can be judged, and the message says so.
+//! - Standard packages leave tests out that their scripts make: inputs are made by the commands of `problem.xml`, answers by
+//!   the solution with the tag `main`, with the interactor where there is one.
 //!
 //! | file | what it reads |
 //! |---|---|
@@ -30,6 +31,7 @@ use super::checking::{Check, CheckerProgram, Interaction, Interactor};
 use super::error::{PackageError, one_line};
 use super::jury::Verification;
 use super::kattis::short_name;
+use super::making::{MadeAnswer, MadeData, MadeTest};
 use super::model::{Format, Package, PackageLimits, TimeLimit};
 use super::program::ProgramLimits;
 use super::submitting::Streams;
@@ -49,6 +51,9 @@ const OUTPUT: Bytes = Bytes::mib(256);
 
 /// Codeforces takes 64 KiB; tables in jury solutions are larger.
 const CODE: Bytes = Bytes::mib(1);
+
+/// The main solution may take so many times what contestants' may.
+const PATIENCE: u32 = 10;
 
 /// Loads the package at `tree`, whose file `problem.xml` is `entry`.
 pub(super) fn load(tree: &Tree, entry: &Entry) -> Result<Package, PackageError> {
@@ -102,16 +107,51 @@ fn read(tree: &Tree, root: Element<'_, '_>) -> Result<Package, PackageError> {
         input_validators: programs::validators(assets.as_ref(), &files, &mut warnings)?,
         ..Verification::default()
     };
-    tests::fill(&mut package, tree, &set)?;
+    let missing = tests::fill(&mut package, tree, &set)?;
     let scores = if package.scoring.is_some() { CustomScore::Allowed } else { CustomScore::Refused };
     check(&mut package, &root, &files, scores, &mut warnings)?;
     package.includes = programs::included(&root, &files, &mut warnings)?;
+    if !missing.is_empty() {
+        package.made = Some(made(&package, missing, &root, &files)?);
+    }
     if let Some(assets) = &assets {
         package.submissions = solutions::read(assets, tree, &set.name(), &mut warnings)?;
     }
     programs::cases(&mut package.verification, assets.as_ref(), tree, &mut warnings)?;
     package.warnings.append(&mut warnings);
     Ok(package)
+}
+
+/// What a standard package leaves to its programs.
+fn made(
+    package: &Package,
+    missing: Vec<tests::Missing>,
+    root: &Element<'_, '_>,
+    files: &programs::Files<'_>,
+) -> Result<MadeData, PackageError> {
+    let mut data = MadeData { generators: package.verification.generators.clone(), ..MadeData::default() };
+    if let TimeLimit::Fixed(time) = package.limits.time {
+        data.solution_limits.time = data.solution_limits.time.max(time.saturating_mul(PATIENCE));
+    }
+    data.solution_limits.memory = data.solution_limits.memory.max(package.limits.memory);
+    // An interactor writes the answer while it talks with the main solution.
+    let answer = match package.interaction {
+        Interaction::None => MadeAnswer::Solution(0),
+        _ => MadeAnswer::Interactor(0),
+    };
+    if missing.iter().any(|one| one.answer) {
+        data.solutions.push(programs::main_solution(root, files, &package.includes)?);
+    }
+    data.tests = missing
+        .into_iter()
+        .map(|one| MadeTest {
+            test: one.test,
+            origin: one.origin,
+            input: one.input,
+            answer: one.answer.then(|| answer.clone()),
+        })
+        .collect();
+    Ok(data)
 }
 
 /// The English name, or the first.

@@ -112,6 +112,33 @@ fn headers(tree: &Tree, folder: &std::path::Path) -> Result<Vec<ProgramFile>, Pa
         .collect()
 }
 
+/// The solution with the tag `main`, which makes answers, with the files that are compiled with every solution.
+///
+/// # Errors
+/// When there is none, or its source is not there.
+pub(super) fn main_solution(
+    root: &Element<'_, '_>,
+    files: &Files<'_>,
+    includes: &[Include],
+) -> Result<JuryProgram, PackageError> {
+    let assets = root.required("assets")?;
+    let mut solutions = assets.child("solutions").into_iter().flat_map(|list| list.children("solution"));
+    let Some(main) = solutions.find(|solution| solution.attribute("tag") == Some("main")) else {
+        let problem = "there are answers to be made, and no solution has the tag main".to_owned();
+        return Err(assets.wrong("solutions", problem, "tag one in Polygon and build the package again"));
+    };
+    let mut program = files.program(&main, &mut Vec::new())?;
+    let ending = program.name.rsplit_once('.').map_or("", |(_, ending)| ending);
+    let hint = match ending {
+        "cc" | "cxx" => "cpp",
+        other => other,
+    };
+    let is_for = |include: &&Include| include.language == Some(LanguageHint::Ending(hint.to_owned()));
+    let included: Vec<_> = includes.iter().filter(is_for).flat_map(|include| include.files.clone()).collect();
+    add(&mut program.files, included);
+    Ok(program)
+}
+
 /// All executables: generators are among them, and the tests' commands name them.
 ///
 /// # Errors

@@ -1,13 +1,14 @@
 //! Tests, limits, groups and points of a testset.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::document::Element;
 use crate::package::error::{PackageError, one_line};
 use crate::package::groups::{Aggregation, Group, Member, Objective, OnReject, Scoring};
 use crate::package::jury::{GeneratorRun, ValidatorArguments};
+use crate::package::making::{MadeInput, Written};
 use crate::package::model::{Package, Test};
 use crate::package::tree::{Tree, below};
 use crate::units::Bytes;
@@ -197,11 +198,15 @@ fn group_name(element: &Element<'_, '_>, attribute: &str) -> Result<Option<Strin
     Ok(Some(name.to_owned()))
 }
 
-/// Fills in tests, groups and points.
+/// Fills in tests, groups and points; returns what tests lack that programs are to make.
 ///
 /// # Errors
-/// When the files of a test are missing, or the XML contradicts itself.
-pub(super) fn fill(package: &mut Package, tree: &Tree, set: &TestSet<'_, '_>) -> Result<(), PackageError> {
+/// When a file of a test is missing and nothing says how it is made, or the XML contradicts itself.
+pub(super) fn fill(
+    package: &mut Package,
+    tree: &Tree,
+    set: &TestSet<'_, '_>,
+) -> Result<Vec<Missing>, PackageError> {
     let rules = read_groups(set)?;
     let count = whole(&set.0, "test-count", 1, MOST as u64, "a number of tests")?;
     let inputs = Pattern::read(&set.0, "input-path-pattern")?;
@@ -222,10 +227,26 @@ pub(super) fn fill(package: &mut Package, tree: &Tree, set: &TestSet<'_, '_>) ->
         .map(|(place, program)| (stem(&program.name).to_owned(), place))
         .collect();
     let mut points = Vec::with_capacity(described.len());
+    let mut missing = Vec::new();
     for (index, element) in described.iter().enumerate() {
         let number = index as u64 + 1;
-        let input = inputs.file(tree, number, "input")?;
-        let answer = answers.file(tree, number, "answer")?;
+        let command = element.attribute("cmd").filter(|command| !command.trim().is_empty());
+        let (input, made) = match (inputs.find(tree, number)?, command) {
+            (Some(input), _) => (input, None),
+            (None, Some(command)) => (PathBuf::new(), Some(generated(element, command, &generators)?)),
+            (None, None) => return Err(inputs.missing(tree, number)),
+        };
+        // An answer that was made for another input is of no use.
+        let answer = answers.find(tree, number)?.filter(|_| made.is_none());
+        if made.is_some() || answer.is_none() {
+            let line = element.line();
+            let origin = match (&made, command) {
+                (Some(_), Some(command)) => format!("problem.xml:{line}: '{}'", one_line(command)),
+                _ => format!("problem.xml:{line}"),
+            };
+            let test = package.tests.len();
+            missing.push(Missing { test, origin, input: made, answer: answer.is_none() });
+        }
         let name = below(tree.root(), &inputs.path(tree.root(), number));
         let name = name.strip_suffix(".in").unwrap_or(&name).to_owned();
         let group = group_name(element, "group")?;
@@ -248,7 +269,7 @@ pub(super) fn fill(package: &mut Package, tree: &Tree, set: &TestSet<'_, '_>) ->
                 .attribute("cmd")
                 .filter(|_| element.attribute("from-file").is_none())
                 .and_then(|command| run_of(command, &generators)),
-            ..Test::new(name, input, answer)
+            ..Test::new(name, input, answer.unwrap_or_default())
         });
     }
     package.group_by_folders();
@@ -268,7 +289,54 @@ pub(super) fn fill(package: &mut Package, tree: &Tree, set: &TestSet<'_, '_>) ->
     for group in &mut package.groups {
         group.dependencies.retain(|needed| names.contains(needed));
     }
-    Ok(())
+    Ok(missing)
+}
+
+/// What a test of a standard package lacks.
+#[derive(Debug)]
+pub(super) struct Missing {
+    /// Its place in the package.
+    pub(super) test: usize,
+    /// Where `problem.xml` has it, with its command.
+    pub(super) origin: String,
+    /// How its input is made, where it has none.
+    pub(super) input: Option<MadeInput>,
+    /// Whether it has no answer.
+    pub(super) answer: bool,
+}
+
+/// The run of a generator that makes an input: to its standard output, or to a file where the script asked for several
+/// tests at once (`from-file`).
+fn generated(
+    element: &Element<'_, '_>,
+    command: &str,
+    generators: &HashMap<String, usize>,
+) -> Result<MadeInput, PackageError> {
+    let words = crate::package::settings::words(command);
+    let operator = |word: &&String| matches!(word.as_str(), "|" | ">" | ">>" | "<" | ";" | "&&" | "||" | "&");
+    if let Some(operator) = words.iter().find(operator) {
+        let found = format!("a command with '{operator}'");
+        return Err(element.unsupported("cmd", found, "supported is a generator with arguments"));
+    }
+    let name = words.first().map_or("", |name| stem(name));
+    let generator = *generators.get(name).ok_or_else(|| {
+        let problem = format!("there is no generator '{}' among the executables", one_line(name));
+        element.wrong("cmd", problem, "add it to files/, or build the package in Polygon again")
+    })?;
+    let written = match element.attribute("from-file") {
+        None => Written::Output,
+        Some(file) if file.is_empty() || file.contains('/') || file.chars().any(char::is_control) => {
+            let problem = format!("'{}' is not the name of a file", one_line(file));
+            return Err(element.wrong("from-file", problem, "build the package in Polygon again"));
+        }
+        // Polygon's own scripts look for the number with up to two zeros before it.
+        Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Written::File(vec![number.to_owned(), format!("0{number}"), format!("00{number}")])
+        }
+        Some(file) => Written::File(vec![file.to_owned()]),
+    };
+    let arguments = words.into_iter().skip(1).collect();
+    Ok(MadeInput { generator, arguments, written, ..MadeInput::default() })
 }
 
 fn score(package: &mut Package, rules: &[GroupRule], points: &[Option<f64>]) {
@@ -356,30 +424,29 @@ impl Pattern {
     }
 
     /// The path of a number.
-    pub(super) fn path(&self, root: &Path, number: u64) -> std::path::PathBuf {
+    pub(super) fn path(&self, root: &Path, number: u64) -> PathBuf {
         let width = self.width;
         let number = if self.has_zeros { format!("{number:0width$}") } else { format!("{number:width$}") };
         root.join(format!("{}{number}{}", self.before, self.after))
     }
 
-    /// The file of a number, which must be inside the package.
+    /// The file of a number, which must be inside the package; `None` where it is not there.
     ///
     /// # Errors
-    /// When it is missing, or no regular file of the package.
-    pub(super) fn file(
-        &self,
-        tree: &Tree,
-        number: u64,
-        what: &str,
-    ) -> Result<std::path::PathBuf, PackageError> {
-        let path = self.path(tree.root(), number);
-        tree.file_at(&path)?.ok_or_else(|| PackageError::NotAPackage {
-            path,
+    /// When it is no regular file of the package.
+    pub(super) fn find(&self, tree: &Tree, number: u64) -> Result<Option<PathBuf>, PackageError> {
+        tree.file_at(&self.path(tree.root(), number))
+    }
+
+    /// The error about an input that is not there.
+    pub(super) fn missing(&self, tree: &Tree, number: u64) -> PackageError {
+        PackageError::NotAPackage {
+            path: self.path(tree.root(), number),
             problem: format!(
-                "the {what} of test {number} is missing ({} in problem.xml:{})",
+                "the input of test {number} is missing ({} in problem.xml:{}), and it has no command to make it",
                 self.name, self.line
             ),
-            remedy: "build a full package in Polygon, or run its doall.sh",
-        })
+            remedy: "build the package in Polygon again",
+        }
     }
 }

@@ -1,0 +1,208 @@
+//! Packages whose tests are made by their own generators and solutions first, judged as they come from a repository.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may panic like the tests")]
+
+mod common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Scene, text, verdicts};
+use serde_json::Value;
+
+/// Prints the sum of all its arguments and the number 10, an integer a line; fails on `bad`.
+const GENERATOR: &str = "import sys\nif 'bad' in sys.argv:\n    sys.exit('no such size')\nprint(10)\nfor word in sys.argv[1:]:\n    print(word)\n";
+/// The sum of all numbers read.
+const SOLUTION: &str = "import sys\nprint(sum(map(int, sys.stdin.read().split())))\n";
+/// Right where there are at most two numbers.
+const LAZY: &str = "import sys\nprint(sum(map(int, sys.stdin.read().split()[:2])))\n";
+
+struct Problem {
+    scene: Scene,
+    root: PathBuf,
+}
+
+impl Problem {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let scene = Scene::new();
+        let root = scene.path("problem");
+        let problem = Self { scene, root };
+        files.iter().for_each(|(name, content)| problem.write(name, content));
+        problem
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        self.scene.write(&format!("problem/{name}"), content);
+    }
+
+    /// What a Python program gets.
+    fn judge(&self, program: &str) -> Value {
+        let source = self.scene.write("program.py", program);
+        self.scene.report(&[text(&self.root), text(&source)])
+    }
+
+    /// All files below the package, which no judging may add to.
+    fn files(&self) -> Vec<PathBuf> {
+        fn below(directory: &Path, found: &mut Vec<PathBuf>) {
+            for entry in std::fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() { below(&path, found) } else { found.push(path) }
+            }
+        }
+        let mut found = Vec::new();
+        below(&self.root, &mut found);
+        found.sort();
+        found
+    }
+
+    /// The message of the JE that every program gets.
+    fn failure(&self) -> String {
+        let report = self.judge(SOLUTION);
+        assert_eq!(report["verdict"], "JE", "{report}");
+        report["error"].as_str().unwrap().to_owned()
+    }
+}
+
+fn cms(list: &str) -> Problem {
+    Problem::new(&[
+        ("task.yaml", "name: sums\ntitle: Sums\ntime_limit: 5\nmemory_limit: 256\ninfile: ''\noutfile: ''\n"),
+        ("gen/GEN", list),
+        ("gen/generator.py", GENERATOR),
+        ("gen/validator.py", "import sys\nassert all(int(line) > 0 for line in open(sys.argv[1]))\n"),
+        ("gen/sample.txt", "1\n2\n"),
+        ("sol/solution.py", SOLUTION),
+    ])
+}
+
+#[test]
+fn a_cms_task_is_judged_on_the_tests_of_its_list() {
+    let problem = cms("#ST: 40\n#COPY: gen/sample.txt\n5\n#ST: 60\n5 6\n7 8 9\n");
+    let before = problem.files();
+    let right = problem.judge(SOLUTION);
+    assert_eq!((&right["verdict"], right["score"].as_f64()), (&Value::from("AC"), Some(100.0)), "{right}");
+    let lazy = problem.judge(LAZY);
+    assert_eq!((&lazy["verdict"], lazy["score"].as_f64()), (&Value::from("WA"), Some(40.0)), "{lazy}");
+    assert_eq!(verdicts(&lazy)[..2], ["AC", "AC"]);
+    assert_eq!(problem.files(), before, "nothing is written into the package");
+    assert_eq!(right["provenance"]["package"], lazy["provenance"]["package"]);
+    let verified = problem.scene.say(&["verify", text(&problem.root)]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    assert!(verified.stdout.contains("gen/validator.py"), "{verified:?}");
+}
+
+#[test]
+fn what_was_generated_is_kept() {
+    let problem = cms("5\n");
+    problem.write("gen/generator.py", "import os\nprint(int.from_bytes(os.urandom(4), 'big') + 1)\n");
+    let first = problem.judge(SOLUTION);
+    let second = problem.judge(SOLUTION);
+    assert_eq!(first["provenance"]["package"], second["provenance"]["package"], "the input is the same");
+    problem.write("sol/solution.py", &format!("# changed\n{SOLUTION}"));
+    let third = problem.judge(SOLUTION);
+    assert_ne!(first["provenance"]["package"], third["provenance"]["package"], "all is made anew");
+}
+
+#[test]
+fn a_generator_that_fails_is_named_with_file_line_and_command() {
+    let message = cms("5\nbad\n").failure();
+    for part in ["gen/GEN:2: 'bad'", "generator 'gen/generator.py'", "exited with code 1: no such size"] {
+        assert!(message.contains(part), "'{part}' in {message}");
+    }
+    let problem = cms("5\n");
+    problem.write("sol/solution.py", "raise SystemExit('unsolved')\n");
+    let message = problem.failure();
+    assert!(message.contains("solution 'sol/solution.py'") && message.contains("unsolved"), "{message}");
+    let problem = cms("5\n");
+    problem.write("gen/generator.py", "def\n");
+    assert!(problem.failure().contains("generator 'gen/generator.py'"));
+}
+
+#[test]
+fn solutions_of_tasks_with_files_read_and_write_them() {
+    let problem = cms("5\n6\n");
+    problem.write("task.yaml", "name: sums\ntitle: Sums\ntime_limit: 5\nmemory_limit: 256\n");
+    let files =
+        "n = sum(map(int, open('input.txt').read().split()))\nopen('output.txt', 'w').write(f'{n}\\n')\n";
+    problem.write("sol/solution.py", files);
+    let report = problem.judge(files);
+    assert_eq!(verdicts(&report), ["AC", "AC"], "{report}");
+    problem.write("sol/solution.py", SOLUTION);
+    let report = problem.judge(files);
+    assert_eq!(verdicts(&report), ["AC", "AC"], "a solution may keep to the standard streams: {report}");
+    problem.write("sol/solution.py", "pass\n");
+    assert!(problem.failure().contains("neither 'output.txt' nor anything"));
+}
+
+const XML: &str = r#"<problem short-name="sums">
+<judging input-file="" output-file="">
+<testset name="tests">
+<time-limit>5000</time-limit>
+<memory-limit>268435456</memory-limit>
+<test-count>4</test-count>
+<input-path-pattern>tests/%02d</input-path-pattern>
+<answer-path-pattern>tests/%02d.a</answer-path-pattern>
+<tests>
+<test method="manual" sample="true"/>
+<test cmd="gen 5" method="generated"/>
+<test cmd="many 3 7" from-file="3" method="generated"/>
+<test cmd="many 3 7" from-file="7" method="generated"/>
+</tests>
+</testset>
+</judging>
+<files><executables>
+<executable><source path="files/gen.py" type="python.3"/></executable>
+<executable><source path="files/many.py" type="python.3"/></executable>
+</executables></files>
+<assets>
+<checker name="std::ncmp.cpp" type="testlib"><source path="files/check.cpp" type="cpp.g++17"/></checker>
+INTERACTOR
+<solutions><solution tag="main"><source path="solutions/main.py" type="python.3"/></solution></solutions>
+</assets>
+</problem>
+"#;
+
+/// Writes a file for each of its arguments, named like Polygon's tests.
+const MANY: &str =
+    "import sys\nfor n in map(int, sys.argv[1:]):\n    open(f'{n:02}', 'w').write('1\\n' * n)\n";
+
+fn polygon(xml: &str, solution: &str) -> Problem {
+    Problem::new(&[
+        ("problem.xml", xml),
+        ("tests/01", "1\n2\n"),
+        ("files/gen.py", GENERATOR),
+        ("files/many.py", MANY),
+        ("files/check.cpp", ""),
+        ("solutions/main.py", solution),
+    ])
+}
+
+#[test]
+fn a_standard_package_of_polygon_is_judged_on_what_its_commands_make() {
+    let problem = polygon(&XML.replace("INTERACTOR", ""), SOLUTION);
+    let before = problem.files();
+    let right = problem.judge(SOLUTION);
+    assert_eq!(verdicts(&right), ["AC"; 4], "{right}");
+    let lazy = problem.judge(LAZY);
+    assert_eq!(verdicts(&lazy)[..3], ["AC", "AC", "WA"], "{lazy}");
+    assert_eq!(problem.files(), before, "nothing is written into the package");
+    let broken =
+        polygon(&XML.replace("INTERACTOR", "").replace("from-file=\"7\"", "from-file=\"8\""), SOLUTION);
+    let message = broken.failure();
+    assert!(message.contains("problem.xml:13: 'many 3 7'") && message.contains("no file '8'"), "{message}");
+}
+
+#[test]
+fn answers_of_interactive_problems_are_what_the_interactor_writes() {
+    let interactor = "import sys\nn = sum(map(int, open(sys.argv[1]).read().split()))\nprint(n, flush=True)\n\
+                      said = int(input())\nopen(sys.argv[2], 'w').write(f'{said}\\n')\n";
+    let element = "<interactor><source path=\"files/talk.py\" type=\"python.3\"/></interactor>";
+    let double = "print(2 * int(input()))\n";
+    let problem = polygon(&XML.replace("INTERACTOR", element), double);
+    problem.write("files/talk.py", interactor);
+    let right = problem.judge(double);
+    assert_eq!(verdicts(&right), ["AC"; 4], "{right}");
+    let wrong = problem.judge("print(3 * int(input()))\n");
+    assert_eq!(verdicts(&wrong)[..1], ["WA"], "the answer holds what the main solution said: {wrong}");
+    problem.write("solutions/main.py", "raise SystemExit(3)\n");
+    let message = problem.failure();
+    assert!(message.contains("exited with code"), "{message}");
+}
