@@ -121,6 +121,10 @@ pub struct TestReport {
     /// What the checker tells the jury alone: several lines, at most 4096 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judge_message: Option<String>,
+    /// What the program wrote to standard error: at most 4096 bytes, of a longer text the beginning and the end. Missing
+    /// where it wrote nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr: Option<String>,
 }
 
 /// One group of tests.

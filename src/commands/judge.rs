@@ -175,6 +175,7 @@ fn human(report: &Report, table: &Table) -> String {
         text.push_str(&tests.trim_fmt());
         text.push_str("\n\n");
     }
+    text.push_str(&standard_error(report));
     if report.groups.iter().any(|group| group.score.is_some()) {
         let mut groups = output::table(&["group", "verdict", ">score", "range"]);
         for group in &report.groups {
@@ -189,6 +190,25 @@ fn human(report: &Report, table: &Table) -> String {
         text.push_str("\n\n");
     }
     text.push_str(&summary(report, table));
+    text.push('\n');
+    text
+}
+
+/// What the program wrote to standard error on the first test that it failed: the last lines of it.
+fn standard_error(report: &Report) -> String {
+    const LINES: usize = 12;
+    let failed = report.tests.iter().find(|test| Some(&test.name) == report.first_failure.as_ref());
+    let Some((test, stderr)) = failed.and_then(|test| Some((test, test.stderr.as_ref()?))) else {
+        return String::new();
+    };
+    let lines: Vec<_> = stderr.lines().collect();
+    let mut text = format!("standard error of {}:\n", output::one_line(&test.name));
+    if lines.len() > LINES {
+        text.push_str(&format!("  [{} lines before these]\n", lines.len() - LINES));
+    }
+    for line in &lines[lines.len().saturating_sub(LINES)..] {
+        text.push_str(&format!("  {}\n", output::one_line(line)));
+    }
     text.push('\n');
     text
 }

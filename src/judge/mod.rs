@@ -35,6 +35,7 @@ mod host_trial;
 mod included;
 mod interact;
 mod jury;
+mod last_words;
 mod limits;
 mod made;
 mod outcome;

@@ -10,9 +10,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 
 use super::fault::Fault;
+use super::last_words::{self, StandardError};
 use super::limits::RunLimits;
-use super::outside_kill::{has_ended, may_have_ended, named};
+use super::outside_kill::{has_ended, may_have_ended};
 use super::test_result::TestResult;
+use crate::language::Language;
 use crate::sandbox::{Exit, Outcome, Stopped};
 use crate::units::Bytes;
 use crate::verdict::{Reason, Verdict};
@@ -25,6 +27,7 @@ pub(super) fn judge_outcome(
     limits: &RunLimits,
     argv: &[String],
     own_file: Option<&Path>,
+    words: (&StandardError, &Language),
 ) -> Result<(), Fault> {
     let mut found: Vec<(Verdict, Option<Reason>, String)> = Vec::new();
     for (verdict, message) in limits_hit(outcome, limits) {
@@ -32,14 +35,10 @@ pub(super) fn judge_outcome(
     }
     match outcome.exit {
         Exit::Code(0) => {}
-        Exit::Code(code) => {
-            found.push((Verdict::RTE, Some(Reason::ExitCode), format!("exit code {code}")));
-        }
+        Exit::Code(_) => found.push(failed(outcome.exit, Reason::ExitCode, words)),
         // A run that gavel killed died of gavel's signal.
         Exit::Signal(_) if !outcome.stopped.is_empty() => {}
-        Exit::Signal(signal) => {
-            found.push((Verdict::RTE, Some(Reason::Signal), format!("died of {}", named(signal))));
-        }
+        Exit::Signal(_) => found.push(failed(outcome.exit, Reason::Signal, words)),
         Exit::NotStarted { step, errno } => {
             found.push((Verdict::RTE, Some(Reason::Start), not_started(step, errno, argv, own_file)?));
         }
@@ -53,6 +52,22 @@ pub(super) fn judge_outcome(
         result.report.message = message;
     }
     Ok(())
+}
+
+/// A program that failed by itself: for want of memory where its runtime says so, which has the limit as its own or was
+/// refused more than the host has.
+fn failed(
+    exit: Exit,
+    reason: Reason,
+    (stderr, language): (&StandardError, &Language),
+) -> (Verdict, Option<Reason>, String) {
+    match stderr.out_of_memory(language) {
+        Some(line) => (Verdict::MLE, None, format!("its runtime ran out of memory: {line}")),
+        None => {
+            let message = stderr.error(language).unwrap_or_else(|| last_words::of_exit(exit));
+            (Verdict::RTE, Some(reason), message)
+        }
+    }
 }
 
 /// Limits that were hit, by what stopped the run or by what was counted when it ended by itself.
@@ -128,6 +143,7 @@ fn whole_mib(bytes: Bytes) -> String {
 mod tests {
     use super::*;
     use crate::judge::test_result::blank;
+    use crate::language::Table;
     use crate::package::Test;
     use crate::sandbox::{Limits, MemorySource, PROGRAM};
     use crate::verdict::decide;
@@ -167,7 +183,9 @@ mod tests {
     ) -> Result<(Verdict, Option<Reason>, String), Fault> {
         let test = Test::new("secret/1", "1.in".into(), "1.ans".into());
         let mut result = TestResult::of(blank(&test, Verdict::AC));
-        judge_outcome(&mut result, outcome, &limits(), &[program.to_owned()], own_file)?;
+        let table = Table::built_in().unwrap();
+        let words = (&StandardError::default(), table.get("c17").unwrap());
+        judge_outcome(&mut result, outcome, &limits(), &[program.to_owned()], own_file, words)?;
         Ok((decide(&result.applied), result.report.reason, result.report.message))
     }
 

@@ -52,6 +52,26 @@ pub(super) fn may_have_ended_compiler(outcome: &Outcome, log: &str) -> bool {
             && TOLD.iter().any(|told| log.contains(told)))
 }
 
+/// A signal by its name and what it usually means (signal(7)).
+pub(super) fn meaning(signal: i32) -> String {
+    let Ok(known) = Signal::try_from(signal) else { return named(signal) };
+    let meaning = match known {
+        Signal::SIGSEGV => "invalid memory reference",
+        Signal::SIGABRT => "aborted",
+        Signal::SIGFPE => "erroneous arithmetic, such as a division by zero",
+        Signal::SIGBUS => "bad memory access",
+        Signal::SIGILL => "illegal instruction",
+        Signal::SIGTRAP => "trap",
+        Signal::SIGSYS => "bad system call",
+        Signal::SIGPIPE => "wrote to a pipe that nobody reads",
+        Signal::SIGXFSZ => "wrote more to a file than allowed",
+        Signal::SIGKILL => "killed",
+        Signal::SIGTERM => "asked to end",
+        _ => return known.as_str().to_owned(),
+    };
+    format!("{known}, {meaning}")
+}
+
 /// A signal with its name, for people.
 pub(super) fn named(signal: i32) -> String {
     let name = Signal::try_from(signal).map_or("a real-time signal", Signal::as_str);

@@ -14,13 +14,14 @@ use super::compile::Program;
 use super::fault::Fault;
 use super::files::Inputs;
 use super::interact::{self, Counterpart};
+use super::last_words::{self, StandardError};
 use super::limits::LimitsByTest;
 use super::outcome::{judge_outcome, too_much_output};
 use super::outside_kill;
 use super::pipeline::{Entrant, TestRun};
 use super::test_result::{TestResult, blank, figures, take_in};
 use super::work_directory::{Output, WorkDirectory};
-use super::{EXECUTABLE, STDERR_LIMIT, environment};
+use super::{EXECUTABLE, environment};
 use crate::checker::{Comparator, Comparison, Score, compare};
 use crate::instruments;
 use crate::language::{Language, Placeholders, expand};
@@ -126,7 +127,7 @@ pub(super) fn run_test(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) 
     }
     match result {
         Ok(result) if result.ended_from_outside => Err(Fault::EndedFromOutside(format!(
-            "the program {} in {} runs, and nothing in its box has sent that signal: something on this host ends programs",
+            "the program failed ({}) in {} runs, and nothing in its box has sent that signal: something on this host ends programs",
             result.report.message,
             outside_kill::RERUNS + 1
         ))),
@@ -174,6 +175,7 @@ fn run_program(
 pub(super) struct Ran {
     outcome: Outcome,
     stdout: Capture,
+    stderr: StandardError,
     /// The output file, where the problem has one.
     file: Option<Output>,
 }
@@ -221,7 +223,7 @@ impl Runner<'_> {
         } else {
             Capture::whole(&judge.spill)
         };
-        let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
+        let mut stderr = last_words::capture(&judge.spill);
         self.prepare(run, test, sandbox_box)?;
         let input = if self.directory.feeds_standard_input() { input } else { open_null()? };
         let command = Command {
@@ -239,10 +241,6 @@ impl Runner<'_> {
         if outcome.exit != Exit::Code(0) && outcome.stopped.is_empty() {
             judge.host_memory.has_spared_what_began(began)?;
         }
-        if outcome.exit != Exit::Code(0) && tracing::enabled!(tracing::Level::DEBUG) {
-            let text = stderr.head(4096).unwrap_or_default();
-            tracing::debug!(test = %test.name, stderr = %text.escape_debug(), "the program failed");
-        }
         if outcome.stopped.contains(&Stopped::Cancelled) {
             return Err(Fault::Cancelled);
         }
@@ -251,7 +249,9 @@ impl Runner<'_> {
             outcome.memory = Bytes(outcome.memory.0.saturating_sub(taken.held.0));
             taken.output
         });
-        Ok(Ran { outcome, stdout, file })
+        let stderr = StandardError::of(&mut stderr)
+            .map_err(|error| Fault::file("read the standard error of", &test.input, error))?;
+        Ok(Ran { outcome, stdout, stderr, file })
     }
 
     /// The limits as the kernel is told them. The output file counts as memory, in which it lies; so there is room for
@@ -270,8 +270,8 @@ impl Runner<'_> {
     /// # Errors
     /// When it was never born, and that is not its fault.
     pub(super) fn judge_ran(&self, test: &Test, ran: Ran) -> Result<(TestResult, Capture), Fault> {
-        let Ran { outcome, mut stdout, file } = ran;
-        let mut result = self.judge_outcome(test, &outcome)?;
+        let Ran { outcome, mut stdout, stderr, file } = ran;
+        let mut result = self.judge_outcome(test, &outcome, &stderr)?;
         match file {
             None => {}
             Some(Output::Written(content)) => {
@@ -292,12 +292,19 @@ impl Runner<'_> {
     ///
     /// # Errors
     /// When it was never born, and that is not its fault.
-    pub(super) fn judge_outcome(&self, test: &Test, outcome: &Outcome) -> Result<TestResult, Fault> {
+    pub(super) fn judge_outcome(
+        &self,
+        test: &Test,
+        outcome: &Outcome,
+        stderr: &StandardError,
+    ) -> Result<TestResult, Fault> {
         let mut result = TestResult::of(figures(test, outcome));
+        result.report.stderr = stderr.shown();
         let argv = self.argv_on(test);
         let own = own_file(&argv, &self.program.directory);
         let program = own.as_deref();
-        judge_outcome(&mut result, outcome, self.limits.on(test), &argv, program)?;
+        let words = (stderr, self.language);
+        judge_outcome(&mut result, outcome, self.limits.on(test), &argv, program, words)?;
         Ok(result)
     }
 }

@@ -71,6 +71,7 @@ pub(super) fn blank(test: &Test, verdict: Verdict) -> TestReport {
         signal: None,
         message: String::new(),
         judge_message: None,
+        stderr: None,
     }
 }
 

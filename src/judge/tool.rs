@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::compile::{self, Compilation, Program, Recipe};
 use super::fault::Fault;
+use super::last_words;
 use super::request::Source;
 use super::run_test::{run_argv, run_shape};
 use super::{Judge, compile_limits, environment, files, scripts};
@@ -171,7 +172,7 @@ impl Workshop<'_> {
             shape: run_shape(language),
             limits: run_limits(cpu, memory, limits.output, processes),
             name: name.to_owned(),
-            crash: language.crash.clone(),
+            crash: language.crash.iter().chain(&language.crash_end).cloned().collect(),
             program,
         })
     }
@@ -275,7 +276,7 @@ impl Tool {
     /// an exit code beside it is the runtime's, and no answer. A program that tells of an error and then goes on is right
     /// to do so.
     pub(super) fn last_words<'a>(&self, stderr: &'a str) -> Option<&'a str> {
-        last_words(&self.crash, stderr)
+        last_words::of_tool(&self.crash, stderr)
     }
 
     /// A run of it in its work directory, what it says kept.
@@ -300,31 +301,6 @@ impl Tool {
     /// The directory that holds the program.
     pub(super) fn directory(&self) -> &Path {
         &self.program.directory
-    }
-}
-
-fn last_words<'a>(crash: &[String], stderr: &'a str) -> Option<&'a str> {
-    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
-    let marks = |line: &&str| crash.iter().any(|beginning| line.starts_with(beginning));
-    let mark = lines.iter().rposition(marks)?;
-    let trace = lines.get(mark..)?;
-    let is_indented = |line: &str| line.starts_with(char::is_whitespace);
-    // Frames are indented or stand above what is; besides them there is at most the error itself, after its frames.
-    let said = |place: usize, line: &str| {
-        let is_frame = trace.get(place + 1).is_some_and(|next| is_indented(next));
-        !is_indented(line) && !line.ends_with(':') && !is_frame
-    };
-    let own: Vec<&str> = trace
-        .iter()
-        .enumerate()
-        .skip(1)
-        .filter(|(place, line)| said(*place, line))
-        .map(|(_, line)| *line)
-        .collect();
-    match own.as_slice() {
-        [] => lines.get(mark).copied(),
-        [only] => lines.last().filter(|last| *last == only).copied(),
-        _ => None,
     }
 }
 
@@ -360,30 +336,6 @@ mod tests {
         assert_eq!(older("cpp11"), Vec::<&str>::new());
         assert_eq!(older("go"), Vec::<&str>::new());
         assert_eq!(older("cpp20-clang"), Vec::<&str>::new());
-    }
-
-    #[test]
-    fn last_words_are_those_of_a_runtime_that_says_nothing_after_them() {
-        let words = |language: &str, stderr: &str| {
-            let crash = &Table::built_in().unwrap().get(language).unwrap().crash.clone();
-            last_words(crash, stderr).map(str::to_owned)
-        };
-        let trace = "Traceback (most recent call last):\n  File \"a.py\", line 1\n    f()\nValueError: no\n";
-        assert_eq!(words("python3", trace).as_deref(), Some("ValueError: no"));
-        assert_eq!(
-            words("python3", &format!("noise\n{trace}\nDuring handling of it:\n\n{trace}")).as_deref(),
-            Some("ValueError: no")
-        );
-        assert_eq!(words("python3", &format!("{trace}wrong answer 3 != 4\n")), None);
-        assert_eq!(words("python3", "wrong answer Traceback (most recent call last):\n"), None);
-        assert_eq!(words("cpp20", trace), None);
-        let java = "Exception in thread \"main\" java.lang.Error: no\n\tat M.main(M.java:1)\nCaused by: x\n\t... 1 more\n";
-        assert!(words("java17", java).unwrap().ends_with("java.lang.Error: no"));
-        assert_eq!(words("java17", &format!("{java}wrong answer\nat last")), None);
-        let node = "/program/main.js:1\nthrow 1;\n^\n\nError: x\n    at f\n\nNode.js v20.1.0\n";
-        assert!(words("javascript", node).is_some());
-        let go = "panic: no\n\ngoroutine 1 [running]:\nmain.f(...)\n\t/w/src/main.go:3\nmain.main()\n\t/w/src/main.go:9\n";
-        assert_eq!(words("go", go).as_deref(), Some("panic: no"));
     }
 
     #[test]

@@ -58,6 +58,10 @@ pub struct Language {
     /// How a line of standard error begins that its runtime writes when a program dies of an error that nothing
     /// caught. The exit code beside it is the runtime's choice, and means nothing.
     pub crash: Vec<String>,
+    /// The same where the error itself stands before that line.
+    pub crash_end: Vec<String>,
+    /// How a line begins in which it says that it ran out of memory.
+    pub out_of_memory: Vec<String>,
     /// A program for the self-test: reads two integers from standard input and prints their sum.
     pub hello: String,
 }

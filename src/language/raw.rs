@@ -45,6 +45,8 @@ pub(super) struct RawLanguage {
     pub(super) prepare: Option<RawPrepare>,
     pub(super) unbuffered: Option<RawUnbuffered>,
     pub(super) crash: Option<List>,
+    pub(super) crash_end: Option<List>,
+    pub(super) out_of_memory: Option<List>,
     pub(super) hello: Text,
 }
 

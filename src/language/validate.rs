@@ -83,7 +83,9 @@ impl Rules<'_> {
                 .as_ref()
                 .map(|unbuffered| self.unbuffered(unbuffered, &raw.sources))
                 .transpose()?,
-            crash: self.crash(raw.crash.as_ref())?,
+            crash: self.beginnings("crash", raw.crash.as_ref())?,
+            crash_end: self.beginnings("crash_end", raw.crash_end.as_ref())?,
+            out_of_memory: self.beginnings("out_of_memory", raw.out_of_memory.as_ref())?,
             hello: self.hello(&raw.hello)?,
         })
     }
@@ -172,13 +174,14 @@ impl Rules<'_> {
         Ok(mark.get_ref().trim().to_owned())
     }
 
-    fn crash(&self, beginnings: Option<&List>) -> Result<Vec<String>, LanguageError> {
-        let mut crash = Vec::new();
-        for beginning in beginnings.into_iter().flat_map(|beginnings| beginnings.get_ref()) {
-            self.plain_text("crash", beginning)?;
-            crash.push(beginning.get_ref().clone());
+    /// How lines begin; `*` stands for anything.
+    fn beginnings(&self, key: &str, list: Option<&List>) -> Result<Vec<String>, LanguageError> {
+        let mut beginnings = Vec::new();
+        for beginning in list.into_iter().flat_map(|list| list.get_ref()) {
+            self.plain_text(key, beginning)?;
+            beginnings.push(beginning.get_ref().clone());
         }
-        Ok(crash)
+        Ok(beginnings)
     }
 
     fn artifact(&self, raw: &RawLanguage) -> Result<Artifact, LanguageError> {

@@ -3,6 +3,7 @@
 //! Memory stays flat whatever a program writes: at most [`MEMORY_LIMIT`] bytes are held, the rest goes to a
 //! file that has no name and disappears with its descriptor, also when gavel is killed.
 
+use std::collections::VecDeque;
 use std::fs::{File, Permissions};
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
@@ -23,8 +24,12 @@ pub struct Capture {
     spilled: bool,
     directory: PathBuf,
     total: u64,
-    /// Bytes beyond this are counted and dropped.
+    /// Bytes beyond this are counted and dropped, but for the last.
     keep: u64,
+    /// The last of the bytes beyond those kept.
+    end: VecDeque<u8>,
+    /// The most that `end` holds.
+    keep_end: usize,
 }
 
 impl Capture {
@@ -42,7 +47,14 @@ impl Capture {
             directory: directory.to_owned(),
             total: 0,
             keep: bytes,
+            end: VecDeque::new(),
+            keep_end: 0,
         }
+    }
+
+    /// Keeps the first `beginning` bytes and the last `end` bytes of those after them.
+    pub fn both_ends(beginning: u64, end: usize, directory: &Path) -> Self {
+        Self { keep_end: end, ..Self::at_most(beginning, directory) }
     }
 
     /// Forgets what was captured; buffers stay for the next run.
@@ -55,6 +67,7 @@ impl Capture {
             self.spill = None;
             self.spilled = false;
         }
+        self.end.clear();
         self.total = 0;
     }
 
@@ -75,7 +88,8 @@ impl Capture {
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         let room = self.keep.saturating_sub(self.total);
         self.total += bytes.len() as u64;
-        let kept = &bytes[..usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len())];
+        let (kept, beyond) = bytes.split_at(usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len()));
+        self.push_end(beyond);
         if !self.spilled && self.memory.len() + kept.len() <= MEMORY_LIMIT {
             self.memory.extend_from_slice(kept);
             return Ok(());
@@ -94,6 +108,18 @@ impl Capture {
             Some(file) => file.write_all(kept),
             None => Ok(()),
         }
+    }
+
+    fn push_end(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[bytes.len().saturating_sub(self.keep_end)..];
+        let excess = (self.end.len() + bytes.len()).saturating_sub(self.keep_end);
+        self.end.drain(..excess);
+        self.end.extend(bytes);
+    }
+
+    /// The last bytes after those that [`Capture::reader`] reads; what was between them was dropped.
+    pub fn end(&self) -> Vec<u8> {
+        self.end.iter().copied().collect()
     }
 
     /// An unlinked file; the directory is made again should somebody have emptied the cache it lies in.
@@ -223,5 +249,20 @@ mod tests {
         assert_eq!(read_all(&mut capture), b"abcd");
         assert_eq!(capture.total(), 6);
         assert!(capture.is_truncated());
+    }
+
+    #[test]
+    fn both_ends_of_a_long_stream_are_kept() {
+        for pieces in [vec!["abcdefghij"], vec!["a", "bcd", "efg", "", "hij"], vec!["abcdefgh", "ij"]] {
+            let mut capture = Capture::both_ends(2, 3, Path::new("/nonexistent"));
+            pieces.iter().for_each(|piece| capture.push(piece.as_bytes()).unwrap());
+            assert_eq!((read_all(&mut capture), capture.end()), (b"ab".to_vec(), b"hij".to_vec()));
+            assert_eq!(capture.total(), 10);
+            capture.clear();
+            assert_eq!(capture.end(), b"");
+        }
+        let mut short = Capture::both_ends(2, 3, Path::new("/nonexistent"));
+        short.push(b"abc").unwrap();
+        assert_eq!((read_all(&mut short), short.end()), (b"ab".to_vec(), b"c".to_vec()));
     }
 }

@@ -43,9 +43,15 @@ pub(super) fn interpret(finished: &Finished<'_>, scores: CustomScore) -> Result<
     Ok(Opinion {
         score,
         team_message: read(&feedback.team_message),
-        judge_message: read(&feedback.judge_message),
+        judge_message: for_the_jury(&read(&feedback.judge_message), &message(finished.stderr)),
         ..Opinion::plain(grade)
     })
+}
+
+/// What it wrote for the jury, and below it what it wrote to standard error, which has nobody else to go to.
+fn for_the_jury(written: &str, stderr: &str) -> String {
+    let parts: Vec<_> = [written, stderr].into_iter().filter(|part| !part.is_empty()).collect();
+    message(parts.join("\n").as_bytes())
 }
 
 fn read_score(name: &str, bytes: &[u8]) -> Result<Score, BrokenProtocol> {
@@ -76,8 +82,10 @@ mod tests {
     fn two_exit_codes_mean_something() {
         let nothing = Feedback::default();
         let refused = CustomScore::Refused;
-        assert_eq!(says(42, &nothing, refused), Ok(Opinion::plain(Grade::Accepted)));
-        assert_eq!(says(43, &nothing, refused), Ok(Opinion::plain(Grade::Wrong)));
+        for (code, grade) in [(42, Grade::Accepted), (43, Grade::Wrong)] {
+            let opinion = says(code, &nothing, refused).unwrap();
+            assert_eq!((opinion.grade, opinion.team_message.as_str()), (grade, ""));
+        }
         for code in [0, 1, 41, 44, 127, 255] {
             let error = says(code, &nothing, refused).unwrap_err();
             assert!(
@@ -97,7 +105,7 @@ mod tests {
         let opinion = says(43, &feedback, CustomScore::Refused).unwrap();
         assert_eq!(
             (opinion.team_message.as_str(), opinion.judge_message.as_str()),
-            ("almost", "line 3 differs")
+            ("almost", "line 3 differs\noops")
         );
     }
 

@@ -27,6 +27,7 @@ use crate::checker::{CustomScore, Feedback, Finished, Opinion, Protocol};
 use crate::judge::STDERR_LIMIT;
 use crate::judge::check::{self, SAID_LIMIT, Said};
 use crate::judge::fault::Fault;
+use crate::judge::last_words::{self, StandardError};
 use crate::judge::pipeline::TestRun;
 use crate::judge::run_test::Runner;
 use crate::judge::test_result::{TestResult, take_in};
@@ -72,9 +73,9 @@ pub(super) fn run_test(
         let held = talk.hold(boxes, cancel);
         // Also where it was cancelled: the boxes serve others next.
         let detached = boxes.iter_mut().try_for_each(|sandbox_box| sandbox_box.detach(CHANNELS));
-        let (endings, said) = held?;
+        let (ended, said) = held?;
         detached?;
-        talk.conclude(&endings, said)
+        talk.conclude(&ended, said)
     })
 }
 
@@ -180,6 +181,13 @@ impl Pipes {
     }
 }
 
+/// What the processes and the manager, the last, left.
+struct Ended {
+    endings: Vec<Ending>,
+    /// Of the process that decides.
+    stderr: StandardError,
+}
+
 /// Everything one run is about.
 struct Talk<'a> {
     run: &'a TestRun<'a>,
@@ -195,7 +203,7 @@ impl Talk<'_> {
         &self,
         boxes: &mut [BoxHandle],
         cancel: &[&CancelToken],
-    ) -> Result<(Vec<Ending>, Result<Opinion, Fault>), Fault> {
+    ) -> Result<(Ended, Result<Opinion, Fault>), Fault> {
         let judge = self.run.judge;
         let Some((manager_box, process_boxes)) = boxes.split_last_mut() else {
             return Err(Fault::Panic("a manager has a box".to_owned()));
@@ -223,14 +231,15 @@ impl Talk<'_> {
         let manager = self.tool.command(&manager_argv, stdin.as_fd(), &mut stdout, &mut stderr);
         let manager_place = process_boxes.len();
         let mut members = Vec::with_capacity(process_boxes.len() + 1);
-        for (process_box, argv) in process_boxes.iter_mut().zip(&argvs) {
+        let mut process_says: Vec<_> = argvs.iter().map(|_| last_words::capture(&judge.spill)).collect();
+        for ((process_box, argv), says) in process_boxes.iter_mut().zip(&argvs).zip(&mut process_says) {
             let command = Command {
                 argv,
                 env: &self.runner.env,
                 directory: WORKSPACE,
                 stdin: null.as_fd(),
                 stdout: Stream::Inherit(null.as_fd()),
-                stderr: Stream::Inherit(null.as_fd()),
+                stderr: Stream::Capture(says),
                 limits: self.runner.limits.on(self.test).limits.clone(),
             };
             members.push(Member { sandbox_box: process_box, command, serves: false });
@@ -274,7 +283,15 @@ impl Talk<'_> {
             .last()
             .ok_or_else(|| Fault::Panic("a manager has an ending".to_owned()))
             .and_then(|manager| self.interpret(Said { outcome: manager.outcome.clone(), stdout, stderr }));
-        Ok((endings, said))
+        // Of the process that decides: the first that failed, else the first that said something.
+        let failed =
+            endings.iter().zip(&process_says).position(|(ending, _)| ending.outcome.exit != Exit::Code(0));
+        let decides = failed.or_else(|| process_says.iter().position(|says| says.total() > 0)).unwrap_or(0);
+        let stderr =
+            process_says.get_mut(decides).map_or_else(|| Ok(StandardError::default()), StandardError::of);
+        let stderr =
+            stderr.map_err(|error| Fault::file("read the standard error of", &self.test.input, error))?;
+        Ok((Ended { endings, stderr }, said))
     }
 
     fn interpret(&self, said: Said) -> Result<Opinion, Fault> {
@@ -308,12 +325,16 @@ impl Talk<'_> {
         }
     }
 
-    fn conclude(&self, endings: &[Ending], said: Result<Opinion, Fault>) -> Result<TestResult, Fault> {
+    fn conclude(
+        &self,
+        Ended { endings, stderr }: &Ended,
+        said: Result<Opinion, Fault>,
+    ) -> Result<TestResult, Fault> {
         let Some((manager, processes)) = endings.split_last() else {
             return Err(Fault::Panic("a manager has an ending".to_owned()));
         };
         let outcome = together(processes);
-        let mut result = self.runner.judge_outcome(self.test, &outcome)?;
+        let mut result = self.runner.judge_outcome(self.test, &outcome, stderr)?;
         let is_certain = outcome.stopped.first().is_some_and(|stopped| *stopped != Stopped::Cancelled)
             && !outcome.stopped.contains(&Stopped::Wall);
         let has_failed = !result.applied.is_empty();

@@ -10,6 +10,7 @@ use crate::judge::STDERR_LIMIT;
 use crate::judge::artifacts;
 use crate::judge::check::{self, FEEDBACK, OUTPUT, Said};
 use crate::judge::fault::Fault;
+use crate::judge::last_words::{self, StandardError};
 use crate::judge::pipeline::TestRun;
 use crate::judge::run_test::{Runner, open_null};
 use crate::judge::test_result::{TestResult, figures, take_in};
@@ -66,7 +67,7 @@ impl Dialogue<'_> {
         // Replaced by the channels between the two.
         let null = open_null()?;
         let program_argv = self.runner.argv_on(self.test);
-        let mut program_says = Capture::at_most(STDERR_LIMIT, &judge.spill);
+        let mut program_says = last_words::capture(&judge.spill);
         let mut interactor_says = Capture::at_most(STDERR_LIMIT, &judge.spill);
         let program = Command {
             argv: &program_argv,
@@ -120,7 +121,9 @@ impl Dialogue<'_> {
         }
         let stderr = check::bytes_of(judge, &mut interactor_says)?;
         let said = self.interpret(interactor, interactor_box, &stderr);
-        self.conclude(&program.outcome, interactor, said)
+        let program_says = StandardError::of(&mut program_says)
+            .map_err(|error| Fault::file("read the standard error of", &self.test.input, error))?;
+        self.conclude((&program.outcome, &program_says), interactor, said)
     }
 
     /// Bytes that the interactor may write to the program.
@@ -189,19 +192,20 @@ impl Dialogue<'_> {
 
     fn conclude(
         &self,
-        program: &Outcome,
+        (program, stderr): (&Outcome, &StandardError),
         interactor: &Ending,
         said: Result<(Opinion, bool), Fault>,
     ) -> Result<Held, Fault> {
         let next_pass = said.as_ref().is_ok_and(|(_, next_pass)| *next_pass);
         match decide(program, interactor, said.map(|(opinion, _)| opinion))? {
             Decision::Program(opinion) => {
-                let mut result = self.runner.judge_outcome(self.test, program)?;
+                let mut result = self.runner.judge_outcome(self.test, program, stderr)?;
                 result.report.judge_message = opinion.and_then(message_for_the_jury);
                 Ok(Held { result, next_pass: false })
             }
             Decision::Interactor(opinion) => {
                 let mut result = TestResult::of(figures(self.test, program));
+                result.report.stderr = stderr.shown();
                 if program.stopped.first() == Some(&Stopped::Cancelled) {
                     // It died of us, who did not need it any more.
                     (result.report.exit_code, result.report.signal) = (None, None);
@@ -210,7 +214,7 @@ impl Dialogue<'_> {
                 Ok(Held { result, next_pass: false })
             }
             Decision::Both(opinion) => {
-                let mut result = self.runner.judge_outcome(self.test, program)?;
+                let mut result = self.runner.judge_outcome(self.test, program, stderr)?;
                 if result.applied.is_empty() {
                     take_in(&mut result, opinion);
                 } else {

@@ -169,6 +169,9 @@ fn worst(earlier: &TestResult, mut later: TestResult) -> TestResult {
     let bounds = report.memory_bound_kib.zip(earlier.report.memory_bound_kib);
     report.memory_bound_kib = bounds.map(|(one, other)| one.max(other));
     report.output_bytes += earlier.report.output_bytes;
+    if report.stderr.is_none() {
+        report.stderr.clone_from(&earlier.report.stderr);
+    }
     later
 }
 

@@ -10,7 +10,7 @@ const SHORT: usize = 200;
 pub(super) enum Cut {
     /// Nothing.
     Whole,
-    /// Most of its texts: messages of tests, the compiler's log.
+    /// Most of its texts: messages and standard error of tests, the compiler's log.
     Texts,
     /// Tests, texts and what the submitter asked to have echoed.
     Details,
@@ -38,6 +38,10 @@ impl Cut {
         if self == Self::Details {
             report.tests.clear();
             report.meta.clear();
+        }
+        for test in &mut report.tests {
+            test.stderr = None;
+            test.judge_message = None;
         }
         let texts = report.tests.iter_mut().map(|test| &mut test.message);
         for text in texts.chain([&mut report.compile.log]).chain(&mut report.error) {

@@ -1,0 +1,295 @@
+//! Reads the end of a program's standard error: why its runtime ended it, and whether that was for want of memory.
+//!
+//! The language table says how such lines begin (`crash`, `crash_end`, `out_of_memory`). A program can write the same
+//! lines itself. That changes the message of a run-time error, or turns one into MLE, and never anything else: only runs
+//! that have failed are looked at.
+
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::outside_kill::meaning;
+use crate::language::Language;
+use crate::sandbox::{Capture, Exit};
+
+/// Bytes of the beginning and of the end of a program's standard error that are kept.
+const KEPT: (u64, usize) = (8 << 10, 64 << 10);
+/// Bytes of standard error in a report: the beginning and the end.
+const SHOWN: (usize, usize) = (1 << 10, 3 << 10);
+/// Characters of a message.
+const LONGEST: usize = 300;
+
+/// What is kept of a program's standard error.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StandardError {
+    beginning: Vec<u8>,
+    end: Vec<u8>,
+    /// Bytes between the two.
+    dropped: u64,
+}
+
+/// Captures the standard error of a program, for [`StandardError::of`].
+pub(super) fn capture(spill: &Path) -> Capture {
+    Capture::both_ends(KEPT.0, KEPT.1, spill)
+}
+
+impl StandardError {
+    /// Reads what [`capture`] has taken in.
+    ///
+    /// # Errors
+    /// When the capture cannot be read.
+    pub(super) fn of(capture: &mut Capture) -> io::Result<Self> {
+        let mut beginning = Vec::new();
+        capture.reader()?.read_to_end(&mut beginning)?;
+        let end = capture.end();
+        let dropped = capture.total().saturating_sub((beginning.len() + end.len()) as u64);
+        if dropped == 0 {
+            beginning.extend_from_slice(&end);
+            return Ok(Self { beginning, ..Self::default() });
+        }
+        Ok(Self { beginning, end, dropped })
+    }
+
+    /// The text for a report: at most 4096 bytes, of a longer one the beginning and the end. Control characters but
+    /// newline and tab are escaped.
+    pub(super) fn shown(&self) -> Option<String> {
+        let (first, last) = SHOWN;
+        let kept = self.beginning.len() + self.end.len();
+        if kept == 0 {
+            return None;
+        }
+        if self.dropped == 0 && kept <= first + last {
+            return Some(printable(&self.beginning));
+        }
+        let end = if self.dropped == 0 { &self.beginning } else { &self.end };
+        let beginning = &self.beginning[..first.min(self.beginning.len())];
+        let end = &end[end.len().saturating_sub(last)..];
+        let left_out = self.dropped + (kept - beginning.len() - end.len()) as u64;
+        Some(format!("{}\n[… {left_out} bytes …]\n{}", printable(beginning), printable(end)))
+    }
+
+    fn last(&self) -> String {
+        let bytes = if self.dropped == 0 { &self.beginning } else { &self.end };
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
+    /// The line in which the runtime of a failed program says that it ran out of memory.
+    pub(super) fn out_of_memory(&self, language: &Language) -> Option<String> {
+        let text = self.last();
+        let line = text.lines().rev().find(|line| finds(&language.out_of_memory, line).is_some())?;
+        Some(in_short(without_label(language, line)))
+    }
+
+    /// The line in which the runtime of a failed program names the error.
+    pub(super) fn error(&self, language: &Language) -> Option<String> {
+        error_line(language, &self.last()).filter(|line| !line.is_empty())
+    }
+}
+
+/// The end of a program that failed by itself, in a few words.
+pub(super) fn of_exit(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(signal) => meaning(signal),
+        Exit::NotStarted { .. } => String::new(),
+    }
+}
+
+/// The line in which a checker's runtime says that it died of an error nothing caught, where that is the last thing it
+/// said.
+pub(super) fn of_tool<'a>(crash: &[String], stderr: &'a str) -> Option<&'a str> {
+    let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    let mark = lines.iter().rposition(|line| finds(crash, line).is_some())?;
+    let trace = lines.get(mark..)?;
+    // Frames are indented or stand above what is; besides them there is at most the error itself, after its frames.
+    let said = |place: usize, line: &str| {
+        let is_frame = trace.get(place + 1).is_some_and(|next| is_indented(next));
+        !is_indented(line) && !line.ends_with(':') && !is_frame
+    };
+    let own: Vec<&str> = trace
+        .iter()
+        .enumerate()
+        .skip(1)
+        .filter(|(place, line)| said(*place, line))
+        .map(|(_, line)| *line)
+        .collect();
+    match own.as_slice() {
+        [] => lines.get(mark).copied(),
+        [only] => lines.last().filter(|last| *last == only).copied(),
+        _ => None,
+    }
+}
+
+fn error_line(language: &Language, stderr: &str) -> Option<String> {
+    let lines: Vec<&str> = stderr.lines().map(str::trim_end).collect();
+    let last = lines.iter().rposition(|line| !line.is_empty())?;
+    if finds(&language.crash_end, lines[last]).is_some() {
+        return error_before(&lines[..last]);
+    }
+    let mark = lines.iter().rposition(|line| finds(&language.crash, line).is_some())?;
+    let line = lines[mark];
+    if !line.ends_with(':') {
+        let line = without_label(language, line);
+        // The C++ runtime says on the next line what the exception says.
+        let what = lines.get(mark + 1).and_then(|next| next.strip_prefix("  what():  "));
+        return Some(in_short(
+            &what.map_or(line.to_owned(), |what| format!("{}: {what}", line.trim_matches('\''))),
+        ));
+    }
+    // A heading: the error is the first line below it that is no frame, or all of them where all are
+    // indented alike.
+    let paragraph =
+        lines[mark + 1..].iter().skip_while(|line| line.is_empty()).take_while(|line| !line.is_empty());
+    let error = paragraph.clone().find(|line| !is_indented(line)).map(|line| (*line).to_owned());
+    let all = || paragraph.map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    Some(in_short(&error.unwrap_or_else(all)))
+}
+
+/// The error of a runtime that says it before the frames, such as Node.js.
+fn error_before(lines: &[&str]) -> Option<String> {
+    let is_error = |line: &&&str| !line.is_empty() && !is_indented(line) && !line.starts_with(['}', '(']);
+    lines.iter().rev().find(is_error).map(|line| in_short(line))
+}
+
+/// A line without a label such as `Fatal error: exception `: a beginning in the table that ends in a space.
+fn without_label<'a>(language: &Language, line: &'a str) -> &'a str {
+    let labels = language.crash.iter().filter(|beginning| beginning.ends_with(' '));
+    labels.filter_map(|label| beginning(label, line)).min_by_key(|rest| rest.len()).unwrap_or(line)
+}
+
+fn finds<'a>(beginnings: &[String], line: &'a str) -> Option<&'a str> {
+    beginnings.iter().find_map(|text| beginning(text, line))
+}
+
+/// What follows a beginning of the line, in which `*` stands for anything; `None` where the line begins otherwise.
+fn beginning<'a>(pattern: &str, line: &'a str) -> Option<&'a str> {
+    let mut parts = pattern.split('*');
+    let mut rest = line.strip_prefix(parts.next()?)?;
+    for part in parts {
+        rest = &rest[rest.find(part)? + part.len()..];
+    }
+    Some(rest)
+}
+
+fn is_indented(line: &str) -> bool {
+    line.starts_with(char::is_whitespace)
+}
+
+/// One line, cut, control characters escaped.
+fn in_short(line: &str) -> String {
+    let line = printable(line.trim().as_bytes()).replace(['\n', '\t'], " ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+fn printable(bytes: &[u8]) -> String {
+    let mut shown = String::with_capacity(bytes.len());
+    for character in String::from_utf8_lossy(bytes).chars() {
+        match character {
+            '\r' => {}
+            '\n' | '\t' => shown.push(character),
+            _ if character.is_control() => shown.extend(character.escape_default()),
+            _ => shown.push(character),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Table;
+
+    fn words(language: &str, stderr: &str) -> Option<String> {
+        let table = Table::built_in().unwrap();
+        let language = table.get(language).unwrap();
+        let crash: Vec<_> = language.crash.iter().chain(&language.crash_end).cloned().collect();
+        of_tool(&crash, stderr).map(str::to_owned)
+    }
+
+    fn standard_error(text: &[u8]) -> StandardError {
+        let mut capture = capture(Path::new("/nonexistent"));
+        capture.push(text).unwrap();
+        StandardError::of(&mut capture).unwrap()
+    }
+
+    fn error(language: &str, stderr: &str) -> Option<String> {
+        let table = Table::built_in().unwrap();
+        standard_error(stderr.as_bytes()).error(table.get(language).unwrap())
+    }
+
+    const TRACE: &str =
+        "Traceback (most recent call last):\n  File \"a.py\", line 1\n    f()\nValueError: no\n";
+
+    #[test]
+    fn last_words_are_those_of_a_runtime_that_says_nothing_after_them() {
+        assert_eq!(words("python3", TRACE).as_deref(), Some("ValueError: no"));
+        assert_eq!(
+            words("python3", &format!("noise\n{TRACE}\nDuring handling of it:\n\n{TRACE}")).as_deref(),
+            Some("ValueError: no")
+        );
+        assert_eq!(words("python3", &format!("{TRACE}wrong answer 3 != 4\n")), None);
+        assert_eq!(words("python3", "wrong answer Traceback (most recent call last):\n"), None);
+        assert_eq!(words("cpp20", TRACE), None);
+        let java = "Exception in thread \"main\" java.lang.Error: no\n\tat M.main(M.java:1)\nCaused by: x\n\t... 1 more\n";
+        assert!(words("java17", java).unwrap().ends_with("java.lang.Error: no"));
+        assert_eq!(words("java17", &format!("{java}wrong answer\nat last")), None);
+        let node = "/program/main.js:1\nthrow 1;\n^\n\nError: x\n    at f\n\nNode.js v20.1.0\n";
+        assert!(words("javascript", node).is_some());
+        let go = "panic: no\n\ngoroutine 1 [running]:\nmain.f(...)\n\t/w/src/main.go:3\nmain.main()\n\t/w/src/main.go:9\n";
+        assert_eq!(words("go", go).as_deref(), Some("panic: no"));
+    }
+
+    #[test]
+    fn the_error_is_the_runtimes_own_line() {
+        let node = "/program/main.js:1\nthrow 1;\n^\n\nTypeError: x is no function\n    at f {\n  code: 1\n}\n\nNode.js v20.1.0\n";
+        let cpp = "terminate called after throwing an instance of 'std::out_of_range'\n  what():  map::at\n";
+        let rust =
+            "thread 'main' panicked at src/main.rs:2:5:\nindex out of bounds: the len is 0\nnote: run with\n";
+        for (language, stderr, line) in [
+            ("python3", TRACE, Some("ValueError: no")),
+            ("python3", &format!("{TRACE}bye\n"), Some("ValueError: no")),
+            ("python3", "debug\n", None),
+            (
+                "java17",
+                "Exception in thread \"main\" java.lang.Error: no\n\tat M.main(M.java:1)\n",
+                Some("java.lang.Error: no"),
+            ),
+            ("javascript", node, Some("TypeError: x is no function")),
+            ("go", "panic: no\n\ngoroutine 1 [running]:\nmain.f(...)\n", Some("no")),
+            ("cpp20", cpp, Some("std::out_of_range: map::at")),
+            ("rust", rust, Some("index out of bounds: the len is 0")),
+        ] {
+            assert_eq!(error(language, stderr).as_deref(), line, "{language}: {stderr}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_shown_by_both_ends_and_cannot_move_a_cursor() {
+        assert_eq!(standard_error(b"").shown(), None);
+        assert_eq!(standard_error(b"a\r\n\tb\x1b[2J\xff").shown().unwrap(), "a\n\tb\\u{1b}[2J\u{fffd}");
+        for length in [5_000, 100_000, 1 << 20] {
+            let mut text = vec![b'x'; length];
+            text[0] = b'<';
+            text.push(b'>');
+            let shown = standard_error(&text).shown().unwrap();
+            assert!(shown.starts_with('<') && shown.ends_with('>') && shown.len() < 4200, "{}", shown.len());
+            assert!(shown.contains(&format!("[… {} bytes …]", length + 1 - 4096)), "{length}");
+        }
+    }
+
+    #[test]
+    fn the_last_line_is_found_behind_any_amount_of_noise() {
+        let mut text = "noise\n".repeat(1 << 16);
+        text.push_str(TRACE);
+        assert_eq!(error("python3", &text).as_deref(), Some("ValueError: no"));
+    }
+
+    #[test]
+    fn stars_stand_for_anything() {
+        assert_eq!(beginning("a*b ", "axxb c"), Some("c"));
+        assert_eq!(beginning("a*b ", "xab c"), None);
+        assert_eq!(beginning("a", "abc"), Some("bc"));
+    }
+}
