@@ -39,13 +39,14 @@
 //! | [`package`] | problem packages on disk, one file a format, one model | programs, sandboxes |
 //! | [`language`] | the language table and its templates | how a command is run |
 //! | [`checker`] | whether an output is right | where it came from |
+//! | [`checktestdata`] | whether an input has the format that a `.ctd` script describes | packages, verdicts |
 //! | [`archive`] | zip and tar files, unpacked with limits | what is in them |
 //! | [`cache`] | directories named by what they were made from | what is in them |
 //! | [`sandbox`] | boxes: commands with limits in, facts out | verdicts, languages, packages |
 //! | [`settings`] | what a worker is told, and where | connecting, listening, fetching |
 //! | [`submission`], [`verdict`], [`report`], [`units`], [`instruments`] | plain data and its text forms; what is measured | all input and output |
 //!
-//! Imports go one way: `commands → monitor → queue → settings → workspace → judge → package, language, checker, archive, cache → sandbox`;
+//! Imports go one way: `commands → monitor → queue → settings → workspace → judge → package, language, checker, checktestdata, archive, cache → sandbox`;
 //! the plain-data modules are for everyone. A test reads the `use crate::` lines and fails on a wrong
 //! arrow.
 //!
@@ -87,6 +88,7 @@
 pub mod archive;
 pub mod cache;
 pub mod checker;
+pub mod checktestdata;
 pub mod cli;
 pub mod commands;
 pub mod instruments;

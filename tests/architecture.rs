@@ -10,7 +10,7 @@ const LAYERS: &[&[&str]] = &[
     &["units", "submission", "verdict", "report", "instruments", "nearest"],
     &["sandbox"],
     &["archive", "cache"],
-    &["checker"],
+    &["checker", "checktestdata"],
     &["language", "package"],
     &["judge"],
     &["workspace"],

@@ -87,6 +87,7 @@ fn include(language: Option<LanguageHint>, files: Vec<ProgramFile>) -> Include {
         entry_point: None,
         submission_name: None,
         submission_prefix: String::new(),
+        submission_suffix: String::new(),
         flags: Vec::new(),
     }
 }
@@ -308,6 +309,7 @@ fn graded(scene: &Scene) -> Package {
         entry_point: Some("grader.c".to_owned()),
         submission_name: Some("sum".to_owned()),
         submission_prefix: "#include \"sum.h\"\n#define main main_of_the_submission\n".to_owned(),
+        submission_suffix: String::new(),
         flags: vec!["-DGRADED".to_owned()],
         ..include(Some(LanguageHint::Dmoj("C".to_owned())), files)
     }];

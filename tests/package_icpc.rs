@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use gavel::checker::{Comparator, CustomScore, Protocol, TokenOptions};
 use gavel::package::{
-    Aggregation, Check, Format, Interaction, Member, MultiPass, Package, ScoreRange, Stash, SubmissionKind,
-    TimeLimit, ValidatorArguments, load,
+    Aggregation, Check, Format, Interaction, Making, Member, MultiPass, Package, ScoreRange, Stash,
+    SubmissionKind, TimeLimit, ValidatorArguments, load,
 };
 use gavel::sandbox::CancelToken;
 use gavel::verdict::Verdict::{AC, MLE, OLE, RTE, SV, TLE, WA, WTL};
@@ -179,7 +179,9 @@ fn folders_demand_verdicts_of_tests_and_cases_are_kept_for_verification() {
             ("data/valid_output/c.ans", "2\n"),
             ("data/valid_output/c.out", "2\n"),
             ("input_validators/format.py", "exit(42)\n"),
-            ("input_validators/old.ctd", ""),
+            ("input_validators/old.ctd", "INT(0,9)"),
+            ("input_validators/older/form.ctd", "NEWLINE"),
+            ("input_validators/last.viva", ""),
         ],
     );
     let of = |name: &str| &package.submissions.iter().find(|one| one.name == name).unwrap().expectation;
@@ -191,9 +193,12 @@ fn folders_demand_verdicts_of_tests_and_cases_are_kept_for_verification() {
     assert_eq!(verification.invalid_inputs[0].arguments, ValidatorArguments::All(vec!["strict".to_owned()]));
     let valid: Vec<_> = verification.outputs.iter().map(|case| (case.name.as_str(), case.is_valid)).collect();
     assert_eq!(valid, [("invalid_output/b", false), ("valid_output/c", true)]);
-    assert_eq!(verification.input_validators.len(), 1);
+    assert_eq!(verification.input_validators.len(), 3);
+    let validators = verification.input_validators.iter().map(|validator| &validator.program);
+    let scripts: Vec<_> = validators.filter(|program| program.making == Making::Checktestdata).collect();
+    assert_eq!(scripts.len(), 2);
     assert_eq!(verification.input_validators[0].accepts, 42);
-    assert!(package.warnings.iter().any(|warning| warning.contains("old.ctd")), "{:?}", package.warnings);
+    assert!(package.warnings.iter().any(|warning| warning.contains("last.viva")), "{:?}", package.warnings);
     assert_eq!(package.languages.unwrap(), ["python3", "cpp"]);
 }
 

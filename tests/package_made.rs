@@ -163,7 +163,8 @@ fn qduoj_names_tests_points_judges_and_answers() {
         r#"{PROBLEM}, "test_case_score": [{{"input_name": "1.in", "output_name": "1.out", "score": 30}},
             {{"input_name": "2.in", "output_name": "2.out", "score": 70}}],
             "answers": [{{"language": "C++", "code": "int main() {{}}"}}],
-            "template": {{"C": {{"prepend": "int helper;", "template": "", "append": ""}}}}"#
+            "template": {{"C": {{"prepend": "int helper;", "template": "", "append": ""}},
+                "C++": {{"prepend": "", "append": "int main() {{}}"}}, "Java": {{"prepend": " ", "append": ""}}}}"#
     ));
     let package = problem.load().unwrap();
     assert_eq!((package.format, package.limits.memory), (Format::Qduoj, Bytes::mib(64)));
@@ -172,7 +173,12 @@ fn qduoj_names_tests_points_judges_and_answers() {
     assert!(package.scoring.is_some() && package.groups[0].members.len() == 2);
     assert_eq!(package.submissions[0].language.as_deref(), Some("cpp"));
     assert_eq!(fs::read_to_string(&package.submissions[0].files[0]).unwrap(), "int main() {}");
-    assert_eq!(package.includes[0].submission_prefix, "int helper;\n");
+    let templates: Vec<_> = package
+        .includes
+        .iter()
+        .map(|include| (include.submission_prefix.as_str(), include.submission_suffix.as_str()))
+        .collect();
+    assert_eq!(templates, [("int helper;\n", ""), ("", "\nint main() {}\n")]);
     let spj = qduoj(
         r#""time_limit": 1000, "memory_limit": 64, "spj": {"language": "C", "code": "int main(void) { return 0; }"}"#,
     );
@@ -207,10 +213,6 @@ fn what_is_wrong_with_a_qduoj_problem_is_named() {
             &["spj.language: 'Malbolge' is no language"],
         ),
         (r#""time_limit": 1000, "memory_limit": 64, "spj": {"language": "C"}"#, &["spj.code: there is none"]),
-        (
-            r#""time_limit": 1000, "memory_limit": 64, "template": {"C": {"append": "x"}}"#,
-            &["template.C.append: text after a submission is not supported"],
-        ),
         (r#""time_limit": "#, &["problem.json:1", "not JSON"]),
     ] {
         qduoj(keys).assert_refused(parts);

@@ -269,3 +269,30 @@ fn bare_tests_with_settings_or_a_checker_beside_them_are_refused() {
     stage.write("omegaup/cases/1.out", "1");
     assert!(load(&stage.path("omegaup")).unwrap_err().to_string().contains("omegaUp"));
 }
+
+#[test]
+fn text_before_and_after_a_submission_is_judged_with_it() {
+    let stage = Scene::new();
+    let append = "int main() { int a, b; std::cin >> a >> b; std::cout << sum(a, b) << std::endl; }";
+    let file = stage.write(
+        "set.xml",
+        format!(
+            "<fps version='1.2'><item><title>Sum</title><time_limit unit='s'>2</time_limit>\
+             <memory_limit unit='mb'>256</memory_limit><test_input>1 2</test_input><test_output>3</test_output>\
+             <prepend language='C++'><![CDATA[#include <iostream>]]></prepend>\
+             <append language='C++'><![CDATA[{append}]]></append>\
+             <append language='Python'>print(total(*map(int, input().split())))</append></item></fps>"
+        ),
+    );
+    let verdict = |name: &str, text: &str| {
+        let source = stage.write(name, text);
+        let report = stage.report(&[common::text(&file), common::text(&source)]);
+        report["verdict"].as_str().unwrap().to_owned()
+    };
+    // Neither needs a newline at its end.
+    assert_eq!(verdict("sum.cpp", "int sum(int a, int b) { return a + b; } // no newline"), "AC");
+    assert_eq!(verdict("wrong.cpp", "int sum(int a, int b) { return a - b; }"), "WA");
+    assert_eq!(verdict("main.cpp", "int sum(int a, int b) { return a + b; }\nint main() {}\n"), "CE");
+    assert_eq!(verdict("total.py", "def total(a, b):\n    return a + b"), "AC");
+    assert_eq!(verdict("other.c", "#include <stdio.h>\nint main(void) { puts(\"3\"); }\n"), "AC");
+}

@@ -51,6 +51,15 @@ fn compared(scene: &Scene, name: &str) {
     std::fs::remove_dir_all(scene.path(&format!("{name}/output_validators"))).unwrap();
 }
 
+/// A script of checktestdata that says what [`VALIDATOR`] says.
+const SCRIPT: &str = "# Two integers.\nSET(most=10^18)\nINT(-most,most) SPACE INT(-most,most) NEWLINE\n";
+
+/// The same package with a script in place of the input validator.
+fn scripted(scene: &Scene, name: &str, script: &str) {
+    std::fs::remove_file(scene.path(&format!("{name}/input_validators/check.sh"))).unwrap();
+    scene.write(&format!("{name}/input_validators/format.ctd"), script);
+}
+
 /// What is wrong with a package, and what must be said of it.
 struct Defect {
     name: &'static str,
@@ -175,6 +184,43 @@ const DEFECTS: &[Defect] = &[
         |scene, name| {
             let lax = VALIDATOR.replace("\\n'$ ]]", "\\n' ]]");
             scene.write(&format!("{name}/input_validators/check.sh"), lax);
+        },
+    ),
+    defect(
+        "script_refuses",
+        "validators",
+        "error",
+        "secret/2: the validator refuses it: line 1, column 4: INT: expected an integer, found a space (script line 3, \
+         column 23)",
+        |scene, name| {
+            scripted(scene, name, SCRIPT);
+            scene.write(&format!("{name}/data/secret/2.in"), "50  60\n");
+        },
+    ),
+    defect(
+        "broken_script",
+        "validators",
+        "error",
+        "input validator 'input_validators/format.ctd': line 2, column 9: expected ')'",
+        |scene, name| scripted(scene, name, "SPACE\nINT(1,2 SPACE\n"),
+    ),
+    defect("script_without_end", "validators", "error", "the script needs more CPU time", |scene, name| {
+        let limits = "limits:\n  memory: 256\n  validation_time: 1\n";
+        scene.write(&format!("{name}/problem.yaml"), format!("name: Sum\nvalidation: custom\n{limits}"));
+        scripted(scene, name, "WHILE(1==1) END");
+    }),
+    defect("lax_script", "validators", "warning", "no validator refuses it with", |scene, name| {
+        scripted(scene, name, "REGEX(\"[0-9 -]*\") NEWLINE");
+    }),
+    defect(
+        "script_takes_invalid_input",
+        "validators",
+        "error",
+        "invalid_input/fine: no input validator refuses it",
+        |scene, name| {
+            scripted(scene, name, SCRIPT);
+            scene.write(&format!("{name}/data/invalid_input/fine.in"), "1 2\n");
+            scene.write(&format!("{name}/data/invalid_input/wrong.in"), "1 2 3\n");
         },
     ),
     defect("no_validator", "validators", "warning", "there is none to run", |scene, name| {
@@ -327,6 +373,8 @@ fn findings(package: &Value) -> Vec<(String, String, String)> {
 fn each_defect_is_found_and_nothing_else_is_said() {
     let scene = Scene::new();
     sound(&scene, "packages/sound");
+    sound(&scene, "packages/scripted");
+    scripted(&scene, "packages/scripted", SCRIPT);
     for defect in DEFECTS {
         let name = format!("packages/{}", defect.name);
         sound(&scene, &name);
@@ -336,9 +384,10 @@ fn each_defect_is_found_and_nothing_else_is_said() {
     assert_eq!(code, 1, "{result:#}");
     let packages = result["packages"].as_array().unwrap();
     let named = |name: &str| packages.iter().find(|package| package["name"] == name).unwrap();
-    let clean = named("sound");
-    assert_eq!(findings(clean), [], "{clean:#}");
-    assert!(clean["submissions"].as_array().unwrap().iter().all(|row| row["ok"] == true), "{clean:#}");
+    for clean in [named("sound"), named("scripted")] {
+        assert_eq!(findings(clean), [], "{clean:#}");
+        assert!(clean["submissions"].as_array().unwrap().iter().all(|row| row["ok"] == true), "{clean:#}");
+    }
     for defect in DEFECTS {
         let package = named(defect.name);
         let found = findings(package);

@@ -65,13 +65,17 @@ fn join_includes(
         )));
     }
     let included = read(include)?;
+    let around = [&include.submission_prefix, &include.submission_suffix];
+    let around = around.map(|text| Source { name: String::new(), bytes: text.as_bytes().to_vec() });
     let mut secret = lines_of(&included);
+    secret.extend(lines_of(&around));
     for line in lines_of(submitted) {
         secret.remove(&line);
     }
     let mut sources = named_as_asked(submitted, include, language);
     if let Some(own) = sources.first_mut() {
         own.bytes.splice(0..0, include.submission_prefix.bytes());
+        own.bytes.extend_from_slice(include.submission_suffix.as_bytes());
     }
     replace(&mut sources, included);
     if let Some(entry) = &include.entry_point {
@@ -227,6 +231,7 @@ mod tests {
             entry_point: None,
             submission_name: None,
             submission_prefix: String::new(),
+            submission_suffix: String::new(),
             flags: Vec::new(),
         }
     }
@@ -304,6 +309,7 @@ mod tests {
             entry_point: Some("grader.py".to_owned()),
             submission_name: Some("task".to_owned()),
             submission_prefix: "# of the jury\n".to_owned(),
+            submission_suffix: "\n# and after it\n".to_owned(),
             ..include(None)
         }]);
         let python = table.get("python3").unwrap();
@@ -312,7 +318,7 @@ mod tests {
             let joined = join(&package, &table, python, &submitted).unwrap();
             let first: Vec<_> = joined.sources.iter().map(|source| source.name.as_str()).take(2).collect();
             assert_eq!(first, ["grader.py", "task.py"]);
-            assert_eq!(joined.sources[1].bytes, b"# of the jury\ndef");
+            assert_eq!(joined.sources[1].bytes, b"# of the jury\ndef\n# and after it\n");
         }
         let lisp = table.get("lisp").unwrap();
         let refused = join(&package, &table, lisp, &[source("x.lisp", "()")]);

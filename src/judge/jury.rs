@@ -15,10 +15,14 @@ use super::Judge;
 use super::check::{self, Checked, MadeBy, Said};
 use super::fault::Fault;
 use super::files::{Inputs, open_regular};
+use super::input_script;
 use super::tool::{Tool, Workshop};
 use super::{STDERR_LIMIT, panic_message};
 use crate::checker::{Comparator, Comparison, Grade, Opinion, TokenOptions, compare};
-use crate::package::{Check, GeneratorRun, JuryProgram, Package, ProgramLimits, Test};
+use crate::checktestdata::Script;
+use crate::package::{
+    Check, GeneratorRun, InputValidator, JuryProgram, Making, Package, ProgramLimits, Test,
+};
 use crate::sandbox::{CancelToken, Capture, PACKAGE, PROGRAM};
 use crate::units::Bytes;
 
@@ -80,9 +84,10 @@ pub enum Exhibit<'a> {
 pub struct Validation {
     /// Whether the input is valid.
     pub accepted: bool,
-    /// Its exit code.
-    pub code: i32,
-    /// The first line it wrote, on standard error or else on standard output, bounded.
+    /// Its exit code; a script of checktestdata has none.
+    pub code: Option<i32>,
+    /// The first line it wrote, on standard error or else on standard output, bounded; of a script, where the input
+    /// differs from it.
     pub message: String,
 }
 
@@ -107,6 +112,7 @@ pub struct Jury<'a> {
     inputs: Inputs,
     checkers: Vec<OnceLock<Result<Tool, JuryFault>>>,
     validators: Vec<OnceLock<Result<Tool, JuryFault>>>,
+    scripts: Vec<OnceLock<Result<Script, JuryFault>>>,
     generators: Vec<OnceLock<Result<Tool, JuryFault>>>,
 }
 
@@ -117,13 +123,15 @@ impl Judge {
     /// When the package's directory cannot be shown to boxes.
     pub fn jury<'a>(&'a self, package: &'a Package, cancel: &'a CancelToken) -> Result<Jury<'a>, JuryFault> {
         let none = |count: usize| (0..count).map(|_| OnceLock::new()).collect();
+        let validators = package.verification.input_validators.len();
         Ok(Jury {
             judge: self,
             package,
             cancel,
             inputs: Inputs::of(&self.sandbox, package).map_err(Fault::from)?,
             checkers: none(package.checkers.len()),
-            validators: none(package.verification.input_validators.len()),
+            validators: none(validators),
+            scripts: (0..validators).map(|_| OnceLock::new()).collect(),
             generators: none(package.verification.generators.len()),
         })
     }
@@ -143,7 +151,11 @@ impl Jury<'_> {
     /// # Errors
     /// The reason.
     pub fn prepare_validator(&self, place: usize) -> Result<(), JuryFault> {
-        self.validator(place).map(|_| ())
+        let validator = self.input_validator(place)?;
+        match validator.program.making {
+            Making::Checktestdata => self.script(place, validator).map(|_| ()),
+            _ => self.validator(place, validator).map(|_| ()),
+        }
     }
 
     /// Makes a generator, or says why it cannot be made.
@@ -185,13 +197,15 @@ impl Jury<'_> {
         input: Exhibit<'_>,
         arguments: &[String],
     ) -> Result<Validation, JuryFault> {
-        let tool = self.validator(place)?;
-        let validator = self
-            .package
-            .verification
-            .input_validators
-            .get(place)
-            .ok_or_else(|| missing("input validator", place))?;
+        let validator = self.input_validator(place)?;
+        if validator.program.making == Making::Checktestdata {
+            let script = self.script(place, validator)?;
+            return match input {
+                Exhibit::File(path) => input_script::check(script, validator, &mut open(path)?, self.cancel),
+                Exhibit::Bytes(mut bytes) => input_script::check(script, validator, &mut bytes, self.cancel),
+            };
+        }
+        let tool = self.validator(place, validator)?;
         let arguments = [validator.arguments.as_slice(), arguments].concat();
         let stdin = match input {
             Exhibit::File(path) => {
@@ -211,7 +225,8 @@ impl Jury<'_> {
             },
         )?;
         let code = check::exit_code(tool, &said)?;
-        Ok(Validation { accepted: code == validator.accepts, code, message: first_line(&said) })
+        let accepted = code == validator.accepts;
+        Ok(Validation { accepted, code: Some(code), message: first_line(&said) })
     }
 
     /// Makes a test's input anew and compares.
@@ -241,9 +256,17 @@ impl Jury<'_> {
         self.make(self.checkers.get(place), "checker", &checker.program, checker.limits)
     }
 
-    fn validator(&self, place: usize) -> Result<&Tool, JuryFault> {
+    fn input_validator(&self, place: usize) -> Result<&InputValidator, JuryFault> {
         let validators = &self.package.verification.input_validators;
-        let validator = validators.get(place).ok_or_else(|| missing("input validator", place))?;
+        validators.get(place).ok_or_else(|| missing("input validator", place))
+    }
+
+    fn script(&self, place: usize, validator: &InputValidator) -> Result<&Script, JuryFault> {
+        let script = self.scripts.get(place).ok_or_else(|| missing("input validator", place))?;
+        script.get_or_init(|| input_script::read(validator)).as_ref().map_err(Clone::clone)
+    }
+
+    fn validator(&self, place: usize, validator: &InputValidator) -> Result<&Tool, JuryFault> {
         self.make(self.validators.get(place), "input validator", &validator.program, validator.limits)
     }
 

@@ -33,6 +33,7 @@ mod generate;
 mod host_memory;
 mod host_trial;
 mod included;
+mod input_script;
 mod interact;
 mod jury;
 mod last_words;

@@ -84,6 +84,10 @@ impl Workshop<'_> {
         let sources = read_sources(&name, program)?;
         let mut tool = match &program.making {
             Making::Scripts => scripts::make(self, &name, &sources, limits)?,
+            Making::Checktestdata => {
+                let problem = format!("{name}: a script of checktestdata can only be an input validator");
+                return Err(Fault::Checker(problem));
+            }
             Making::Language { language, flags } => {
                 let language = find_language(&self.judge.table, language, program).ok_or_else(|| {
                     Fault::Checker(format!(

@@ -92,10 +92,14 @@ impl Package {
             say(format!("grader {}", made(grader)));
         }
         for include in &self.includes {
-            let Include { language, entry_point, submission_name, submission_prefix, flags, .. } = include;
+            let Include { language, entry_point, submission_name, flags, .. } = include;
+            let Include { submission_prefix, submission_suffix, .. } = include;
             say(format!(
                 "include {language:?} {entry_point:?} {submission_name:?} {submission_prefix:?} {flags:?}"
             ));
+            if !submission_suffix.is_empty() {
+                say(format!("suffix {submission_suffix:?}"));
+            }
         }
         text
     }

@@ -56,6 +56,7 @@ pub(super) fn read(
             files,
             submission_name: None,
             submission_prefix: String::new(),
+            submission_suffix: String::new(),
             flags: Vec::new(),
         });
     }

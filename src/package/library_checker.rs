@@ -133,6 +133,7 @@ pub(super) fn load(
         entry_point: None,
         submission_name: None,
         submission_prefix: String::new(),
+        submission_suffix: String::new(),
         flags: vec![search_path()],
     }];
     Ok(package)

@@ -41,6 +41,8 @@ pub enum Making {
     },
     /// By `build`, where it is there, and then `run` (Kattis, "Programs").
     Scripts,
+    /// Not at all: its one file is a script of checktestdata, which gavel interprets. Only input validators are.
+    Checktestdata,
 }
 
 /// How a package names a language.

@@ -2,7 +2,7 @@
 //!
 //! Read as the judge does (`problem/views/admin.py`, JudgeServer): `test_case_score` names the tests and what each is worth
 //! under the rule `OI`; outputs are compared byte for byte but for white space at their end; a special judge is told the
-//! input and the output and answers 0 or 1; `template` puts text before the contestant's. Times are in milliseconds, memory
+//! input and the output and answers 0 or 1; `template` puts text before and after the contestant's. Times are in milliseconds, memory
 //! in MiB.
 //!
 //! HUSTOJ's exchange format comes here as well, unpacked to the same files by `fps`.
@@ -286,17 +286,10 @@ impl Reader<'_> {
         for (name, template) in templates {
             let part = |key: &str| template.get(key).and_then(Value::as_str).unwrap_or_default();
             let key = format!("template.{}", one_line(name));
-            if !part("append").trim().is_empty() {
-                let supported = "supported today: prepend";
-                return Err(PackageError::unsupported(
-                    0,
-                    &format!("{key}.append"),
-                    "text after a submission",
-                    supported,
-                )
-                .in_file(self.file));
-            }
-            if part("prepend").trim().is_empty() {
+            let line_of =
+                |text: &str| if text.trim().is_empty() { String::new() } else { format!("{text}\n") };
+            let (before, after) = (line_of(part("prepend")), line_of(part("append")));
+            if before.is_empty() && after.is_empty() {
                 continue;
             }
             let (_, ending) = self.language(&key, Some(&Value::from(name.as_str())))?;
@@ -305,7 +298,9 @@ impl Reader<'_> {
                 files: Vec::new(),
                 entry_point: None,
                 submission_name: None,
-                submission_prefix: format!("{}\n", part("prepend")),
+                submission_prefix: before,
+                // The submission may lack the newline at its end.
+                submission_suffix: if after.is_empty() { after } else { format!("\n{after}") },
                 flags: Vec::new(),
             });
         }

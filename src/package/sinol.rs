@@ -220,6 +220,7 @@ impl Reader<'_> {
             entry_point: None,
             submission_name: None,
             submission_prefix: String::new(),
+            submission_suffix: String::new(),
             flags,
         };
         let mut includes = Vec::new();

@@ -27,6 +27,8 @@ pub struct Include {
     pub submission_name: Option<String>,
     /// What is put before the first line of the submission's own file (DMOJ: `#include` of the header, `#define main`).
     pub submission_prefix: String,
+    /// Text after its last line (QDUOJ, HUSTOJ: `append`).
+    pub submission_suffix: String,
     /// Further arguments of the compiler (DMOJ: `-DSIGNATURE_GRADER`).
     pub flags: Vec<String>,
 }

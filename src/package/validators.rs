@@ -3,11 +3,11 @@
 //! The folders have had several names: problemtools reads `input_format_validators` and `input_validators`, DOMjudge
 //! also the singular of either kind, and `output_validator` is the newer formats' name. In a folder of the singular,
 //! the folder itself is the program where it holds sources (2025-09, "Output validator"); else, and in problemtools,
-//! each entry is one.
+//! each entry is one. A `.ctd` file is a script of checktestdata, as in problemtools and BAPCtools.
 
 use super::error::PackageError;
 use super::jury::InputValidator;
-use super::program::{JuryProgram, ProgramLimits};
+use super::program::{JuryProgram, Making, ProgramFile, ProgramLimits};
 use super::programs;
 use super::tree::{Entry, Kind, Tree};
 
@@ -66,22 +66,27 @@ pub(super) fn inputs(
                 continue;
             }
         };
-        for program in programs {
-            let tool = match program.name.rsplit('.').next() {
-                Some("ctd") => "checktestdata",
-                Some("viva") => "VIVA",
-                _ => {
-                    validators.push(InputValidator {
-                        program,
-                        accepts: ACCEPTS,
-                        arguments: Vec::new(),
-                        limits,
-                    });
-                    continue;
-                }
-            };
-            warnings.push(format!("{}: not run: {tool} is not supported", program.name));
+        for mut program in programs {
+            if program.name.ends_with(".viva") {
+                warnings.push(format!("{}: not run: VIVA is not supported", program.name));
+                continue;
+            }
+            as_script(&mut program);
+            let arguments = Vec::new();
+            validators.push(InputValidator { program, accepts: ACCEPTS, arguments, limits });
         }
     }
     validators
+}
+
+/// Makes a program whose only source is a `.ctd` file one that is interpreted; headers of its folder do not belong to it.
+fn as_script(program: &mut JuryProgram) {
+    let is_script = |file: &ProgramFile| file.name.ends_with(".ctd");
+    let sources = |file: &&ProgramFile| !programs::is_header_name(&file.name);
+    if program.files.iter().filter(sources).all(is_script)
+        && program.files.iter().filter(sources).count() == 1
+    {
+        program.files.retain(is_script);
+        program.making = Making::Checktestdata;
+    }
 }

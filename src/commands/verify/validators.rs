@@ -70,7 +70,8 @@ pub(super) fn on_tests(
             Ok(said) => {
                 let words =
                     if said.message.is_empty() { String::new() } else { format!(": {}", said.message) };
-                let message = format!("the validator refuses it with exit code {}{words}", said.code);
+                let code = said.code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
+                let message = format!("the validator refuses it{code}{words}");
                 found.find(Severity::Error, &test.name, message);
             }
             Err(fault) => {

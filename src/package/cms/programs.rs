@@ -93,6 +93,7 @@ pub(super) fn included(
             entry_point: Some(file),
             submission_name: Some(task.to_owned()),
             submission_prefix: String::new(),
+            submission_suffix: String::new(),
             flags: Vec::new(),
         });
     }

@@ -15,10 +15,10 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), ConvertError> {
 
 fn includes(writer: &mut Writer<'_>) -> Result<(), ConvertError> {
     for include in &writer.package.includes {
-        let named = include.submission_name.is_some() || !include.submission_prefix.is_empty();
+        let has_lines = !include.submission_prefix.is_empty() || !include.submission_suffix.is_empty();
+        let named = include.submission_name.is_some() || has_lines;
         if named || !include.flags.is_empty() {
-            let what =
-                "an included file that asks for the submission's name, its first lines or compiler flags";
+            let what = "an included file that asks for the submission's name, its first or last lines, or compiler flags";
             return Err(writer.refuse(what, "include it from the submission"));
         }
         let is_main = |name: &str| {

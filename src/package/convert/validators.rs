@@ -324,6 +324,12 @@ pub(super) fn write_inputs(writer: &mut Writer<'_>) -> Result<(), ConvertError> 
         if validators.iter().take(place).any(|other| other.program.name.contains(&name)) {
             name = format!("{name}-{}", place + 1);
         }
+        if let (Making::Checktestdata, Some(script)) =
+            (&validator.program.making, validator.program.files.first())
+        {
+            writer.copy(&script.path, &format!("input_validators/{name}.ctd"))?;
+            continue;
+        }
         let folder = format!("input_validators/{name}");
         if validator.accepts == 42 && validator.arguments.is_empty() {
             copy_program(writer, &validator.program, &folder)?;

@@ -91,6 +91,7 @@ pub(super) fn signature(
             files: vec![start, header.clone()],
             submission_name: Some(SUBMISSION.to_owned()),
             submission_prefix: prefix.clone(),
+            submission_suffix: String::new(),
             flags: vec!["-DSIGNATURE_GRADER".to_owned()],
         }
     });

@@ -100,6 +100,7 @@ impl Programs<'_> {
             entry_point: None,
             submission_name: None,
             submission_prefix: String::new(),
+            submission_suffix: String::new(),
             flags: Vec::new(),
         }])
     }

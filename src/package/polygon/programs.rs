@@ -239,6 +239,7 @@ pub(super) fn included(
         entry_point: None,
         submission_name: None,
         submission_prefix: String::new(),
+        submission_suffix: String::new(),
         flags: Vec::new(),
     };
     Ok(includes.into_iter().map(include).collect())

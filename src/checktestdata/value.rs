@@ -1,0 +1,321 @@
+//! Values of scripts: integers of any size, exact fractions, and byte strings.
+//!
+//! Sizes are bounded: every operation ends soon, so that a check can be stopped between two of them.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use num_bigint::BigInt;
+use num_rational::BigRational;
+use num_traits::{Pow, Signed, ToPrimitive, Zero};
+
+use super::syntax::Operator;
+
+/// Bits of an integer: 78,000 decimal digits.
+const INTEGER_BITS: u64 = 1 << 18;
+/// Bits of the numerators and denominators that arithmetic takes and gives: reducing a fraction takes time that is quadratic
+/// in them.
+const FRACTION_BITS: u64 = 1 << 16;
+/// Decimal digits of a fraction that is read.
+const FRACTION_DIGITS: usize = 9_000;
+/// Powers of ten of a fraction that is read: some write `1E100000` for a bound that nothing reaches.
+pub(super) const LARGEST_POWER: i64 = 120_000;
+
+/// A value.
+#[derive(Debug, Clone)]
+pub(super) enum Value {
+    Small(i64),
+    /// Never one that fits into [`Value::Small`].
+    Big(Arc<BigInt>),
+    Fraction(Arc<BigRational>),
+    Text(Arc<[u8]>),
+}
+
+/// Why an operation has no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Undefined {
+    #[error("arithmetic needs numbers, and this is a string")]
+    Text,
+    #[error("a string cannot be compared with a number")]
+    Mixed,
+    #[error("division by zero")]
+    Zero,
+    #[error("'%' needs integers")]
+    Remainder,
+    #[error("the exponent of '^' must be an integer that is not negative")]
+    Exponent,
+    #[error("a number with more digits than are supported")]
+    TooLarge,
+}
+
+/// A value as it is compared and hashed: equal numbers are the same, however they came about.
+#[derive(PartialEq, Eq, Hash)]
+enum Canonical<'a> {
+    Small(i64),
+    Big(&'a BigInt),
+    Fraction(&'a BigRational),
+    Text(&'a [u8]),
+}
+
+impl Value {
+    /// The number of a literal; `None` where it is too large.
+    pub(super) fn of_literal(text: &str) -> Option<Self> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let fits = text.len() as u64 * 10 / 3 < INTEGER_BITS;
+            return if fits { text.parse().ok().map(Self::of_integer) } else { None };
+        }
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        Self::of_decimal(false, &format!("{whole}{fraction}"), exponent.parse().ok()?, fraction.len())
+    }
+
+    /// The number `digits` × 10^(`exponent` - `decimals`); `None` where it is too large, or too close to zero.
+    pub(super) fn of_decimal(negative: bool, digits: &str, exponent: i64, decimals: usize) -> Option<Self> {
+        let scale = exponent.checked_sub(i64::try_from(decimals).ok()?)?;
+        if digits.len() > FRACTION_DIGITS || scale.abs() > LARGEST_POWER + 10_000 {
+            return None;
+        }
+        let mantissa: BigInt = digits.parse().ok()?;
+        let mantissa = if negative { -mantissa } else { mantissa };
+        let power = BigInt::from(10).pow(u32::try_from(scale.unsigned_abs()).ok()?);
+        let fraction = if scale < 0 {
+            BigRational::new(mantissa, power)
+        } else {
+            BigRational::from_integer(mantissa * power)
+        };
+        Some(Self::Fraction(Arc::new(fraction)))
+    }
+
+    pub(super) fn of_integer(integer: BigInt) -> Self {
+        integer.to_i64().map_or_else(|| Self::Big(Arc::new(integer)), Self::Small)
+    }
+
+    fn of_fraction(fraction: BigRational) -> Result<Self, Undefined> {
+        if fraction.numer().bits() > FRACTION_BITS || fraction.denom().bits() > FRACTION_BITS {
+            return Err(Undefined::TooLarge);
+        }
+        Ok(Self::Fraction(Arc::new(fraction)))
+    }
+
+    fn bounded(integer: BigInt) -> Result<Self, Undefined> {
+        if integer.bits() > INTEGER_BITS { Err(Undefined::TooLarge) } else { Ok(Self::of_integer(integer)) }
+    }
+
+    /// The integer; `None` for fractions, also those without a fractional part, and strings.
+    fn integer(&self) -> Option<BigInt> {
+        match self {
+            Self::Small(integer) => Some((*integer).into()),
+            Self::Big(integer) => Some((**integer).clone()),
+            Self::Fraction(_) | Self::Text(_) => None,
+        }
+    }
+
+    pub(super) fn is_integer(&self) -> bool {
+        matches!(self, Self::Small(_) | Self::Big(_))
+    }
+
+    pub(super) fn is_number(&self) -> bool {
+        !matches!(self, Self::Text(_))
+    }
+
+    fn fraction(&self) -> Result<BigRational, Undefined> {
+        match self {
+            Self::Small(integer) => Ok(BigRational::from_integer((*integer).into())),
+            Self::Big(integer) if integer.bits() > FRACTION_BITS => Err(Undefined::TooLarge),
+            Self::Big(integer) => Ok(BigRational::from_integer((**integer).clone())),
+            Self::Fraction(fraction)
+                if fraction.numer().bits().max(fraction.denom().bits()) > FRACTION_BITS =>
+            {
+                Err(Undefined::TooLarge)
+            }
+            Self::Fraction(fraction) => Ok((**fraction).clone()),
+            Self::Text(_) => Err(Undefined::Text),
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<&Arc<[u8]>> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it is above, at or below zero; strings count as zero.
+    pub(super) fn sign(&self) -> Ordering {
+        match self {
+            Self::Small(integer) => integer.cmp(&0),
+            Self::Big(integer) if integer.is_negative() => Ordering::Less,
+            Self::Big(_) => Ordering::Greater,
+            Self::Fraction(fraction) => fraction.numer().cmp(&BigInt::zero()),
+            Self::Text(_) => Ordering::Equal,
+        }
+    }
+
+    /// Bytes it takes where it is stored.
+    pub(super) fn size(&self) -> u64 {
+        let bits = match self {
+            Self::Small(_) => 0,
+            Self::Big(integer) => integer.bits() + 512,
+            Self::Fraction(fraction) => fraction.numer().bits() + fraction.denom().bits() + 1024,
+            Self::Text(text) => text.len() as u64 * 8 + 256,
+        };
+        24 + bits / 8
+    }
+
+    pub(super) fn negate(&self) -> Result<Self, Undefined> {
+        match self {
+            Self::Fraction(fraction) => Ok(Self::Fraction(Arc::new(-&**fraction))),
+            _ => Self::Small(0).apply(Operator::Subtract, self),
+        }
+    }
+
+    pub(super) fn apply(&self, operator: Operator, other: &Self) -> Result<Self, Undefined> {
+        if let (Self::Small(left), Self::Small(right)) = (self, other) {
+            let result = match operator {
+                Operator::Add => left.checked_add(*right),
+                Operator::Subtract => left.checked_sub(*right),
+                Operator::Multiply => left.checked_mul(*right),
+                Operator::Divide => left.checked_div(*right),
+                Operator::Remainder => left.checked_rem(*right),
+                Operator::Power => None,
+            };
+            if let Some(result) = result {
+                return Ok(Self::Small(result));
+            }
+        }
+        if matches!((self, other), (Self::Text(_), _) | (_, Self::Text(_))) {
+            return Err(Undefined::Text);
+        }
+        if operator == Operator::Power {
+            return self.power(other);
+        }
+        match (self.integer(), other.integer()) {
+            (Some(left), Some(right)) => {
+                if matches!(operator, Operator::Divide | Operator::Remainder) && right.is_zero() {
+                    return Err(Undefined::Zero);
+                }
+                Self::bounded(match operator {
+                    Operator::Add => left + right,
+                    Operator::Subtract => left - right,
+                    Operator::Multiply => left * right,
+                    Operator::Divide => left / right,
+                    _ => left % right,
+                })
+            }
+            _ => {
+                let (left, right) = (self.fraction()?, other.fraction()?);
+                Self::of_fraction(match operator {
+                    Operator::Add => left + right,
+                    Operator::Subtract => left - right,
+                    Operator::Multiply => left * right,
+                    Operator::Divide if right.is_zero() => return Err(Undefined::Zero),
+                    Operator::Divide => left / right,
+                    _ => return Err(Undefined::Remainder),
+                })
+            }
+        }
+    }
+
+    fn power(&self, exponent: &Self) -> Result<Self, Undefined> {
+        let exponent = match exponent {
+            Self::Small(exponent) => u64::try_from(*exponent).map_err(|_| Undefined::Exponent)?,
+            Self::Big(_) if exponent.sign().is_gt() => u64::MAX,
+            _ => return Err(Undefined::Exponent),
+        };
+        if let Self::Small(base @ -1..=1) = self {
+            let is_one = exponent == 0 || *base == 1 || (*base == -1 && exponent % 2 == 0);
+            return Ok(Self::Small(if is_one { 1 } else { *base }));
+        }
+        let (bits, most) = match self {
+            Self::Fraction(base) => (base.numer().bits().max(base.denom().bits()), FRACTION_BITS),
+            _ => (self.integer().map_or(0, |base| base.bits()), INTEGER_BITS),
+        };
+        if bits.saturating_mul(exponent) > most {
+            return Err(Undefined::TooLarge);
+        }
+        let exponent = u32::try_from(exponent).map_err(|_| Undefined::TooLarge)?;
+        match self {
+            Self::Fraction(base) => {
+                // Both are coprime, so their powers are.
+                let (numerator, denominator) = (base.numer().pow(exponent), base.denom().pow(exponent));
+                Self::of_fraction(BigRational::new_raw(numerator, denominator))
+            }
+            _ => Self::bounded(self.integer().unwrap_or_default().pow(exponent)),
+        }
+    }
+
+    /// How two values compare: numbers by size, strings by their bytes.
+    pub(super) fn order(&self, other: &Self) -> Result<Ordering, Undefined> {
+        match (self, other) {
+            (Self::Text(left), Self::Text(right)) => Ok(left.cmp(right)),
+            (Self::Text(_), _) | (_, Self::Text(_)) => Err(Undefined::Mixed),
+            (Self::Small(left), Self::Small(right)) => Ok(left.cmp(right)),
+            _ => match (self.integer(), other.integer()) {
+                (Some(left), Some(right)) => Ok(left.cmp(&right)),
+                _ => Ok(self.unbounded_fraction().cmp(&other.unbounded_fraction())),
+            },
+        }
+    }
+
+    fn unbounded_fraction(&self) -> BigRational {
+        match self {
+            Self::Fraction(fraction) => (**fraction).clone(),
+            other => BigRational::from_integer(other.integer().unwrap_or_default()),
+        }
+    }
+
+    fn canonical(&self) -> Canonical<'_> {
+        match self {
+            Self::Small(integer) => Canonical::Small(*integer),
+            Self::Big(integer) => Canonical::Big(integer),
+            Self::Fraction(fraction) if fraction.is_integer() => {
+                fraction.numer().to_i64().map_or_else(|| Canonical::Big(fraction.numer()), Canonical::Small)
+            }
+            Self::Fraction(fraction) => Canonical::Fraction(fraction),
+            Self::Text(text) => Canonical::Text(text),
+        }
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical() == other.canonical()
+    }
+}
+
+impl Eq for Value {}
+
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.canonical().hash(state);
+    }
+}
+
+impl fmt::Display for Value {
+    /// As messages show it: at most some forty characters.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: u64 = 130;
+        match self {
+            Self::Small(integer) => write!(formatter, "{integer}"),
+            Self::Big(integer) if integer.bits() <= LONGEST => write!(formatter, "{integer}"),
+            Self::Big(integer) => write!(formatter, "an integer of {} bits", integer.bits()),
+            Self::Fraction(fraction) => match fraction.to_f64() {
+                Some(float) if float.is_finite() => write!(formatter, "{float:?}"),
+                _ => write!(formatter, "a very large number"),
+            },
+            Self::Text(text) => {
+                let shown: String = text
+                    .iter()
+                    .take(40)
+                    .copied()
+                    .flat_map(std::ascii::escape_default)
+                    .map(char::from)
+                    .collect();
+                let more = if text.len() > 40 { "…" } else { "" };
+                write!(formatter, "\"{shown}{more}\"")
+            }
+        }
+    }
+}
