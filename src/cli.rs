@@ -21,7 +21,7 @@ pub use worker::{ConfigFormat, FetchFlags, Replay, Worker};
 
 use crate::queue::Document;
 use crate::sandbox::ResourceControl;
-use crate::submission::{LimitOverrides, Stop};
+use crate::submission::{Feedback, LimitOverrides, Stop};
 use crate::units::{Bytes, Time};
 
 /// Judges programming-contest submissions: compiles them, runs them in a sandbox, checks their output.
@@ -146,6 +146,9 @@ pub struct Judge {
     /// Only tests whose name matches, like 'sample/*'; may be repeated
     #[arg(short, long, value_name = "GLOB")]
     pub tests: Vec<String>,
+    /// What reports tell of secret tests: none (verdict and score of the whole), case (those of each test), or full
+    #[arg(long, value_name = "LEVEL")]
+    pub feedback: Option<Feedback>,
     /// Write what the program and an interactor say to each other into DIR/TEST.interaction, at most 1 MiB a test
     #[arg(long, value_name = "DIR")]
     pub transcript: Option<PathBuf>,

@@ -37,6 +37,9 @@ pub struct Report {
     pub range: Option<RangeReport>,
     /// How compiling went.
     pub compile: CompileReport,
+    /// The limits of each test that has none of its own; missing where nothing was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitsReport>,
     /// Every test, in the package's order.
     pub tests: Vec<TestReport>,
     /// Every group of tests, in the package's order, each after the one it stands in; empty where there are none, and
@@ -89,6 +92,9 @@ pub struct TestReport {
     pub name: String,
     /// The groups it stands in.
     pub groups: Vec<String>,
+    /// Whether contestants may see the whole test; missing where they may not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sample: bool,
     /// What it got.
     pub verdict: Verdict,
     /// The finer cause.
@@ -125,6 +131,30 @@ pub struct TestReport {
     /// where it wrote nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<String>,
+    /// Its limits, where they are not those of the report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<LimitsReport>,
+}
+
+/// The limits that a program had: the package's, what the submission asked for as far as it may, and what its language gets
+/// on top.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct LimitsReport {
+    /// CPU time over the process tree; missing, as all but `output_bytes`, where answers are handed in and nothing runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_ms: Option<f64>,
+    /// Wall time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wall_ms: Option<f64>,
+    /// Memory over the process tree, what the language's runtime needs included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_kib: Option<u64>,
+    /// Bytes on standard output, or in the output file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_bytes: Option<u64>,
+    /// Processes and threads at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub processes: Option<u32>,
 }
 
 /// One group of tests.

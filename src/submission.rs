@@ -44,6 +44,9 @@ pub struct Submission {
     /// Globs over test names; empty means all.
     #[serde(default)]
     pub tests: Vec<String>,
+    /// What events and the report tell of secret tests; the package's and the worker's own setting may allow less.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Feedback>,
     /// Queue that gets the verdict besides the default one.
     #[serde(default)]
     pub reply_to: Option<String>,
@@ -354,6 +357,33 @@ impl std::str::FromStr for Stop {
             "group" => Ok(Self::Group),
             "full" => Ok(Self::Full),
             other => Err(format!("'{other}' is not a policy: use first-failure, group or full")),
+        }
+    }
+}
+
+/// What leaves gavel of tests that are not samples, the least first. Of samples everything does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Feedback {
+    /// The verdict and the score of the whole submission.
+    None,
+    /// Of each test the verdict, its reason, the score, times and memory; of each group the verdict and the score.
+    Case,
+    /// Everything: also messages, which quote tests, what programs wrote to standard error, and what the checker tells the
+    /// jury.
+    #[default]
+    Full,
+}
+
+impl std::str::FromStr for Feedback {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "none" => Ok(Self::None),
+            "case" => Ok(Self::Case),
+            "full" => Ok(Self::Full),
+            other => Err(format!("'{other}' is not a level of feedback: use none, case or full")),
         }
     }
 }

@@ -45,6 +45,7 @@ fn submission(language: &str, files: Vec<SourceFile>) -> Submission {
         limits: LimitOverrides::default(),
         policy: Policy { stop: Stop::Full },
         tests: Vec::new(),
+        feedback: None,
         reply_to: None,
         priority: None,
         meta: serde_json::Map::new(),

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{LimitFlags, TableFormat, parse_time};
 use crate::settings::AccessFlags;
-use crate::submission::{Priority, Stop};
+use crate::submission::{Feedback, Priority, Stop};
 use crate::units::Time;
 
 /// What `gavel submit --help` ends with.
@@ -80,6 +80,9 @@ pub struct Submit {
     /// Only tests whose name matches, like 'sample/*'; may be repeated
     #[arg(short, long, value_name = "GLOB")]
     pub tests: Vec<String>,
+    /// What reports tell of secret tests: none (verdict and score of the whole), case (those of each test), or full
+    #[arg(long, value_name = "LEVEL")]
+    pub feedback: Option<Feedback>,
     /// Something to come back with events and report; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     pub meta: Vec<(String, String)>,

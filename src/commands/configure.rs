@@ -158,6 +158,7 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Color};
     use crate::settings::{KEYS, Key, Kind, Places, SettingFlags};
+    use crate::submission::Feedback;
     use crate::units::{Bytes, Time};
     use crate::workspace::{FetchSettings, S3Settings};
 
@@ -176,6 +177,7 @@ mod tests {
         user = "daemon"
         deadline = "7s"
         raise_limits = true
+        feedback = "case"
         listen = "127.0.0.1:1234"
         log_level = "error"
         [amqp]
@@ -276,6 +278,7 @@ mod tests {
         assert_eq!((judge.worker.as_str(), judge.slots), ("wired", Some(3)));
         assert_eq!((judge.require_cores, judge.core_locks.as_deref()), (true, Some(Path::new("/locks"))));
         assert_eq!((judge.cache_capacity, judge.may_raise_limits), (Bytes::mib(5), true));
+        assert_eq!(judge.feedback, Some(Feedback::Case));
         assert_eq!(judge.cache, Path::new("/cache"));
     }
 

@@ -13,9 +13,9 @@ use crate::cli::{Global, Judge as Arguments, JudgeFormat};
 use crate::judge::UNSET_TIME_LIMIT;
 use crate::language::Table;
 use crate::package::{Package, SubmissionKind, TimeLimit};
-use crate::report::{Event, EventKind, Report, TestReport};
+use crate::report::{Event, EventKind, LimitsReport, Report, TestReport};
 use crate::submission::{ANSWERS, Policy, ProblemRef, SCHEMA, Submission};
-use crate::units::format_duration;
+use crate::units::{Bytes, format_duration};
 use crate::verdict::Verdict;
 
 /// Runs the command.
@@ -114,6 +114,7 @@ fn submission(arguments: &Arguments, package: &Package, table: &Table) -> Result
         limits: arguments.limits.overrides(),
         policy: Policy { stop: arguments.policy },
         tests: arguments.tests.clone(),
+        feedback: arguments.feedback,
         reply_to: None,
         priority: None,
         meta: serde_json::Map::new(),
@@ -189,9 +190,25 @@ fn human(report: &Report, table: &Table) -> String {
         text.push_str(&groups.trim_fmt());
         text.push_str("\n\n");
     }
+    let is_over_limit = matches!(report.verdict, Verdict::TLE | Verdict::WTL | Verdict::MLE | Verdict::OLE);
+    if let Some(limits) = report.limits.as_ref().filter(|_| is_over_limit) {
+        text.push_str(&format!("limits: {}\n", limits_line(limits)));
+    }
     text.push_str(&summary(report, table));
     text.push('\n');
     text
+}
+
+/// The limits that held, in one line.
+fn limits_line(limits: &LimitsReport) -> String {
+    let parts = [
+        limits.cpu_ms.map(|cpu| format!("{} CPU", output::milliseconds(cpu))),
+        limits.wall_ms.map(|wall| format!("{} wall", output::milliseconds(wall))),
+        limits.memory_kib.map(|memory| format!("{} memory", output::kibibytes(memory))),
+        limits.output_bytes.map(|bytes| format!("{} output", Bytes(bytes))),
+        limits.processes.map(|processes| format!("{processes} processes")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// What the program wrote to standard error on the first test that it failed: the last lines of it.

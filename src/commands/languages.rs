@@ -155,6 +155,7 @@ fn hello(language: &Language) -> Submission {
         limits: LimitOverrides::default(),
         policy: Policy::default(),
         tests: Vec::new(),
+        feedback: None,
         reply_to: None,
         priority: None,
         meta: serde_json::Map::new(),

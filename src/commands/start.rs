@@ -11,6 +11,7 @@ use crate::language::Table;
 use crate::package::Stash;
 use crate::sandbox::{self, Account, CancelToken, Reachable, ResourceControl};
 use crate::settings::Settings;
+use crate::submission::Feedback;
 
 /// The cache of a worker that root starts and that becomes another user.
 const SYSTEM_CACHE: &str = "/var/cache/gavel";
@@ -38,7 +39,7 @@ pub(crate) fn sandbox_settings(global: &Global) -> sandbox::Settings {
 /// # Errors
 /// When the table is broken (usage), or the host cannot run boxes or keep a cache.
 pub(crate) fn judge(global: &Global, packages: Vec<PathBuf>) -> Result<Judge, CommandError> {
-    judge_for(global, packages, true)
+    judge_writing(global, packages, None)
 }
 
 /// As [`judge`], writing what interactors and programs say to each other into that directory.
@@ -69,6 +70,7 @@ pub(crate) fn judge_for(
     let mut settings = judge_settings(global)?;
     settings.packages = packages;
     settings.may_raise_limits = may_raise_limits;
+    settings.feedback = Some(Feedback::default());
     judge_with(global, settings)
 }
 
@@ -142,6 +144,7 @@ pub(crate) fn settings_of_worker(
     let mut settings = judge_settings_in(global, cache)?;
     settings.packages.clone_from(&worker.package_roots);
     settings.may_raise_limits = worker.raise_limits;
+    settings.feedback = Some(worker.feedback);
     settings.cache_capacity = worker.cache_size;
     if let Some(name) = &worker.name {
         settings.worker.clone_from(name);

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::derived_wall;
 use crate::language::Language;
 use crate::package::{Package, PackageLimits, Test, TestLimits, TimeLimit};
+use crate::report::LimitsReport;
 use crate::sandbox::{Limits, ResourceControl};
 use crate::submission::Submission;
-use crate::units::Bytes;
+use crate::units::{Bytes, milliseconds};
 
 /// The CPU limit of a package whose own is still to be found from its jury's submissions
 /// (`gavel verify` does that).
@@ -51,6 +52,12 @@ impl LimitsByTest {
             }
         }
         Self { usual: of_run(&package.limits), special }
+    }
+
+    /// The limits on that test for a report, where they are its own.
+    pub(super) fn own_report(&self, test: &Test) -> Option<LimitsReport> {
+        let own = self.on(test);
+        (*own != self.usual).then(|| own.report())
     }
 
     /// The limits on that test.
@@ -118,7 +125,58 @@ pub(super) fn of_run(
     }
 }
 
+/// Says which limits a submission asks for that it does not get, a line each; where it may raise none.
+pub(super) fn refused(
+    submission: &Submission,
+    of_package: &PackageLimits,
+    language: Option<&Language>,
+    control: ResourceControl,
+) -> Vec<String> {
+    let wanted = &submission.limits;
+    let mut lines = Vec::new();
+    let mut refuse = |key: &str, wanted: String, held: String| {
+        lines.push(format!(
+            "'limits.{key}' has no effect: {wanted} is more than {held}, the problem's limit, which holds; the worker's \
+             operator can allow more with raise_limits"
+        ));
+    };
+    if let Some(wanted) = wanted.output.filter(|wanted| *wanted > of_package.output) {
+        refuse("output", wanted.to_string(), of_package.output.to_string());
+    }
+    let Some(language) = language else { return lines };
+    let held = of_run(submission, of_package, language, false, control).limits;
+    let seconds = |duration: Duration| format!("{:.3} s", duration.as_secs_f64());
+    let base = match of_package.time {
+        TimeLimit::Fixed(limit) => limit,
+        TimeLimit::FromSubmissions { .. } => UNSET_TIME_LIMIT,
+    };
+    if let Some(wanted) = wanted.cpu.filter(|wanted| wanted.0 > base) {
+        refuse("cpu", seconds(wanted.0), seconds(base));
+    }
+    if let Some((wanted, wall)) = wanted.wall.zip(held.wall).filter(|(wanted, wall)| wanted.0 > *wall) {
+        refuse("wall", seconds(wanted.0), seconds(wall));
+    }
+    if let Some(wanted) = wanted.memory.filter(|wanted| *wanted > of_package.memory) {
+        refuse("memory", wanted.to_string(), of_package.memory.to_string());
+    }
+    if let Some((wanted, own)) = wanted.processes.zip(held.processes).filter(|(wanted, own)| wanted > own) {
+        refuse("processes", wanted.to_string(), own.to_string());
+    }
+    lines
+}
+
 impl RunLimits {
+    /// The limits that are held against a program.
+    pub(super) fn report(&self) -> LimitsReport {
+        LimitsReport {
+            cpu_ms: Some(milliseconds(self.cpu)),
+            wall_ms: self.limits.wall.map(milliseconds),
+            memory_kib: Some(self.memory.as_kib()),
+            output_bytes: self.limits.output.map(|output| output.0),
+            processes: self.limits.processes,
+        }
+    }
+
     /// Lets programs run on to `factor` times the CPU limit that is held against them; a factor that is not above 1
     /// changes nothing.
     pub(super) fn with_overtime(mut self, factor: f64) -> Self {

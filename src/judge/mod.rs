@@ -28,6 +28,7 @@ mod compile;
 mod cores;
 mod equal_tests;
 mod fault;
+mod feedback;
 mod files;
 mod generate;
 mod host_memory;
@@ -77,9 +78,9 @@ use std::time::{Duration, Instant};
 use crate::cache::Store;
 use crate::language::{Language, Table};
 use crate::package::Package;
-use crate::report::{CompileReport, EventKind, Phases, Report};
+use crate::report::{CompileReport, EventKind, LimitsReport, Phases, Report};
 use crate::sandbox::{BoxHandle, CancelToken, Limits, Sandbox, SandboxError, Shape};
-use crate::submission::{SCHEMA, Submission};
+use crate::submission::{Feedback, SCHEMA, Submission};
 use crate::units::milliseconds;
 use crate::verdict::{Reason, Verdict};
 use answers::Answers;
@@ -140,6 +141,7 @@ pub struct Judge {
     preloaded: Mutex<HashSet<FileState>>,
     transcripts: Option<PathBuf>,
     may_raise_limits: bool,
+    feedback: Option<Feedback>,
     host_memory: HostMemory,
 }
 
@@ -208,6 +210,7 @@ impl Judge {
             preloaded: Mutex::new(HashSet::new()),
             transcripts: settings.transcripts,
             may_raise_limits: settings.may_raise_limits,
+            feedback: settings.feedback,
             host_memory: HostMemory::watch(control),
         })
     }
@@ -434,8 +437,11 @@ impl Judge {
                 package.name, report.provenance.package
             )));
         }
-        events
-            .send(EventKind::Accepted { tests: request.tests.len(), warnings: submission.warnings.clone() });
+        if !self.may_raise_limits {
+            let control = self.sandbox.resource_control();
+            report.warnings.extend(limits::refused(submission, &package.limits, request.language, control));
+        }
+        events.send(EventKind::Accepted { tests: request.tests.len(), warnings: report.warnings.clone() });
         report.phases_ms.fetch = milliseconds(started.elapsed());
         let judged = self.judge_request(report, submission, package, &request, overtime, events, cancel);
         // Whatever came of it may be of two versions, a file that was not found for a moment included.
@@ -459,7 +465,8 @@ impl Judge {
     ) -> Result<(), Fault> {
         let inputs = files::Inputs::of(&self.sandbox, package)?;
         let stop = submission.policy.stop;
-        let trial = Trial { judge: self, package, inputs: &inputs, stop, overtime, cancel, events };
+        let feedback = self.feedback(submission, package);
+        let trial = Trial { judge: self, package, inputs: &inputs, stop, feedback, overtime, cancel, events };
         match request.language {
             Some(language) => self.judge_program(report, submission, request, language, &trial),
             None => self.judge_answers(report, submission, request, &trial),
@@ -508,6 +515,7 @@ impl Judge {
             limits::of_run(submission, of_package, language, self.may_raise_limits, control)
                 .with_overtime(trial.overtime)
         });
+        report.limits = Some(limits.usual.report());
         let output_limit = limits.usual.limits.output.unwrap_or(package.limits.output);
         let checkers = Checkers::make(self, package, &request.tests, output_limit, cancel)?;
         let counterpart = Counterpart::make(self, package, output_limit, cancel)?;
@@ -544,6 +552,7 @@ impl Judge {
         };
         report.compile = CompileReport { ok: true, ..CompileReport::default() };
         let limit = limits::output(submission, &trial.package.limits, self.may_raise_limits);
+        report.limits = Some(LimitsReport { output_bytes: Some(limit.0), ..LimitsReport::default() });
         let started = Instant::now();
         let checkers = Checkers::make(self, trial.package, &request.tests, limit, trial.cancel)?;
         report.phases_ms.compile = milliseconds(started.elapsed());
@@ -554,6 +563,15 @@ impl Judge {
         pipeline::run_all(&run, &request.tests, report)?;
         report.phases_ms.tests = milliseconds(started.elapsed());
         Ok(())
+    }
+
+    /// What may be told of secret tests. One who judges with a package at hand may see all of it.
+    fn feedback(&self, submission: &Submission, package: &Package) -> Feedback {
+        let asked = submission.feedback.unwrap_or_default();
+        match self.feedback {
+            None => asked,
+            Some(own) => asked.min(own).min(package.feedback.unwrap_or_default()),
+        }
     }
 
     fn blank_report(&self, submission: &Submission) -> Report {
@@ -568,6 +586,7 @@ impl Judge {
             score: None,
             range: None,
             compile: CompileReport::default(),
+            limits: None,
             tests: Vec::new(),
             groups: Vec::new(),
             first_failure: None,

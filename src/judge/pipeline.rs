@@ -13,6 +13,7 @@ use super::answers::Answers;
 use super::check::Checkers;
 use super::equal_tests::{EqualTests, Way, renamed};
 use super::fault::Fault;
+use super::feedback;
 use super::files::Inputs;
 use super::progress::EventSender;
 use super::request::Source;
@@ -24,7 +25,7 @@ use super::{Judge, panic_message};
 use crate::package::{Package, ScoreRange, Scoring, Test};
 use crate::report::{EventKind, GroupReport, RangeReport, Report};
 use crate::sandbox::CancelToken;
-use crate::submission::Stop;
+use crate::submission::{Feedback, Stop};
 use crate::units::Bytes;
 use crate::verdict::{Reason, Verdict};
 
@@ -34,6 +35,7 @@ pub(super) struct Trial<'a> {
     pub(super) package: &'a Package,
     pub(super) inputs: &'a Inputs,
     pub(super) stop: Stop,
+    pub(super) feedback: Feedback,
     /// How many times its CPU limit a program may run, so that its time can be told; 1 outside verification.
     pub(super) overtime: f64,
     pub(super) cancel: &'a CancelToken,
@@ -55,6 +57,7 @@ pub(super) struct TestRun<'a> {
     pub(super) entrant: Entrant<'a>,
     pub(super) checkers: &'a Checkers<'a>,
     pub(super) stop: Stop,
+    pub(super) feedback: Feedback,
     pub(super) cancel: &'a CancelToken,
     pub(super) events: &'a EventSender<'a>,
     pub(super) inputs: &'a Inputs,
@@ -69,8 +72,8 @@ impl<'a> TestRun<'a> {
         checkers: &'a Checkers<'a>,
         submitted: &'a [Source],
     ) -> Self {
-        let Trial { judge, package, inputs, stop, cancel, events, .. } = *trial;
-        Self { judge, package, entrant, checkers, stop, cancel, events, inputs, submitted }
+        let Trial { judge, package, inputs, stop, feedback, cancel, events, .. } = *trial;
+        Self { judge, package, entrant, checkers, stop, feedback, cancel, events, inputs, submitted }
     }
 }
 
@@ -111,7 +114,9 @@ pub(super) fn run_all(run: &TestRun<'_>, tests: &[&Test], report: &mut Report) -
     });
     lock(&pipeline.state).flush(run, &pipeline.order);
     let state = pipeline.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let open: Vec<bool> = state.standing.told_groups().map(|(place, _)| state.is_open(place)).collect();
     conclude(report, state, run.package.scoring, run.cancel.is_cancelled());
+    feedback::reduce(run.feedback, report, |place| open.get(place) == Some(&true));
     Ok(())
 }
 
@@ -268,8 +273,14 @@ impl State<'_> {
                 }
             }
             self.told += 1;
-            if let Some(result) = &self.results[index] {
-                run.events.send(EventKind::Test { index, test: Box::new(result.report.clone()) });
+            let shown = self.results[index]
+                .as_ref()
+                .and_then(|result| feedback::of_test(run.feedback, &result.report));
+            if let Some(test) = shown {
+                // Its place among those that are told.
+                let hidden = |test: &&&Test| run.feedback == Feedback::None && !test.sample;
+                let index = index - self.tests[..index].iter().filter(hidden).count();
+                run.events.send(EventKind::Test { index, test: Box::new(test) });
             }
             let complete =
                 self.standing.tell(index, outcome, &mut |_, arguments, results| match &self.grader {
@@ -279,11 +290,17 @@ impl State<'_> {
                         message: "a group has a grader of its own, and the package has none".to_owned(),
                     }),
                 });
-            for group in complete.into_iter().filter(|group| *group > 0) {
+            let is_told = |group: &usize| run.feedback != Feedback::None || self.is_open(*group);
+            for group in complete.into_iter().filter(|group| *group > 0 && is_told(group)) {
                 let GroupReport { name, verdict, score, range } = self.group(group);
                 run.events.send(EventKind::Group { name, verdict, score, range });
             }
         }
+    }
+
+    /// Whether a group has only samples.
+    fn is_open(&self, place: usize) -> bool {
+        self.tests.iter().enumerate().all(|(test, known)| known.sample || !self.standing.holds(place, test))
     }
 
     /// What there is to say of a group.

@@ -300,6 +300,7 @@ impl Runner<'_> {
     ) -> Result<TestResult, Fault> {
         let mut result = TestResult::of(figures(test, outcome));
         result.report.stderr = stderr.shown();
+        result.report.limits = self.limits.own_report(test);
         let argv = self.argv_on(test);
         let own = own_file(&argv, &self.program.directory);
         let program = own.as_deref();

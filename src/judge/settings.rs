@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::cache::CacheError;
 use crate::language::Table;
 use crate::sandbox::{self, SandboxError};
+use crate::submission::Feedback;
 use crate::units::Bytes;
 
 /// How to start a judge.
@@ -35,6 +36,9 @@ pub struct JudgeSettings {
     pub transcripts: Option<PathBuf>,
     /// Whether a submission may raise limits above the package's, or only lower them.
     pub may_raise_limits: bool,
+    /// The most that reports tell of secret tests; `None` where reports are for one who has the packages, whose own settings
+    /// then say nothing either.
+    pub feedback: Option<Feedback>,
 }
 
 impl JudgeSettings {
@@ -52,6 +56,7 @@ impl JudgeSettings {
             worker: host_name(),
             transcripts: None,
             may_raise_limits: false,
+            feedback: None,
         }
     }
 

@@ -58,6 +58,7 @@ pub(super) fn blank(test: &Test, verdict: Verdict) -> TestReport {
     TestReport {
         name: test.name.clone(),
         groups: test.groups.clone(),
+        sample: test.sample,
         verdict,
         reason: None,
         score: None,
@@ -72,6 +73,7 @@ pub(super) fn blank(test: &Test, verdict: Verdict) -> TestReport {
         message: String::new(),
         judge_message: None,
         stderr: None,
+        limits: None,
     }
 }
 

@@ -72,6 +72,9 @@ impl Package {
         if self.unbuffered {
             say("unbuffered".to_owned());
         }
+        if let Some(feedback) = self.feedback {
+            say(format!("feedback {feedback:?}"));
+        }
         for checker in &self.checkers {
             let CheckerProgram { program, protocol, call, limits, scores } = checker;
             say(format!("checker {} {protocol:?} {call:?} {limits:?} {scores:?}", made(program)));

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{PackageError, one_line};
 use super::model::Package;
+use super::own_file;
 use super::stash::Stash;
 use super::tree::{Entry, Kind, Tree, read_text};
 use super::trouble::Trouble;
@@ -53,42 +54,55 @@ pub(super) fn check(path: &Path, stash: Option<&Stash>) -> (Option<Package>, Vec
 fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Package, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
+    let own = Tree::find(&entries, own_file::FILE).map(own_file::read).transpose()?;
+    let mut package = read_format(&tree, entries, stash, trouble)?;
+    package.feedback = own.and_then(|own| own.feedback);
+    Ok(package)
+}
+
+/// Reads a package in the format that its files say it has.
+fn read_format(
+    tree: &Tree,
+    entries: Vec<Entry>,
+    stash: Option<&Stash>,
+    trouble: &mut Trouble,
+) -> Result<Package, PackageError> {
     if Tree::find(&entries, dmoj::FILE).is_some() {
-        return dmoj::load(&tree, &entries, stash, trouble);
+        return dmoj::load(tree, &entries, stash, trouble);
     }
     if library_checker::is_one(&entries) {
-        return library_checker::load(&tree, &entries, stash, trouble);
+        return library_checker::load(tree, &entries, stash, trouble);
     }
     if qduoj::is_one(&entries) {
-        return qduoj::load(&tree, &entries, stash, trouble);
+        return qduoj::load(tree, &entries, stash, trouble);
     }
     if cms::is_one(&entries) {
-        return cms::load(&tree, &entries, trouble);
+        return cms::load(tree, &entries, trouble);
     }
     if sinol::is_one(&entries) {
-        return sinol::load(&tree, &entries, trouble);
+        return sinol::load(tree, &entries, trouble);
     }
     if uoj::is_one(&entries) {
-        return uoj::load(&tree, &entries, trouble);
+        return uoj::load(tree, &entries, trouble);
     }
     if hydro::is_one(&entries) {
-        return hydro::load(&tree, &entries, trouble);
+        return hydro::load(tree, &entries, trouble);
     }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return match version(&entries)? {
-            Some(version) if icpc::reads(&version) => icpc::load(&tree, &entries, &version, stash),
-            _ => kattis::load(&tree, &entries),
+            Some(version) if icpc::reads(&version) => icpc::load(tree, &entries, &version, stash),
+            _ => kattis::load(tree, &entries),
         };
     }
     if let Some(entry) = Tree::find(&entries, polygon::FILE) {
-        return polygon::load(&tree, entry);
+        return polygon::load(tree, entry);
     }
-    if !holds_tests(&entries) && has_data(&tree, &entries)? {
-        return kattis::load(&tree, &entries);
+    if !holds_tests(&entries) && has_data(tree, &entries)? {
+        return kattis::load(tree, &entries);
     }
-    refuse_several(&tree, &entries)?;
-    foreign::refuse(&tree, &entries)?;
-    folder::load(&tree, entries)
+    refuse_several(tree, &entries)?;
+    foreign::refuse(tree, &entries)?;
+    folder::load(tree, entries)
 }
 
 /// Refuses a directory that holds problems in folders below it: it is no problem itself.

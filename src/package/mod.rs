@@ -59,6 +59,7 @@ mod library_checker;
 mod load;
 mod making;
 mod model;
+mod own_file;
 mod polygon;
 mod problem_yaml;
 mod program;

@@ -17,6 +17,7 @@ use super::program::{JuryProgram, ProgramFile};
 use super::stash::Held;
 use super::submitting::{Include, Streams, SubmissionKind, WorkLink};
 use crate::checker::{Comparator, CustomScore, TokenOptions};
+use crate::submission::Feedback;
 use crate::units::Bytes;
 
 /// A problem as judging sees it.
@@ -60,6 +61,8 @@ pub struct Package {
     pub submissions: Vec<JurySubmission>,
     /// Languages the problem allows, as ids or as codes of families (`cpp`); `None` is all.
     pub languages: Option<Vec<String>>,
+    /// The most that workers tell of its secret tests, where the package says.
+    pub feedback: Option<Feedback>,
     /// Things in the package that do not stop judging but its author should know.
     pub warnings: Vec<String>,
     /// Inputs and answers that are not there until the package's programs made them.
@@ -201,6 +204,7 @@ impl Package {
             verification: Verification::default(),
             submissions: Vec::new(),
             languages: None,
+            feedback: None,
             warnings: Vec::new(),
             made: None,
             held: Vec::new(),

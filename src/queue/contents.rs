@@ -8,9 +8,9 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::message::Key;
-use crate::submission::{LimitOverrides, Policy, ProblemRef, SourceFile, Submission};
+use crate::submission::{Feedback, LimitOverrides, Policy, ProblemRef, SourceFile, Submission};
 
-/// The SHA-256 of everything in a submission that decides its verdict: not its class, `reply_to` and `meta`.
+/// The SHA-256 of everything in a submission that decides its report: not its class, `reply_to` and `meta`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Contents([u8; 32]);
 
@@ -26,6 +26,8 @@ struct Judged<'a> {
     limits: &'a LimitOverrides,
     policy: &'a Policy,
     tests: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    feedback: Option<Feedback>,
 }
 
 struct Hasher(Sha256);
@@ -44,8 +46,8 @@ impl io::Write for Hasher {
 impl Contents {
     /// The contents of a submission.
     pub fn of(submission: &Submission) -> Self {
-        let Submission { language, files, problem, limits, policy, tests, .. } = submission;
-        let judged = Judged { language, files, problem, limits, policy, tests };
+        let Submission { language, files, problem, limits, policy, tests, feedback, .. } = submission;
+        let judged = Judged { language, files, problem, limits, policy, tests, feedback: *feedback };
         let mut hasher = Hasher(Sha256::new());
         if let Err(error) = serde_json::to_writer(&mut hasher, &judged) {
             // Such as a path that is no text: told apart from all that can be written.

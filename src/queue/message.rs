@@ -206,6 +206,7 @@ impl Malformed {
             limits: LimitOverrides::default(),
             policy: Policy::default(),
             tests: Vec::new(),
+            feedback: None,
             reply_to: self.echo.reply_to.as_str().map(str::to_owned),
             priority: None,
             meta: self.echo.meta.as_object().cloned().unwrap_or_default(),

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::message::Key;
-use crate::submission::{LimitOverrides, Policy, Priority, SCHEMA, SourceFile};
+use crate::submission::{Feedback, LimitOverrides, Policy, Priority, SCHEMA, SourceFile};
 
 /// A submission to be sent. Like [`crate::submission::Submission`], but what it is judged on is the sender's to spell: a worker may
 /// know more kinds of problems than this build.
@@ -27,6 +27,9 @@ pub struct Outgoing {
     /// Globs over test names; empty means all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<String>,
+    /// What events and the report tell of secret tests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub feedback: Option<Feedback>,
     /// Queue class.
     pub priority: Priority,
     /// Comes back in events and report.
@@ -96,6 +99,7 @@ mod tests {
             limits: LimitOverrides { cpu: Some("1.5s".parse().unwrap()), ..LimitOverrides::default() },
             policy: Policy { stop: Stop::Full },
             tests: vec!["sample/*".to_owned()],
+            feedback: Some(Feedback::Case),
             priority: Priority::Contest,
             meta: serde_json::Map::new(),
         }
@@ -112,6 +116,7 @@ mod tests {
                 (sent.limits, sent.policy, Some(sent.priority))
             );
             assert_eq!((&read.files, &read.tests), (&sent.files, &sent.tests));
+            assert_eq!(read.feedback, sent.feedback);
         }
         let Ok(Message::Submission(read)) = parse(&outgoing(named_problem("sum")).bytes().unwrap()) else {
             panic!("refused")

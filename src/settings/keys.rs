@@ -156,6 +156,11 @@ pub const KEYS: &[Key] = &[
         Fallback::Is("false"),
         "Let submissions raise limits above their package's",
         "true"),
+    key("feedback", Kind::Choice(&["none", "case", "full"]),
+        Fallback::Is("full"),
+        "The most that events and reports tell of secret tests: the verdict and score of the whole, those of each test, or \
+         everything; submissions and packages can ask for less",
+        "\"case\""),
     key("listen", Kind::Address,
         Fallback::Found("no port"),
         "Address and port for health checks and metrics over HTTP",

@@ -8,6 +8,7 @@ use super::error::SettingsError;
 use super::layers::Resolved;
 use super::secret::Secret;
 use super::value::Value;
+use crate::submission::Feedback;
 use crate::units::{Bytes, Time};
 use crate::workspace::{AddressError, AllowedUrl, FetchSettings, S3Settings};
 
@@ -40,6 +41,8 @@ pub struct Settings {
     pub deadline: Time,
     /// Whether submissions may raise limits.
     pub raise_limits: bool,
+    /// The most that is told of secret tests.
+    pub feedback: Feedback,
     /// Where health and metrics are served.
     pub listen: Option<SocketAddr>,
     /// One of the accepted words of the key.
@@ -109,6 +112,7 @@ impl Settings {
             user: values.text("user"),
             deadline: values.time("deadline"),
             raise_limits: matches!(values.get("raise_limits"), Some(Value::Switch(true))),
+            feedback: values.text("feedback").and_then(|word| word.parse().ok()).unwrap_or(Feedback::None),
             listen: match values.get("listen") {
                 Some(Value::Address(address)) => Some(address),
                 _ => None,

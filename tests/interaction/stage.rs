@@ -105,6 +105,7 @@ impl Stage {
             limits: gavel::submission::LimitOverrides::default(),
             policy: Policy { stop: Stop::Full },
             tests: Vec::new(),
+            feedback: None,
             reply_to: None,
             priority: None,
             meta: serde_json::Map::new(),

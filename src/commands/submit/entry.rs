@@ -254,6 +254,7 @@ impl Maker<'_> {
             limits: problem::merged(self.arguments.limits.overrides(), problem.limits),
             policy: Policy { stop: self.arguments.policy },
             tests: self.arguments.tests.clone(),
+            feedback: self.arguments.feedback,
             priority: Priority::default(),
             meta: Map::new(),
         };

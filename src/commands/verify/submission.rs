@@ -130,6 +130,7 @@ impl Bench<'_> {
             limits: LimitOverrides::default(),
             policy: Policy { stop },
             tests: Vec::new(),
+            feedback: None,
             reply_to: None,
             priority: None,
             meta: serde_json::Map::new(),

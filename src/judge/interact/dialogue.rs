@@ -206,6 +206,7 @@ impl Dialogue<'_> {
             Decision::Interactor(opinion) => {
                 let mut result = TestResult::of(figures(self.test, program));
                 result.report.stderr = stderr.shown();
+                result.report.limits = self.runner.limits.own_report(self.test);
                 if program.stopped.first() == Some(&Stopped::Cancelled) {
                     // It died of us, who did not need it any more.
                     (result.report.exit_code, result.report.signal) = (None, None);
