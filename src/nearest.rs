@@ -2,10 +2,10 @@
 
 /// The candidate that differs least from a misspelt word; none when nothing is like it.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let longest = word.chars().count().max(3);
+    let length = word.chars().count().max(3);
     candidates
         .map(|candidate| (distance(word, candidate), candidate))
-        .filter(|(distance, _)| *distance <= longest / 3)
+        .filter(|(distance, candidate)| *distance <= length.max(candidate.chars().count()) / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -48,6 +48,7 @@ mod tests {
         assert_eq!(find("package_root"), Some("package_roots"));
         assert_eq!(find("tls.ca_fiel"), Some("tls.ca_file"));
         assert_eq!(find("zzzzzz"), None);
+        assert_eq!(nearest("validatr", ["validation", "name"].into_iter()), Some("validation"));
         assert_eq!(distance("", "abc"), 3);
         assert_eq!(distance("abc", ""), 3);
     }

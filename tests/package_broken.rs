@@ -62,7 +62,6 @@ fn one_wrong_file_is_refused_with_its_name_and_key() {
         ("problem.yaml", "limits: [1, 2]", ["problem.yaml:1", "limits: a list"]),
         ("problem.yaml", "limits: {validation_time: []}", ["problem.yaml:1", "limits.validation_time"]),
         ("problem.yaml", "name: [x]", ["problem.yaml:1", "name"]),
-        ("problem.yaml", "name: x\nname: y", ["problem.yaml:2", "name"]),
         ("problem.yaml", "name: 'x", ["problem.yaml", "YAML"]),
         ("problem.yaml", "name: x: y", ["problem.yaml:1", "YAML"]),
         ("problem.yaml", "*x", ["problem.yaml", "YAML"]),

@@ -119,22 +119,88 @@ fn what_cannot_be_expressed_leaves_nothing_behind() {
 
 /// What the script around checkers says when the checker exits so, having written that to standard error.
 fn script_says(protocol: &str, code: u8, stderr: &str) -> Option<i32> {
+    script_says_with(protocol, code, stderr, true, &[])
+}
+
+fn script_says_with(
+    protocol: &str,
+    code: u8,
+    stderr: &str,
+    scoring: bool,
+    arguments: &[&str],
+) -> Option<i32> {
     let directory = tempfile::tempdir().unwrap();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/package/convert/shims/run_checker.py");
     fs::copy(script, directory.path().join("run")).unwrap();
     let checker = format!("import sys\nsys.stderr.write({stderr:?})\nsys.exit({code})\n");
     write(directory.path(), "checker.py", &checker);
     let settings = format!(
-        r#"{{"protocol": "{protocol}", "checker": ["python3", "./checker.py"], "interactor": null, "call": null, "scoring": true}}"#
+        r#"{{"protocol": "{protocol}", "checker": ["python3", "./checker.py"], "interactor": null, "call": null, "scoring": {scoring}}}"#
     );
     write(directory.path(), "protocol.json", &settings);
     for name in ["in", "ans", "feedback/x"] {
         write(directory.path(), name, "1\n");
     }
     let mut command = Command::new("python3");
-    command.arg("run").args(["in", "ans", "feedback"]).current_dir(directory.path());
+    command.arg("run").args(["in", "ans", "feedback"]).args(arguments).current_dir(directory.path());
     command.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     command.status().unwrap().code()
+}
+
+#[test]
+fn what_is_right_in_part_is_wrong_where_there_are_no_parts() {
+    for (protocol, code, stderr) in [
+        ("testlib", 50, "partially correct (50)"),
+        ("testlib", 7, "points 5"),
+        ("dmoj-coci", 7, "partial 3/4"),
+    ] {
+        assert_eq!(script_says_with(protocol, code, stderr, true, &[]), Some(42), "{protocol}");
+        assert_eq!(script_says_with(protocol, code, stderr, false, &[]), Some(43), "{protocol}");
+        let whole = script_says_with(protocol, code, stderr, true, &["-x", "all-or-nothing"]);
+        assert_eq!(whole, Some(43), "{protocol}");
+        let other = script_says_with(protocol, code, stderr, true, &["all-or-nothing", "-x"]);
+        assert_eq!(other, Some(42), "{protocol}");
+    }
+}
+
+/// A problem of DMOJ's with scores, whose checker gives parts, and a suite with a submission that makes it fail.
+fn partly_right(root: &Path) {
+    let checker = "import sys\noutput, answer = (open(name).read().split() for name in sys.argv[2:4])\n\
+        if output == ['crash']: sys.exit(3)\n\
+        if output == answer: sys.exit(0)\nprint('partial 1/2', file=sys.stderr)\nsys.exit(7)\n";
+    write(root, "check.py", checker);
+    write(
+        root,
+        "init.yml",
+        "checker: {name: bridged, args: {files: check.py, lang: PY3, type: coci}}\ntime_limit: 2\n\
+         test_cases:\n- {in: 1.in, out: 1.out, points: 40}\n- {in: 1.in, out: 1.out, points: 60}\n",
+    );
+    write(root, "1.in", "1\n");
+    write(root, "1.out", "2\n");
+    for (name, expect, print) in [("right", "AC", "2"), ("part", "[AC, WA]", "3"), ("fails", "IE", "crash")] {
+        let suite = format!("{{language: PY3, time: 2, memory: 262144, source: a.py, expect: {expect}}}");
+        write(root, &format!("tests/{name}/test.yml"), &suite);
+        write(root, &format!("tests/{name}/a.py"), &format!("print('{print}')\n"));
+    }
+}
+
+#[test]
+fn what_changes_or_gets_lost_is_noted() {
+    let scene = Scene::new();
+    let before = scene.path("before");
+    partly_right(&before);
+    let after = scene.path("after");
+    let said = scene.say(&["package", "convert", text(&before), text(&after)]);
+    assert_eq!(said.code, 0, "{said:?}");
+    for note in ["tests/fails: left out: the format has no words for a judging error", "accepts in part"] {
+        assert!(said.stderr.contains(note), "{note}: {said:?}");
+    }
+    let source = scene.write("part.py", "print(3)\n");
+    let [one, other] = [&before, &after].map(|package| scene.report(&[text(package), text(&source)]));
+    assert_eq!((one["score"].as_f64(), other["score"].as_f64()), (Some(50.0), Some(50.0)), "{one} {other}");
+    assert_eq!((one["verdict"].as_str(), other["verdict"].as_str()), (Some("WA"), Some("AC")));
+    let said = scene.say(&["verify", text(&after), "--only", "submissions"]);
+    assert_eq!(said.code, 0, "{said:?}");
 }
 
 #[test]

@@ -105,6 +105,26 @@ fn tests_that_are_there_are_not_made() {
 }
 
 #[test]
+fn what_is_wrong_with_a_solution_or_a_key_of_library_checker_is_a_warning() {
+    let problem = library(&format!(
+        "{TESTS}numbr = 2\n[[solutions]]\nname = \"gone.cpp\"\n[[solutions]]\nname = \"wrong.cpp\"\nexpect = \"X\"\n\
+         [[solutions]]\nname = \"wrong.cpp\"\nalow_wa = true\n"
+    ));
+    let package = problem.load().unwrap();
+    let warnings = package.warnings.join("\n");
+    for part in [
+        "tests[1].numbr: an unknown key is ignored: did you mean 'number'?",
+        "not judged: ",
+        "solutions[0].name: there is no file 'sol/gone.cpp'",
+        "solutions[1].expect: 'X' is no status",
+        "solutions[2].alow_wa: an unknown key is ignored: did you mean 'allow_wa'?",
+    ] {
+        assert!(warnings.contains(part), "{part} in: {warnings}");
+    }
+    assert_eq!(package.submissions.len(), 2);
+}
+
+#[test]
 fn what_is_wrong_with_a_library_checker_problem_is_named() {
     for (info, parts) in [
         ("timelimit = 1\n", &["info.toml: tests: there are none"][..]),
@@ -132,14 +152,6 @@ fn what_is_wrong_with_a_library_checker_problem_is_named() {
         ("timelimit = 1\n[[tests]]\nnumber = 1\n", &["tests[0].name: there is no name"]),
         ("timelimit = \n", &["info.toml:1", "not TOML"]),
         (&format!("checker = \"../../x.cpp\"\n{TESTS}"), &["checker: '../../x.cpp' is not a path below"]),
-        (
-            &format!("{TESTS}[[solutions]]\nname = \"gone.cpp\"\n"),
-            &["solutions[0].name: there is no file 'sol/gone.cpp'"],
-        ),
-        (
-            &format!("{TESTS}[[solutions]]\nname = \"wrong.cpp\"\nexpect = \"X\"\n"),
-            &["solutions[0].expect: 'X' is no status"],
-        ),
         (&format!("{TESTS}[params]\n\"A B\" = 1\n"), &["params.A B: it is no name of a macro"]),
         (&format!("{TESTS}[params]\nA = []\n"), &["params.A: it is neither"]),
     ] {

@@ -337,3 +337,42 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn points_of_a_checker_are_the_score_where_tests_have_none() {
+    let directory = package("points=\"30\"", "");
+    let root = directory.path().join("p");
+    fs::create_dir(&root).unwrap();
+    let xml = XML.replace(" points=\"0\"", "").replace(" points=\"30\"", "").replace(" points=\"70\"", "");
+    write(&root, "problem.xml", &xml);
+    for name in ["01", "02", "03"] {
+        write(&root, &format!("tests/{name}"), "1\n");
+        write(&root, &format!("tests/{name}.a"), "1\n");
+    }
+    let quit = "static void quitp(double points) { std::fprintf(stderr, \"points %g\\n\", points); std::exit(7); }\n";
+    let checker = |quit: &str, call: &str| {
+        format!(
+            "#include <cstdio>\n#include <cstdlib>\n{quit}int main(int, char **names) {{\n  double x = -1;\n  \
+             std::FILE *file = std::fopen(names[2], \"r\");\n  if (std::fscanf(file, \"%lf\", &x) != 1 || x < 0) return 1;\n  {call}\n}}\n"
+        )
+    };
+    write(&root, "files/check.cpp", &checker(quit, "quitp(x);"));
+    write(&root, "files/gen.cpp", "");
+    write(&root, "solutions/a.cpp", "");
+    write(&root, "solutions/b.py", "");
+    assert!(load(&root).unwrap().scoring.is_some());
+    let judge = |output: &str| {
+        write(directory.path(), "a.py", &format!("print({output})\n"));
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_gavel"));
+        command.args(["judge", "p", "a.py", "--format", "json", "--cache", "cache"]);
+        let output = command.current_dir(directory.path()).output().unwrap();
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (report["verdict"].as_str().unwrap().to_owned(), report["score"].as_f64().unwrap())
+    };
+    assert_eq!(judge("12.5"), ("AC".to_owned(), 37.5));
+    assert_eq!(judge("0"), ("WA".to_owned(), 0.0));
+    assert_eq!(judge("-1"), ("WA".to_owned(), 0.0));
+    // Without the call there is nothing to add.
+    write(&root, "files/check.cpp", &checker("", "return 0;"));
+    assert!(load(&root).unwrap().scoring.is_none());
+}

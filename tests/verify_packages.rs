@@ -101,15 +101,18 @@ fn a_time_limit_left_to_the_submissions_is_found_from_the_accepted_ones() {
 }
 
 #[test]
-fn a_language_that_cannot_be_told_is_said_for_that_submission_only() {
+fn a_file_in_no_known_language_is_a_warning_and_the_rest_is_judged() {
     let scene = Scene::new();
     let package = scene.kattis_package("sum");
     scene.write("sum/submissions/accepted/right.sh", SUM);
     scene.write("sum/submissions/accepted/what.unknown", "nothing\n");
-    let (code, result) = json(&scene, &[text(&package)]);
-    assert_eq!(code, 2, "{result}");
-    assert_eq!(result["summary"]["not_judged"], 1);
+    let (code, result) = json(&scene, &[text(&package), "--only", "submissions"]);
+    assert_eq!(code, 0, "{result}");
+    assert_eq!(result["summary"]["submissions"], 1);
     assert_eq!(result["summary"]["as_expected"], 1);
+    assert!(result["packages"][0].to_string().contains("accepted/what.unknown"), "{result}");
+    let (code, result) = json(&scene, &[text(&package), "--only", "submissions", "--strict"]);
+    assert_eq!(code, 1, "{result}");
 }
 
 /// A table whose only language has a compiler that no machine has.

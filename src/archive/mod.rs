@@ -108,6 +108,11 @@ impl Kind {
     }
 }
 
+/// Whether something is metadata that macOS adds to archives and folders: no file that anybody made.
+pub(crate) fn is_of_macos(name: &[u8]) -> bool {
+    name == b"__MACOSX" || name == b".DS_Store" || name.starts_with(b"._")
+}
+
 /// The only folder in a directory that holds nothing else. What archiving tools of macOS add beside a folder
 /// does not count; a folder `data` is a package's own.
 pub(crate) fn only_folder(directory: &Path) -> io::Result<Option<String>> {
@@ -115,7 +120,7 @@ pub(crate) fn only_folder(directory: &Path) -> io::Result<Option<String>> {
     for item in directory.read_dir()? {
         let item = item?;
         let name = item.file_name().to_string_lossy().into_owned();
-        if name == "__MACOSX" || name == ".DS_Store" {
+        if is_of_macos(name.as_bytes()) {
             continue;
         }
         if found.is_some() || name == "data" || !item.file_type()?.is_dir() {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::words::is_space;
-use super::{Comparator, Comparison, DmojChecker, FloatMode, TestlibChecker, compare};
+use super::{Comparator, Comparison, DmojChecker, FloatMode, TestlibChecker, TokenOptions, compare};
 
 /// "ok", "wrong", "part" or "broken".
 fn says(comparator: Comparator, output: &[u8], answer: &[u8]) -> &'static str {
@@ -181,10 +181,15 @@ fn tokens_and_lines_count_as_testlib_counts_them() {
                 &["a\nb\nc", "a b c", "a b", "a b\nc\nd", "a b\n\nc", ""],
             ),
             ("a\n\n", &["a", "a\n"], &["", "a\nb"]),
-            ("a\n\n\n", &["a\n\n", "a\n \n"], &["a", "a\n"]),
+            ("a\n\n\n", &["a\n\n", "a\n \n", "a", "a\n"], &["", "a\n\n\n\nb"]),
             ("\na\n", &["\na", " \na"], &["a", "\n\na"]),
             ("", &["", " \n"], &["a"]),
-            ("a \n \n", &["a\n\n", "a\n "], &["a\n", "a"]),
+            ("a \n \n", &["a\n\n", "a\n ", "a\n", "a"], &["a\n\nb"]),
+            // Within lines C++ splits at every white space, after them testlib knows four kinds of it.
+            ("a\u{c}b\n", &["a b", "a\u{b}b\n", "a\u{c}\u{b}b"], &["a\nb", "ab"]),
+            ("a b\n", &["a\u{c}b", "a b\u{c}", "\u{b}a b\n", "a b\n\n"], &["a b\n\u{c}", "a b\n\u{b}\n"]),
+            ("\u{c}\n", &["\n", "\u{b}\n", " \n\n", ""], &["a"]),
+            ("a\n\u{c}\u{c}\nb", &["a\n\nb", "a\n \nb"], &["a\n", "a\nb"]),
         ],
     );
     table(
@@ -196,7 +201,7 @@ fn tokens_and_lines_count_as_testlib_counts_them() {
                 &["a b\nc", "a  b \nc", "a  b", "a  b\nc\nd", ""],
             ),
             ("a\n\n", &["a"], &["", "b"]),
-            ("a\n\n\n", &["a\n\n"], &["a\n", "a\n \n"]),
+            ("a\n\n\n", &["a\n\n", "a\n", "a"], &["a\n \n", ""]),
             ("", &["", "\n"], &["a"]),
         ],
     );
@@ -224,12 +229,60 @@ fn cases_are_numbered() {
                 ("", &["", "\n"], &["Case 1: 5"]),
             ],
         );
-        broken(testlib(name), &["5", "Case 2: 5", "Case 1 : 5", "Case", "Case 1: 5 Case"]);
+        broken(testlib(name), &["5", "Case 2: 5", "Case 1 : 5", "Case", "\u{feff}Case 1: 5"]);
     }
-    broken(testlib("caseicmp"), &["Case 1: 5 6", "Case 1:", "Case 1: Case 2: 5", "Case 1: x"]);
+    broken(
+        testlib("caseicmp"),
+        &["Case 1: 5 Case", "Case 1: 5 6", "Case 1:", "Case 1: Case 2: 5", "Case 1: x"],
+    );
     table(testlib("casencmp"), &[("Case 1:\nCase 2: 1 2", &["Case 1: Case 2: 1 2"], &["Case 1: Case 2: 1"])]);
     broken(testlib("casencmp"), &["Case 1: 1 x"]);
-    table(testlib("casewcmp"), &[("Case 1: a b", &["Case 1:\na b"], &["Case 1: a", "Case 1: a B"])]);
+    table(
+        testlib("caseicmp"),
+        &[("Case 1: 5", &["Case 1: 5"], &["Case 1: 5 Case", "Case 1: 05", "Case 1: +5"])],
+    );
+    // A last `Case` ends the values before it.
+    table(
+        testlib("casencmp"),
+        &[
+            ("Case 1: 5 Case", &["Case 1: 5", "Case 1: 5 Case"], &["Case 1: 5 Case 2:"]),
+            ("Case 1:\nCase 2: 1 2", &["Case 1: Case 2: 1 2 Case"], &["Case 1: Case 2: 1 02"]),
+        ],
+    );
+    table(
+        testlib("casewcmp"),
+        &[
+            (
+                "Case 1: a b",
+                &["Case 1:\na b", "Case 1: a b Case"],
+                &["Case 1: a", "Case 1: a B", "Case 1: a b Case 2:", "Case 1: a b c", "Case 1: a b\u{c}"],
+            ),
+            ("Case 1: a\u{c}b", &["Case 1: a\u{c}b"], &["Case 1: a b", "Case 1: a\u{b}b"]),
+            ("Case 1: Case 2: x", &["Case 1: Case 2: x Case"], &["Case 1: Case 2: Case x"]),
+        ],
+    );
+}
+
+#[test]
+fn a_byte_order_mark_before_the_output_is_none_of_it_for_testlib_alone() {
+    let says =
+        |comparator, output: &str, answer: &str| says(comparator, output.as_bytes(), answer.as_bytes());
+    let output = "\u{feff}5\n";
+    for name in ["acmp", "fcmp", "hcmp", "icmp", "lcmp", "ncmp", "rcmp", "rcmp6", "rncmp", "uncmp", "wcmp"] {
+        assert_eq!(says(testlib(name), output, "5\n"), "ok", "{name}");
+        assert_ne!(says(testlib(name), "\u{feff}\u{feff}5\n", "5\n"), "ok", "{name}");
+        assert_ne!(says(testlib(name), "5\n", output), "ok", "{name}");
+    }
+    assert_ne!(says(testlib("wcmp"), output, output), "ok");
+    assert_eq!(says(testlib("yesno"), "\u{feff}yes", "YES"), "ok");
+    assert_eq!(says(testlib("casewcmp"), "\u{feff}Case 1: a", "Case 1: a"), "ok");
+    for other in [
+        Comparator::Tokens(TokenOptions::default()),
+        Comparator::Dmoj(DmojChecker::Standard),
+        Comparator::WhiteDiff,
+    ] {
+        assert_ne!(says(other, output, "5\n"), "ok", "{other:?}");
+    }
 }
 
 #[test]

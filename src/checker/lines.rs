@@ -85,6 +85,10 @@ pub(super) fn compare_whole(mut output: Words<'_>, mut answer: Words<'_>) -> io:
             break;
         }
         if output.source.peek()?.is_none() {
+            // testlib reads lines after the end as empty ones.
+            if expected.length == 0 {
+                continue;
+            }
             return Ok(missing(output.source.position(), &expected.quoted()));
         }
         let found = Line::read(&mut output.source, newline, carriage_return, enough_for(&expected))?;

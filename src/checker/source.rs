@@ -93,6 +93,17 @@ impl<'reader> Source<'reader> {
         Ok(self.available().first().copied())
     }
 
+    /// Goes past a byte order mark, where the next bytes are one.
+    pub(super) fn skip_byte_order_mark(&mut self) -> io::Result<()> {
+        const MARK: &[u8] = b"\xef\xbb\xbf";
+        // A buffer that is filled is full or holds all that there is.
+        self.peek()?;
+        if self.available().starts_with(MARK) {
+            self.consume(MARK.len());
+        }
+        Ok(())
+    }
+
     /// Length of the first run of available bytes that `wanted` holds for, reading on to its end; `None`
     /// when the run fills the buffer and has not ended.
     pub(super) fn run_length(&mut self, wanted: impl Fn(u8) -> bool) -> io::Result<Option<usize>> {

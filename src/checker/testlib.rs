@@ -4,7 +4,8 @@
 //! that the checker would refuse is [`Comparison::BrokenAnswer`], as it is `_fail` there. Since testlib reads integers in
 //! one spelling only (no plus, no zeros in front, no `-0`), equal integers are equal text. Three corners are left out: a
 //! byte 255, which ends a stream there, is a byte here; a carriage return that ends no line is white space; and a number
-//! beyond the range of `double` is no number.
+//! beyond the range of `double` is no number. A byte order mark at the start of the output is passed over, as testlib does
+//! since 2022; one in the answer is not.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,7 +15,7 @@ use super::message;
 use super::source::Source;
 use super::tokens::{self, Rules, Spaces};
 use super::words::{
-    Event, Word, Words, broken_answer, differ, enough_for, is_testlib_blank, missing, trailing,
+    Event, Word, Words, broken_answer, differ, enough_for, is_space, is_testlib_blank, missing, trailing,
 };
 
 /// One of testlib's checkers.
@@ -112,10 +113,11 @@ const INFINITE: f64 = 1e300;
 
 pub(super) fn compare(
     checker: TestlibChecker,
-    output: Source<'_>,
+    mut output: Source<'_>,
     answer: Source<'_>,
 ) -> io::Result<Comparison> {
     use TestlibChecker as Name;
+    output.skip_byte_order_mark()?;
     let absolute = |error| Value::Double { error, relative: false };
     let either = |error| Value::Double { error, relative: true };
     if checker == Name::Wcmp {
@@ -138,9 +140,9 @@ pub(super) fn compare(
         Name::Rcmp9 => pair.sequence(either(1e-9)),
         Name::Rncmp => pair.sequence(absolute(1.5e-5)),
         Name::Uncmp => pair.unordered(),
-        Name::Caseicmp => pair.cases(Some(Value::Int64), Some(1)),
-        Name::Casencmp => pair.cases(Some(Value::Int64), None),
-        Name::Casewcmp | Name::Wcmp => pair.cases(None, None),
+        Name::Caseicmp => pair.single_cases(),
+        Name::Casencmp => pair.cases(true),
+        Name::Casewcmp | Name::Wcmp => pair.cases(false),
         Name::Lcmp => pair.lines_of_tokens(),
         Name::Fcmp => super::lines::compare_whole(pair.output, pair.answer),
     }
@@ -249,72 +251,138 @@ impl Pair<'_, '_> {
         })
     }
 
-    /// `Case 1:`, values, `Case 2:` and so on; with a count, so many values each.
-    fn cases(mut self, value: Option<Value>, count: Option<u64>) -> io::Result<Comparison> {
-        let (mut case, mut values, mut after_case) = (0_u64, 0_u64, false);
-        loop {
+    /// `Case 1:`, a value, `Case 2:` and so on, compared word by word.
+    fn single_cases(mut self) -> io::Result<Comparison> {
+        for place in 0_u64.. {
+            let (case, part) = (place / 3 + 1, place % 3);
             let (found, expected) = self.next()?;
-            let is_over = expected.is_none();
             let head = self.answer.head();
-            let begins = !after_case && !is_over && head == b"Case";
-            let at = expected.map_or_else(|| self.answer.source.position(), |word| word.position);
-            if (begins || is_over) && case > 0 && count.is_some_and(|count| values != count) {
-                return Ok(broken_answer(at, &format!("case {case} has {values} values")));
-            }
-            let problem = if is_over {
-                after_case.then(|| "it ends after 'Case'".to_owned())
-            } else if after_case {
-                (head != format!("{}:", case + 1).as_bytes()).then(|| format!("'{}:' belongs here", case + 1))
-            } else if begins {
-                None
-            } else if case == 0 {
-                Some("'Case' belongs here".to_owned())
-            } else {
-                let is_wrong = value.is_some() && integer(head).is_none();
-                is_wrong.then(|| format!("{} belongs here", Value::Int64.name()))
+            let (wanted, belongs) = match part {
+                0 => (expected.is_none() || head == b"Case", "'Case'".to_owned()),
+                1 => (head == format!("{case}:").as_bytes() && expected.is_some(), format!("'{case}:'")),
+                _ => (integer(head).is_some() && expected.is_some(), Value::Int64.name().to_owned()),
             };
-            if let Some(problem) = problem {
-                return Ok(broken_answer(at, &problem));
+            if !wanted {
+                let at = expected.map_or_else(|| self.answer.source.position(), |word| word.position);
+                return Ok(broken_answer(at, &format!("{belongs} belongs here")));
             }
-            let (found, expected) = match (found, expected) {
-                (None, None) => return Ok(Comparison::Accepted),
-                (Some(found), None) => return Ok(self.trailing(found)),
-                (None, Some(expected)) => {
-                    let wanted = self.answer.quoted(expected);
-                    return Ok(missing(self.output.source.position(), &wanted));
-                }
-                (Some(found), Some(expected)) => (found, expected),
+            let Some(expected) = expected else {
+                return Ok(found.map_or(Comparison::Accepted, |found| self.trailing(found)));
             };
-            if !self.output.is(found, head) {
-                let (wanted, got) = (self.answer.quoted(expected), self.output.quoted(found));
-                return Ok(differ(found.position, expected.position, &wanted, &got));
+            if let Some(different) = self.word(found, expected) {
+                return Ok(different);
             }
-            if after_case {
-                (case, values) = (case + 1, 0);
-            } else if !begins {
-                values += 1;
-            }
-            after_case = begins;
         }
+        Ok(Comparison::Accepted)
+    }
+
+    /// What is wrong with a word that must be the answer's.
+    fn word(&self, found: Option<Word>, expected: Word) -> Option<Comparison> {
+        let wanted = self.answer.quoted(expected);
+        match found {
+            None => Some(missing(self.output.source.position(), &wanted)),
+            Some(found) if self.output.is(found, self.answer.head()) => None,
+            Some(found) => {
+                Some(differ(found.position, expected.position, &wanted, &self.output.quoted(found)))
+            }
+        }
+    }
+
+    /// `Case 1:`, values, `Case 2:` and so on, any number of values each. The answer is read case by case, since what
+    /// is wrong with it comes before what is wrong with the output. A last `Case` without a number is read as the end of
+    /// the values before it, in either.
+    fn cases(mut self, are_integers: bool) -> io::Result<Comparison> {
+        let (mut answer_began, mut output_began) = (false, false);
+        for case in 1_u64.. {
+            self.answer.skip_blanks()?;
+            if self.answer.source.peek()?.is_none() {
+                break;
+            }
+            let name = format!("{case}:");
+            let expected = match self.case_of_answer(&name, are_integers, &mut answer_began)? {
+                Ok(expected) => expected,
+                Err(broken) => return Ok(broken),
+            };
+            if let Some(wrong) = self.case_of_output(&name, &expected, &mut output_began)? {
+                return Ok(wrong);
+            }
+        }
+        self.rest()
+    }
+
+    /// The values of a case of the answer.
+    fn case_of_answer(
+        &mut self,
+        name: &str,
+        are_integers: bool,
+        began: &mut bool,
+    ) -> io::Result<Result<Vec<Vec<u8>>, Comparison>> {
+        for belongs in ["Case", name].into_iter().skip(usize::from(std::mem::take(began))) {
+            let word = self.answer.next(usize::MAX)?;
+            if word.is_none() || self.answer.head() != belongs.as_bytes() {
+                let at = word.map_or_else(|| self.answer.source.position(), |word| word.position);
+                return Ok(Err(broken_answer(at, &format!("'{belongs}' belongs here"))));
+            }
+        }
+        let mut values = Vec::new();
+        while let Some(word) = self.answer.next(usize::MAX)? {
+            let head = self.answer.head();
+            if head == b"Case" {
+                *began = true;
+                break;
+            }
+            if are_integers && integer(head).is_none() {
+                let problem = format!("{} belongs here", Value::Int64.name());
+                return Ok(Err(broken_answer(word.position, &problem)));
+            }
+            values.push(head.to_vec());
+        }
+        Ok(Ok(values))
+    }
+
+    /// What is wrong with a case of the output that must have these values.
+    fn case_of_output(
+        &mut self,
+        name: &str,
+        values: &[Vec<u8>],
+        began: &mut bool,
+    ) -> io::Result<Option<Comparison>> {
+        let there = self.answer.source.position();
+        let heading =
+            [b"Case".as_slice(), name.as_bytes()].into_iter().skip(usize::from(std::mem::take(began)));
+        for wanted in heading.chain(values.iter().map(Vec::as_slice)) {
+            let quoted = message::quote(wanted);
+            let Some(found) = self.output.next(enough_for(wanted))? else {
+                return Ok(Some(missing(self.output.source.position(), &quoted)));
+            };
+            if !self.output.is(found, wanted) {
+                return Ok(Some(differ(found.position, there, &quoted, &self.output.quoted(found))));
+            }
+        }
+        let Some(next) = self.output.next(message::WINDOW)? else { return Ok(None) };
+        *began = self.output.is(next, b"Case");
+        Ok((!*began).then(|| differ(next.position, there, "the end of the case", &self.output.quoted(next))))
     }
 
     /// Line by line the same tokens; what follows the last line of the answer must be blank.
     fn lines_of_tokens(mut self) -> io::Result<Comparison> {
         let ends: fn(u8) -> bool = |byte| byte == b'\n';
+        // Within lines the C++ library splits, by more kinds of white space than testlib itself.
+        self.answer.set_blanks(is_space);
+        self.output.set_blanks(is_space);
         loop {
             let expected = self.answer.event(usize::MAX, ends)?;
             match expected {
-                Event::End => return self.rest(),
+                Event::End => break,
                 // An empty last line is none.
-                Event::LineEnd { is_empty: true } if self.answer.source.peek()?.is_none() => {
-                    return self.rest();
-                }
+                Event::LineEnd { is_empty: true } if self.answer.source.peek()?.is_none() => break,
                 Event::Word(_) | Event::LineEnd { .. } => {}
             }
             let found = self.output.event(enough_for(self.answer.head()), ends)?;
             let (here, there) = (self.output.source.position(), self.answer.source.position());
             match (found, expected) {
-                (Event::LineEnd { .. }, Event::LineEnd { .. }) => {}
+                // Lines after the end of the output are read as empty ones.
+                (Event::LineEnd { .. } | Event::End, Event::LineEnd { .. }) => {}
                 (Event::Word(found), Event::Word(_)) if self.output.is(found, self.answer.head()) => {}
                 (Event::Word(found), Event::Word(word)) => {
                     let (wanted, got) = (self.answer.quoted(word), self.output.quoted(found));
@@ -334,6 +402,8 @@ impl Pair<'_, '_> {
                 (Event::End | Event::LineEnd { .. }, _) => return Ok(missing(here, "another line")),
             }
         }
+        self.output.set_blanks(is_testlib_blank);
+        self.rest()
     }
 }
 

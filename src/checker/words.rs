@@ -64,6 +64,11 @@ impl<'reader> Words<'reader> {
         Self { source, is_blank, in_line: false, head: Vec::new(), number: Scanner::default() }
     }
 
+    /// Changes what is blank from here on.
+    pub(super) fn set_blanks(&mut self, is_blank: fn(u8) -> bool) {
+        self.is_blank = is_blank;
+    }
+
     /// The next word, of which `keep` bytes are kept; `None` at the end.
     pub(super) fn next(&mut self, keep: usize) -> io::Result<Option<Word>> {
         self.skip_blanks()?;

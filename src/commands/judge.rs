@@ -95,7 +95,7 @@ fn submission(arguments: &Arguments, package: &Package, table: &Table) -> Result
             // Read before the language is guessed: a missing file deserves its own message.
             let mut files = sources::read(&paths, Encoding::Utf8)?;
             let language = match &arguments.language {
-                Some(id) => table.get(id).ok_or_else(|| unknown_language(id, table))?,
+                Some(id) => table.named(id).ok_or_else(|| unknown_language(id, table))?,
                 None => table.guess(&paths).ok_or_else(|| unknown_source(&paths, table))?,
             };
             sources::name_nameless(&mut files, language);
@@ -123,11 +123,7 @@ fn submission(arguments: &Arguments, package: &Package, table: &Table) -> Result
 }
 
 pub(super) fn unknown_language(id: &str, table: &Table) -> CommandError {
-    CommandError::Usage(format!(
-        "unknown language '{}': known are {}",
-        output::one_line(id),
-        known_languages(table)
-    ))
+    CommandError::Usage(table.unknown(id))
 }
 
 pub(super) fn unknown_source(paths: &[PathBuf], table: &Table) -> CommandError {

@@ -10,7 +10,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::start::shown;
 use super::{CommandError, output};
-use crate::language::Language;
+use crate::language::{Language, Table};
+use crate::package::{JurySubmission, SubmissionKind};
 use crate::submission::{Content, SourceFile};
 use crate::units::Bytes;
 
@@ -149,6 +150,20 @@ pub(crate) fn read(paths: &[PathBuf], encoding: Encoding) -> Result<Vec<SourceFi
         files.push(SourceFile { name, content });
     }
     Ok(files)
+}
+
+/// Why a submission of a jury's cannot be judged in any language of the table; `None` where it can.
+pub(crate) fn unknown_language(table: &Table, kind: SubmissionKind, jury: &JurySubmission) -> Option<String> {
+    if kind == SubmissionKind::Answers {
+        return None;
+    }
+    match &jury.language {
+        Some(code) if table.named(code).is_none() => Some(table.unknown(code)),
+        None if table.guess(&jury.files).is_none() => {
+            Some("its language cannot be told from its files".to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// Gives a source that had no ending the name its language expects.

@@ -14,6 +14,7 @@ use zip::result::ZipError;
 
 use super::fault::Fault;
 use super::request::Source;
+use crate::archive::is_of_macos;
 use crate::package::{Package, Test};
 use crate::sandbox::Capture;
 use crate::units::Bytes;
@@ -221,7 +222,7 @@ fn entries(archive: &ZipArchive<Cursor<&[u8]>>, most: usize) -> Result<Vec<(Stri
             .map_err(|error| Unreadable(format!("the archive cannot be read: {}", told(&error))))?;
         let is_plain = matches!(entry.unix_mode().unwrap_or(0) & TYPE_MASK, 0 | REGULAR);
         let name = String::from_utf8_lossy(entry.name_raw()).replace('\\', "/");
-        if is_plain && !name.ends_with('/') && !name.starts_with("__MACOSX/") {
+        if is_plain && !name.ends_with('/') && !name.split('/').any(|part| is_of_macos(part.as_bytes())) {
             names.push((name.trim_start_matches("./").to_owned(), place));
         }
     }

@@ -593,7 +593,10 @@ impl Judge {
             max_cpu_ms: 0.0,
             max_memory_kib: 0,
             phases_ms: Phases::default(),
-            provenance: self.host.provenance(&submission.language, self.slots.are_exclusive()),
+            provenance: self.host.provenance(
+                self.table.named(&submission.language).map_or(&submission.language, |language| &language.id),
+                self.slots.are_exclusive(),
+            ),
             error: None,
             warnings: submission.warnings.clone(),
             meta: submission.meta.clone(),

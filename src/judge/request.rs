@@ -25,13 +25,8 @@ pub enum RequestError {
     #[error("the submission has schema {0}; this gavel reads schema {SCHEMA}")]
     Schema(u32),
     /// The table has no such language.
-    #[error("unknown language '{id}': known are {known}")]
-    UnknownLanguage {
-        /// As asked.
-        id: String,
-        /// What there is.
-        known: String,
-    },
+    #[error("{0}")]
+    UnknownLanguage(String),
     /// The package does not allow the language.
     #[error("problem '{problem}' does not allow language '{id}': allowed are {allowed}")]
     ForbiddenLanguage {
@@ -120,7 +115,7 @@ impl RequestError {
     /// The reason beside a JE.
     pub(super) fn reason(&self) -> Reason {
         match self {
-            Self::UnknownLanguage { .. } | Self::ForbiddenLanguage { .. } => Reason::Language,
+            Self::UnknownLanguage(_) | Self::ForbiddenLanguage { .. } => Reason::Language,
             Self::EmptyPackage(_) => Reason::Package,
             Self::Schema(_)
             | Self::NoFiles
@@ -179,15 +174,12 @@ impl<'a> Request<'a> {
 }
 
 fn find_language<'a>(id: &str, package: &Package, table: &'a Table) -> Result<&'a Language, RequestError> {
-    let language = table.get(id).ok_or_else(|| RequestError::UnknownLanguage {
-        id: visible(id),
-        known: table.languages.iter().map(|language| language.id.as_str()).collect::<Vec<_>>().join(", "),
-    })?;
+    let language = table.named(id).ok_or_else(|| RequestError::UnknownLanguage(table.unknown(id)))?;
     match &package.languages {
-        Some(allowed) if !allowed.iter().any(|allowed| allows(allowed, id)) => {
+        Some(allowed) if !allowed.iter().any(|allowed| allows(allowed, &language.id)) => {
             Err(RequestError::ForbiddenLanguage {
                 problem: package.name.clone(),
-                id: id.to_owned(),
+                id: language.id.clone(),
                 allowed: allowed.join(", "),
             })
         }

@@ -10,6 +10,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::{Language, Table};
+use crate::nearest::nearest;
 
 /// Endings of files that belong to a program without saying in which language it is.
 const HEADERS: &[&str] = &["h", "hh", "hpp", "hxx", "h++", "inc"];
@@ -19,6 +20,27 @@ const FIRST_LINE_LIMIT: u64 = 4096;
 
 /// How much of a file is read for a line that tells languages apart.
 const MARK_LIMIT: u64 = 65536;
+
+/// Names that people and other judges have for languages, and ids or families of the built-in table.
+const OTHER_NAMES: &[(&str, &str)] = &[
+    ("c#", "csharp"),
+    ("clang", "c17-clang"),
+    ("clang++", "cpp20-clang"),
+    ("clangx", "cpp20-clang"),
+    ("g++", "cpp"),
+    ("gcc", "c"),
+    ("golang", "go"),
+    ("hask", "haskell"),
+    ("java8", "java"),
+    ("java11", "java"),
+    ("monocs", "csharp"),
+    ("node", "javascript"),
+    ("nodejs", "javascript"),
+    ("py2", "python2"),
+    ("py3", "python3"),
+    ("shell", "bash"),
+    ("v8js", "javascript"),
+];
 
 /// Stands for any interpreter in a language's `shebangs`.
 const ANY: &str = "*";
@@ -32,12 +54,31 @@ impl Table {
         self.by_ending(files).or_else(|| files.iter().find_map(|file| self.by_first_line(file)))
     }
 
-    /// The language of an id, or of the family that a code without a version names, as other formats have
-    /// them: `cpp` is the first of `cpp20`, `cpp23` and so on in the table.
+    /// The language of an id, of the family that a code without a version names, of another judge's code, or of an
+    /// ending, in capitals or not: `cpp` is the first of `cpp20`, `cpp23` and so on in the table, `PY3` is Python 3, `js`
+    /// is JavaScript. Every command and every message takes the same names.
     pub fn named(&self, code: &str) -> Option<&Language> {
-        let family =
-            |language: &&Language| language.id.trim_end_matches(|c: char| c.is_ascii_digit()) == code;
-        self.get(code).or_else(|| self.languages.iter().find(family))
+        let family = |code: &str| {
+            let is_one =
+                |language: &&Language| language.id.trim_end_matches(|c: char| c.is_ascii_digit()) == code;
+            self.get(code).or_else(|| self.languages.iter().find(is_one))
+        };
+        let ending = |code: &str| {
+            self.languages.iter().find(|language| language.extensions.iter().any(|known| known == code))
+        };
+        let plain = code.to_ascii_lowercase();
+        let other = || OTHER_NAMES.iter().find(|(name, _)| *name == plain).and_then(|(_, id)| family(id));
+        family(code).or_else(|| family(&plain)).or_else(other).or_else(|| ending(&plain))
+    }
+
+    /// What is wrong with a name that [`Table::named`] does not know, with one that is like it and all that are known.
+    pub fn unknown(&self, code: &str) -> String {
+        let ids = || self.languages.iter().map(|language| language.id.as_str());
+        let plain = code.to_ascii_lowercase();
+        let meant = nearest(&plain, ids().chain(OTHER_NAMES.iter().map(|(name, _)| *name)));
+        let meant = meant.map_or_else(String::new, |meant| format!("; did you mean '{meant}'?"));
+        let shown: String = code.chars().take(80).flat_map(char::escape_debug).collect();
+        format!("unknown language '{shown}'{meant} (known are {})", ids().collect::<Vec<_>>().join(", "))
     }
 
     fn by_ending(&self, files: &[PathBuf]) -> Option<&Language> {
@@ -164,6 +205,14 @@ mod tests {
             ("cpp17", Some("cpp17")),
             ("java", Some("java17")),
             ("python3", Some("python3")),
+            ("python", Some("python3")),
+            ("PY3", Some("python3")),
+            ("CPP17", Some("cpp17")),
+            ("c++", Some("cpp20")),
+            ("js", Some("javascript")),
+            ("rb", Some("ruby")),
+            ("golang", Some("go")),
+            ("pyton3", None),
             ("cp", None),
             ("", None),
         ] {

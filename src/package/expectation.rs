@@ -5,6 +5,9 @@
 //! a time-limit error, so these folders accept gavel's finer verdicts. Tags follow DOMjudge, whose names they
 //! are; a tag is the list of final verdicts a submission may get.
 
+use std::borrow::Cow;
+
+use super::groups::ScoreRange;
 use super::jury::Expectation;
 use crate::verdict::Verdict;
 
@@ -111,17 +114,38 @@ fn every(keep: impl Fn(Verdict) -> bool) -> Vec<Verdict> {
     Verdict::ALL.into_iter().filter(|verdict| keep(*verdict)).collect()
 }
 
-/// The tag of a source: its line, from 1, and the names it lists; `None` where there is no tag.
-pub fn find_expected_results(source: &[u8]) -> Option<(u64, Vec<String>)> {
-    const TAG: &[u8] = b"@EXPECTED_RESULTS@:";
+/// A tag of a source: its line, from 1, and what follows it there; `None` where there is no such tag.
+fn find_tag<'a>(source: &'a [u8], tag: &[u8]) -> Option<(u64, Cow<'a, str>)> {
     let starts = |place: &usize| {
-        source[*place..].get(..TAG.len()).is_some_and(|start| start.eq_ignore_ascii_case(TAG))
+        source[*place..].get(..tag.len()).is_some_and(|start| start.eq_ignore_ascii_case(tag))
     };
     let place = memchr::memchr_iter(b'@', source).find(starts)?;
     let line = 1 + memchr::memchr_iter(b'\n', &source[..place]).count() as u64;
-    let rest = &source[place + TAG.len()..];
+    let rest = &source[place + tag.len()..];
     let end = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
-    let text = String::from_utf8_lossy(&rest[..end]);
+    Some((line, String::from_utf8_lossy(&rest[..end])))
+}
+
+/// The score that a source must get by its tag `@EXPECTED_SCORE@` (DOMjudge), with the tag's line; the error is what
+/// stands there in place of a number. A number with decimals means every score that is rounded to it.
+pub(super) fn find_expected_score(source: &[u8]) -> Option<(u64, Result<ScoreRange, String>)> {
+    /// Sums of fractions are not exact.
+    const SLACK: f64 = 1e-6;
+    let (line, text) = find_tag(source, b"@EXPECTED_SCORE@:")?;
+    let word = text.split_whitespace().next().unwrap_or_default();
+    let word = word.trim_end_matches("*/").trim_end_matches("-->");
+    let is_number = word.chars().all(|character| character.is_ascii_digit() || "+-.".contains(character));
+    let score = word.parse::<f64>().ok().filter(|score| is_number && score.is_finite());
+    let Some(score) = score else { return Some((line, Err(word.to_owned()))) };
+    let decimals = word.split_once('.').map_or(0, |(_, decimals)| decimals.len().min(12));
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "at most twelve")]
+    let half = if decimals == 0 { 0.0 } else { 0.5 * 10_f64.powi(-(decimals as i32)) };
+    Some((line, Ok(ScoreRange { min: score - half - SLACK, max: score + half + SLACK })))
+}
+
+/// The tag of a source: its line, from 1, and the names it lists; `None` where there is no tag.
+pub fn find_expected_results(source: &[u8]) -> Option<(u64, Vec<String>)> {
+    let (line, text) = find_tag(source, b"@EXPECTED_RESULTS@:")?;
     // What closes a comment on the same line belongs to the language, not to the tag.
     let is_name = |character: char| character.is_ascii_alphanumeric() || "-_ \t".contains(character);
     let names = text
@@ -171,6 +195,23 @@ mod tests {
         }
         assert_eq!(find_expected_results(b"a\nb\n# @EXPECTED_RESULTS@: WA").unwrap().0, 3);
         assert_eq!(find_expected_results(b"no tag @EXPECTED_RESULTS"), None);
+    }
+
+    #[test]
+    fn a_score_is_a_number_and_what_is_rounded_to_it() {
+        let holds =
+            |tag: &str, score: f64| find_expected_score(tag.as_bytes()).unwrap().1.unwrap().contains(score);
+        for (tag, right, wrong) in [
+            ("# x\n# @EXPECTED_SCORE@: 70", 70.0, 70.4),
+            ("/* @expected_score@: 74.42*/", 74.4166, 74.43),
+            ("<!-- @EXPECTED_SCORE@: -1.5 -->", -1.5, 1.5),
+            ("// @EXPECTED_SCORE@:0\r\n", 0.0, 0.1),
+        ] {
+            assert!(holds(tag, right) && !holds(tag, wrong), "{tag}");
+        }
+        assert_eq!(find_expected_score(b"\n@EXPECTED_SCORE@: much").unwrap(), (2, Err("much".to_owned())));
+        assert_eq!(find_expected_score(b"@EXPECTED_RESULTS@: WA"), None);
+        assert!(find_expected_score(b"@EXPECTED_SCORE@: 1e999").unwrap().1.is_err());
     }
 
     #[test]

@@ -60,6 +60,10 @@ pub(super) struct Folder {
 }
 
 impl Grading {
+    /// The keys that [`Grading::read`] knows.
+    pub(super) const KEYS: [&str; 6] =
+        ["on_reject", "grading", "grader_flags", "accept_score", "reject_score", "range"];
+
     /// Reads a key, if it is one of grading's. `prefix` comes before it in errors.
     ///
     /// # Errors

@@ -19,11 +19,11 @@ use std::path::Path;
 use super::checking::{Check, CheckerProgram, Interaction, Interactor, MultiPass};
 use super::error::{PackageError, one_line};
 use super::grading::{self, ProblemGrading};
-use super::icpc_problem_yaml::{IcpcProblemYaml, parse_icpc_problem_yaml};
+use super::icpc_problem_yaml::{IcpcProblemYaml, read_icpc_problem_yaml};
 use super::icpc_scoring;
 use super::icpc_tests::Walk;
 use super::jury::{TimeMargins, Verification};
-use super::kattis::{data_folder, short_name};
+use super::kattis::{data_folder, mention_misspelt_folders, short_name};
 use super::model::{Format, Package, PackageLimits, TimeLimit};
 use super::program::JuryProgram;
 use super::stash::Stash;
@@ -32,6 +32,7 @@ use super::submitting::SubmissionKind;
 use super::time_limit_files::{parse_domjudge_ini, parse_timelimit};
 use super::title;
 use super::tree::{Entry, Kind, Tree, read_text};
+use super::trouble::Trouble;
 use super::{included, validators};
 use crate::checker::{CustomScore, Protocol};
 
@@ -50,6 +51,7 @@ pub(super) fn load(
     entries: &[Entry],
     version: &str,
     stash: Option<&Stash>,
+    trouble: &mut Trouble,
 ) -> Result<Package, PackageError> {
     let is_strict = version == STABLE;
     let root = tree.root();
@@ -58,10 +60,12 @@ pub(super) fn load(
         Some(entry) => read_text(entry)?,
         None => String::new(),
     };
-    let mut problem = parse_icpc_problem_yaml(&text, is_strict).map_err(|error| error.in_file(&file))?;
+    let mut problem = read_icpc_problem_yaml(&text, is_strict, &file, trouble);
     let mut warnings = std::mem::take(&mut problem.warnings);
-    refuse_static_validator(tree, entries)?;
-    let validator = output_validator(tree, entries, &problem, is_strict, &mut warnings)?;
+    mention_misspelt_folders(entries, &mut warnings);
+    trouble.errors(refuse_static_validator(tree, entries));
+    let validator = output_validator(tree, entries, &problem, is_strict, &mut warnings);
+    let validator = trouble.keep(validator).flatten();
     let validation_limits = problem.validation_limits;
     let mut verification = Verification {
         input_validators: validators::inputs(tree, entries, validation_limits, &mut warnings),
@@ -73,11 +77,14 @@ pub(super) fn load(
         ..Verification::default()
     };
     let includes = match Tree::find(entries, "include") {
-        Some(entry) => included::read(tree, entry, &mut warnings)?,
+        Some(entry) => trouble.keep(included::read(tree, entry, &mut warnings)).unwrap_or_default(),
         None => Vec::new(),
     };
     let submissions = match Tree::find(entries, "submissions") {
-        Some(entry) => submissions::read(tree, entry, Demands::OfTests, &mut warnings)?,
+        Some(entry) => {
+            let read = submissions::read(tree, entry, Demands::OfTests, &mut warnings);
+            trouble.keep(read).unwrap_or_default()
+        }
         None => Vec::new(),
     };
     let mut walk = Walk {
@@ -90,10 +97,12 @@ pub(super) fn load(
         graded: Vec::new(),
         verification: &mut verification,
         warnings: &mut warnings,
+        trouble: &mut *trouble,
     };
     walk.data(data_folder(root, entries)?)?;
     let (tests, settings, graded) = (walk.tests, walk.groups, walk.graded);
-    let time = time_limit(entries, &problem, is_strict, &mut warnings)?;
+    let time = time_limit(entries, &problem, is_strict, &mut warnings);
+    let time = trouble.keep(time).unwrap_or(TimeLimit::Fixed(problem.time_resolution));
     let limits = PackageLimits {
         time,
         wall: None,
@@ -124,18 +133,19 @@ pub(super) fn load(
     };
     package.group_by_folders();
     let scores = if graded.is_empty() {
-        icpc_scoring::apply(&mut package, &settings, &problem)?
+        let applied = icpc_scoring::apply(&mut package, &settings, &problem);
+        trouble.keep(applied).unwrap_or_default()
     } else {
         let custom_score = if problem.scoring { CustomScore::Allowed } else { CustomScore::Refused };
         let problem =
             ProblemGrading { is_scoring: problem.scoring, custom_score, ..ProblemGrading::default() };
-        grading::apply(&mut package, &problem, &graded, Vec::new())?;
+        trouble.errors(grading::apply(&mut package, &problem, &graded, Vec::new()));
         custom_score
     };
     if let Some(program) = validator {
         use_validator(&mut package, program, &problem, scores);
     }
-    problem.constants.apply(&mut package, stash)?;
+    trouble.errors(problem.constants.apply(&mut package, stash));
     if matches!(package.limits.time, TimeLimit::FromSubmissions { .. })
         && !package.submissions.iter().any(|submission| submission.sets_time_limit)
     {

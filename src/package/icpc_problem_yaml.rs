@@ -11,6 +11,7 @@ use super::error::{PackageError, one_line};
 use super::icpc_constants::Constants;
 use super::program::ProgramLimits;
 use super::settings::{self, kibibytes, mebibytes, positive, seconds};
+use super::trouble::{Trouble, did_you_mean};
 use super::yaml::{self, Node, Value, plain};
 use crate::units::Bytes;
 
@@ -32,6 +33,27 @@ const INFORMATION: &[&str] = &[
 /// The keys of 2025-09, for messages.
 const KEYS: &str = "problem_format_version, type, name, uuid, version, credits, source, license, rights_owner, \
                     embargo_until, limits, keywords, languages, allow_file_writing and constants";
+
+/// The same, each by itself.
+fn keys() -> impl Iterator<Item = &'static str> {
+    KEYS.split(", ").flat_map(|keys| keys.split(" and ")).chain(INFORMATION.iter().copied())
+}
+
+/// Keys of `limits`.
+const LIMITS: &[&str] = &[
+    "time_multipliers",
+    "time_limit",
+    "time_resolution",
+    "memory",
+    "output",
+    "code",
+    "compilation_time",
+    "compilation_memory",
+    "validation_time",
+    "validation_memory",
+    "validation_output",
+    "validation_passes",
+];
 
 /// Licenses the format knows.
 const LICENSES: &[&str] =
@@ -114,10 +136,37 @@ impl Default for IcpcProblemYaml {
 /// # Errors
 /// When it is no YAML, a required key is missing, a key is unknown or holds a wrong value.
 pub fn parse_icpc_problem_yaml(text: &str, is_strict: bool) -> Result<IcpcProblemYaml, PackageError> {
-    let mut reader =
-        Reader { is_strict, problem: IcpcProblemYaml::default(), passes: None, multi_pass: false };
-    reader.read(text).map_err(|error| error.in_file(Path::new(FILE)))?;
-    Ok(reader.problem)
+    let mut reader = Reader {
+        is_strict,
+        problem: IcpcProblemYaml::default(),
+        passes: None,
+        multi_pass: false,
+        errors: Vec::new(),
+    };
+    reader.read(text);
+    match reader.errors.into_iter().next() {
+        Some(error) => Err(error.in_file(Path::new(FILE))),
+        None => Ok(reader.problem),
+    }
+}
+
+/// As [`parse_icpc_problem_yaml`], with everything that is wrong kept, and the rest read all the same.
+pub(super) fn read_icpc_problem_yaml(
+    text: &str,
+    is_strict: bool,
+    file: &Path,
+    trouble: &mut Trouble,
+) -> IcpcProblemYaml {
+    let mut reader = Reader {
+        is_strict,
+        problem: IcpcProblemYaml::default(),
+        passes: None,
+        multi_pass: false,
+        errors: Vec::new(),
+    };
+    reader.read(text);
+    trouble.errors_in(file, reader.errors);
+    reader.problem
 }
 
 struct Reader {
@@ -126,28 +175,38 @@ struct Reader {
     /// `limits.validation_passes`, with its line.
     passes: Option<(u32, u64)>,
     multi_pass: bool,
+    errors: Vec<PackageError>,
 }
 
 impl Reader {
-    fn read(&mut self, text: &str) -> Result<(), PackageError> {
-        let root = yaml::parse(text)?;
-        let entries = root.map("")?;
-        for (key, node) in entries {
-            self.key(key, node, text)?;
+    fn read(&mut self, text: &str) {
+        let read = yaml::parse_with_duplicates(text)
+            .and_then(|(root, duplicates)| Ok((root.map("")?.to_vec(), duplicates)));
+        let (entries, duplicates) = match read {
+            Ok(read) => read,
+            Err(error) => return self.errors.push(error),
+        };
+        let twice = duplicates.iter().map(|duplicate| yaml::there_twice(FILE, duplicate));
+        self.problem.warnings.extend(twice);
+        for (key, node) in &entries {
+            let read = self.key(key, node, text);
+            self.errors.extend(read.err());
         }
         for key in ["name", "uuid"] {
             if entries.iter().any(|(name, node)| name == key && !matches!(node.value, Value::Null)) {
                 continue;
             }
             if self.is_strict {
-                return Err(PackageError::value(0, key, "it is missing", "add it: the format requires it"));
+                let remedy = "add it: the format requires it";
+                self.errors.push(PackageError::value(0, key, "it is missing", remedy));
+            } else {
+                self.problem.warnings.push(format!("{FILE}: {key} is missing"));
             }
-            self.problem.warnings.push(format!("{FILE}: {key} is missing"));
         }
         match (self.multi_pass, self.passes) {
             (true, passes) => self.problem.passes = Some(passes.map_or(2, |(passes, _)| passes)),
             (false, Some((_, line))) if self.is_strict => {
-                return Err(PackageError::value(
+                self.errors.push(PackageError::value(
                     line,
                     "limits.validation_passes",
                     "the problem is not multi-pass",
@@ -159,7 +218,6 @@ impl Reader {
             )),
             (false, None) => {}
         }
-        Ok(())
     }
 
     fn key(&mut self, key: &str, node: &Node, text: &str) -> Result<(), PackageError> {
@@ -185,18 +243,18 @@ impl Reader {
                 return Err(PackageError::value(
                     node.line,
                     &one_line(key),
-                    "it is not a key of this file",
+                    format!("it is not a key of this file{}", did_you_mean(key, keys())),
                     format!("use {KEYS}"),
                 ));
             }
-            _ => self.warn_unknown(node, key),
+            _ => self.warn_unknown(node, key, &did_you_mean(key, keys())),
         }
         Ok(())
     }
 
-    fn warn_unknown(&mut self, node: &Node, key: &str) {
+    fn warn_unknown(&mut self, node: &Node, key: &str, meant: &str) {
         self.problem.warnings.push(format!(
-            "{FILE}:{}: unknown key '{}' is ignored",
+            "{FILE}:{}: unknown key '{}' is ignored{meant}",
             node.line,
             one_line(key)
         ));
@@ -341,48 +399,54 @@ impl Reader {
 
     fn limits(&mut self, node: &Node) -> Result<(), PackageError> {
         for (key, value) in node.map("limits")? {
-            let path = format!("limits.{}", one_line(key));
-            if self.is_strict {
-                whole(key, value, &path)?;
+            let read = self.limit(key, value);
+            self.errors.extend(read.err());
+        }
+        Ok(())
+    }
+
+    fn limit(&mut self, key: &str, value: &Node) -> Result<(), PackageError> {
+        let path = format!("limits.{}", one_line(key));
+        if self.is_strict {
+            whole(key, value, &path)?;
+        }
+        let problem = &mut self.problem;
+        let limits = &mut problem.validation_limits;
+        match key {
+            "time_limit" => problem.time_limit = seconds(value, &path)?,
+            "time_resolution" => {
+                problem.time_resolution = seconds(value, &path)?.unwrap_or(problem.time_resolution);
             }
-            let problem = &mut self.problem;
-            let limits = &mut problem.validation_limits;
-            match key.as_str() {
-                "time_limit" => problem.time_limit = seconds(value, &path)?,
-                "time_resolution" => {
-                    problem.time_resolution = seconds(value, &path)?.unwrap_or(problem.time_resolution);
-                }
-                "time_multipliers" => self.multipliers(value)?,
-                "memory" => problem.memory = mebibytes(value, &path)?.unwrap_or(problem.memory),
-                "output" => problem.output = mebibytes(value, &path)?.unwrap_or(problem.output),
-                "code" => problem.code = kibibytes(value, &path)?.unwrap_or(problem.code),
-                "compilation_time" => problem.compilation_time = seconds(value, &path)?,
-                "compilation_memory" => problem.compilation_memory = mebibytes(value, &path)?,
-                "validation_time" => limits.time = seconds(value, &path)?.unwrap_or(limits.time),
-                "validation_memory" => limits.memory = mebibytes(value, &path)?.unwrap_or(limits.memory),
-                "validation_output" => limits.output = mebibytes(value, &path)?.unwrap_or(limits.output),
-                "validation_passes" => {
-                    self.passes = settings::passes(value, &path)?.map(|passes| (passes, value.line));
-                }
-                // BAPCtools' own.
-                "generator_time" | "visualizer_time" => {}
-                "time_multiplier" if !self.is_strict => {
-                    self.problem.ac_to_time_limit =
-                        positive(value, &path, "a factor", 1e4)?.unwrap_or(self.problem.ac_to_time_limit);
-                }
-                "time_safety_margin" if !self.is_strict => {}
-                _ if self.is_strict => {
-                    return Err(PackageError::value(
-                        value.line,
-                        &path,
-                        "it is not a key of limits",
-                        "use time_multipliers, time_limit, time_resolution, memory, output, code, \
+            "time_multipliers" => self.multipliers(value)?,
+            "memory" => problem.memory = mebibytes(value, &path)?.unwrap_or(problem.memory),
+            "output" => problem.output = mebibytes(value, &path)?.unwrap_or(problem.output),
+            "code" => problem.code = kibibytes(value, &path)?.unwrap_or(problem.code),
+            "compilation_time" => problem.compilation_time = seconds(value, &path)?,
+            "compilation_memory" => problem.compilation_memory = mebibytes(value, &path)?,
+            "validation_time" => limits.time = seconds(value, &path)?.unwrap_or(limits.time),
+            "validation_memory" => limits.memory = mebibytes(value, &path)?.unwrap_or(limits.memory),
+            "validation_output" => limits.output = mebibytes(value, &path)?.unwrap_or(limits.output),
+            "validation_passes" => {
+                self.passes = settings::passes(value, &path)?.map(|passes| (passes, value.line));
+            }
+            // BAPCtools' own.
+            "generator_time" | "visualizer_time" => {}
+            "time_multiplier" if !self.is_strict => {
+                self.problem.ac_to_time_limit =
+                    positive(value, &path, "a factor", 1e4)?.unwrap_or(self.problem.ac_to_time_limit);
+            }
+            "time_safety_margin" if !self.is_strict => {}
+            _ if self.is_strict => {
+                return Err(PackageError::value(
+                    value.line,
+                    &path,
+                    format!("it is not a key of limits{}", did_you_mean(key, LIMITS.iter().copied())),
+                    "use time_multipliers, time_limit, time_resolution, memory, output, code, \
                          compilation_time, compilation_memory, validation_time, validation_memory, \
                          validation_output and validation_passes",
-                    ));
-                }
-                _ => self.warn_unknown(value, &path),
+                ));
             }
+            _ => self.warn_unknown(value, &path, &did_you_mean(key, LIMITS.iter().copied())),
         }
         Ok(())
     }
@@ -415,7 +479,10 @@ impl Reader {
                         "use ac_to_time_limit and time_limit_to_tle",
                     ));
                 }
-                _ => self.warn_unknown(value, &path),
+                _ => {
+                    let meant = did_you_mean(key, ["ac_to_time_limit", "time_limit_to_tle"]);
+                    self.warn_unknown(value, &path, &meant);
+                }
             }
         }
         Ok(())

@@ -11,6 +11,7 @@ use super::error::{PackageError, one_line};
 use super::grading::Grading;
 use super::jury::ValidatorArguments;
 use super::settings::{arguments, words};
+use super::trouble::did_you_mean;
 use super::yaml::{self, Node, Value, plain};
 
 /// Which file is read.
@@ -78,6 +79,21 @@ pub enum ScoreAggregation {
 const INFORMATION: &[&str] =
     &["full_feedback", "input_visualizer_args", "output_visualizer_args", "hint", "description"];
 
+/// Keys of either file, for messages.
+const KEYS: &[&str] = &[
+    "args",
+    "description",
+    "full_feedback",
+    "hint",
+    "input_validator_args",
+    "input_visualizer_args",
+    "max_score",
+    "output_validator_args",
+    "output_visualizer_args",
+    "require_pass",
+    "score_aggregation",
+];
+
 /// Reads either file; `is_strict` is 2025-09, otherwise it is a draft.
 ///
 /// # Errors
@@ -93,7 +109,9 @@ pub fn parse_test_settings(
 
 fn read(text: &str, which: SettingsFile, is_strict: bool) -> Result<CaseSettings, PackageError> {
     let mut settings = CaseSettings::default();
-    for (key, node) in yaml::parse(text)?.map("")? {
+    let (root, duplicates) = yaml::parse_with_duplicates(text)?;
+    settings.warnings.extend(duplicates.iter().map(|duplicate| yaml::there_twice("", duplicate)));
+    for (key, node) in root.map("")? {
         match key.as_str() {
             "args" => settings.args = Some(arguments(node, key)?),
             "input_validator_args" => {
@@ -126,7 +144,12 @@ fn read(text: &str, which: SettingsFile, is_strict: bool) -> Result<CaseSettings
             _ if is_strict => return Err(unknown(node, key, which)),
             _ if which == SettingsFile::Group && settings.grading.read(key, node, "")? => {}
             _ => {
-                settings.warnings.push(format!(":{}: unknown key '{}' is ignored", node.line, one_line(key)))
+                let meant = did_you_mean(key, KEYS.iter().copied());
+                settings.warnings.push(format!(
+                    ":{}: unknown key '{}' is ignored{meant}",
+                    node.line,
+                    one_line(key)
+                ));
             }
         }
     }
@@ -143,7 +166,7 @@ fn unknown(node: &Node, key: &str, which: SettingsFile) -> PackageError {
     PackageError::value(
         node.line,
         &one_line(key),
-        "it is not a key of this file",
+        format!("it is not a key of this file{}", did_you_mean(key, KEYS.iter().copied())),
         format!("use {shared}, {own}"),
     )
 }

@@ -17,6 +17,7 @@ use super::kattis::{stem, unpaired};
 use super::model::Test;
 use super::programs;
 use super::tree::{Entry, Kind, Tree, below, read_text};
+use super::trouble::{Trouble, did_you_mean};
 use crate::checker::Comparator;
 
 /// Files that may lie beside a test, or in `sample` without one: what statements show and people download.
@@ -50,6 +51,7 @@ pub(super) struct Walk<'a> {
     pub(super) graded: Vec<grading::Folder>,
     pub(super) verification: &'a mut Verification,
     pub(super) warnings: &'a mut Vec<String>,
+    pub(super) trouble: &'a mut Trouble,
 }
 
 /// What a test inherits.
@@ -86,7 +88,10 @@ impl Walk<'_> {
         };
         let held = match self.settings_file(&entries) {
             // The format has them in sample, secret and its groups; problems of BAPCtools have them for all tests here.
-            Some(entry) => self.group_settings(entry, "", &held)?,
+            Some(entry) => {
+                let read = self.group_settings(entry, "", &held);
+                self.trouble.keep(read).unwrap_or(held)
+            }
             None => held,
         };
         for entry in &entries {
@@ -98,14 +103,14 @@ impl Walk<'_> {
                     groups: vec![name.to_owned()],
                     held: held.clone(),
                 })?,
-                (Kind::Unusable(_), Some("sample" | "secret")) => entry.usable()?,
+                (Kind::Unusable(_), Some("sample" | "secret")) => self.trouble.errors(entry.usable()),
                 (Kind::Directory, Some(name)) if let Some(kind) = cases::Kind::of_folder(name) => {
                     let inherited = cases::Arguments {
                         input: held.validator_arguments.clone(),
                         output: held.output_arguments.clone(),
                     };
                     let strict = self.is_strict;
-                    cases::read(
+                    let read = cases::read(
                         self.tree,
                         entry,
                         kind,
@@ -113,11 +118,13 @@ impl Walk<'_> {
                         strict,
                         self.verification,
                         self.warnings,
-                    )?;
+                    );
+                    self.trouble.keep(read);
                 }
-                (Kind::Directory, _) if !entry.is_hidden() => self.warnings.push(format!(
-                    "{}: not judged: only data/sample and data/secret are",
-                    below(self.tree.root(), &entry.path)
+                (Kind::Directory, name) if !entry.is_hidden() => self.warnings.push(format!(
+                    "{}: not judged: only data/sample and data/secret are{}",
+                    below(self.tree.root(), &entry.path),
+                    did_you_mean(name.unwrap_or_default(), ["sample", "secret"])
                 )),
                 _ if entry.ends_with(".in") => self.warnings.push(format!(
                     "{}: not judged: only data/sample and data/secret are",
@@ -127,6 +134,9 @@ impl Walk<'_> {
             }
         }
         if self.tests.is_empty() {
+            if self.trouble.is_broken() {
+                return Ok(());
+            }
             return Err(PackageError::NotAPackage {
                 path: data.path.clone(),
                 problem: "there are no tests in sample or secret".to_owned(),
@@ -224,62 +234,76 @@ impl Walk<'_> {
         let is_group = folder.groups.last() == Some(&folder.name);
         let held = match self.settings_file(&entries) {
             Some(entry) if is_group || !self.is_strict => {
-                self.group_settings(entry, &folder.name, &folder.held)?
+                let read = self.group_settings(entry, &folder.name, &folder.held);
+                self.trouble.keep(read).unwrap_or_else(|| folder.held.clone())
             }
             Some(entry) => {
-                return Err(PackageError::Invalid {
+                self.trouble.error(PackageError::Invalid {
                     file: entry.path.clone(),
                     line: None,
                     key: String::new(),
                     problem: "a folder in a group has no settings of its own".to_owned(),
                     remedy: "move it to the group's folder".to_owned(),
                 });
+                folder.held.clone()
             }
             None => folder.held.clone(),
         };
         let before = self.tests.len();
         let mut subfolders = 0_usize;
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
-            if !is_allowed_name(entry) {
-                if self.is_strict {
-                    self.warnings.push(not_allowed(self.tree.root(), &folder.directory.join(&entry.name)));
-                    continue;
-                }
-                entry.reportable()?;
-            }
-            entry.usable()?;
-            if entry.kind == Kind::Directory {
-                if entry.ends_with(".files") {
-                    self.belongs_to_a_test(folder, &entries, entry, ".files")?;
-                    continue;
-                }
-                subfolders += 1;
-                self.subfolder(folder, entry, &held)?;
-            } else if entry.ends_with(".in") {
-                self.test(folder, &entries, entry, &held)?;
-            } else if entry.ends_with(".ans") {
-                self.belongs_to_a_test(folder, &entries, entry, ".ans")?;
-            } else if entry.ends_with(".yaml")
-                && !matches!(entry.text(), Some("test_group.yaml" | "testdata.yaml"))
-            {
-                self.belongs_to_a_test(folder, &entries, entry, ".yaml")?;
-            } else if !SHOWN.iter().any(|ending| entry.ends_with(ending))
-                && !matches!(entry.text(), Some("test_group.yaml" | "testdata.yaml"))
-            {
-                let place = below(self.tree.root(), &folder.directory.join(&entry.name));
-                self.warnings.push(format!("{place}: not looked at"));
-            }
+            subfolders += usize::from(entry.kind == Kind::Directory && !entry.ends_with(".files"));
+            let read = self.entry(folder, &entries, entry, &held);
+            self.trouble.keep(read);
         }
         let own = self.tests[before..].iter().filter(|test| test.groups == folder.groups).count();
         if folder.name == "secret" && own > 0 && subfolders > 0 {
             self.mixed(folder)?;
         }
-        if is_group && folder.name.contains('/') && self.tests.len() == before && self.is_strict {
+        let is_whole = !self.trouble.is_broken();
+        if is_group && folder.name.contains('/') && self.tests.len() == before && self.is_strict && is_whole {
             return Err(PackageError::NotAPackage {
                 path: folder.directory.to_owned(),
                 problem: "there are no tests in the group".to_owned(),
                 remedy: "add pairs of files NAME.in and NAME.ans, or remove the folder",
             });
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        folder: &Folder<'_>,
+        entries: &[Entry],
+        entry: &Entry,
+        held: &Held,
+    ) -> Result<(), PackageError> {
+        if !is_allowed_name(entry) {
+            if self.is_strict {
+                self.warnings.push(not_allowed(self.tree.root(), &folder.directory.join(&entry.name)));
+                return Ok(());
+            }
+            entry.reportable()?;
+        }
+        entry.usable()?;
+        if entry.kind == Kind::Directory {
+            if entry.ends_with(".files") {
+                return self.belongs_to_a_test(folder, entries, entry, ".files");
+            }
+            self.subfolder(folder, entry, held)?;
+        } else if entry.ends_with(".in") {
+            self.test(folder, entries, entry, held)?;
+        } else if entry.ends_with(".ans") {
+            self.belongs_to_a_test(folder, entries, entry, ".ans")?;
+        } else if entry.ends_with(".yaml")
+            && !matches!(entry.text(), Some("test_group.yaml" | "testdata.yaml"))
+        {
+            self.belongs_to_a_test(folder, entries, entry, ".yaml")?;
+        } else if !SHOWN.iter().any(|ending| entry.ends_with(ending))
+            && !matches!(entry.text(), Some("test_group.yaml" | "testdata.yaml"))
+        {
+            let place = below(self.tree.root(), &folder.directory.join(&entry.name));
+            self.warnings.push(format!("{place}: not looked at"));
         }
         Ok(())
     }

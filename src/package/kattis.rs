@@ -13,7 +13,7 @@ use super::error::{PackageError, one_line, shown};
 use super::grading::{self, Folder};
 use super::jury::{TimeMargins, ValidatorArguments, Verification};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
-use super::problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
+use super::problem_yaml::{ProblemYaml, Validation, read_problem_yaml};
 use super::program::JuryProgram;
 use super::settings::words;
 use super::submissions::{self, Demands};
@@ -21,30 +21,40 @@ use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
 use super::title;
 use super::tree::{Entry, Kind, Tree, below, read_text};
+use super::trouble::{Trouble, did_you_mean};
 use super::{included, programs, validators};
 use crate::checker::{Comparator, FlagError, Protocol};
+
+/// Stands for a limit that cannot be read, in a package that is refused for it.
+const UNKNOWN_TIME: Duration = Duration::from_secs(1);
 
 /// Where custom output validators are; the second is the newer formats' name, which DOMjudge reads as well.
 const FOLDERS: [&str; 2] = ["output_validators", "output_validator"];
 
 /// Loads the package at `tree`, whose own directory holds `entries`.
-pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageError> {
+pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Result<Package, PackageError> {
     let root = tree.root();
     let mut warnings = Vec::new();
     let mut problem = match Tree::find(entries, "problem.yaml") {
-        Some(entry) => parse_problem_yaml(&read_text(entry)?).map_err(|error| error.in_file(&entry.path))?,
+        Some(entry) => {
+            let text = trouble.keep(read_text(entry)).unwrap_or_default();
+            read_problem_yaml(&text, &entry.path, trouble)
+        }
         None => ProblemYaml::default(),
     };
-    let ini = match Tree::find(entries, "domjudge-problem.ini") {
-        Some(entry) => parse_domjudge_ini(&read_text(entry)?).map_err(|error| error.in_file(&entry.path))?,
-        None => DomjudgeIni::default(),
-    };
+    let ini = Tree::find(entries, "domjudge-problem.ini").and_then(|entry| {
+        let read = || parse_domjudge_ini(&read_text(entry)?).map_err(|error| error.in_file(&entry.path));
+        trouble.keep(read())
+    });
+    let ini = ini.unwrap_or_default();
     warnings.append(&mut problem.warnings);
     if Tree::find(entries, "problem.yaml").is_none() {
         warnings.push("problem.yaml: it is missing; the format's defaults hold".to_owned());
     }
     mention_unused_folders(entries, &problem, &mut warnings);
-    let validator = output_validator(tree, entries, &problem, &mut warnings)?;
+    mention_misspelt_folders(entries, &mut warnings);
+    let validator = output_validator(tree, entries, &problem, &mut warnings);
+    let validator = trouble.keep(validator).flatten();
     let limits = problem.validation_limits;
     let mut verification = Verification {
         input_validators: validators::inputs(tree, entries, limits, &mut warnings),
@@ -56,10 +66,14 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         ..Verification::default()
     };
     let submissions = match Tree::find(entries, "submissions") {
-        Some(entry) => submissions::read(tree, entry, Demands::OfWhole, &mut warnings)?,
+        Some(entry) => {
+            let read = submissions::read(tree, entry, Demands::OfWhole, &mut warnings);
+            trouble.keep(read).unwrap_or_default()
+        }
         None => Vec::new(),
     };
-    let time = time_limit(entries, &problem, &ini, &mut warnings)?;
+    let time = time_limit(entries, &problem, &ini, &mut warnings);
+    let time = trouble.keep(time).unwrap_or(TimeLimit::Fixed(UNKNOWN_TIME));
     if matches!(time, TimeLimit::FromSubmissions { .. })
         && !submissions.iter().any(|submission| submission.sets_time_limit)
     {
@@ -81,6 +95,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
             folders: &mut folders,
             verification: &mut verification,
             warnings: &mut warnings,
+            trouble: &mut *trouble,
         };
         walk.data(data_folder(root, entries)?)?;
     }
@@ -103,7 +118,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
         }
     }
     let includes = match Tree::find(entries, "include") {
-        Some(entry) => included::read(tree, entry, &mut warnings)?,
+        Some(entry) => trouble.keep(included::read(tree, entry, &mut warnings)).unwrap_or_default(),
         None => Vec::new(),
     };
     let limits = PackageLimits {
@@ -132,10 +147,10 @@ pub(super) fn load(tree: &Tree, entries: &[Entry]) -> Result<Package, PackageErr
     };
     package.group_by_folders();
     let graders = match Tree::find(entries, "graders").filter(|entry| entry.kind == Kind::Directory) {
-        Some(folder) => programs::find(tree, folder)?,
+        Some(folder) => trouble.keep(programs::find(tree, folder)).unwrap_or_default(),
         None => Vec::new(),
     };
-    grading::apply(&mut package, &problem.grading, &folders, graders)?;
+    trouble.keep(grading::apply(&mut package, &problem.grading, &folders, graders));
     Ok(package)
 }
 
@@ -156,6 +171,54 @@ pub(super) fn data_folder<'a>(root: &Path, entries: &'a [Entry]) -> Result<&'a E
             },
             remedy: "put the tests into data/sample and data/secret",
         }),
+    }
+}
+
+/// Mentions folders whose names are nearly those of the format's.
+pub(super) fn mention_misspelt_folders(entries: &[Entry], warnings: &mut Vec<String>) {
+    const KNOWN: [&str; 14] = [
+        "attachments",
+        "data",
+        "generators",
+        "graders",
+        "include",
+        "input_format_validators",
+        "input_validator",
+        "input_validators",
+        "output_validator",
+        "output_validators",
+        "problem_statement",
+        "solution",
+        "statement",
+        "submissions",
+    ];
+    // Other tools' own, which are like one of these by chance.
+    const OTHERS: [&str; 15] = [
+        "answer_validator",
+        "answer_validators",
+        "attachment",
+        "generator",
+        "grader",
+        "input_visualizer",
+        "input_visualizers",
+        "output_visualizer",
+        "output_visualizers",
+        "problem_slide",
+        "solution_slide",
+        "solutions",
+        "statements",
+        "static_validator",
+        "static_validators",
+    ];
+    for entry in entries.iter().filter(|entry| entry.kind == Kind::Directory && !entry.is_hidden()) {
+        let name = entry.text().unwrap_or_default();
+        if KNOWN.contains(&name) || OTHERS.contains(&name) {
+            continue;
+        }
+        let meant = did_you_mean(name, KNOWN);
+        if !meant.is_empty() {
+            warnings.push(format!("{}: a folder of this name is not read{meant}", one_line(name)));
+        }
     }
 }
 
@@ -237,6 +300,7 @@ struct Walk<'a> {
     folders: &'a mut Vec<Folder>,
     verification: &'a mut Verification,
     warnings: &'a mut Vec<String>,
+    trouble: &'a mut Trouble,
 }
 
 /// What the folders of tests inherit.
@@ -264,7 +328,7 @@ impl Walk<'_> {
                 .in_file(&self.tree.root().join("problem.yaml"))
         })?;
         let default = Settings { check: default, validator_arguments: ValidatorArguments::default() };
-        let settings = self.settings("", &entries, &default)?;
+        let settings = self.settings("", &entries, &default);
         let mut loose = false;
         for entry in &entries {
             match (entry.kind, entry.text()) {
@@ -276,7 +340,7 @@ impl Walk<'_> {
                     settings: settings.clone(),
                 })?,
                 (Kind::Directory, Some(name)) if let Some(kind) = cases::Kind::of_folder(name) => {
-                    let settings = self.settings(name, &self.tree.entries(&entry.path, 2)?, &settings)?;
+                    let settings = self.settings(name, &self.tree.entries(&entry.path, 2)?, &settings);
                     let arguments = match &settings.check {
                         Check::BuiltIn(_) => Vec::new(),
                         Check::Program { arguments, .. } | Check::Interaction { arguments } => {
@@ -285,12 +349,22 @@ impl Walk<'_> {
                     };
                     let inherited =
                         cases::Arguments { input: settings.validator_arguments, output: arguments };
-                    cases::read(self.tree, entry, kind, &inherited, false, self.verification, self.warnings)?;
+                    let read = cases::read(
+                        self.tree,
+                        entry,
+                        kind,
+                        &inherited,
+                        false,
+                        self.verification,
+                        self.warnings,
+                    );
+                    self.trouble.keep(read);
                 }
-                (Kind::Unusable(_), Some("sample" | "secret")) => entry.usable()?,
-                (Kind::Directory, _) if !entry.is_hidden() => self.warnings.push(format!(
-                    "{}: not judged: only data/sample and data/secret are",
-                    below(self.tree.root(), &entry.path)
+                (Kind::Unusable(_), Some("sample" | "secret")) => self.trouble.errors(entry.usable()),
+                (Kind::Directory, name) if !entry.is_hidden() => self.warnings.push(format!(
+                    "{}: not judged: only data/sample and data/secret are{}",
+                    below(self.tree.root(), &entry.path),
+                    did_you_mean(name.unwrap_or_default(), ["sample", "secret"])
                 )),
                 _ => loose |= entry.ends_with(".in"),
             }
@@ -298,7 +372,7 @@ impl Walk<'_> {
         if loose {
             self.warnings.push("data/*.in: not judged: only data/sample and data/secret are".to_owned());
         }
-        if self.tests.is_empty() {
+        if self.tests.is_empty() && !self.trouble.is_broken() {
             return Err(PackageError::NotAPackage {
                 path: data.path.clone(),
                 problem: "there are no tests in sample or secret".to_owned(),
@@ -323,7 +397,12 @@ impl Walk<'_> {
     }
 
     /// What holds in a folder: as in the folder above but for what its `testdata.yaml` says.
-    fn settings(
+    fn settings(&mut self, group: &str, entries: &[Entry], inherited: &Settings) -> Settings {
+        let read = self.read_settings(group, entries, inherited);
+        self.trouble.keep(read).unwrap_or_else(|| inherited.clone())
+    }
+
+    fn read_settings(
         &mut self,
         group: &str,
         entries: &[Entry],
@@ -362,36 +441,47 @@ impl Walk<'_> {
     fn group(&mut self, above: &Group<'_>) -> Result<(), PackageError> {
         let entries = self.tree.entries(above.directory, above.depth)?;
         let name = above.names.last().map_or("", String::as_str);
-        let settings = self.settings(name, &entries, &above.settings)?;
+        let settings = self.settings(name, &entries, &above.settings);
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
-            // Whatever it was meant to be, tests could be missing without a word.
-            entry.usable()?;
-            if entry.kind == Kind::Directory {
-                let name =
-                    format!("{}/{}", above.names.last().map_or("", String::as_str), entry.reportable()?);
-                let names = above.names.iter().cloned().chain([name]).collect();
-                let (depth, sample) = (above.depth + 1, above.sample);
-                let settings = settings.clone();
-                self.group(&Group { directory: &entry.path, depth, names, sample, settings })?;
-            } else if entry.ends_with(".in") {
-                let stem = stem(entry, ".in")?;
-                if Tree::find(&entries, &format!("{stem}.ans")).is_none() {
-                    return Err(unpaired(entry, above.directory, stem, "its answer is missing", ".ans"));
-                }
-            } else if entry.ends_with(".ans") {
-                let stem = stem(entry, ".ans")?;
-                let Some(input) = Tree::find(&entries, &format!("{stem}.in")) else {
-                    return Err(unpaired(entry, above.directory, stem, "its input is missing", ".in"));
-                };
-                let name = format!("{}/{stem}", above.names.last().map_or("", String::as_str));
-                self.tests.push(Test {
-                    groups: above.names.clone(),
-                    sample: above.sample,
-                    check: settings.check.clone(),
-                    validator_arguments: settings.validator_arguments.clone(),
-                    ..Test::new(name, input.file()?.to_owned(), entry.file()?.to_owned())
-                });
+            let read = self.entry(above, &entries, entry, &settings);
+            self.trouble.keep(read);
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &mut self,
+        above: &Group<'_>,
+        entries: &[Entry],
+        entry: &Entry,
+        settings: &Settings,
+    ) -> Result<(), PackageError> {
+        // Whatever it was meant to be, tests could be missing without a word.
+        entry.usable()?;
+        if entry.kind == Kind::Directory {
+            let name = format!("{}/{}", above.names.last().map_or("", String::as_str), entry.reportable()?);
+            let names = above.names.iter().cloned().chain([name]).collect();
+            let (depth, sample) = (above.depth + 1, above.sample);
+            let settings = settings.clone();
+            self.group(&Group { directory: &entry.path, depth, names, sample, settings })?;
+        } else if entry.ends_with(".in") {
+            let stem = stem(entry, ".in")?;
+            if Tree::find(entries, &format!("{stem}.ans")).is_none() {
+                return Err(unpaired(entry, above.directory, stem, "its answer is missing", ".ans"));
             }
+        } else if entry.ends_with(".ans") {
+            let stem = stem(entry, ".ans")?;
+            let Some(input) = Tree::find(entries, &format!("{stem}.in")) else {
+                return Err(unpaired(entry, above.directory, stem, "its input is missing", ".in"));
+            };
+            let name = format!("{}/{stem}", above.names.last().map_or("", String::as_str));
+            self.tests.push(Test {
+                groups: above.names.clone(),
+                sample: above.sample,
+                check: settings.check.clone(),
+                validator_arguments: settings.validator_arguments.clone(),
+                ..Test::new(name, input.file()?.to_owned(), entry.file()?.to_owned())
+            });
         }
         Ok(())
     }

@@ -318,6 +318,9 @@ impl Reader<'_> {
             let key = format!("tests[{place}]");
             let read = self.test(&key, test, &mut data, package);
             trouble.keep(read);
+            if let Some(own) = test.as_table() {
+                unknown_keys(own, &["name", "number"], &format!("{key}."), trouble);
+            }
         }
         if package.tests.is_empty() && !trouble.is_broken() {
             return Err(wrong(self.file, "tests", "there are none", "add [[tests]] with name and number"));
@@ -414,8 +417,11 @@ impl Reader<'_> {
         let listed = table.get("solutions").and_then(Value::as_array).unwrap_or(&none);
         for (place, solution) in listed.iter().enumerate() {
             let key = format!("solutions[{place}]");
-            if let Some(submission) = trouble.keep(self.solution(&key, solution)) {
-                submissions.push(submission);
+            match self.solution(&key, solution) {
+                Ok(submission) => submissions.push(submission),
+                // Only verification needs it.
+                Err(error) if !error.is_ours() => trouble.warn(format!("not judged: {error}")),
+                Err(error) => trouble.error(error),
             }
             if let Some(own) = solution.as_table() {
                 unknown_keys(own, SOLUTION_KEYS, &format!("{key}."), trouble);

@@ -90,15 +90,15 @@ fn read_format(
     }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return match version(&entries)? {
-            Some(version) if icpc::reads(&version) => icpc::load(tree, &entries, &version, stash),
-            _ => kattis::load(tree, &entries),
+            Some(version) if icpc::reads(&version) => icpc::load(tree, &entries, &version, stash, trouble),
+            _ => kattis::load(tree, &entries, trouble),
         };
     }
     if let Some(entry) = Tree::find(&entries, polygon::FILE) {
         return polygon::load(tree, entry);
     }
     if !holds_tests(&entries) && has_data(tree, &entries)? {
-        return kattis::load(tree, &entries);
+        return kattis::load(tree, &entries, trouble);
     }
     refuse_several(tree, &entries)?;
     foreign::refuse(tree, &entries)?;
@@ -198,10 +198,17 @@ fn search(
         let inside = tree.entries(&entry.path, depth)?;
         let path = path.join(&entry.name);
         let marked = is_marked(&inside);
-        if marked || holds_tests(&inside) || folder_pairs::any(&inside) {
+        if marked || folder_pairs::any(&inside) {
             found.push(Candidate { path, marked });
-        } else {
-            search(tree, &path, &inside, depth + 1, found)?;
+            continue;
+        }
+        let before = found.len();
+        search(tree, &path, &inside, depth + 1, found)?;
+        // An input without an answer beside packages is none, here as at the top.
+        let is_marked_below = found.iter().skip(before).any(|candidate| candidate.marked);
+        if holds_tests(&inside) && !is_marked_below {
+            found.truncate(before);
+            found.push(Candidate { path, marked });
         }
     }
     Ok(())

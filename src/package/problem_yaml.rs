@@ -8,10 +8,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::error::{PackageError, one_line};
-use super::grading::ProblemGrading;
+use super::grading::{Grading, ProblemGrading};
 use super::groups::Objective;
 use super::program::ProgramLimits;
 use super::settings::{kibibytes, mebibytes, passes, positive, seconds};
+use super::trouble::{Trouble, did_you_mean};
 use super::yaml::{self, Node, Value};
 use crate::checker::CustomScore;
 use crate::units::Bytes;
@@ -37,6 +38,37 @@ const INFORMATION: &[&str] = &[
     "validator_args",
     "verified",
     "version",
+];
+
+/// Keys that are read.
+const KEYS: &[&str] = &[
+    "problem_format_version",
+    "type",
+    "name",
+    "validation",
+    "validator_flags",
+    "limits",
+    "grading",
+    "languages",
+    "libraries",
+];
+
+/// Keys of `limits`.
+const LIMITS: &[&str] = &[
+    "time_limit",
+    "time_multiplier",
+    "time_safety_margin",
+    "memory",
+    "output",
+    "code",
+    "compilation_time",
+    "compilation_memory",
+    "validation_time",
+    "validation_memory",
+    "validation_output",
+    "time_multipliers",
+    "time_resolution",
+    "validation_passes",
 ];
 
 /// What judging needs of `problem.yaml`.
@@ -121,43 +153,44 @@ impl Default for ProblemYaml {
 /// # Errors
 /// When it is no YAML, a key that judging needs holds a wrong value, or it asks for what is not supported.
 pub fn parse_problem_yaml(text: &str) -> Result<ProblemYaml, PackageError> {
-    read(text).map_err(|error| error.in_file(Path::new(FILE)))
+    let mut errors = Vec::new();
+    let problem = read(text, &mut errors);
+    match errors.into_iter().next() {
+        Some(error) => Err(error.in_file(Path::new(FILE))),
+        None => Ok(problem),
+    }
 }
 
-fn read(text: &str) -> Result<ProblemYaml, PackageError> {
+/// As [`parse_problem_yaml`], with everything that is wrong kept, and the rest read all the same.
+pub(super) fn read_problem_yaml(text: &str, file: &Path, trouble: &mut Trouble) -> ProblemYaml {
+    let mut errors = Vec::new();
+    let problem = read(text, &mut errors);
+    trouble.errors_in(file, errors);
+    problem
+}
+
+fn read(text: &str, errors: &mut Vec<PackageError>) -> ProblemYaml {
     let mut problem = ProblemYaml::default();
-    let root = yaml::parse(text)?;
-    let mut limit = Passes::default();
-    for (key, node) in root.map("")? {
-        match key.as_str() {
-            "problem_format_version" => check_version(node)?,
-            "type" => read_type(node, &mut problem, &mut limit)?,
-            "name" => problem.name = title(node)?,
-            "validation" => {
-                problem.validation_line = node.line;
-                read_validation(node, &mut problem, &mut limit)?;
-            }
-            "validator_flags" => {
-                problem.validator_flags = node.texts(key)?.join(" ");
-                problem.validator_flags_line = node.line;
-            }
-            "limits" => read_limits(node, &mut problem, &mut limit)?,
-            "grading" => read_grading(node, &mut problem)?,
-            "languages" => check_languages(node, &mut problem)?,
-            "libraries" if node.texts(key)?.iter().all(|text| text.trim().is_empty()) => {}
-            known if INFORMATION.contains(&known) => {}
-            _ => problem.warnings.push(format!(
-                "{FILE}:{}: unknown key '{}' is ignored",
-                node.line,
-                one_line(key)
-            )),
+    let read = yaml::parse_with_duplicates(text)
+        .and_then(|(root, duplicates)| Ok((root.map("")?.to_vec(), duplicates)));
+    let (entries, duplicates) = match read {
+        Ok(read) => read,
+        Err(error) => {
+            errors.push(error);
+            return problem;
         }
+    };
+    problem.warnings.extend(duplicates.iter().map(|duplicate| yaml::there_twice(FILE, duplicate)));
+    let mut limit = Passes::default();
+    for (key, node) in &entries {
+        let read = read_key(key, node, &mut problem, &mut limit, errors);
+        errors.extend(read.err());
     }
     if !problem.grading.is_scoring
-        && let Some((_, node)) = root.map("")?.iter().find(|(key, _)| key == "grading")
+        && let Some((_, node)) = entries.iter().find(|(key, _)| key == "grading")
     {
         // Older pass-fail packages carry it all the same.
-        for (key, value) in node.map("grading")? {
+        for (key, value) in node.map("grading").unwrap_or_default() {
             let key = one_line(key);
             problem.warnings.push(format!("{FILE}:{}: grading.{key} has no effect here", value.line));
         }
@@ -173,7 +206,43 @@ fn read(text: &str) -> Result<ProblemYaml, PackageError> {
         // DOMjudge's `type: interactive` stands for `validation: custom interactive`.
         problem.validation = Validation::Custom;
     }
-    Ok(problem)
+    problem
+}
+
+fn read_key(
+    key: &str,
+    node: &Node,
+    problem: &mut ProblemYaml,
+    limit: &mut Passes,
+    errors: &mut Vec<PackageError>,
+) -> Result<(), PackageError> {
+    match key {
+        "problem_format_version" => check_version(node)?,
+        "type" => read_type(node, problem, limit)?,
+        "name" => problem.name = title(node)?,
+        "validation" => {
+            problem.validation_line = node.line;
+            read_validation(node, problem, limit)?;
+        }
+        "validator_flags" => {
+            problem.validator_flags = node.texts(key)?.join(" ");
+            problem.validator_flags_line = node.line;
+        }
+        "limits" => {
+            for (key, value) in node.map("limits")? {
+                errors.extend(read_limit(key, value, problem, limit).err());
+            }
+        }
+        "grading" => read_grading(node, problem)?,
+        "languages" => check_languages(node, problem)?,
+        "libraries" if node.texts(key)?.iter().all(|text| text.trim().is_empty()) => {}
+        known if INFORMATION.contains(&known) => {}
+        _ => {
+            let meant = did_you_mean(key, KEYS.iter().chain(INFORMATION).copied());
+            problem.warnings.push(unknown(node, &one_line(key), &meant));
+        }
+    }
+    Ok(())
 }
 
 /// What the keys say about passes, in whichever order they come.
@@ -289,16 +358,20 @@ fn read_grading(node: &Node, problem: &mut ProblemYaml) -> Result<(), PackageErr
                 }
             }
             // How problems are graded, in the newest format's sense, is no key here.
-            "grading" | "grader_flags" => problem.warnings.push(unknown(value, &path)),
+            "grading" | "grader_flags" => problem.warnings.push(unknown(value, &path, "")),
             key if problem.grading.everywhere.read(key, value, "grading.")? => {}
-            _ => problem.warnings.push(unknown(value, &path)),
+            _ => {
+                let known = ["objective", "show_test_data_groups", "custom_scoring"];
+                let meant = did_you_mean(key, known.into_iter().chain(Grading::KEYS.iter().copied()));
+                problem.warnings.push(unknown(value, &path, &meant));
+            }
         }
     }
     Ok(())
 }
 
-fn unknown(node: &Node, path: &str) -> String {
-    format!("{FILE}:{}: unknown key '{path}' is ignored", node.line)
+fn unknown(node: &Node, path: &str, meant: &str) -> String {
+    format!("{FILE}:{}: unknown key '{path}' is ignored{meant}", node.line)
 }
 
 fn objective(node: &Node, key: &str) -> Result<Objective, PackageError> {
@@ -324,40 +397,43 @@ fn check_languages(node: &Node, problem: &mut ProblemYaml) -> Result<(), Package
     Ok(())
 }
 
-fn read_limits(node: &Node, problem: &mut ProblemYaml, limit: &mut Passes) -> Result<(), PackageError> {
-    for (key, value) in node.map("limits")? {
-        let path = format!("limits.{}", one_line(key));
-        let limits = &mut problem.validation_limits;
-        match key.as_str() {
-            "time_limit" => problem.time_limit = seconds(value, &path)?,
-            "time_multiplier" => {
-                problem.time_multiplier =
-                    positive(value, &path, "a factor", 1e4)?.unwrap_or(problem.time_multiplier);
-            }
-            "time_safety_margin" => {
-                problem.time_safety_margin =
-                    positive(value, &path, "a factor", 1e4)?.unwrap_or(problem.time_safety_margin);
-            }
-            "memory" => problem.memory = mebibytes(value, &path)?.unwrap_or(problem.memory),
-            "output" => problem.output = mebibytes(value, &path)?.unwrap_or(problem.output),
-            "code" => problem.code = kibibytes(value, &path)?.unwrap_or(problem.code),
-            "compilation_time" => problem.compilation_time = seconds(value, &path)?,
-            "compilation_memory" => problem.compilation_memory = mebibytes(value, &path)?,
-            "validation_time" => {
-                limits.time = seconds(value, &path)?.unwrap_or(limits.time);
-            }
-            "validation_memory" => limits.memory = mebibytes(value, &path)?.unwrap_or(limits.memory),
-            "validation_output" => limits.output = mebibytes(value, &path)?.unwrap_or(limits.output),
-            "time_multipliers" => read_multipliers(value, problem)?,
-            "time_resolution" => {
-                positive(value, &path, "seconds", 86_400.0)?;
-                problem.warnings.push(format!("{FILE}:{}: {path} has no effect here", value.line));
-            }
-            "validation_passes" => {
-                limit.limit = passes(value, &path)?.map(|passes| (passes, value.line));
-            }
-            _ => problem.warnings.push(format!("{FILE}:{}: unknown key '{path}' is ignored", value.line)),
+fn read_limit(
+    key: &str,
+    value: &Node,
+    problem: &mut ProblemYaml,
+    limit: &mut Passes,
+) -> Result<(), PackageError> {
+    let path = format!("limits.{}", one_line(key));
+    let limits = &mut problem.validation_limits;
+    match key {
+        "time_limit" => problem.time_limit = seconds(value, &path)?,
+        "time_multiplier" => {
+            problem.time_multiplier =
+                positive(value, &path, "a factor", 1e4)?.unwrap_or(problem.time_multiplier);
         }
+        "time_safety_margin" => {
+            problem.time_safety_margin =
+                positive(value, &path, "a factor", 1e4)?.unwrap_or(problem.time_safety_margin);
+        }
+        "memory" => problem.memory = mebibytes(value, &path)?.unwrap_or(problem.memory),
+        "output" => problem.output = mebibytes(value, &path)?.unwrap_or(problem.output),
+        "code" => problem.code = kibibytes(value, &path)?.unwrap_or(problem.code),
+        "compilation_time" => problem.compilation_time = seconds(value, &path)?,
+        "compilation_memory" => problem.compilation_memory = mebibytes(value, &path)?,
+        "validation_time" => {
+            limits.time = seconds(value, &path)?.unwrap_or(limits.time);
+        }
+        "validation_memory" => limits.memory = mebibytes(value, &path)?.unwrap_or(limits.memory),
+        "validation_output" => limits.output = mebibytes(value, &path)?.unwrap_or(limits.output),
+        "time_multipliers" => read_multipliers(value, problem)?,
+        "time_resolution" => {
+            positive(value, &path, "seconds", 86_400.0)?;
+            problem.warnings.push(format!("{FILE}:{}: {path} has no effect here", value.line));
+        }
+        "validation_passes" => {
+            limit.limit = passes(value, &path)?.map(|passes| (passes, value.line));
+        }
+        _ => problem.warnings.push(unknown(value, &path, &did_you_mean(key, LIMITS.iter().copied()))),
     }
     Ok(())
 }
@@ -375,7 +451,10 @@ fn read_multipliers(node: &Node, problem: &mut ProblemYaml) -> Result<(), Packag
                 problem.time_safety_margin =
                     positive(value, &path, "a factor", 1e4)?.unwrap_or(problem.time_safety_margin);
             }
-            _ => problem.warnings.push(format!("{FILE}:{}: unknown key '{path}' is ignored", value.line)),
+            _ => {
+                let meant = did_you_mean(key, ["ac_to_time_limit", "time_limit_to_tle"]);
+                problem.warnings.push(unknown(value, &path, &meant));
+            }
         }
     }
     Ok(())
@@ -443,7 +522,6 @@ mod tests {
             ("just text", "where a map"),
             ("name: [a]", "name: a list where text"),
             ("a: [", "problem.yaml"),
-            ("a: 1\na: 2\n", "problem.yaml:2"),
             ("name: x\n---\nname: y\n", "problem.yaml"),
             ("type: scoring\ngrading: {objective: fast}", "grading.objective: 'fast' is not an objective"),
             ("grading: {range: 1}", "grading.range: '1' is not two numbers"),

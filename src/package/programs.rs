@@ -16,11 +16,22 @@ const HEADERS: &[&str] = &[".h", ".hh", ".hpp", ".hxx", ".inc"];
 /// # Errors
 /// When something in it cannot be read, or has a name that cannot be reported.
 pub(super) fn find(tree: &Tree, folder: &Entry) -> Result<Vec<JuryProgram>, PackageError> {
+    find_each(tree, folder)?.into_iter().collect()
+}
+
+/// As [`find`], each program with what is wrong with it alone.
+///
+/// # Errors
+/// When the folder itself cannot be read.
+pub(super) fn find_each(
+    tree: &Tree,
+    folder: &Entry,
+) -> Result<Vec<Result<JuryProgram, PackageError>>, PackageError> {
     let folder_name = folder.reportable()?;
     let entries = tree.entries(&folder.path, 1)?;
     if entries.iter().any(|entry| entry.kind == Kind::File && (entry.name == "build" || entry.name == "run"))
     {
-        return Ok(whole(tree, folder)?.into_iter().collect());
+        return Ok(whole(tree, folder).transpose().into_iter().collect());
     }
     let mut headers = Vec::new();
     for entry in entries.iter().filter(|entry| is_header(entry) && entry.kind == Kind::File) {
@@ -28,16 +39,21 @@ pub(super) fn find(tree: &Tree, folder: &Entry) -> Result<Vec<JuryProgram>, Pack
     }
     let mut programs = Vec::new();
     for entry in entries.iter().filter(|entry| !is_left_out(entry) && !is_header(entry)) {
-        entry.usable()?;
-        let own = entry.reportable()?;
-        let name = format!("{folder_name}/{own}");
-        if entry.kind == Kind::Directory {
-            programs.extend(of_folder(tree, entry, name)?);
-        } else if !is_no_program(entry) {
+        let program = || -> Result<Option<JuryProgram>, PackageError> {
+            entry.usable()?;
+            let own = entry.reportable()?;
+            let name = format!("{folder_name}/{own}");
+            if entry.kind == Kind::Directory {
+                return of_folder(tree, entry, name);
+            }
+            if is_no_program(entry) {
+                return Ok(None);
+            }
             let file = ProgramFile { name: own.to_owned(), path: entry.path.clone() };
             let files = [file].into_iter().chain(headers.iter().cloned()).collect();
-            programs.push(JuryProgram { name, files, making: by_language() });
-        }
+            Ok(Some(JuryProgram { name, files, making: by_language() }))
+        };
+        programs.extend(program().transpose());
     }
     Ok(programs)
 }

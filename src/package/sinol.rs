@@ -24,7 +24,7 @@ use super::problem_yaml::ProblemYaml;
 use super::program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
 use super::scope::Scope;
 use super::submitting::Include;
-use super::tree::{Entry, Kind, Tree, read_text};
+use super::tree::{Entry, Kind, Tree};
 use super::trouble::Trouble;
 use super::yaml::{self, Node, Value};
 use crate::checker::{Comparator, CustomScore, Protocol};
@@ -81,7 +81,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
         problem: format!("there is no {FILE} in it"),
         remedy: "name the directory of a sinol package",
     })?;
-    let root = yaml::parse(&read_text(file)?).map_err(|error| error.in_file(&file.path))?;
+    let root = yaml::load(file, FILE, &mut trouble.warnings)?;
     let map = root.map("").map_err(|error| error.in_file(&file.path))?;
     let scope = Scope::root(&file.path, map);
     trouble.unknown_keys(FILE, "", map, &keys_with_titles(map));

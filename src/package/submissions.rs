@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{PackageError, one_line, shown};
 use super::expectation::{self, OFFICIAL, PerTest};
+use super::groups::ScoreRange;
 use super::jury::{Expectation, JurySubmission};
 use super::submissions_yaml::{SubmissionRule, SubmissionsYaml, combine, parse_submissions_yaml};
 use super::tree::{Entry, Kind, Tree, read_at_most, read_text};
@@ -111,7 +112,10 @@ impl Reader<'_> {
     }
 
     fn folder(&mut self, folder: &Entry, submissions: &mut Vec<JurySubmission>) -> Result<(), PackageError> {
-        let folder_name = folder.reportable()?;
+        let Ok(folder_name) = folder.reportable() else {
+            self.skip(&folder.path, "its name is not UTF-8 or holds control characters");
+            return Ok(());
+        };
         for entry in self.tree.entries(&folder.path, 2)? {
             if entry.is_hidden() || entry.name == "__pycache__" || is_no_program(&entry) {
                 continue;
@@ -184,7 +188,9 @@ impl Reader<'_> {
         let language = last(|rule| rule.language.as_ref()).cloned();
         order(&mut files, &name, last(|rule| rule.entrypoint.as_ref()).map(String::as_str));
         let warned = self.warnings.len();
-        let Some(expectation) = self.expectation(folder, &name, &files, &rules)? else {
+        let score = self.expected_score(&name, &files)?;
+        let expectation = self.expectation(folder, &name, &files, &rules, score)?;
+        let Some(expectation) = expectation else {
             // Unless the reason was given already.
             if self.warnings.len() == warned {
                 self.warnings.push(format!(
@@ -200,6 +206,21 @@ impl Reader<'_> {
         Ok(Some(JurySubmission { name, files, language, expectation, sets_time_limit }))
     }
 
+    /// The score that a tag demands.
+    fn expected_score(&mut self, name: &str, files: &[PathBuf]) -> Result<Option<ScoreRange>, PackageError> {
+        for file in files {
+            match expectation::find_expected_score(&read_at_most(file, TAG_SEARCH)?) {
+                Some((_, Ok(score))) => return Ok(Some(score)),
+                Some((line, Err(word))) => self.warnings.push(format!(
+                    "submissions/{name}:{line}: @EXPECTED_SCORE@ is ignored: '{}' is not a number",
+                    one_line(&word)
+                )),
+                None => {}
+            }
+        }
+        Ok(None)
+    }
+
     /// `submissions.yaml`, else the official folders, else the tag, else any other folder that has a meaning.
     fn expectation(
         &mut self,
@@ -207,6 +228,7 @@ impl Reader<'_> {
         name: &str,
         files: &[PathBuf],
         rules: &[&SubmissionRule],
+        score: Option<ScoreRange>,
     ) -> Result<Option<Expectation>, PackageError> {
         let file = self.tree.root().join("submissions/submissions.yaml");
         if let Some(expectation) = combine(folder, rules).map_err(|error| error.in_file(&file))? {
@@ -217,6 +239,10 @@ impl Reader<'_> {
             Demands::OfTests => expectation::per_test(folder)
                 .map(PerTest::into_expectation)
                 .or_else(|| expectation::of_folder(folder)),
+        };
+        let by_folder = match (by_folder, score) {
+            (None, Some(_)) => Some(Expectation { score, ..Expectation::default() }),
+            (expectation, _) => expectation.map(|expectation| Expectation { score, ..expectation }),
         };
         let official = OFFICIAL.contains(&folder);
         for file in files {
@@ -249,7 +275,7 @@ impl Reader<'_> {
                     ));
                 }
             } else if !verdicts.is_empty() {
-                return Ok(Some(Expectation { verdicts, ..Expectation::default() }));
+                return Ok(Some(Expectation { verdicts, score, ..Expectation::default() }));
             }
         }
         Ok(by_folder)

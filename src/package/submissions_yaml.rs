@@ -12,10 +12,16 @@ use super::error::{PackageError, one_line};
 use super::expectation::{self, PerTest};
 use super::groups::ScoreRange;
 use super::jury::{Expectation, PartialExpectation};
+use super::trouble::did_you_mean;
 use super::yaml::{self, Node, Value};
 use crate::verdict::Verdict;
 
 const FILE: &str = "submissions/submissions.yaml";
+
+/// Keys of a submission besides those of a part.
+const KEYS: [&str; 6] = ["language", "entrypoint", "expected", "author", "authors", "model_solution"];
+/// Keys of the demands on some tests.
+const PART_KEYS: [&str; 5] = ["permitted", "required", "score", "message", "use_for_time_limit"];
 
 /// All of the file.
 #[derive(Debug, Clone, Default)]
@@ -93,7 +99,9 @@ pub fn parse_submissions_yaml(text: &str) -> Result<SubmissionsYaml, PackageErro
 
 fn read(text: &str) -> Result<SubmissionsYaml, PackageError> {
     let mut file = SubmissionsYaml::default();
-    for (pattern, node) in yaml::parse(text)?.map("")? {
+    let (root, duplicates) = yaml::parse_with_duplicates(text)?;
+    file.warnings.extend(duplicates.iter().map(|duplicate| yaml::there_twice(FILE, duplicate)));
+    for (pattern, node) in root.map("")? {
         let rule = read_rule(pattern, node, &mut file.warnings)?;
         file.rules.push(rule);
     }
@@ -143,7 +151,10 @@ fn read_rule(pattern: &str, node: &Node, warnings: &mut Vec<String>) -> Result<S
             "score" => rule.score = score(value, &path)?,
             "message" => rule.message = value.text(&path)?.filter(|text| !text.is_empty()),
             _ if matches!(value.value, Value::Map(_)) => rule.parts.push(part(key, value, &path, warnings)?),
-            _ => warnings.push(format!("{FILE}:{}: unknown key '{path}' is ignored", value.line)),
+            _ => {
+                let meant = did_you_mean(key, KEYS.into_iter().chain(PART_KEYS));
+                warnings.push(format!("{FILE}:{}: unknown key '{path}' is ignored{meant}", value.line));
+            }
         }
     }
     Ok(rule)
@@ -199,7 +210,10 @@ fn part(
             "message" => part.message = value.text(&path)?.filter(|text| !text.is_empty()),
             // The limit is derived from whole submissions.
             "use_for_time_limit" => drop(time_limit_use(value, &path)?),
-            _ => warnings.push(format!("{FILE}:{}: unknown key '{path}' is ignored", value.line)),
+            _ => {
+                let meant = did_you_mean(key, PART_KEYS);
+                warnings.push(format!("{FILE}:{}: unknown key '{path}' is ignored{meant}", value.line));
+            }
         }
     }
     Ok(part)

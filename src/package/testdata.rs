@@ -10,6 +10,7 @@ use super::error::{PackageError, one_line};
 use super::grading::Grading;
 use super::jury::ValidatorArguments;
 use super::settings;
+use super::trouble::did_you_mean;
 use super::yaml::{self, Node, Value};
 
 const FILE: &str = "testdata.yaml";
@@ -39,7 +40,9 @@ pub fn parse_testdata_yaml(text: &str) -> Result<GroupSettings, PackageError> {
 
 fn read(text: &str) -> Result<GroupSettings, PackageError> {
     let mut settings = GroupSettings::default();
-    for (key, node) in yaml::parse(text)?.map("")? {
+    let (root, duplicates) = yaml::parse_with_duplicates(text)?;
+    settings.warnings.extend(duplicates.iter().map(|duplicate| yaml::there_twice(FILE, duplicate)));
+    for (key, node) in root.map("")? {
         match key.as_str() {
             "output_validator_flags" | "validator_flags" => {
                 let (flags, validator) = flags(node, key)?;
@@ -50,11 +53,15 @@ fn read(text: &str) -> Result<GroupSettings, PackageError> {
                 settings.input_validator_flags = Some(input_validator_flags(node, key)?);
             }
             key if settings.grading.read(key, node, "")? => {}
-            _ => settings.warnings.push(format!(
-                "{FILE}:{}: unknown key '{}' is ignored",
-                node.line,
-                one_line(key)
-            )),
+            _ => {
+                let own = ["output_validator_flags", "input_validator_flags", "validator_flags"];
+                let meant = did_you_mean(key, own.into_iter().chain(Grading::KEYS));
+                settings.warnings.push(format!(
+                    "{FILE}:{}: unknown key '{}' is ignored{meant}",
+                    node.line,
+                    one_line(key)
+                ));
+            }
         }
     }
     Ok(settings)

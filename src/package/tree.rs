@@ -13,6 +13,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::error::{PackageError, one_line};
+use crate::archive::is_of_macos;
 
 /// Folders within folders; real packages have three or four.
 const MAX_DEPTH: usize = 32;
@@ -143,7 +144,8 @@ impl Tree {
         &self.root
     }
 
-    /// What a directory holds, in order of names as bytes, which is the order of Python's `sorted`.
+    /// What a directory holds, in order of names as bytes, which is the order of Python's `sorted`. What macOS adds to
+    /// folders and archives is not there.
     ///
     /// # Errors
     /// When it cannot be read, is nested too deep, or the package holds too much.
@@ -162,6 +164,9 @@ impl Tree {
             let entry = entry.map_err(PackageError::io(reading, directory))?;
             let kind = entry.file_type().map_err(PackageError::io(reading, directory))?;
             let (name, path) = (entry.file_name(), entry.path());
+            if is_of_macos(name.as_encoded_bytes()) {
+                continue;
+            }
             entries.push(if kind.is_symlink() {
                 self.resolve(directory, name, path)
             } else {

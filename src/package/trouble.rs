@@ -3,12 +3,20 @@
 //! A reader goes on after an error that leaves something to look at, so that an author who mends one thing does not
 //! learn of the next only then. Whoever loads gets the first error; `gavel package check` gets all.
 
+use std::path::Path;
+
 use super::error::{PackageError, one_line};
 use super::yaml::Node;
 use crate::nearest::nearest;
 
 /// The most errors that are kept: after so many the file is another one than meant.
 const MOST: usize = 100;
+
+/// What a misspelt word probably stands for, as the end of a message; empty where nothing is like it.
+pub(super) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    let meant = nearest(word, candidates.into_iter());
+    meant.map_or_else(String::new, |meant| format!(": did you mean '{meant}'?"))
+}
 
 /// Errors and warnings in the order in which they were found.
 #[derive(Debug, Default)]
@@ -39,6 +47,16 @@ impl Trouble {
         }
     }
 
+    /// Keeps the error, where there is one.
+    pub(super) fn errors(&mut self, result: Result<(), PackageError>) {
+        self.keep(result);
+    }
+
+    /// Keeps all errors of a file.
+    pub(super) fn errors_in(&mut self, file: &Path, errors: Vec<PackageError>) {
+        errors.into_iter().for_each(|error| self.error(error.in_file(file)));
+    }
+
     /// Keeps a warning.
     pub(super) fn warn(&mut self, warning: impl Into<String>) {
         self.warnings.push(warning.into());
@@ -47,8 +65,7 @@ impl Trouble {
     /// Keeps warnings of the keys of `map` that the format does not have: tools pass them over without a word.
     pub(super) fn unknown_keys(&mut self, file: &str, above: &str, map: &[(String, Node)], known: &[&str]) {
         for (key, node) in map.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-            let meant = nearest(key, known.iter().copied());
-            let meant = meant.map_or_else(String::new, |meant| format!(": did you mean '{meant}'?"));
+            let meant = did_you_mean(key, known.iter().copied());
             let place = if node.line > 0 { format!(":{}", node.line) } else { String::new() };
             let dotted = if above.is_empty() { String::new() } else { format!("{above}.") };
             let warning =

@@ -58,15 +58,22 @@ pub(super) fn inputs(
         if folder.kind != Kind::Directory {
             continue;
         }
-        let programs = match programs::find(tree, folder) {
+        // No judging needs them; whoever verifies the package reads the warning.
+        let programs = match programs::find_each(tree, folder) {
             Ok(programs) => programs,
-            // No judging needs them; whoever verifies the package reads the warning.
             Err(error) => {
                 warnings.push(format!("no input validators of this folder are run: {error}"));
                 continue;
             }
         };
-        for mut program in programs {
+        for program in programs {
+            let mut program = match program {
+                Ok(program) => program,
+                Err(error) => {
+                    warnings.push(format!("this input validator is not run: {error}"));
+                    continue;
+                }
+            };
             if program.name.ends_with(".viva") {
                 warnings.push(format!("{}: not run: VIVA is not supported", program.name));
                 continue;

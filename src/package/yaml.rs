@@ -3,12 +3,14 @@
 //! The readers ask for keys by name and get one-line errors that name key and line. Anchors, depth and sizes
 //! are bounded by the parser's budget, so a small file cannot grow into a large tree.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Spanned, UserMessageFormatter};
 
 use super::error::{PackageError, one_line};
+use super::tree::{Entry, read_text};
 
 /// A value and the line it starts on, from 1; 0 where unknown.
 #[derive(Debug, Clone)]
@@ -28,19 +30,49 @@ pub(super) enum Value {
     Map(Vec<(String, Node)>),
 }
 
-/// Reads one document; an empty one is an empty map, as in the tools.
+/// A key that stands in one map more than once: its line and itself, dotted (`limits.memory`).
+pub(super) type Duplicate = (u64, String);
+
+/// Reads a file, with a warning for each key that is there twice; `shown` is what warnings call it.
+///
+/// # Errors
+/// When it cannot be read, or is no YAML.
+pub(super) fn load(entry: &Entry, shown: &str, warnings: &mut Vec<String>) -> Result<Node, PackageError> {
+    let (root, duplicates) =
+        parse_with_duplicates(&read_text(entry)?).map_err(|error| error.in_file(&entry.path))?;
+    warnings.extend(duplicates.iter().map(|duplicate| there_twice(shown, duplicate)));
+    Ok(root)
+}
+
+/// The warning about a key that is there twice.
+pub(super) fn there_twice(file: &str, (line, key): &Duplicate) -> String {
+    format!("{file}:{line}: the key '{key}' is there twice: the last one counts, as with PyYAML")
+}
+
+/// As [`parse_with_duplicates`], without a word about them.
 pub(super) fn parse(text: &str) -> Result<Node, PackageError> {
+    parse_with_duplicates(text).map(|(root, _)| root)
+}
+
+/// Reads one document; an empty one is an empty map, as in the tools. Of a key that stands in a map more than once, the
+/// last value counts, at the place of the first.
+pub(super) fn parse_with_duplicates(text: &str) -> Result<(Node, Vec<Duplicate>), PackageError> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! { max_nodes: 100_000, max_events: 400_000, max_depth: 48, max_documents: 2 },
         alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: 10_000 },
         leading_zero_numbers_as_strings: true,
         underscored_numbers_as_strings: true,
         strict_booleans: true,
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
         non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::PassThrough,
         with_snippet: false,
     };
     match serde_saphyr::from_str_with_options::<Spanned<Value>>(text, options) {
-        Ok(root) => Ok(Node::from(root)),
+        Ok(root) => {
+            let (mut root, mut duplicates) = (Node::from(root), Vec::new());
+            root.keep_last("", &mut duplicates);
+            Ok((root, duplicates))
+        }
         Err(error) => {
             let line = error.location().map_or(0, |location| location.line());
             Err(PackageError::value(
@@ -57,6 +89,36 @@ pub(super) fn parse(text: &str) -> Result<Node, PackageError> {
 }
 
 impl Node {
+    /// Keeps the last value of each key, here and below.
+    fn keep_last(&mut self, place: &str, duplicates: &mut Vec<Duplicate>) {
+        /// More are counted by nobody.
+        const MOST: usize = 100;
+        match &mut self.value {
+            Value::List(items) => items.iter_mut().for_each(|item| item.keep_last(place, duplicates)),
+            Value::Map(entries) => {
+                let mut kept: Vec<(String, Self)> = Vec::with_capacity(entries.len());
+                let mut places = HashMap::new();
+                for (key, node) in std::mem::take(entries) {
+                    let known = places.get(&key).and_then(|place: &usize| kept.get_mut(*place));
+                    let Some((_, value)) = known else {
+                        places.insert(key.clone(), kept.len());
+                        kept.push((key, node));
+                        continue;
+                    };
+                    if duplicates.len() < MOST {
+                        duplicates.push((node.line, dotted(place, &key)));
+                    }
+                    *value = node;
+                }
+                for (key, node) in &mut kept {
+                    node.keep_last(&dotted(place, key), duplicates);
+                }
+                *entries = kept;
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Text(_) => {}
+        }
+    }
+
     fn wrong(&self, key: &str, expected: &str) -> PackageError {
         PackageError::value(
             self.line,
@@ -109,6 +171,11 @@ impl Node {
             _ => Err(self.wrong(key, "a number")),
         }
     }
+}
+
+fn dotted(place: &str, key: &str) -> String {
+    let key = one_line(key);
+    if place.is_empty() { key } else { format!("{place}.{key}") }
 }
 
 impl Value {
@@ -223,6 +290,30 @@ mod tests {
         assert_eq!(inner[1].1.text("d").unwrap(), None);
         for empty in ["", "\n", "# nothing\n", "---\n"] {
             assert!(parse(empty).unwrap().map("").unwrap().is_empty(), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_key_that_is_there_twice_the_last_counts_at_the_place_of_the_first() {
+        let text = "a: 1\nb: {c: 1, c: 2}\na:\n- {d: 1,\n   d: 2, d: 3}\n1: x\n1: y\n";
+        let (root, duplicates) = parse_with_duplicates(text).unwrap();
+        let keys: Vec<_> = root.map("").unwrap().iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["a", "b", "1"]);
+        let told: Vec<_> = duplicates.iter().map(|(line, key)| (*line, key.as_str())).collect();
+        assert_eq!(told, [(4, "a"), (7, "1"), (5, "a.d"), (5, "a.d"), (2, "b.c")]);
+        let entries = root.map("").unwrap();
+        let Value::List(items) = &entries[0].1.value else { panic!("{entries:?}") };
+        assert_eq!(items[0].map("").unwrap()[0].1.number("d").unwrap(), Some(3.0));
+        assert_eq!(entries[1].1.map("").unwrap()[0].1.number("c").unwrap(), Some(2.0));
+        assert_eq!(entries[2].1.text("1").unwrap().as_deref(), Some("y"));
+        // What is merged gives way to what is written, and is not there twice.
+        let (root, duplicates) =
+            parse_with_duplicates("x: &x {k: 1, l: 2}\ny: {k: 3, <<: *x}\nz: {<<: *x, k: 4}\n").unwrap();
+        assert!(duplicates.is_empty(), "{duplicates:?}");
+        for (place, expected) in [(1, 3.0), (2, 4.0)] {
+            let map = root.map("").unwrap()[place].1.map("").unwrap();
+            let found = map.iter().find(|(key, _)| key == "k").unwrap().1.number("k").unwrap();
+            assert_eq!((found, map.len()), (Some(expected), 2));
         }
     }
 

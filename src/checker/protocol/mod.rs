@@ -241,8 +241,10 @@ impl Protocol {
     pub fn interpret(self, finished: &Finished<'_>, scores: CustomScore) -> Result<Opinion, BrokenProtocol> {
         match self {
             Self::Kattis => kattis::interpret(finished, scores),
-            Self::Testlib => testlib::interpret(finished),
-            Self::TestlibFraction => testlib::interpret(finished).and_then(testlib::as_fraction),
+            Self::Testlib => testlib::interpret(finished, scores),
+            Self::TestlibFraction => {
+                testlib::interpret(finished, CustomScore::Allowed).and_then(testlib::as_fraction)
+            }
             Self::Sinol => sinol::interpret(finished),
             Self::Cms => cms::interpret(finished),
             Self::Dmoj(kind) => dmoj::interpret(kind, finished),

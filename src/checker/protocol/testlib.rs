@@ -6,11 +6,11 @@
 //! `partially correct (N)` tell it apart, and N is a number of hundredths.
 
 use super::text::{count, first_line, message, number};
-use super::{BrokenProtocol, Finished, Grade, Opinion, Score, exit_code};
+use super::{BrokenProtocol, CustomScore, Finished, Grade, Opinion, Score, exit_code};
 
 const KNOWN: &str = "0 accepts, 1, 2, 4 and 8 reject and 7 gives points";
 
-pub(super) fn interpret(finished: &Finished<'_>) -> Result<Opinion, BrokenProtocol> {
+pub(super) fn interpret(finished: &Finished<'_>, scores: CustomScore) -> Result<Opinion, BrokenProtocol> {
     let said = first_line(finished.stderr);
     let opinion = |grade, score| {
         Ok(Opinion { score, judge_message: message(finished.stderr), ..Opinion::plain(grade) })
@@ -43,6 +43,11 @@ pub(super) fn interpret(finished: &Finished<'_>) -> Result<Opinion, BrokenProtoc
         }
         // 5 is `_points` itself, which some copies of testlib exit with.
         5 | 7 => match points(&said) {
+            // Where tests have no points, there is no whole that these are a part of.
+            Some(points) if scores == CustomScore::Required => {
+                let grade = if points > 0.0 { Grade::Accepted } else { Grade::Wrong };
+                opinion(grade, Some(Score::Points(points)))
+            }
             Some(points) => opinion(Grade::Partial, Some(Score::Points(points))),
             None => Err(BrokenProtocol(format!(
                 "it exited with code {}, which gives points, without 'points N' on standard error: {said}",
@@ -88,9 +93,23 @@ mod tests {
     use super::*;
 
     fn says(code: i32, stderr: &str) -> Result<(Grade, Option<Score>), String> {
+        says_where(code, stderr, CustomScore::Allowed)
+    }
+
+    fn says_where(code: i32, stderr: &str, scores: CustomScore) -> Result<(Grade, Option<Score>), String> {
         let finished =
             Finished { code, stdout: b"", stderr: stderr.as_bytes(), feedback: &Feedback::default() };
-        interpret(&finished).map(|opinion| (opinion.grade, opinion.score)).map_err(|error| error.to_string())
+        let opinion = interpret(&finished, scores);
+        opinion.map(|opinion| (opinion.grade, opinion.score)).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn points_accept_where_tests_have_none() {
+        for (points, grade) in [(12.5, Grade::Accepted), (0.0, Grade::Wrong)] {
+            let said = says_where(7, &format!("points {points}"), CustomScore::Required);
+            assert_eq!(said, Ok((grade, Some(Score::Points(points)))));
+        }
+        assert_eq!(says_where(0, "ok", CustomScore::Required), Ok((Grade::Accepted, None)));
     }
 
     #[test]
@@ -181,7 +200,7 @@ mod tests {
     fn what_testlib_says_is_for_the_jury() {
         let finished =
             Finished { code: 1, stdout: b"", stderr: b"wrong answer 3 != 4", feedback: &Feedback::default() };
-        let opinion = interpret(&finished).unwrap();
+        let opinion = interpret(&finished, CustomScore::Refused).unwrap();
         assert_eq!(
             (opinion.team_message.as_str(), opinion.judge_message.as_str()),
             ("", "wrong answer 3 != 4")

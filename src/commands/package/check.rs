@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::cli::{Global, PackageCheck as Arguments, TableFormat};
 use crate::commands::start::{self, shown};
-use crate::commands::{CommandError, exit, output};
+use crate::commands::{CommandError, exit, output, sources};
+use crate::language::Table;
 use crate::package::{Format, Package, PackageError, Stash, SubmissionKind};
 use crate::submission::SCHEMA;
 use crate::verdict::Verdict;
@@ -50,11 +51,12 @@ enum Severity {
 /// When there is no place for what archives unpack to.
 pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let packages = start::packages(global)?;
+    let table = start::languages(global)?;
     let mut examined = Vec::new();
     let mut missing = false;
     for path in &arguments.paths {
         match packages.discover(path) {
-            Ok(found) => examined.extend(found.iter().map(|path| examine(&packages, path))),
+            Ok(found) => examined.extend(found.iter().map(|path| examine(&packages, &table, path))),
             Err(error) => {
                 missing |= !error.is_ours();
                 examined.push(nothing(path, error));
@@ -92,7 +94,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, Co
     Ok(ExitCode::from(code))
 }
 
-fn examine(packages: &Stash, path: &Path) -> Examined {
+fn examine(packages: &Stash, table: &Table, path: &Path) -> Examined {
     let checked = packages.check(path);
     let mut findings: Vec<_> = checked.errors.into_iter().map(error).collect();
     findings.extend(checked.warnings.into_iter().map(warning));
@@ -101,6 +103,7 @@ fn examine(packages: &Stash, path: &Path) -> Examined {
         package.as_ref().filter(|_| findings.iter().all(|one| one.severity == Severity::Warning))
     {
         findings.extend(of_author(package).into_iter().map(warning));
+        findings.extend(of_languages(table, package).map(warning));
     }
     Examined {
         path: packages.shown(path),
@@ -132,6 +135,14 @@ fn error(error: PackageError) -> Finding {
 
 fn warning(message: String) -> Finding {
     Finding { severity: Severity::Warning, file: None, line: None, key: None, message, is_ours: false }
+}
+
+/// Submissions in languages that the table does not have.
+fn of_languages(table: &Table, package: &Package) -> impl Iterator<Item = String> {
+    package.submissions.iter().filter_map(|jury| {
+        let problem = sources::unknown_language(table, package.submission_kind, jury)?;
+        Some(format!("{}: not judged: {problem}", jury.name))
+    })
 }
 
 /// What is right in any format, and yet not what an author wants.

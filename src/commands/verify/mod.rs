@@ -46,9 +46,10 @@ use self::submission::Bench;
 use super::interrupt::Interrupts;
 use super::output;
 use super::start::{self, shown};
-use super::{CommandError, exit};
+use super::{CommandError, exit, sources};
 use crate::cli::{Global, Verify as Arguments, VerifyFormat, VerifyPart};
 use crate::judge::Judge;
+use crate::language::Table;
 use crate::package::{Package, Stash};
 use crate::report::Report;
 use crate::sandbox::CancelToken;
@@ -123,7 +124,12 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
         make_tests(&judge, &mut examined, interrupts.token());
         let cancel = interrupts.token();
         let bench = Bench { judge: &judge, table: &table, policy: arguments.policy, cancel };
+        let left_out: Vec<_> =
+            examined.iter_mut().map(|one| leave_out_unknown_languages(&table, &selection, one)).collect();
         plan::examine_all(&bench, &selection, &mut examined);
+        for (one, left_out) in examined.iter_mut().zip(left_out) {
+            one.inspections.splice(0..0, left_out);
+        }
     }
     interrupts.check()?;
     let summary = summarize(&examined);
@@ -169,6 +175,30 @@ fn make_tests(judge: &Judge, examined: &mut [Examined], cancel: &CancelToken) {
                 judge.complete(package, cancel).map_err(|error| format!("{}: {error}", shown(&one.path)));
         }
     }
+}
+
+/// Takes out the submissions of which nothing says in what language they are: notes and placeholders must not stop the
+/// rest.
+fn leave_out_unknown_languages(
+    table: &Table,
+    selection: &Selection,
+    one: &mut Examined,
+) -> Option<Inspection> {
+    let package = one.package.as_mut().ok()?;
+    let mut found = Inspection::new(VerifyPart::Submissions, "languages");
+    let kind = package.submission_kind;
+    package.submissions.retain(|jury| {
+        if jury.language.is_some() || !selection.has(VerifyPart::Submissions) {
+            return true;
+        }
+        let Some(problem) = sources::unknown_language(table, kind, jury) else { return true };
+        if selection.wants(&jury.name) {
+            found.find(Severity::Warning, &jury.name, format!("not judged: {problem}"));
+        }
+        false
+    });
+    found.looked_at = found.findings.len();
+    (!found.findings.is_empty()).then_some(found)
 }
 
 impl Examined {

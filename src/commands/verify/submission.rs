@@ -104,9 +104,7 @@ impl Bench<'_> {
             }
             SubmissionKind::Program => {
                 let language = match &jury.language {
-                    Some(code) => {
-                        self.table.named(code).ok_or_else(|| format!("unknown language '{code}'"))?
-                    }
+                    Some(code) => self.table.named(code).ok_or_else(|| self.table.unknown(code))?,
                     None => self
                         .table
                         .guess(&jury.files)

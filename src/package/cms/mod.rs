@@ -29,7 +29,7 @@ use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::ProblemYaml;
 use super::scope::Scope;
 use super::submitting::{Streams, SubmissionKind};
-use super::tree::{Entry, Kind, Tree, read_text};
+use super::tree::{Entry, Kind, Tree};
 use super::trouble::Trouble;
 use super::yaml::{self, Value};
 use crate::checker::Comparator;
@@ -105,7 +105,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
         problem: format!("there is no {FILE} in it"),
         remedy: "name the directory of a CMS task",
     })?;
-    let root = yaml::parse(&read_text(file)?).map_err(|error| error.in_file(&file.path))?;
+    let root = yaml::load(file, FILE, &mut trouble.warnings)?;
     let map = root.map("").map_err(|error| error.in_file(&file.path))?;
     let scope = Scope::root(&file.path, map);
     trouble.unknown_keys(FILE, "", map, KEYS);

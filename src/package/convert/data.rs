@@ -3,7 +3,7 @@
 //! The format judges in the order of names and has one level of groups below `secret`. Names of packages that come from
 //! this format or its predecessor stay; others get numbers before them. A test in several groups is a link in all but one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::validators::Arguments;
 use super::{ConvertError, Writer, allowed, is_allowed_path, list, quoted};
@@ -19,6 +19,8 @@ pub(super) struct Layout {
     settings: Vec<(String, String)>,
     /// New names of groups, by the old.
     names: HashMap<String, String>,
+    /// Tests in groups that give all of their points or none.
+    whole: HashSet<usize>,
 }
 
 impl Layout {
@@ -40,8 +42,12 @@ struct Leaf<'a> {
 pub(super) fn plan(writer: &mut Writer<'_>) -> Result<Layout, ConvertError> {
     let tests = &writer.package.tests;
     let is_kept = writer.package.scoring.is_none() && names_can_stay(tests);
-    let mut layout =
-        Layout { places: vec![Vec::new(); tests.len()], settings: Vec::new(), names: HashMap::new() };
+    let mut layout = Layout {
+        places: vec![Vec::new(); tests.len()],
+        settings: Vec::new(),
+        names: HashMap::new(),
+        whole: HashSet::new(),
+    };
     if is_kept {
         for (place, test) in layout.places.iter_mut().zip(tests) {
             place.push(test.name.clone());
@@ -65,6 +71,7 @@ pub(super) fn plan(writer: &mut Writer<'_>) -> Result<Layout, ConvertError> {
     }
     check_verdicts(writer)?;
     if writer.package.scoring.is_some() {
+        note_verdicts(writer);
         plan_scores(writer, &mut layout, &own)?;
     } else {
         plan_folders(writer, &mut layout, &own);
@@ -111,6 +118,24 @@ fn check_verdicts(writer: &Writer<'_>) -> Result<(), ConvertError> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Says which groups make their verdict otherwise than by the first failure, which is how the format's scoring problems
+/// make it.
+fn note_verdicts(writer: &mut Writer<'_>) {
+    let others = writer.package.groups.iter().filter(|group| {
+        group.verdict != GroupVerdict::FirstError && group.counts && !group.members.is_empty()
+    });
+    let names: Vec<&str> =
+        others.map(|group| if group.name.is_empty() { "the whole" } else { &group.name }).collect();
+    if names.is_empty() {
+        return;
+    }
+    let names = names.join(", ");
+    writer.note(format!(
+        "the verdict of {names} is not that of the first failure: scores stay, and the verdict of a submission that fails some \
+         tests may change"
+    ));
 }
 
 /// Pass-fail: groups only sort.
@@ -170,6 +195,9 @@ fn plan_scores(
     for (leaf, folder) in leaves.iter().zip(&names) {
         let (aggregation, max) = score_of(writer, leaf)?;
         total += max;
+        if leaf.group.aggregation == Aggregation::AllOrNothing {
+            layout.whole.extend(leaf.tests.iter().map(|(test, _)| *test));
+        }
         let mut text = format!("score_aggregation: {aggregation}\nmax_score: {max}\n");
         if !leaf.group.dependencies.is_empty() {
             let mut needed = Vec::new();
@@ -284,9 +312,13 @@ pub(super) fn write(
     for (folder, text) in &layout.settings {
         writer.text(&format!("data/{folder}/test_group.yaml"), text)?;
     }
-    for (test, places) in package.tests.iter().zip(&layout.places) {
+    for (index, (test, places)) in package.tests.iter().zip(&layout.places).enumerate() {
         let Some((first, links)) = places.split_first() else { continue };
-        let settings = settings_of(test, arguments.of(test));
+        let mut own = arguments.of(test);
+        if matches!(arguments, Arguments::Script) && layout.whole.contains(&index) {
+            own.push("all-or-nothing".to_owned());
+        }
+        let settings = settings_of(test, own);
         for place in places {
             if !settings.is_empty() {
                 writer.text(&format!("data/{place}.yaml"), &settings)?;

@@ -14,6 +14,9 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), ConvertError> {
             writer.refuse("an input or output file in place of a stream", "use standard input and output")
         );
     }
+    if package.tests.iter().any(|test| !test.links.is_empty()) {
+        return Err(writer.refuse("links in the work directory", "open the files by their own names"));
+    }
     let mut kinds = Vec::new();
     if package.scoring.is_some() {
         kinds.push("scoring");
@@ -82,6 +85,7 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), ConvertError> {
     for (is_there, what) in [
         (limits.wall.is_some(), "the wall time limit"),
         (limits.processes.is_some(), "the limit of processes"),
+        (package.unbuffered, "unbuffered output"),
         (
             !limits.memory.0.is_multiple_of(1 << 20),
             "the part of a MiB in the memory limit, which is rounded up,",

@@ -23,6 +23,14 @@ pub(super) fn write(writer: &mut Writer<'_>, layout: &Layout) -> Result<(), Conv
             ));
             continue;
         }
+        if let Some(lost) = inexpressible(&submission.expectation) {
+            writer.note(format!(
+                "submissions/{}: left out: the format has no words for {lost}",
+                submission.name
+            ));
+            continue;
+        }
+        note_lost(writer, submission);
         let folder = folder(submission);
         let mut name = format!("{folder}/{}", allowed(own_name(submission)));
         if taken.contains(&name) {
@@ -46,6 +54,35 @@ pub(super) fn write(writer: &mut Writer<'_>, layout: &Layout) -> Result<(), Conv
     }
     text.push_str(&yaml);
     writer.text("submissions/submissions.yaml", &text)
+}
+
+/// What of a demand leaves nothing that the format could say; a submission without it would demand something else.
+fn inexpressible(expectation: &Expectation) -> Option<&'static str> {
+    let is_lost = |verdicts: &[Verdict]| !verdicts.is_empty() && families(verdicts).is_empty();
+    let parts = || expectation.parts.iter().flat_map(|part| [&part.permitted, &part.required]);
+    let lists = [&expectation.verdicts, &expectation.permitted, &expectation.required];
+    lists.into_iter().chain(parts()).any(|list| is_lost(list)).then_some("a judging error that must happen")
+}
+
+/// Mentions demands that are only taken over in part.
+fn note_lost(writer: &mut Writer<'_>, submission: &JurySubmission) {
+    let expectation = &submission.expectation;
+    let ranges = [expectation.score].into_iter().chain(expectation.parts.iter().map(|part| part.score));
+    let is_open = |range: ScoreRange| !(range.min.is_finite() && range.max.is_finite());
+    if ranges.flatten().any(is_open) {
+        writer.note(format!(
+            "submissions/{}: the score it must get has one bound alone, which the format has no words for: it is left out",
+            submission.name
+        ));
+    }
+    let lists = [&expectation.verdicts, &expectation.permitted, &expectation.required];
+    let parts = expectation.parts.iter().flat_map(|part| [&part.permitted, &part.required]);
+    if lists.into_iter().chain(parts).any(|list| list.contains(&Verdict::JE)) {
+        writer.note(format!(
+            "submissions/{}: it may end in a judging error, which the format has no words for",
+            submission.name
+        ));
+    }
 }
 
 /// Where Kattis' legacy format has submissions that are accepted as a whole though they fail tests.

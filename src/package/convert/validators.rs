@@ -19,6 +19,8 @@ const COMPARE: &str = include_str!("shims/run_comparison.py");
 pub(super) enum Arguments {
     /// Those of the package's program.
     Program,
+    /// The same, after the script around a program that answers in another protocol.
+    Script,
     /// The flags of the default validator.
     Default,
     /// None: the program that stands for a built-in comparison takes none.
@@ -113,9 +115,15 @@ pub(super) fn write_output(writer: &mut Writer<'_>) -> Result<Arguments, Convert
         return Ok(Arguments::Program);
     }
     write_shim(writer, checker, interactor.map(|interactor| (&interactor.program, interactor.protocol)))?;
+    if package.scoring.is_some() {
+        writer.note(
+            "what the checker accepts in part is a wrong answer with a part of the points here and accepted with the same \
+             points in the format: submissions with such tests keep their scores and may get another verdict",
+        );
+    }
     Ok(match check {
         Check::BuiltIn(_) => Arguments::Nothing,
-        _ => Arguments::Program,
+        _ => Arguments::Script,
     })
 }
 
@@ -186,6 +194,11 @@ fn write_shim(
     checker: Option<&CheckerProgram>,
     interactor: Option<(&JuryProgram, Protocol)>,
 ) -> Result<(), ConvertError> {
+    if checker.is_some_and(|checker| {
+        checker.protocol == Protocol::Testlib && checker.scores == CustomScore::Required
+    }) {
+        return Err(writer.refuse("a checker's points on tests that have none", "give the tests points"));
+    }
     let protocol = match (checker.map(|checker| checker.protocol), interactor) {
         (_, Some((_, other))) if other != Protocol::Testlib => {
             return Err(writer.refuse(

@@ -40,7 +40,7 @@ use super::problem_yaml::ProblemYaml;
 use super::scope::Scope;
 use super::stash::Stash;
 use super::submitting::Streams;
-use super::tree::{Entry, Tree, read_text};
+use super::tree::{Entry, Tree};
 use super::trouble::Trouble;
 use super::yaml;
 use crate::package::groups::Scoring;
@@ -100,7 +100,7 @@ pub(super) fn load(
     trouble: &mut Trouble,
 ) -> Result<Package, PackageError> {
     let file = Tree::find(entries, FILE).ok_or_else(|| not_here(tree))?;
-    let root = yaml::parse(&read_text(file)?).map_err(|error| error.in_file(&file.path))?;
+    let root = yaml::load(file, FILE, &mut trouble.warnings)?;
     let map = root.map("").map_err(|error| error.in_file(&file.path))?;
     if map.is_empty() {
         return Err(PackageError::value(

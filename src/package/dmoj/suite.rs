@@ -7,7 +7,7 @@ use crate::package::error::{PackageError, one_line};
 use crate::package::jury::{Expectation, JurySubmission, PartialExpectation};
 use crate::package::model::Package;
 use crate::package::scope::Scope;
-use crate::package::tree::{Entry, Kind, Tree, below, read_text};
+use crate::package::tree::{Entry, Kind, Tree, below};
 use crate::package::trouble::Trouble;
 use crate::package::yaml::{self, Node, Value};
 use crate::units::Bytes;
@@ -103,8 +103,11 @@ pub(super) fn read(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
             continue;
         }
         let case = test.reportable().and_then(|name| read_test(tree, name, &inside, &mut suite, trouble));
-        if let Some(Some(case)) = trouble.keep(case) {
-            suite.tests.push(case);
+        match case {
+            Ok(case) => suite.tests.extend(case),
+            // Only verification needs it.
+            Err(error) if !error.is_ours() => trouble.warn(format!("not judged: {error}")),
+            Err(error) => trouble.error(error),
         }
     }
     Ok(suite)
@@ -120,7 +123,7 @@ fn read_test(
     let mut map: Vec<(String, Node)> = Vec::new();
     let mut place = None;
     for file in FILES.iter().filter_map(|name| Tree::find(inside, name)) {
-        let root = yaml::parse(&read_text(file)?).map_err(|error| error.in_file(&file.path))?;
+        let root = yaml::load(file, &below(tree.root(), &file.path), &mut trouble.warnings)?;
         let own = root.map("").map_err(|error| error.in_file(&file.path))?;
         trouble.unknown_keys(&below(tree.root(), &file.path), "", own, KEYS);
         map.retain(|(key, _)| own.iter().all(|(other, _)| other != key));

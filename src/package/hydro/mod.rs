@@ -91,7 +91,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
         return Err(PackageError::unsupported(0, "", "config.ini", supported).in_file(&entry.path));
     }
     let root = match file {
-        Some(file) => yaml::parse(&read_text(file)?).map_err(|error| error.in_file(&file.path))?,
+        Some(file) => yaml::load(file, &below(tree.root(), &file.path), &mut trouble.warnings)?,
         None => Node { line: 0, value: Value::Map(Vec::new()) },
     };
     let path = file.map_or_else(|| tree.root().join(FOLDER), |file| file.path.clone());

@@ -33,10 +33,8 @@ def broken(message):
 
 
 def partly(settings, feedback, name, value):
-    """Ends with a part of the points, where there are points."""
-    if not settings["scoring"]:
-        broken("the checker gave points in a problem without scores")
-    if value == 0:
+    """Ends with a part of the points, where there are parts of points; elsewhere what is right in part is wrong."""
+    if value == 0 or not settings["scoring"]:
         sys.exit(WRONG)
     with open(os.path.join(feedback, name), "w") as file:
         file.write(repr(value) + "\n")
@@ -140,12 +138,17 @@ def main():
     with open(os.path.join(HERE, "protocol.json")) as file:
         settings = json.load(file)
     given, answer, feedback = sys.argv[1:4]
+    arguments = sys.argv[4:]
+    # The last argument on tests whose group gives all of its points or none.
+    if arguments[-1:] == ["all-or-nothing"]:
+        arguments.pop()
+        settings["scoring"] = False
     descriptor, output = tempfile.mkstemp()
     try:
         paths = {"input": given, "output": output, "answer": answer}
         if settings["interactor"]:
             os.close(descriptor)
-            accepted = interact(settings, paths, feedback, sys.argv[4:])
+            accepted = interact(settings, paths, feedback, arguments)
         else:
             with os.fdopen(descriptor, "wb") as file:
                 while True:
@@ -155,7 +158,7 @@ def main():
                     file.write(piece)
             accepted = True
         if accepted and settings["checker"]:
-            accepted = check(settings, paths, feedback, sys.argv[4:])
+            accepted = check(settings, paths, feedback, arguments)
         sys.exit(ACCEPTED if accepted else WRONG)
     finally:
         os.unlink(output)
