@@ -376,3 +376,17 @@ fn points_of_a_checker_are_the_score_where_tests_have_none() {
     write(&root, "files/check.cpp", &checker("", "return 0;"));
     assert!(load(&root).unwrap().scoring.is_none());
 }
+
+#[test]
+fn a_validator_without_its_source_is_left_out_with_a_warning() {
+    let validators = "<validators><validator><source path=\"files/no.cpp\"/></validator>\
+        <validator><source path=\"files/gen.cpp\"/></validator></validators>\n<solutions>";
+    let package = loaded("<solutions>", validators);
+    assert_eq!(package.verification.input_validators.len(), 1);
+    let said = |text: &str| package.warnings.iter().any(|warning| warning.contains(text));
+    assert!(
+        said("this input validator is not run: problem.xml:") && said("'files/no.cpp' is not in the package"),
+        "{:?}",
+        package.warnings
+    );
+}

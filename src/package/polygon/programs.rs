@@ -174,26 +174,34 @@ fn others<'parsed>(root: &Element<'parsed, '_>) -> Vec<&'parsed str> {
         .collect()
 }
 
-/// The validators of inputs.
+/// The validators of inputs; one whose source is not there is left out with a warning.
 ///
 /// # Errors
-/// When a source is not there.
+/// When the machine fails to read one.
 pub(super) fn validators(
     assets: Option<&Element<'_, '_>>,
     files: &Files<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<InputValidator>, PackageError> {
     let Some(list) = assets.and_then(|assets| assets.child("validators")) else { return Ok(Vec::new()) };
-    list.children("validator")
-        .map(|validator| {
-            Ok(InputValidator {
-                program: files.program(&validator, warnings)?,
+    let mut validators = Vec::new();
+    for validator in list.children("validator") {
+        match files.program(&validator, warnings) {
+            Ok(program) => validators.push(InputValidator {
+                program,
                 accepts: 0,
                 arguments: Vec::new(),
                 limits: ProgramLimits::default(),
-            })
-        })
-        .collect()
+            }),
+            Err(error) if error.is_ours() => return Err(error),
+            // No judging needs it; whoever verifies the package reads the warning.
+            Err(error) => {
+                let error = error.in_file(std::path::Path::new(super::FILE));
+                warnings.push(format!("this input validator is not run: {error}"));
+            }
+        }
+    }
+    Ok(validators)
 }
 
 /// Resources that are compiled with solutions: graders and headers of them.
