@@ -3,6 +3,7 @@
 //! Doc comments here are the help texts. Values are parsed into the types of the plain-data files; whether
 //! they make sense on this machine is for `commands/` to find out.
 
+mod class;
 mod client;
 mod host;
 mod package;
@@ -13,7 +14,8 @@ use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, Submit, SubmitFormat};
+pub use class::{DeadlineFlags, Grade, ResultFlags, SubmitFormat};
+pub use client::{Broker, Cancel, Queue, QueueCommand, QueueDead, QueueRequeue, Submit};
 pub use host::{Doctor, Probe, ProbeAction, ProfileName, Run, RunReport};
 pub use package::{Package, PackageCheck, PackageCommand, PackageConvert};
 pub use verify::{Verify, VerifyFormat, VerifyPart};
@@ -77,6 +79,9 @@ pub struct Global {
 pub enum Command {
     /// Judge one submission, here and now
     Judge(Judge),
+    /// Judge a class's work here: a folder, a zip or a CSV, without a broker
+    #[command(after_help = class::GRADE_HELP)]
+    Grade(Box<Grade>),
     /// Judge a package's own submissions against what each must get
     #[command(after_help = verify::VERIFY_HELP)]
     Verify(Verify),

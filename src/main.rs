@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     commands::output::set_up(&cli.global);
     let result = match &cli.command {
         Command::Judge(arguments) => commands::judge::run(&cli.global, arguments),
+        Command::Grade(arguments) => commands::grade::run(&cli.global, arguments),
         Command::Verify(arguments) => commands::verify::run(&cli.global, arguments),
         Command::Worker(arguments) => commands::worker::run(&cli.global, arguments),
         Command::Submit(arguments) => commands::submit::run(&cli.global, arguments),

@@ -2,17 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 
-use super::{LimitFlags, TableFormat, parse_time};
+use super::{DeadlineFlags, LimitFlags, ResultFlags, TableFormat, parse_time};
 use crate::settings::AccessFlags;
-use crate::submission::{Feedback, Priority, Stop};
+use crate::submission::{Priority, Stop};
 use crate::units::Time;
 
 /// What `gavel submit --help` ends with.
 pub(super) const SUBMIT_HELP: &str = "\
-A CSV for --batch has a header line. Columns: student, source (a file or folder, relative to the CSV; several \
-files separated by ';'); optional name, problem, language, submitted (RFC 3339). Any other column is passed on in \
+A CSV for --batch has a header line. Columns: student, source (a file, folder or zip, relative to the CSV; several \
+files separated by ';'); optional name, problem, language, entry_point, submitted (RFC 3339). Any other column is passed on in \
 'meta' and comes back in the results. A row that cannot be used is named by file, line and column, and nothing is sent.
 
 Ids are made of student, problem, sources and options, so the same command again sends nothing that was taken or \
@@ -80,9 +80,6 @@ pub struct Submit {
     /// Only tests whose name matches, like 'sample/*'; may be repeated
     #[arg(short, long, value_name = "GLOB")]
     pub tests: Vec<String>,
-    /// What reports tell of secret tests: none (verdict and score of the whole), case (those of each test), or full
-    #[arg(long, value_name = "LEVEL")]
-    pub feedback: Option<Feedback>,
     /// Something to come back with events and report; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_pair)]
     pub meta: Vec<(String, String)>,
@@ -92,13 +89,12 @@ pub struct Submit {
     /// Which judging of it; another one judges the same again
     #[arg(long, value_name = "NAME", default_value = "1", value_parser = parse_name)]
     pub judging: String,
-    /// Latest time of a submission that is not late, like 2027-01-31T23:59:59Z; told apart by the 'submitted' column, or the
-    /// files' own times in a folder
-    #[arg(long, value_name = "TIME", requires = "batch")]
-    pub due: Option<jiff::Timestamp>,
-    /// Of several rows of one student for one problem, only the last
-    #[arg(long, requires = "batch")]
-    pub latest: bool,
+    /// The source that the program starts with [default: the first; in a folder, told from the sources]
+    #[arg(short, long, value_name = "NAME")]
+    pub entry_point: Option<String>,
+    /// When work was late, and which of a student's rows count.
+    #[command(flatten)]
+    pub deadline: DeadlineFlags,
     /// Send what can be sent, and list the rest in the results, instead of refusing the whole batch
     #[arg(long, requires = "batch")]
     pub keep_going: bool,
@@ -114,12 +110,9 @@ pub struct Submit {
     /// How long verdicts are kept at the broker for a command that was interrupted
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = parse_time)]
     pub keep: Time,
-    /// What to print
-    #[arg(short, long, value_enum, default_value_t = SubmitFormat::Human, value_name = "FORMAT")]
-    pub format: SubmitFormat,
-    /// Write the results there instead of standard output
-    #[arg(long, value_name = "FILE")]
-    pub save: Option<PathBuf>,
+    /// What is shown, and where.
+    #[command(flatten)]
+    pub results: ResultFlags,
     /// Where to remember what was sent and judged [default: beside the results or the batch, with '.journal'
     /// added; for single submissions in the cache]
     #[arg(long, value_name = "FILE")]
@@ -200,21 +193,6 @@ pub struct QueueRequeue {
     pub yes: bool,
 }
 
-/// What `submit` prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SubmitFormat {
-    /// A table; of a single submission each test as it is judged
-    Human,
-    /// A line a submission, for a spreadsheet
-    Csv,
-    /// JUnit XML
-    Junit,
-    /// One JSON object with all reports
-    Json,
-    /// Every event as it happens, one JSON object a line; 'done' is the report
-    Ndjson,
-}
-
 fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
@@ -223,7 +201,7 @@ fn parse_pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// What messages take as id or judging.
-fn parse_name(text: &str) -> Result<String, String> {
+pub(super) fn parse_name(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > 200 || text.chars().any(char::is_control) {
         return Err("give 1 to 200 bytes without control characters".to_owned());
     }

@@ -6,6 +6,7 @@
 pub mod cancel;
 pub mod completions;
 pub mod doctor;
+pub mod grade;
 pub mod judge;
 pub mod languages;
 pub mod output;
@@ -18,8 +19,10 @@ pub mod submit;
 pub mod verify;
 pub mod worker;
 
+mod batch;
 mod broker;
 mod configure;
+mod fitted_table;
 mod interrupt;
 mod log_writer;
 mod relay;

@@ -4,8 +4,8 @@
 //! goes away (`gavel … | head`) ends the output quietly.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use comfy_table::{Attribute, Cell, CellAlignment, Table, presets};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -171,6 +171,11 @@ pub(crate) fn one_line(text: &str) -> String {
         .collect()
 }
 
+/// A number of things: `1 row`, `2 rows`.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Milliseconds as a person reads them.
 pub(crate) fn milliseconds(value: f64) -> String {
     if value < 1000.0 { format!("{value:.1} ms") } else { format!("{:.3} s", value / 1000.0) }
@@ -201,11 +206,16 @@ pub(crate) fn range(range: RangeReport) -> String {
     }
 }
 
+/// How long nothing is said where there is no terminal to show a bar on.
+const SILENCE: Duration = Duration::from_secs(10);
+
 /// A bar on standard error, seen only on a terminal and only once a second has gone by.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
-    started: std::time::Instant,
+    started: Instant,
+    /// When something was said last, where there is no terminal.
+    told: Mutex<Instant>,
     shown: OnceLock<()>,
 }
 
@@ -213,12 +223,40 @@ impl Progress {
     /// A bar over `total` steps.
     pub(crate) fn new(total: usize, what: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::hidden());
-        let style = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} {elapsed}")
+        let style = ProgressStyle::with_template("{prefix} [{bar:20}] {pos}/{len} {elapsed} {wide_msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar())
             .progress_chars("=> ");
         bar.set_style(style);
-        bar.set_message(what);
-        Self { bar, started: std::time::Instant::now(), shown: OnceLock::new() }
+        bar.set_prefix(what);
+        Self { bar, started: Instant::now(), told: Mutex::new(Instant::now()), shown: OnceLock::new() }
+    }
+
+    /// Sets the number of steps.
+    pub(crate) fn set_total(&self, total: usize) {
+        self.bar.set_length(total as u64);
+    }
+
+    /// One step done, and what it was. Where there is no terminal a line says so now and then.
+    pub(crate) fn step_to(&self, what: &str) {
+        self.bar.set_message(one_line(what));
+        self.step();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if !io::stderr().is_terminal() && told.elapsed() >= SILENCE {
+            *told = Instant::now();
+            let (done, total) = (self.bar.position(), self.bar.length().unwrap_or_default());
+            let seconds = self.started.elapsed().as_secs();
+            remark(&format!("{} {done} of {total} after {seconds} s: {}", self.bar.prefix(), one_line(what)));
+        }
+    }
+
+    /// Says something that people wait for, above the bar.
+    pub(crate) fn tell(&self, line: &str) {
+        if io::stderr().is_terminal() {
+            self.bar.set_message(one_line(line));
+            return;
+        }
+        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        remark(line);
     }
 
     /// One step done.

@@ -192,7 +192,11 @@ fn read_one(path: &Path, encoding: Encoding) -> Result<Content, CommandError> {
     }
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+/// Reads one regular file of bounded size; a FIFO or a device is not waited for.
+///
+/// # Errors
+/// What is wrong with it, without its name.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
     // O_NONBLOCK: opening a FIFO must not wait for a writer.
     let file: File = OpenOptions::new()
         .read(true)

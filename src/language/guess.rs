@@ -81,6 +81,12 @@ impl Table {
         format!("unknown language '{shown}'{meant} (known are {})", ids().collect::<Vec<_>>().join(", "))
     }
 
+    /// Whether files of this ending are sources of some language, or headers.
+    pub fn has_ending(&self, ending: &str) -> bool {
+        HEADERS.contains(&ending)
+            || self.languages.iter().any(|language| language.extensions.iter().any(|own| own == ending))
+    }
+
     fn by_ending(&self, files: &[PathBuf]) -> Option<&Language> {
         let mut best: Vec<&Language> = Vec::new();
         let mut most = 1;

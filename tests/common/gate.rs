@@ -69,6 +69,16 @@ impl Gate {
         }
     }
 
+    /// Waits until no program is there: those of a process that was killed are gone.
+    #[track_caller]
+    pub(crate) fn wait_until_left(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.waiting().is_empty() {
+            assert!(Instant::now() < deadline, "a program stays at the gate");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Waits until a program is there, and lets all that are there pass.
     #[track_caller]
     pub(crate) fn open(&self) {

@@ -1,55 +1,49 @@
 //! `gavel submit`: sends submissions to the workers and collects their verdicts.
 //!
-//! A command runs from a `roster` (who hands in what) over `entry` (what is sent for it) and a
-//! conversation with the broker (`talk`) to `results`. The `journal` makes it repeatable: ids are made
+//! A command runs from a roster (who hands in what) over its entries (what is sent for it) and a conversation with the
+//! broker (`talk`) to results; `batch` has all of it but the conversation. The journal makes it repeatable: ids are made
 //! of what is sent, so that the same command again finds what was taken and judged before.
 
-mod csv_roster;
-mod entry;
-mod journal;
-mod live;
 mod problem;
-mod results;
-mod roster;
 mod talk;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use super::batch::{self, Entry, Journal, Live, Options, Roster, Style, Times, Waiting};
 use super::broker::{self, failure};
 use super::interrupt::Interrupts;
 use super::start::{self, shown};
 use super::{CommandError, output};
 use crate::cache::KeyBuilder;
 use crate::cli::{Global, Submit as Arguments, SubmitFormat};
+use crate::language::Table;
+use crate::sandbox::CancelToken;
 use crate::queue::{Submitter, SubmitterOptions};
-use entry::Entry;
-use journal::Journal;
-use live::Live;
-use talk::{Talk, Waiting};
+use talk::Talk;
 
 /// Runs the command.
 ///
 /// # Errors
 /// When nothing can be sent: wrong arguments or rows, a broker that refuses or is away.
 pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    if arguments.format == SubmitFormat::Ndjson && arguments.save.is_some() {
+    if arguments.results.format == SubmitFormat::Ndjson && arguments.results.save.is_some() {
         return Err(CommandError::usage(
             "--format ndjson tells events as they happen: redirect standard output instead of --save",
         ));
     }
     let addresses = broker::addresses(&arguments.broker)?;
     let table = start::languages(global)?;
-    let mut entries = entry::prepare(roster::read(arguments)?, arguments, &table)?;
+    let mut entries = prepare(arguments, &table)?;
     let path = journal_path(global, arguments, &entries, &addresses.shown())?;
     let mut journal = Journal::open(&path)?;
-    recall(&mut entries, &journal, arguments.format);
+    recall(&mut entries, &journal, arguments.results.format);
 
     let interrupts = Interrupts::watch()?;
     let is_single = arguments.batch.is_none();
-    let mut live = match (arguments.format, is_single) {
+    let mut live = match (arguments.results.format, is_single) {
         (SubmitFormat::Ndjson, _) => Live::lines(),
-        (SubmitFormat::Human, true) if arguments.save.is_none() && !arguments.no_wait => Live::rows(),
+        (SubmitFormat::Human, true) if arguments.results.save.is_none() && !arguments.no_wait => Live::rows(),
         _ => Live::bar(entries.len()),
     };
     for entry in &entries {
@@ -90,21 +84,51 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
         return Err(error);
     }
 
-    if !(is_single && arguments.format == SubmitFormat::Human && live.has_told_all(&entries, &table)?) {
-        let text = results::text(&entries, arguments.format, waiting)?;
-        match &arguments.save {
-            None => output::print(&text)?,
-            Some(file) => save(file, &text)?,
-        }
-    }
+    let is_told =
+        is_single && arguments.results.format == SubmitFormat::Human && live.has_told_all(&entries, &table)?;
+    batch::show(&entries, &arguments.results, waiting, &Style::of("gavel submit", &arguments.results), is_told)?;
     let is_complete = entries.iter().all(|entry| entry.is_settled(waiting));
     if !is_complete {
         tell_how_to_go_on(&entries, &path, waiting);
-    } else if is_single && arguments.journal.is_none() && arguments.save.is_none() && !arguments.no_wait {
+    } else if is_single && arguments.journal.is_none() && arguments.results.save.is_none() && !arguments.no_wait {
         // It was kept for a repeat after an interruption; asked again, the same is judged again.
         journal.discard();
     }
-    Ok(ExitCode::from(results::exit_code(&entries, waiting)))
+    Ok(ExitCode::from(batch::exit_code(&entries, waiting)))
+}
+
+/// Reads the rows and makes messages of them.
+fn prepare(arguments: &Arguments, table: &Table) -> Result<Vec<Entry>, CommandError> {
+    let deadline = &arguments.deadline;
+    let cancel = CancelToken::new().map_err(CommandError::judging)?;
+    let roster = match &arguments.batch {
+        Some(batch) => Roster::read(batch, &Times::of(&deadline.times), &cancel)?,
+        None => Roster::of_sources(&arguments.sources),
+    };
+    let is_batch = arguments.batch.is_some();
+    if is_batch {
+        batch::check_due(&roster.rows, deadline.due)?;
+    }
+    let options = Options {
+        is_batch,
+        problem: arguments.problem.as_deref(),
+        language: arguments.language.as_deref(),
+        entry_point: arguments.entry_point.as_deref(),
+        due: deadline.due,
+        latest: deadline.latest,
+        limits: arguments.limits.overrides(),
+        policy: arguments.policy,
+        tests: &arguments.tests,
+        feedback: arguments.results.feedback,
+        id: arguments.id.as_deref(),
+        judging: &arguments.judging,
+        priority: arguments.priority,
+        meta: &arguments.meta,
+    };
+    let find = |name: &str| problem::read(name, arguments.sha256.as_deref(), arguments.inline);
+    let entries = batch::prepare(roster.rows, &options, table, &find);
+    batch::refuse_unusable(&entries, is_batch, arguments.keep_going)?;
+    Ok(entries)
 }
 
 /// What the journal knows already.
@@ -155,7 +179,7 @@ fn journal_path(
     if let Some(path) = &arguments.journal {
         return Ok(path.clone());
     }
-    if let Some(beside) = arguments.save.as_ref().or(arguments.batch.as_ref()) {
+    if let Some(beside) = arguments.results.save.as_ref().or(arguments.batch.as_ref()) {
         let mut name = beside.components().as_path().as_os_str().to_owned();
         name.push(".journal");
         return Ok(name.into());
@@ -166,20 +190,6 @@ fn journal_path(
     }
     let name = format!("{}.journal", key.finish());
     Ok(start::cache_directory(global)?.join("submit").join(name))
-}
-
-/// Writes the results whole or not at all.
-fn save(path: &Path, text: &str) -> Result<(), CommandError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
-        std::io::Write::write_all(&mut file, text.as_bytes())?;
-        file.as_file().sync_all()?;
-        // As a shell would have made it, not for this user alone.
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-        file.as_file().set_permissions(mode)?;
-        file.persist(path).map(|_| ()).map_err(|error| error.error)
-    });
-    written.map_err(|error| CommandError::Judging(format!("cannot write '{}': {error}", shown(path))))
 }
 
 #[cfg(test)]

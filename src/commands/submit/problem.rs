@@ -4,6 +4,7 @@ use std::path::{Component, Path};
 
 use serde_json::Value;
 
+use super::super::batch::Problem;
 use super::super::start::shown;
 use super::super::{CommandError, output};
 use crate::cache::Digest;
@@ -15,17 +16,6 @@ use crate::units::{Bytes, Time};
 
 /// The most that tests may have in a message: brokers of version 4 take 16 MiB, and JSON needs some of it.
 const LARGEST_INLINE: Bytes = Bytes::mib(4);
-
-/// A problem as it is sent.
-#[derive(Debug, Clone)]
-pub(super) struct Problem {
-    /// What tables call it.
-    pub(super) name: String,
-    /// The message's `problem`.
-    pub(super) value: Value,
-    /// Limits that belong to it and that the message must carry.
-    pub(super) limits: LimitOverrides,
-}
 
 /// A name, an address, or with `inline` a folder.
 ///
@@ -47,7 +37,7 @@ pub(super) fn read(text: &str, sha256: Option<&str>, inline: bool) -> Result<Pro
             digest.parse().map_err(|error| CommandError::Usage(format!("--sha256: {error}")))?;
         let name = text.rsplit('/').find(|part| !part.is_empty()).unwrap_or(text);
         let value = archived_problem(text, &digest.to_string());
-        return Ok(Problem { name: name.to_owned(), value, limits: LimitOverrides::default() });
+        return Ok(sent(name, value));
     }
     if sha256.is_some() {
         return Err(CommandError::Usage(format!(
@@ -71,7 +61,12 @@ pub(super) fn read(text: &str, sha256: Option<&str>, inline: bool) -> Result<Pro
             output::one_line(text)
         ));
     }
-    Ok(Problem { name: text.to_owned(), value: named_problem(text), limits: LimitOverrides::default() })
+    Ok(sent(text, named_problem(text)))
+}
+
+/// A problem that only the workers know.
+fn sent(name: &str, value: Value) -> Problem {
+    Problem { name: name.to_owned(), value, limits: LimitOverrides::default(), takes_answers: false }
 }
 
 fn read_folder(path: &Path) -> Result<Problem, CommandError> {
@@ -117,7 +112,7 @@ fn read_folder(path: &Path) -> Result<Problem, CommandError> {
         output: Some(package.limits.output),
         processes: package.limits.processes,
     };
-    Ok(Problem { name: package.name.clone(), value: inline_problem(&tests), limits })
+    Ok(Problem { name: package.name.clone(), value: inline_problem(&tests), limits, takes_answers: false })
 }
 
 /// What a problem has besides tests, limits and comparisons.
@@ -134,17 +129,6 @@ fn beyond_tests(package: &Package) -> Option<&'static str> {
     ]
     .into_iter()
     .find_map(|(asks, what)| asks.then_some(what))
-}
-
-/// The first that says something wins, limit by limit.
-pub(super) fn merged(first: LimitOverrides, second: LimitOverrides) -> LimitOverrides {
-    LimitOverrides {
-        cpu: first.cpu.or(second.cpu),
-        wall: first.wall.or(second.wall),
-        memory: first.memory.or(second.memory),
-        output: first.output.or(second.output),
-        processes: first.processes.or(second.processes),
-    }
 }
 
 #[cfg(test)]

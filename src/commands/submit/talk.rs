@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use super::super::batch::{Entry, Journal, Live, Waiting};
 use super::super::broker::{failure, in_flags};
 use super::super::interrupt::Interrupts;
 use super::super::{CommandError, output};
-use super::entry::Entry;
-use super::journal::Journal;
-use super::live::Live;
 use crate::queue::{Key, News, Post, Receipt, Submitter};
 use crate::report::Report;
 use crate::submission::Priority;
@@ -23,18 +21,6 @@ const MOST_ON_THE_WAY: usize = 1000;
 const MOST_UNSAFE: usize = 100;
 /// How long the broker may take nothing at all.
 const SENDING: Duration = Duration::from_secs(3600);
-
-/// What ends the conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Waiting {
-    /// The broker has everything.
-    ForTheBroker,
-    /// Every verdict is here, or none came for so long.
-    ForVerdicts {
-        /// How long.
-        patience: Duration,
-    },
-}
 
 /// A conversation.
 pub(super) struct Talk<'a> {

@@ -5,16 +5,15 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::super::super::CommandError;
-use super::super::entry::Entry;
-use super::super::talk::Waiting;
-use super::{message, verdict};
+use super::super::entry::{Entry, Waiting};
+use super::{Style, message, verdict};
 use crate::verdict::Verdict;
 
 /// The whole document.
 ///
 /// # Errors
 /// When it cannot be written, which does not happen in memory.
-pub(super) fn text(entries: &[Entry], waiting: Waiting) -> Result<String, CommandError> {
+pub(super) fn text(entries: &[Entry], waiting: Waiting, style: &Style) -> Result<String, CommandError> {
     let mut suites: Vec<(&str, TestSuite)> = Vec::new();
     for entry in entries {
         let place = match suites.iter().position(|(problem, _)| *problem == entry.problem) {
@@ -26,7 +25,7 @@ pub(super) fn text(entries: &[Entry], waiting: Waiting) -> Result<String, Comman
         };
         suites[place].1.add_test_case(case(entry, waiting));
     }
-    let mut document = Report::new("gavel submit");
+    let mut document = Report::new(style.title);
     for (_, suite) in suites {
         document.add_test_suite(suite);
     }

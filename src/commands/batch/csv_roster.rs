@@ -10,14 +10,17 @@ use super::super::sources::leads_inside;
 use super::super::start::shown;
 use super::roster::{BadRow, Draft, Row};
 
-/// Columns with a meaning; all others are passed on.
-const COLUMNS: [&str; 6] = ["student", "source", "name", "problem", "language", "submitted"];
+/// Column of the times, where the command names no other.
+pub(crate) const SUBMITTED: &str = "submitted";
 
-/// Reads every row.
+/// Columns with a meaning; all others are passed on. That of the time may have another name.
+const COLUMNS: [&str; 7] = ["student", "source", "name", "problem", "language", "entry_point", "submitted"];
+
+/// Reads every row; `time_column` names the column with the times.
 ///
 /// # Errors
 /// When the file cannot be read or lacks a column that every row needs.
-pub(super) fn read(path: &Path) -> Result<Vec<Row>, CommandError> {
+pub(crate) fn read(path: &Path, time_column: &str) -> Result<Vec<Row>, CommandError> {
     let fail = |problem: String| CommandError::Usage(format!("{}: {problem}", shown(path)));
     let bytes = std::fs::read(path).map_err(|error| fail(error.to_string()))?;
     // Spreadsheets begin their UTF-8 with a mark, and some separate by semicolons.
@@ -27,7 +30,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, CommandError> {
     let mut reader = ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(text);
     let columns = reader.headers().map_err(|error| fail(format!("line 1: {error}")))?.clone();
     let place = |name: &str| columns.iter().position(|column| column.trim().eq_ignore_ascii_case(name));
-    for needed in ["student", "source"] {
+    let is_default = time_column.is_empty() || time_column == SUBMITTED;
+    let needed = ["student", "source"].into_iter().chain((!is_default).then_some(time_column));
+    for needed in needed {
         if place(needed).is_none() {
             let found: Vec<_> = columns.iter().map(str::trim).collect();
             return Err(fail(format!(
@@ -51,12 +56,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<Row>, CommandError> {
             Ok(row) => {
                 let line = row.position().map_or(line, csv::Position::line);
                 let place = format!("{}: line {line}", shown(path));
-                rows.push(read_row(&columns, &row, folder, place));
+                rows.push(read_row(&columns, time_column, &row, folder, place));
             }
             Err(error) => {
                 let line = error.position().map_or(line, csv::Position::line);
                 let place = format!("{}: line {line}", shown(path));
-                let draft = Draft { place, ..Draft::default() };
+                let draft = Draft { place, has_columns: true, ..Draft::default() };
                 rows.push(Err(BadRow { draft: Box::new(draft), problem: said(&error) }));
             }
         }
@@ -72,8 +77,14 @@ fn said(error: &csv::Error) -> String {
     }
 }
 
-fn read_row(columns: &StringRecord, row: &StringRecord, folder: &Path, place: String) -> Row {
-    let mut draft = Draft { place, ..Draft::default() };
+fn read_row(
+    columns: &StringRecord,
+    time_column: &str,
+    row: &StringRecord,
+    folder: &Path,
+    place: String,
+) -> Row {
+    let mut draft = Draft { place, has_columns: true, ..Draft::default() };
     if row.len() != columns.len() {
         let problem = format!(
             "it has {} fields and the header has {}: quote fields that hold the separator",
@@ -86,7 +97,12 @@ fn read_row(columns: &StringRecord, row: &StringRecord, folder: &Path, place: St
     let mut problem = None;
     for (column, field) in columns.iter().zip(row) {
         let (column, field) = (column.trim(), field.trim());
-        let known = COLUMNS.iter().find(|known| known.eq_ignore_ascii_case(column)).copied();
+        let known = if !time_column.is_empty() && column.eq_ignore_ascii_case(time_column) {
+            Some(SUBMITTED)
+        } else {
+            let known = COLUMNS.iter().find(|known| known.eq_ignore_ascii_case(column)).copied();
+            known.filter(|known| *known != SUBMITTED)
+        };
         let given = || (!field.is_empty()).then(|| field.to_owned());
         match known {
             Some("student") => field.clone_into(&mut draft.student),
@@ -101,12 +117,13 @@ fn read_row(columns: &StringRecord, row: &StringRecord, folder: &Path, place: St
             Some("name") => draft.name = given(),
             Some("problem") => draft.problem = given(),
             Some("language") => draft.language = given(),
-            Some("submitted") => match given().map(|text| text.parse::<jiff::Timestamp>()) {
+            Some("entry_point") => draft.entry_point = given(),
+            Some(SUBMITTED) => match given().map(|text| text.parse::<jiff::Timestamp>()) {
                 None => {}
                 Some(Ok(time)) => draft.submitted = Some(time),
                 Some(Err(_)) => {
                     problem = Some(format!(
-                        "column submitted: '{}' is no time: write it like 2026-11-20T23:59:00+01:00",
+                        "column {column}: '{}' is not a time: write it like 2026-11-20T23:59:00+01:00",
                         super::super::output::one_line(field)
                     ));
                 }
@@ -154,7 +171,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("students.csv");
         std::fs::write(&path, text).unwrap();
-        read(&path).map_err(|error| error.to_string())
+        read(&path, SUBMITTED).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -189,7 +206,7 @@ mod tests {
         for (place, expected) in [
             "line 2: column student: it is empty",
             "line 3: column source: it is empty",
-            "line 4: column submitted: 'yesterday' is no time",
+            "line 4: column submitted: 'yesterday' is not a time",
             "line 5: it has 2 fields and the header has 3",
             "line 7: column source",
             "line 9: column source",
@@ -227,7 +244,7 @@ mod tests {
         let text =
             format!("student,source\na,a.py\nb,a.py;b.py\nc,./c/key.py\nd,d.py\ne,{outside}\nf,none.py\n");
         std::fs::write(&path, text.replace("a.py;b.py", "\"a.py;b.py\"")).unwrap();
-        let rows = read(&path).unwrap();
+        let rows = read(&path, SUBMITTED).unwrap();
         let refused: Vec<_> = rows.iter().filter_map(|row| row.as_ref().err()).collect();
         assert_eq!(refused.iter().map(|bad| bad.draft.student.as_str()).collect::<Vec<_>>(), ["b", "c"]);
         assert!(

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use csv::Writer;
+use csv::{Terminator, WriterBuilder};
 
 use super::super::super::CommandError;
-use super::super::entry::Entry;
-use super::super::talk::Waiting;
-use super::{accepted, message, verdict};
+use super::super::entry::{Entry, Waiting};
+use super::{Grade, Style, accepted, message, seconds, verdict};
 
 /// Columns before those a roster brought along.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 20] = [
     "student",
     "name",
     "problem",
@@ -21,6 +20,8 @@ const COLUMNS: [&str; 18] = [
     "verdict",
     "reason",
     "score",
+    "percent",
+    "points",
     "tests_accepted",
     "tests",
     "first_failure",
@@ -35,29 +36,44 @@ const COLUMNS: [&str; 18] = [
 ///
 /// # Errors
 /// When they cannot be written, which does not happen in memory.
-pub(super) fn text(entries: &[Entry], waiting: Waiting) -> Result<String, CommandError> {
+pub(super) fn text(entries: &[Entry], waiting: Waiting, style: &Style) -> Result<String, CommandError> {
     let extra: BTreeSet<&String> = entries.iter().flat_map(|entry| entry.draft.meta.keys()).collect();
-    let mut writer = Writer::from_writer(Vec::new());
+    let mark: &[u8] = if style.has_mark { b"\xef\xbb\xbf" } else { b"" };
+    let mut builder = WriterBuilder::new();
+    builder.delimiter(style.separator);
+    if style.has_mark {
+        // What knows files by the mark expects its system's ends of lines.
+        builder.terminator(Terminator::CRLF);
+    }
+    let mut writer = builder.from_writer(mark.to_vec());
     let header = COLUMNS.iter().map(|name| (*name).to_owned()).chain(extra.iter().map(|name| harmless(name)));
     writer.write_record(header).map_err(CommandError::judging)?;
     for entry in entries {
         let report = entry.report();
         let figure = |text: Option<String>| text.unwrap_or_default();
+        let grade = report.map(|report| Grade::of(report, style.points)).unwrap_or_default();
+        // Where semicolons separate, a comma is the decimal point.
+        let number = |value: f64| {
+            let text = value.to_string();
+            if style.separator == b';' { text.replace('.', ",") } else { text }
+        };
         let mut row = vec![
             harmless(&entry.draft.student),
             harmless(entry.draft.name.as_deref().unwrap_or_default()),
             harmless(&entry.problem),
             entry.attempt.to_string(),
-            figure(entry.draft.submitted.map(|time| time.to_string())),
+            figure(entry.draft.submitted.map(seconds)),
             figure(entry.late.map(|late| if late { "yes" } else { "no" }.to_owned())),
             entry.language.clone(),
             verdict(entry, waiting).to_owned(),
             figure(report.and_then(|report| report.reason).map(|reason| reason.id().to_owned())),
-            figure(report.and_then(|report| report.score).map(|score| score.to_string())),
+            figure(report.and_then(|report| report.score).map(number)),
+            figure(grade.percent.map(number)),
+            figure(grade.points.map(number)),
             figure(report.map(|report| accepted(report).to_string())),
             figure(report.map(|report| report.tests.len().to_string())),
             harmless(report.and_then(|report| report.first_failure.as_deref()).unwrap_or_default()),
-            figure(report.map(|report| format!("{:.1}", report.max_cpu_ms))),
+            figure(report.map(|report| number(rounded_to_tenths(report.max_cpu_ms)))),
             figure(report.map(|report| report.max_memory_kib.to_string())),
             harmless(&message(entry)),
             harmless(&entry.key().id),
@@ -70,6 +86,10 @@ pub(super) fn text(entries: &[Entry], waiting: Waiting) -> Result<String, Comman
     }
     let bytes = writer.into_inner().map_err(CommandError::judging)?;
     String::from_utf8(bytes).map_err(CommandError::judging)
+}
+
+fn rounded_to_tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
 }
 
 /// Text that a spreadsheet takes for text: students choose their names and what their programs print.

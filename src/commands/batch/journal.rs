@@ -25,7 +25,7 @@ const VERSION: u32 = 1;
 
 /// A journal that nobody else writes.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(crate) struct Journal {
     path: PathBuf,
     file: Flock<File>,
     queue: String,
@@ -52,7 +52,7 @@ impl Journal {
     ///
     /// # Errors
     /// When it is in use, is something else, or cannot be written.
-    pub(super) fn open(path: &Path) -> Result<Self, CommandError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, CommandError> {
         let fail = |problem: String| CommandError::Usage(format!("journal '{}': {problem}", shown(path)));
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder).map_err(|error| fail(error.to_string()))?;
@@ -64,7 +64,7 @@ impl Journal {
         }
         let mut file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
             fail(
-                "another gavel submit is using it: wait for that to end, or give another --journal FILE"
+                "another gavel process is using it: wait for that to end, or give another --journal FILE"
                     .to_owned(),
             )
         })?;
@@ -135,22 +135,22 @@ impl Journal {
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The queue that collects this journal's verdicts.
-    pub(super) fn queue(&self) -> &str {
+    pub(crate) fn queue(&self) -> &str {
         &self.queue
     }
 
     /// Whether the broker has it.
-    pub(super) fn is_taken(&self, key: &Key) -> bool {
+    pub(crate) fn is_taken(&self, key: &Key) -> bool {
         self.taken.contains(key)
     }
 
     /// Its verdict.
-    pub(super) fn report(&self, key: &Key) -> Option<&Report> {
+    pub(crate) fn report(&self, key: &Key) -> Option<&Report> {
         self.done.get(key)
     }
 
@@ -158,7 +158,7 @@ impl Journal {
     ///
     /// # Errors
     /// When that cannot be written.
-    pub(super) fn taken(&mut self, key: &Key) -> Result<(), CommandError> {
+    pub(crate) fn taken(&mut self, key: &Key) -> Result<(), CommandError> {
         if !self.taken.insert(key.clone()) {
             return Ok(());
         }
@@ -169,7 +169,7 @@ impl Journal {
     ///
     /// # Errors
     /// When that cannot be written.
-    pub(super) fn done(&mut self, report: &Report) -> Result<(), CommandError> {
+    pub(crate) fn done(&mut self, report: &Report) -> Result<(), CommandError> {
         self.write(&Line::Done(Box::new(report.clone())))
     }
 
@@ -177,7 +177,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the disk cannot take it.
-    pub(super) fn sync(&mut self) -> Result<(), CommandError> {
+    pub(crate) fn sync(&mut self) -> Result<(), CommandError> {
         if std::mem::take(&mut self.is_dirty) {
             self.file.sync_data().map_err(|error| self.failure(&error))?;
         }
@@ -185,7 +185,7 @@ impl Journal {
     }
 
     /// Nobody needs it any more.
-    pub(super) fn discard(self) {
+    pub(crate) fn discard(self) {
         if let Err(error) = std::fs::remove_file(&self.path) {
             tracing::debug!(path = %shown(&self.path), "a journal stays: {error}");
         }
@@ -219,7 +219,7 @@ mod tests {
         let queue = journal.queue().to_owned();
         journal.taken(&key("a")).unwrap();
         journal.taken(&key("b")).unwrap();
-        assert!(Journal::open(&path).unwrap_err().to_string().contains("another gavel submit"));
+        assert!(Journal::open(&path).unwrap_err().to_string().contains("another gavel process"));
         drop(journal);
         let whole = std::fs::read(&path).unwrap();
         for end in 0..whole.len() {

@@ -12,7 +12,7 @@ use crate::report::{Report, TestReport};
 use crate::verdict::Verdict;
 
 /// How progress is told.
-pub(super) enum Live {
+pub(crate) enum Live {
     /// Every event and report as a line of JSON.
     Lines,
     /// Every test of one submission as a row.
@@ -25,20 +25,20 @@ pub(super) enum Live {
 }
 
 impl Live {
-    pub(super) const fn lines() -> Self {
+    pub(crate) const fn lines() -> Self {
         Self::Lines
     }
 
-    pub(super) const fn rows() -> Self {
+    pub(crate) const fn rows() -> Self {
         Self::Rows { told: 0 }
     }
 
-    pub(super) fn bar(total: usize) -> Self {
+    pub(crate) fn bar(total: usize) -> Self {
         Self::Bar(Progress::new(total, "judging"))
     }
 
     /// Whether events are of any use.
-    pub(super) const fn wants_progress(&self) -> bool {
+    pub(crate) const fn wants_progress(&self) -> bool {
         !matches!(self, Self::Bar(_))
     }
 
@@ -46,7 +46,7 @@ impl Live {
     ///
     /// # Errors
     /// When nobody reads standard output any more.
-    pub(super) fn event(&mut self, body: &[u8]) -> Result<(), CommandError> {
+    pub(crate) fn event(&mut self, body: &[u8]) -> Result<(), CommandError> {
         match self {
             Self::Bar(_) => Ok(()),
             Self::Lines => output::print(&(String::from_utf8_lossy(body).into_owned() + "\n")),
@@ -70,19 +70,19 @@ impl Live {
     ///
     /// # Errors
     /// When nobody reads standard output any more.
-    pub(super) fn verdict(&mut self, report: &Report) -> Result<(), CommandError> {
+    pub(crate) fn verdict(&mut self, report: &Report) -> Result<(), CommandError> {
         match self {
             Self::Lines => output::print_json(report, false),
             Self::Rows { .. } => Ok(()),
             Self::Bar(progress) => {
-                progress.step();
+                progress.step_to(&format!("{} {}", output::one_line(&report.id), report.verdict));
                 Ok(())
             }
         }
     }
 
     /// Takes the bar away.
-    pub(super) fn finish(&self) {
+    pub(crate) fn finish(&self) {
         if let Self::Bar(progress) = self {
             progress.finish();
         }
@@ -92,7 +92,7 @@ impl Live {
     ///
     /// # Errors
     /// When nobody reads standard output any more.
-    pub(super) fn has_told_all(&self, entries: &[Entry], table: &Table) -> Result<bool, CommandError> {
+    pub(crate) fn has_told_all(&self, entries: &[Entry], table: &Table) -> Result<bool, CommandError> {
         let (Self::Rows { told }, [entry]) = (self, entries) else { return Ok(false) };
         let Some(report) = entry.report() else { return Ok(false) };
         let mut text = rows(report.tests.get(*told..).unwrap_or_default(), *told);

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use comfy_table::Cell;
 
 use super::super::super::output;
-use super::super::entry::Entry;
-use super::super::talk::Waiting;
-use super::{accepted, message, verdict};
+use super::super::entry::{Entry, Waiting};
+use super::{Grade, Style, accepted, message, verdict};
 
 /// The table; columns that would be empty in every row are left out.
-pub(super) fn text(entries: &[Entry], waiting: Waiting) -> String {
+pub(super) fn text(entries: &[Entry], waiting: Waiting, style: &Style) -> String {
     let has = |wanted: fn(&Entry) -> bool| entries.iter().any(wanted);
     let has_names = has(|entry| entry.draft.name.is_some());
     let has_problems = entries.windows(2).any(|pair| pair[0].problem != pair[1].problem);
@@ -28,6 +27,7 @@ pub(super) fn text(entries: &[Entry], waiting: Waiting) -> String {
         Some("language"),
         Some("verdict"),
         optional(has_scores, ">score"),
+        optional(style.shows_points, ">points"),
         optional(has_reports, ">tests"),
         optional(has_reports, ">CPU"),
         optional(has_reports, ">memory"),
@@ -57,7 +57,11 @@ pub(super) fn text(entries: &[Entry], waiting: Waiting) -> String {
         });
         let figure = |text: Option<String>| Cell::new(text.unwrap_or_else(|| "-".to_owned()));
         if has_scores {
-            row.push(figure(report.and_then(|report| report.score).map(|score| score.to_string())));
+            row.push(figure(report.and_then(|report| report.score).map(|score| output::score(Some(score)))));
+        }
+        if style.shows_points {
+            let points = report.and_then(|report| Grade::of(report, style.points).points);
+            row.push(figure(points.map(|points| points.to_string())));
         }
         if has_reports {
             row.push(figure(report.map(|report| format!("{}/{}", accepted(report), report.tests.len()))));
@@ -74,5 +78,6 @@ pub(super) fn text(entries: &[Entry], waiting: Waiting) -> String {
         *counts.entry(verdict(entry, waiting)).or_default() += 1;
     }
     let counts: Vec<_> = counts.iter().map(|(verdict, count)| format!("{count} {verdict}")).collect();
-    format!("{}\n\n{} submissions: {}\n", table.trim_fmt(), entries.len(), counts.join(", "))
+    let count = output::counted(entries.len(), "submission");
+    format!("{}\n\n{count}: {}\n", table.trim_fmt(), counts.join(", "))
 }

@@ -1,0 +1,180 @@
+//! Who hands in what: a folder or an archive of students' work, or a CSV.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+
+use super::super::start::shown;
+use super::super::{CommandError, output};
+use super::{csv_roster, folder_roster, git};
+use crate::archive::{self, Limits};
+use crate::sandbox::CancelToken;
+
+/// Bad rows that are named one by one.
+const MOST_NAMED: usize = 20;
+
+/// One submission as somebody handed it in; nothing of it is read yet.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Draft {
+    /// Who: the first part of the id, and what rows are called by.
+    pub(crate) student: String,
+    /// The student's name for people.
+    pub(crate) name: Option<String>,
+    /// Problem, where it is not the command's.
+    pub(crate) problem: Option<String>,
+    /// Language id, where it is named.
+    pub(crate) language: Option<String>,
+    /// File the program starts with, where it is named.
+    pub(crate) entry_point: Option<String>,
+    /// Files, or one folder of them.
+    pub(crate) sources: Vec<PathBuf>,
+    /// When it was handed in.
+    pub(crate) submitted: Option<jiff::Timestamp>,
+    /// What else is known.
+    pub(crate) meta: Map<String, Value>,
+    /// Where it stands, for messages: `students.csv: line 7`.
+    pub(crate) place: String,
+    /// Whether it is a row of a table, whose columns messages name.
+    pub(crate) has_columns: bool,
+    /// Folder that a learning platform takes this student's feedback from.
+    pub(crate) feedback_folder: Option<String>,
+}
+
+/// A row that cannot be judged.
+#[derive(Debug, Clone)]
+pub(crate) struct BadRow {
+    /// As far as it could be read.
+    pub(crate) draft: Box<Draft>,
+    /// Column and what is wrong with it.
+    pub(crate) problem: String,
+}
+
+/// A row of the roster.
+pub(crate) type Row = Result<Draft, BadRow>;
+
+/// Where the times of submissions come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Times {
+    /// A column of the CSV.
+    Column(String),
+    /// The last commit of each student's work.
+    Git,
+}
+
+impl Times {
+    /// As the option spells it.
+    pub(crate) fn of(option: &str) -> Self {
+        if option == "git" { Self::Git } else { Self::Column(option.to_owned()) }
+    }
+}
+
+/// The rows of a batch, and what must stay while their files are read.
+#[derive(Debug)]
+pub(crate) struct Roster {
+    /// In the order of the CSV, or by name.
+    pub(crate) rows: Vec<Row>,
+    _unpacked: Option<TempDir>,
+}
+
+impl Roster {
+    /// The only row of a command that names its sources.
+    pub(crate) fn of_sources(sources: &[PathBuf]) -> Self {
+        let first = sources.first().and_then(|path| path.file_stem());
+        let student = first.map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let draft = Draft { student, sources: sources.to_vec(), ..Draft::default() };
+        Self { rows: vec![Ok(draft)], _unpacked: None }
+    }
+
+    /// Reads a CSV, or a folder or an archive with a file or a folder a student.
+    ///
+    /// # Errors
+    /// When it is none of them or empty; single rows that cannot be used are among the rows.
+    pub(crate) fn read(batch: &Path, times: &Times, cancel: &CancelToken) -> Result<Self, CommandError> {
+        let mut unpacked = None;
+        let mut rows = if batch.is_dir() {
+            folder_roster::read(batch, batch)?
+        } else if is_archive(batch) {
+            let (directory, root) = unpack(batch, cancel)?;
+            let rows = folder_roster::read(&root, batch)?;
+            unpacked = Some(directory);
+            rows
+        } else {
+            let column = match times {
+                Times::Column(name) => name,
+                Times::Git => "",
+            };
+            csv_roster::read(batch, column)?
+        };
+        if rows.is_empty() {
+            return Err(CommandError::Usage(format!(
+                "batch '{}' has no submissions: put a file or folder a student into the folder, or a row into the CSV",
+                shown(batch)
+            )));
+        }
+        if *times == Times::Git {
+            if unpacked.is_some() {
+                return Err(CommandError::Usage(format!(
+                    "'{}' is an archive, and commits are looked up in a folder: unpack it, or leave out '--times git'",
+                    shown(batch)
+                )));
+            }
+            for draft in rows.iter_mut().filter_map(|row| row.as_mut().ok()) {
+                draft.submitted = git::last_commit(&draft.sources).map_err(CommandError::Usage)?;
+            }
+        }
+        Ok(Self { rows, _unpacked: unpacked })
+    }
+}
+
+/// Refuses a deadline that nothing can be held against: the times of files are those of their last copy.
+///
+/// # Errors
+/// When no submission has a time.
+pub(crate) fn check_due(rows: &[Row], due: Option<jiff::Timestamp>) -> Result<(), CommandError> {
+    let has_time = |row: &Row| match row {
+        Ok(draft) => draft.submitted.is_some(),
+        Err(bad) => bad.draft.submitted.is_some(),
+    };
+    if due.is_none() || rows.iter().any(has_time) {
+        return Ok(());
+    }
+    Err(CommandError::usage(
+        "--due: no submission says when it was handed in: give a CSV with a column 'submitted', name its column with \
+         --times COLUMN, or give '--times git' for the last commit of each; the times of files are those of their last \
+         copy, and are not looked at",
+    ))
+}
+
+/// Whether a file is an archive, by its first bytes or its ending.
+fn is_archive(path: &Path) -> bool {
+    use std::io::Read;
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
+    let mut head = [0; 4];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    ["zip", "tar", "tgz", "gz", "zst"].contains(&ending.as_str())
+        || (read.is_ok() && (head == *b"PK\x03\x04" || head == *b"PK\x05\x06"))
+}
+
+/// Unpacks a class's archive; the root is its only folder where there is only one and that is no student's.
+fn unpack(path: &Path, cancel: &CancelToken) -> Result<(TempDir, PathBuf), CommandError> {
+    let directory = tempfile::tempdir().map_err(CommandError::judging)?;
+    archive::unpack(path, &shown(path), directory.path(), Limits::DEFAULT, cancel)
+        .map_err(|error| if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) })?;
+    let mut root = directory.path().to_owned();
+    let only = archive::only_folder(&root).map_err(CommandError::judging)?;
+    if let Some(folder) = only.filter(|name| super::moodle::read(name).is_none()) {
+        root.push(folder);
+    }
+    Ok((directory, root))
+}
+
+/// Names bad rows, by their places, each on a line of its own.
+pub(crate) fn complain(bad: &[(&str, &str)]) {
+    for (place, problem) in bad.iter().take(MOST_NAMED) {
+        output::complain(&format!("{place}: {problem}"));
+    }
+    if bad.len() > MOST_NAMED {
+        output::complain(&format!("and {} like that", output::counted(bad.len() - MOST_NAMED, "more row")));
+    }
+}

@@ -1,0 +1,211 @@
+//! Brings names and texts of students' files into the form that compilers take.
+
+use crate::language::{Language, Table};
+
+/// Endings of archives that are unpacked; `jar` is what Java tools export.
+const ARCHIVES: [&str; 9] = ["zip", "tar", "tgz", "gz", "zst", "jar", "rar", "7z", "bz2"];
+/// Share of zero bytes, as one in so many, from which a text without a mark counts as UTF-16.
+const ZEROS: usize = 4;
+
+/// What a file of a student's is, by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A source under this name.
+    Source(String),
+    /// A notebook.
+    Notebook,
+    /// An archive.
+    Archive,
+    /// Anything else.
+    Other,
+}
+
+/// Says what a file is by its name. Endings are known in any case, and with the `.txt` that mail programs and learning
+/// platforms add.
+pub(super) fn form(name: &str, table: &Table) -> Form {
+    let Some((stem, ending)) = name.rsplit_once('.').filter(|(stem, _)| !stem.is_empty()) else {
+        return Form::Other;
+    };
+    let lower = ending.to_ascii_lowercase();
+    if lower == "txt" {
+        return match form(stem, table) {
+            Form::Source(name) => Form::Source(name),
+            _ => Form::Other,
+        };
+    }
+    // Where everything is in capitals the ending's case means nothing: MAIN.C is C, main.C is C++.
+    let is_loud = stem.bytes().any(|byte| byte.is_ascii_uppercase())
+        && !stem.bytes().any(|byte| byte.is_ascii_lowercase())
+        && table.has_ending(&lower);
+    if table.has_ending(ending) && !is_loud {
+        return Form::Source(name.to_owned());
+    }
+    if table.has_ending(&lower) {
+        return Form::Source(format!("{stem}.{lower}"));
+    }
+    match lower.as_str() {
+        "ipynb" => Form::Notebook,
+        ending if ARCHIVES.contains(&ending) => Form::Archive,
+        _ => Form::Other,
+    }
+}
+
+/// A file's name without its endings: `anna` of `anna.py.txt` and of `anna.tar.gz`.
+pub(super) fn stem(name: &str) -> &str {
+    let cut = |name: &str| name.rfind('.').filter(|place| *place > 0);
+    let Some(place) = cut(name) else { return name };
+    let (stem, ending) = name.split_at(place);
+    let is_wrapped = [".txt", ".gz", ".zst"].iter().any(|wrapper| ending.eq_ignore_ascii_case(wrapper));
+    match cut(stem) {
+        Some(place) if is_wrapped => stem.split_at(place).0,
+        _ => stem,
+    }
+}
+
+/// Whether files of a language say themselves in which package they are, so that their folders mean nothing.
+pub(super) fn declares_packages(name: &str) -> bool {
+    [".java", ".kt", ".scala", ".cs"].iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether a line of a text takes in something from a folder of that name: `from utils.io import read`,
+/// `#include "lib/tree.h"`.
+pub(super) fn names_folder(text: &[u8], folder: &str) -> bool {
+    const WORDS: [&str; 6] = ["include", "import", "from", "require", "mod", "use"];
+    String::from_utf8_lossy(text).lines().any(|line| {
+        WORDS.iter().any(|word| line.contains(word))
+            && line.match_indices(folder).any(|(place, _)| {
+                let before = line[..place].chars().next_back();
+                let after = line[place + folder.len()..].chars().next();
+                let is_word = |c: char| c.is_alphanumeric() || c == '_';
+                !before.is_some_and(is_word) && !after.is_some_and(is_word)
+            })
+    })
+}
+
+/// Source text as UTF-8 without a byte order mark, which `javac` refuses. What is in another encoding of one byte a
+/// character stays as it is.
+///
+/// # Errors
+/// When it is UTF-16 and damaged.
+pub(super) fn as_utf8(bytes: Vec<u8>) -> Result<Vec<u8>, &'static str> {
+    let units = |bytes: &[u8], is_big: bool| -> Vec<u16> {
+        let unit = |pair: &[u8]| {
+            let pair = [pair[0], pair[1]];
+            if is_big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
+        };
+        bytes.chunks_exact(2).map(unit).collect()
+    };
+    let (text, is_big) = match bytes.as_slice() {
+        [0xef, 0xbb, 0xbf, rest @ ..] => return Ok(rest.to_vec()),
+        [0xff, 0xfe, rest @ ..] => (rest, false),
+        [0xfe, 0xff, rest @ ..] => (rest, true),
+        all => match unmarked_utf16(all) {
+            Some(is_big) => (all, is_big),
+            None => return Ok(bytes),
+        },
+    };
+    if text.len() % 2 != 0 {
+        return Err("it is UTF-16 and ends in the middle of a character; save it as UTF-8");
+    }
+    String::from_utf16(&units(text, is_big))
+        .map(String::into_bytes)
+        .map_err(|_| "it is UTF-16 with characters that do not exist; save it as UTF-8")
+}
+
+/// Whether bytes without a mark are UTF-16, and if so whether the higher byte comes first: in source text most characters
+/// are ASCII, and one byte of each is zero.
+fn unmarked_utf16(bytes: &[u8]) -> Option<bool> {
+    if bytes.len() < 8 || bytes.len() % 2 != 0 {
+        return None;
+    }
+    let zeros = |first: usize| bytes.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
+    let (even, odd) = (zeros(0), zeros(1));
+    let is_most = |count: usize| count * ZEROS > bytes.len() / 2;
+    match (is_most(even), is_most(odd)) {
+        (true, false) => Some(true),
+        (false, true) => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether bytes can be a text: no zero byte in them.
+pub(super) fn is_text(bytes: &[u8]) -> bool {
+    !bytes.contains(&0) || unmarked_utf16(bytes).is_some() || matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+}
+
+/// The name a text of no known ending gets in a language.
+pub(super) fn named_for(language: &Language) -> String {
+    language.default_source.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_are_known_in_any_case_and_below_a_txt() {
+        let table = Table::built_in().unwrap();
+        let source = |name: &str| Form::Source(name.to_owned());
+        for (name, expected) in [
+            ("main.py", source("main.py")),
+            ("main.PY", source("main.py")),
+            ("MAIN.C", source("MAIN.c")),
+            ("main.C", source("main.C")),
+            ("Main.java.txt", source("Main.java")),
+            ("main.Py.TXT", source("main.py")),
+            ("tree.H", source("tree.h")),
+            ("a.ipynb", Form::Notebook),
+            ("a.ZIP", Form::Archive),
+            ("a.tar.gz", Form::Archive),
+            ("notes.txt", Form::Other),
+            ("report.pdf", Form::Other),
+            ("README", Form::Other),
+            (".py", Form::Other),
+        ] {
+            assert_eq!(form(name, &table), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn stems_are_without_wrappers() {
+        for (name, expected) in
+            [("anna.py", "anna"), ("anna.py.txt", "anna"), ("a.b.tar.gz", "a.b"), ("x", "x"), (".x", ".x")]
+        {
+            assert_eq!(stem(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn utf16_becomes_utf8_with_and_without_a_mark() {
+        let text = "# Größe\nprint(input())\n";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let marked = |mark: &[u8], bytes: &[u8]| [mark, bytes].concat();
+        for bytes in [
+            marked(b"\xff\xfe", &little),
+            marked(b"\xfe\xff", &big),
+            little.clone(),
+            big,
+            marked(b"\xef\xbb\xbf", text.as_bytes()),
+            text.as_bytes().to_vec(),
+        ] {
+            assert_eq!(as_utf8(bytes), Ok(text.as_bytes().to_vec()));
+        }
+        assert!(as_utf8(b"\xff\xfea".to_vec()).unwrap_err().contains("middle"));
+        assert!(as_utf8(b"\xff\xfe\x00\xd8".to_vec()).unwrap_err().contains("do not exist"));
+        // Latin-1, and a single NUL, are left to compilers.
+        for bytes in [b"# Gr\xf6\xdfe\nprint(1)\n".to_vec(), b"print('\0')\n".to_vec()] {
+            assert_eq!(as_utf8(bytes.clone()), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn folders_are_named_by_imports_alone() {
+        for text in ["from utils.io import read", "import utils", "#include \"utils/a.h\"", "require('./utils/a')"] {
+            assert!(names_folder(text.as_bytes(), "utils"), "{text}");
+        }
+        for text in ["import sys", "from myutils import x", "# utils are nice", "print('utils')"] {
+            assert!(!names_folder(text.as_bytes(), "utils"), "{text}");
+        }
+    }
+}
