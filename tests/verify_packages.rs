@@ -150,3 +150,84 @@ fn a_judging_error_is_said_once_on_one_line() {
     assert_eq!(said.code, 3, "{said:?}");
     assert_eq!(said.stderr.lines().count(), 1, "{said:?}");
 }
+
+/// A package of the newest format with these submissions, and a time limit in seconds.
+fn newest_package(scene: &Scene, limit: u32, submissions: &[(&str, &str)]) {
+    scene.write(
+        "sum/problem.yaml",
+        format!(
+            "problem_format_version: 2025-09\nname: Sum\nuuid: 5ca6ba5b-36d5-4eff-8aa7-d967cbc4375e\n\
+             limits:\n  time_limit: {limit}\n"
+        ),
+    );
+    for (test, a, b) in [("sample/1", 1, 2), ("secret/1", 3, 4), ("secret/2", 50, 60)] {
+        scene.write(&format!("sum/data/{test}.in"), format!("{a} {b}\n"));
+        scene.write(&format!("sum/data/{test}.ans"), format!("{}\n", a + b));
+    }
+    for (name, program) in submissions {
+        scene.write(&format!("sum/submissions/{name}"), program);
+    }
+}
+
+#[test]
+fn a_verification_that_is_stopped_says_what_it_knows() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let (scene, gate) = (Scene::new(), common::gate::Gate::new());
+    newest_package(&scene, 600, &[("accepted/a.sh", SUM), ("accepted/b.sh", &gate.sum_at(50))]);
+    let mut command = scene.gavel(&["verify", "sum", "--only", "submissions", "--format", "json", "--slots", "2"]);
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    common::guardian::watch(&child);
+    // Said at once, though the next is not judged.
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let told = lines.find(|line| line.as_ref().unwrap().contains("accepted/a.sh")).unwrap().unwrap();
+    assert!(told.contains("sum: accepted/a.sh: AC, as expected (1 of 2)"), "{told}");
+    gate.wait_for(1);
+    let process = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["summary"]["complete"], false);
+    let submissions = document["packages"][0]["submissions"].as_array().unwrap();
+    assert_eq!(submissions.len(), 1, "{document}");
+    assert_eq!((&submissions[0]["name"], &submissions[0]["verdict"]), (&"accepted/a.sh".into(), &"AC".into()));
+}
+
+#[test]
+fn a_submission_that_must_be_too_slow_is_run_until_it_is() {
+    let scene = Scene::new();
+    let (busy, asleep) = ("while :; do :; done\n", "sleep 1000\n");
+    newest_package(&scene, 1, &[("time_limit_exceeded/busy.sh", busy), ("time_limit_exceeded/asleep.sh", asleep)]);
+    let verdicts = |more: &[&str]| -> Vec<Vec<String>> {
+        let said = scene.say(&[&["verify", "sum", "--only", "submissions", "--format", "json"], more].concat());
+        let document: Value = serde_json::from_str(&said.stdout).unwrap();
+        assert_eq!((said.code, &document["summary"]["complete"]), (0, &true.into()), "{said:?}");
+        let submissions = document["packages"][0]["submissions"].as_array().unwrap().iter();
+        submissions
+            .map(|row| common::verdicts(&row["report"]).into_iter().map(ToOwned::to_owned).collect())
+            .collect()
+    };
+    assert_eq!(verdicts(&[]), [["WTL", "SK", "SK"], ["TLE", "SK", "SK"]]);
+    assert_eq!(verdicts(&["--policy", "full", "--submission", "*/busy.sh"]), [["TLE", "TLE", "TLE"]]);
+}
+
+#[test]
+fn colours_say_what_is_as_expected_and_counts_are_in_the_right_number() {
+    let scene = Scene::new();
+    newest_package(&scene, 5, &[("accepted/a.sh", SUM), ("wrong_answer/b.sh", "echo 0\n")]);
+    let command = ["verify", "sum", "--only", "submissions", "--color", "always"];
+    let said = scene.say(&command);
+    assert_eq!(said.code, 0, "{said:?}");
+    // Red text begins so.
+    assert!(said.stdout.contains("WA") && !said.stdout.contains("\u{1b}[38;5;9m"), "{said:?}");
+    assert!(said.stdout.contains("1 package, 2 submissions: 2 as expected, 0 not"), "{said:?}");
+    scene.write("sum/submissions/accepted/c.sh", "echo 0\n");
+    let said = scene.say(&command);
+    assert!(said.stdout.contains("\u{1b}[38;5;9m"), "{said:?}");
+    assert!(said.stdout.contains("  accepted/c.sh: UNEXPECTED: "), "{said:?}");
+    let said = scene.say(&["package", "check", "sum"]);
+    assert!(said.stdout.contains("\n1 package, 0 errors, "), "{said:?}");
+}

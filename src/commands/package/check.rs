@@ -173,7 +173,8 @@ fn human(examined: &[Examined]) -> String {
             Ok(serde_json::Value::String(name)) => name,
             _ => "no package".to_owned(),
         };
-        let counts = format!("{} tests, {} submissions", one.tests, one.submissions);
+        let tests = output::counted(one.tests, "test");
+        let counts = format!("{tests}, {}", output::counted(one.submissions, "submission"));
         text.push_str(&format!("{}: {format}, {counts}\n", shown(&one.path)));
         for finding in &one.findings {
             let severity = match finding.severity {
@@ -189,6 +190,8 @@ fn human(examined: &[Examined]) -> String {
             text.push_str(&format!("  {severity}: {}\n", output::one_line(&finding.message)));
         }
     }
-    text.push_str(&format!("\n{} packages, {errors} errors, {warnings} warnings\n", examined.len()));
+    let counts = [(examined.len(), "package"), (errors, "error"), (warnings, "warning")];
+    let counts = counts.map(|(count, thing)| output::counted(count, thing));
+    text.push_str(&format!("\n{}\n", counts.join(", ")));
     text
 }

@@ -195,6 +195,20 @@ pub(super) fn needs_all_tests(expectation: &Expectation) -> bool {
     !expectation.required.is_empty() || !expectation.parts.is_empty() || expectation.message.is_some()
 }
 
+/// Whether the first test that is not accepted says all about a submission that must be too slow: what it gets there is the
+/// verdict it must have, or one it must not.
+pub(super) fn is_shown_by_first_failure(expectation: &Expectation) -> bool {
+    let is_slow = |verdict: &Verdict| matches!(verdict, Verdict::TLE | Verdict::WTL | Verdict::OLE);
+    let Expectation { permitted, required, parts, message, score, .. } = expectation;
+    let has_more = !parts.is_empty() || message.is_some() || score.is_some();
+    let is_harmless = |verdict: &Verdict| is_slow(verdict) || *verdict == Verdict::AC;
+    !has_more
+        && required.contains(&Verdict::TLE)
+        && required.iter().all(is_slow)
+        && !permitted.is_empty()
+        && permitted.iter().all(is_harmless)
+}
+
 fn names(verdicts: &[Verdict]) -> String {
     verdicts.iter().map(|verdict| verdict.id()).collect::<Vec<_>>().join("|")
 }

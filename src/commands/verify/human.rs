@@ -2,13 +2,14 @@
 
 use std::fmt::Write as _;
 
-use comfy_table::Cell;
+use comfy_table::Color;
 
 use super::finding::{Inspection, Severity};
 use super::groups::GroupResult;
 use super::selection::Selection;
 use super::{Examined, Row, Summary, groups, limit};
 use crate::cli::VerifyPart;
+use crate::commands::fitted_table::{self, Column, Field};
 use crate::commands::output;
 use crate::commands::start::shown;
 use crate::package::Package;
@@ -26,7 +27,7 @@ pub(super) fn text(examined: &[Examined], summary: &Summary, selection: &Selecti
     for one in examined {
         package(&mut text, one, selection);
     }
-    let _ = writeln!(text, "{}", last_line(examined, summary));
+    line(&mut text, &last_line(examined, summary));
     text
 }
 
@@ -43,14 +44,14 @@ fn package(text: &mut String, one: &Examined, selection: &Selection) {
     let title = if package.title == package.name { "" } else { &package.title };
     let _ = writeln!(
         text,
-        "{} {}({} tests, {limit}, {})",
+        "{} {}({}, {limit}, {})",
         output::one_line(&package.name),
         if title.is_empty() { String::new() } else { format!("{} ", output::one_line(title)) },
-        package.tests.len(),
+        output::counted(package.tests.len(), "test"),
         package.limits.memory
     );
     for warning in &package.warnings {
-        let _ = writeln!(text, "  warning: {}", output::one_line(warning));
+        line(text, &format!("  warning: {}", output::one_line(warning)));
     }
     if !one.rows.is_empty() {
         submissions(text, package, &one.rows);
@@ -58,7 +59,8 @@ fn package(text: &mut String, one: &Examined, selection: &Selection) {
         let _ = writeln!(text, "  no submissions: nothing to judge");
     }
     if let Some(timing) = &one.timing {
-        let _ = writeln!(text, "{}", output::one_line(&timing.line()));
+        let line = output::one_line(&timing.line());
+        let _ = writeln!(text, "{}", fitted_table::wrapped(&line, 2, fitted_table::width()));
     }
     inspections(text, &one.inspections, selection);
     text.push('\n');
@@ -69,56 +71,68 @@ fn submissions(text: &mut String, package: &Package, rows: &[Row]) {
     // One group says no more than the verdict beside it.
     let groups = if (2..=COLUMNS).contains(&groups.len()) { groups } else { Vec::new() };
     let has_scores = rows.iter().any(|row| row.score.is_some());
-    let mut columns = vec!["submission", "language", "expected", "got"];
-    if has_scores {
-        columns.push(">score");
-    }
     let short = |name: &str| name.strip_prefix("secret/").unwrap_or(name).to_owned();
     let titles: Vec<String> = groups.iter().map(|name| output::one_line(&short(name))).collect();
-    columns.extend(titles.iter().map(String::as_str));
-    columns.extend([">worst CPU", "on test", ">memory", "first failing test", ""]);
-    let mut table = output::table(&columns);
-    for row in rows {
-        table.add_row(cells(row, &groups, has_scores));
+    let column = |title, rank| Column { title, rank };
+    let mut columns =
+        vec![column("submission", 0), column("language", 5), column("expected", 0), column("got", 0)];
+    if has_scores {
+        columns.push(column(">score", 0));
     }
-    let _ = writeln!(text, "{}", table.trim_fmt());
+    columns.extend(titles.iter().map(|title| column(title.as_str(), 3)));
+    columns.extend([
+        column(">worst CPU", 0),
+        column("on test", 4),
+        column(">memory", 6),
+        column("first failing test", 2),
+        column("", 0),
+    ]);
+    let fields: Vec<_> = rows.iter().map(|row| fields(row, &groups, has_scores)).collect();
+    let _ = writeln!(text, "{}", fitted_table::text(&columns, &fields, fitted_table::width()));
+    for row in rows {
+        let name = output::one_line(&row.name);
+        match (&row.problem, &row.remark) {
+            (Some(problem), _) => line(text, &format!("  {name}: UNEXPECTED: {}", output::one_line(problem))),
+            (None, Some(remark)) => line(text, &format!("  {name}: {}", output::one_line(remark))),
+            (None, None) => {}
+        }
+    }
 }
 
-fn cells(row: &Row, groups: &[&str], has_scores: bool) -> Vec<Cell> {
+fn fields(row: &Row, groups: &[&str], has_scores: bool) -> Vec<Field> {
     let report = row.report.as_ref();
     let ran = report.filter(|report| !report.tests.is_empty());
     let dash = || "-".to_owned();
-    let mut cells = vec![
-        Cell::new(output::one_line(&row.name)),
-        Cell::new(&row.language),
-        Cell::new(output::one_line(&row.expected)),
-        row.verdict.map_or_else(|| Cell::new("-"), output::verdict_cell),
+    // Red is for what is wrong with the package: a rejected program that must be rejected is as it should be.
+    let color = match (row.ok, row.verdict) {
+        (true, _) => Color::Green,
+        (false, Some(Verdict::JE | Verdict::CX)) => Color::Magenta,
+        (false, _) => Color::Red,
+    };
+    let mut fields = vec![
+        Field::plain(output::one_line(&row.name)),
+        Field::plain(&row.language),
+        Field::plain(output::one_line(&row.expected)),
+        row.verdict.map_or_else(|| Field::plain("-"), |verdict| Field::colored(verdict.id(), color)),
     ];
     if has_scores {
-        cells.push(Cell::new(row.score.map_or_else(dash, |score| score.to_string())));
+        fields.push(Field::plain(row.score.map_or_else(dash, |score| output::score(Some(score)))));
     }
     for name in groups {
         let result = row.groups.iter().find(|group| group.report.name == *name);
-        cells.push(Cell::new(result.map_or_else(dash, group_text)));
+        fields.push(Field::plain(result.map_or_else(dash, group_text)));
     }
     let worst =
         ran.and_then(|report| report.tests.iter().max_by(|left, right| left.cpu_ms.total_cmp(&right.cpu_ms)));
-    cells.extend([
-        Cell::new(ran.map_or_else(dash, |report| output::milliseconds(report.max_cpu_ms))),
-        Cell::new(worst.map_or_else(dash, |test| output::one_line(&test.name))),
-        Cell::new(ran.map_or_else(dash, |report| output::kibibytes(report.max_memory_kib))),
-        Cell::new(
-            report.and_then(|report| report.first_failure.as_deref()).map_or_else(dash, output::one_line),
-        ),
-        match (&row.problem, &row.remark) {
-            (Some(problem), _) => {
-                output::word_cell(&format!("UNEXPECTED: {}", output::one_line(problem)), false)
-            }
-            (None, Some(remark)) => output::word_cell(&format!("ok ({})", output::one_line(remark)), true),
-            (None, None) => output::word_cell("ok", true),
-        },
+    let first = report.and_then(|report| report.first_failure.as_deref());
+    fields.extend([
+        Field::plain(ran.map_or_else(dash, |report| output::milliseconds(report.max_cpu_ms))),
+        Field::plain(worst.map_or_else(dash, |test| output::one_line(&test.name))),
+        Field::plain(ran.map_or_else(dash, |report| output::kibibytes(report.max_memory_kib))),
+        Field::plain(first.map_or_else(dash, output::one_line)),
+        Field::colored(if row.ok { "ok" } else { "UNEXPECTED" }, color),
     ]);
-    cells
+    fields
 }
 
 /// `AC 30 12.1 ms`.
@@ -137,27 +151,27 @@ fn inspections(text: &mut String, inspections: &[Inspection], selection: &Select
     if inspections.is_empty() {
         return;
     }
-    let mut table = output::table(&["part", "what", ">looked at", "result"]);
-    for found in inspections {
-        let part = match found.part {
-            "fuzz" => format!("fuzz, seed {}", selection.seed),
-            part => part.to_owned(),
-        };
-        table.add_row(vec![
-            Cell::new(part),
-            Cell::new(output::one_line(&found.name)),
-            Cell::new(found.looked_at),
-            result_cell(found),
-        ]);
-    }
-    let _ = writeln!(text, "{}", table.trim_fmt());
+    let columns = [("part", 1), ("what", 0), (">looked at", 2), ("result", 0)];
+    let columns = columns.map(|(title, rank)| Column { title, rank });
+    let fields: Vec<_> = inspections
+        .iter()
+        .map(|found| {
+            let part = match found.part {
+                "fuzz" => format!("fuzz, seed {}", selection.seed),
+                part => part.to_owned(),
+            };
+            let name = Field::plain(output::one_line(&found.name));
+            vec![Field::plain(part), name, Field::plain(found.looked_at.to_string()), result_field(found)]
+        })
+        .collect();
+    let _ = writeln!(text, "{}", fitted_table::text(&columns, &fields, fitted_table::width()));
     for found in inspections {
         let mut findings: Vec<_> = found.findings.iter().collect();
         // The sort is stable: in the package's order within each severity.
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         for finding in findings.iter().take(SHOWN) {
             let line = output::one_line(&finding.line());
-            let _ = writeln!(text, "  {}: {}: {line}", finding.severity.name(), found.part);
+            self::line(text, &format!("  {}: {}: {line}", finding.severity.name(), found.part));
         }
         if findings.len() > SHOWN {
             let more = findings.len() - SHOWN;
@@ -166,11 +180,11 @@ fn inspections(text: &mut String, inspections: &[Inspection], selection: &Select
     }
 }
 
-fn result_cell(found: &Inspection) -> Cell {
+fn result_field(found: &Inspection) -> Field {
     if let Some(reason) = &found.skipped {
-        return Cell::new(format!("left out: {}", output::one_line(reason)));
+        return Field::plain(format!("left out: {}", output::one_line(reason)));
     }
-    let Some(worst) = found.worst() else { return output::word_cell("ok", true) };
+    let Some(worst) = found.worst() else { return Field::colored("ok", Color::Green) };
     let count = |severity| found.findings.iter().filter(|finding| finding.severity == severity).count();
     let counts = [Severity::Failure, Severity::Unchecked, Severity::Error, Severity::Warning, Severity::Note]
         .into_iter()
@@ -178,24 +192,28 @@ fn result_cell(found: &Inspection) -> Cell {
         .map(|severity| plural(count(severity), severity.name()))
         .collect::<Vec<_>>()
         .join(", ");
-    if worst <= Severity::Warning { Cell::new(counts) } else { output::word_cell(&counts, false) }
+    if worst <= Severity::Warning { Field::plain(counts) } else { Field::colored(counts, Color::Red) }
+}
+
+/// Adds a line, broken where the terminal ends.
+fn line(text: &mut String, line: &str) {
+    let _ = writeln!(text, "{}", fitted_table::wrapped(line, 4, fitted_table::width()));
 }
 
 fn plural(count: usize, word: &str) -> String {
-    let ending = if count == 1 || word == "unchecked" { "" } else { "s" };
-    format!("{count} {word}{ending}")
+    if word == "unchecked" { format!("{count} {word}") } else { output::counted(count, word) }
 }
 
 fn last_line(examined: &[Examined], summary: &Summary) -> String {
     let mut line = format!(
-        "{} packages, {} submissions: {} as expected, {} not",
-        summary.packages,
-        summary.submissions,
+        "{}, {}: {} as expected, {} not",
+        plural(summary.packages, "package"),
+        plural(summary.submissions, "submission"),
         summary.as_expected,
         summary.submissions - summary.as_expected
     );
     if summary.broken_packages > 0 {
-        let _ = write!(line, ", {} packages cannot be loaded", summary.broken_packages);
+        let _ = write!(line, ", {} cannot be loaded", plural(summary.broken_packages, "package"));
     }
     for (count, word) in [
         (summary.failures, "failure"),
@@ -217,6 +235,9 @@ fn last_line(examined: &[Examined], summary: &Summary) -> String {
         .collect();
     if !counts.is_empty() {
         let _ = write!(line, " ({})", counts.join(", "));
+    }
+    if !summary.complete {
+        line.push_str("; stopped before everything was looked at");
     }
     line
 }

@@ -92,6 +92,8 @@ struct Row {
 /// How it all ended.
 #[derive(Debug, Default, Serialize)]
 struct Summary {
+    /// Whether everything was looked at; a signal may have come before.
+    complete: bool,
     packages: usize,
     broken_packages: usize,
     submissions: usize,
@@ -122,8 +124,8 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
         directories.extend(arguments.packages.iter().filter(|path| path.is_dir()).cloned());
         let judge = start::judge(global, directories)?;
         make_tests(&judge, &mut examined, interrupts.token());
-        let cancel = interrupts.token();
-        let bench = Bench { judge: &judge, table: &table, policy: arguments.policy, cancel };
+        interrupts.check()?;
+        let bench = Bench::new(&judge, &table, arguments.policy, interrupts.token());
         let left_out: Vec<_> =
             examined.iter_mut().map(|one| leave_out_unknown_languages(&table, &selection, one)).collect();
         plan::examine_all(&bench, &selection, &mut examined);
@@ -131,8 +133,9 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
             one.inspections.splice(0..0, left_out);
         }
     }
-    interrupts.check()?;
-    let summary = summarize(&examined);
+    // Stopped by a signal, the results are what is known so far.
+    let mut summary = summarize(&examined);
+    summary.complete = interrupts.check().is_ok();
     match arguments.format {
         VerifyFormat::Human => output::print(&human::text(&examined, &summary, &selection))?,
         VerifyFormat::Json => output::print_json(&json(&examined, &summary, &selection), true)?,
@@ -143,6 +146,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
             output::complain(problem);
         }
     }
+    interrupts.check()?;
     Ok(ExitCode::from(exit_code(&summary, &selection, arguments.strict)))
 }
 

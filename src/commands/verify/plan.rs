@@ -14,7 +14,7 @@ use super::pool::{self, Work};
 use super::submission::Bench;
 use super::{Examined, Row, coverage, data, generators, limit, selection::Selection, validators};
 use crate::cli::VerifyPart;
-use crate::commands::output::{self, Progress};
+use crate::commands::output;
 use crate::judge::{Jury, JuryFault};
 use crate::package::Package;
 
@@ -57,13 +57,11 @@ pub(super) fn examine_all(bench: &Bench<'_>, selection: &Selection, examined: &m
         work.extend(cases.iter().flatten().flat_map(stage));
     }
     let waiting: usize = cases.iter().flatten().map(|case| case.waiting().count()).sum();
-    let progress = Progress::new(work.len() + waiting, "verifying");
+    bench.progress.set_total(work.len() + waiting);
+    bench.total.store(cases.iter().flatten().map(|case| case.submissions().count()).sum(), Ordering::SeqCst);
     // One more than there are slots: while one compares or reads, another runs.
-    pool::run(work, bench.judge.slots(), bench.cancel, &progress);
-    progress.finish();
-    if bench.cancel.is_cancelled() {
-        return;
-    }
+    pool::run(work, bench.judge.slots(), bench.cancel, &bench.progress);
+    bench.progress.finish();
     for (one, case) in examined.iter_mut().zip(cases) {
         if let Some(case) = case {
             case.conclude(one);
@@ -133,7 +131,7 @@ impl<'a> Case<'a> {
         let uses_checkers = [VerifyPart::Submissions, VerifyPart::Answers, VerifyPart::Fuzz];
         if uses_checkers.iter().any(|part| self.selection.has(*part)) {
             for place in 0..self.package.checkers.len() {
-                work.push(Work::new(move || {
+                work.push(Work::new(self.called("checker"), move || {
                     // Whoever needs it gets the same answer, and reports it.
                     let _ = jury.prepare_checker(place);
                     Vec::new()
@@ -142,7 +140,7 @@ impl<'a> Case<'a> {
         }
         if self.selection.has(VerifyPart::Validators) {
             for place in 0..self.package.verification.input_validators.len() {
-                work.push(Work::new(move || {
+                work.push(Work::new(self.called("validator"), move || {
                     let _ = jury.prepare_validator(place);
                     Vec::new()
                 }));
@@ -150,7 +148,7 @@ impl<'a> Case<'a> {
         }
         if self.selection.has(VerifyPart::Generators) {
             for place in 0..self.package.verification.generators.len() {
-                work.push(Work::new(move || {
+                work.push(Work::new(self.called("generator"), move || {
                     let _ = jury.prepare_generator(place);
                     Vec::new()
                 }));
@@ -164,8 +162,11 @@ impl<'a> Case<'a> {
             self.submissions().partition(|place| self.sets_limit(*place));
         let mut work: Vec<Work<'_>> = Vec::new();
         for place in first {
-            work.push(Work::new(move || {
+            work.push(Work::new(self.submission_name(place), move || {
                 self.judge(place, &self.timed);
+                if self.bench.cancel.is_cancelled() {
+                    return Vec::new();
+                }
                 if self.untimed.fetch_sub(1, Ordering::SeqCst) > 1 {
                     return Vec::new();
                 }
@@ -181,7 +182,7 @@ impl<'a> Case<'a> {
     }
 
     fn judging(&self, place: usize) -> Work<'_> {
-        Work::new(move || {
+        Work::new(self.submission_name(place), move || {
             if let Some(package) = self.limited.get() {
                 self.judge(place, package);
             }
@@ -192,8 +193,22 @@ impl<'a> Case<'a> {
     fn judge(&self, place: usize, package: &Package) {
         if let Some(jury) = package.submissions.get(place) {
             let row = self.bench.judge_one(package, jury);
+            if self.bench.cancel.is_cancelled() {
+                // It was broken off, or cannot be told from one that was.
+                return;
+            }
+            self.bench.tell(package, &row);
             push(&self.rows, (place, row));
         }
+    }
+
+    /// What people who wait are told of a step.
+    fn called(&self, what: &str) -> String {
+        format!("{}: {what}", self.package.name)
+    }
+
+    fn submission_name(&self, place: usize) -> String {
+        self.called(self.package.submissions.get(place).map_or("", |jury| jury.name.as_str()))
     }
 
     /// Fixes the limit from what was timed.
@@ -279,8 +294,11 @@ impl<'a> Case<'a> {
                 }
                 None => {
                     for (place, test) in package.tests.iter().enumerate() {
-                        work.push(Work::new(move || {
-                            push(&self.answered, (place, answers::on_answer(jury, test, &self.patience)));
+                        work.push(Work::new(self.called("answers"), move || {
+                            let answered = answers::on_answer(jury, test, &self.patience);
+                            if !self.bench.cancel.is_cancelled() {
+                                push(&self.answered, (place, answered));
+                            }
                             Vec::new()
                         }));
                     }
@@ -319,8 +337,9 @@ impl<'a> Case<'a> {
         order: usize,
         inspect: impl FnOnce() -> Option<Inspection> + Send + 'b,
     ) -> Work<'b> {
-        Work::new(move || {
-            if let Some(found) = inspect() {
+        Work::new(self.called("package's data"), move || {
+            // What a signal has broken off says nothing about the package.
+            if let Some(found) = inspect().filter(|_| !self.bench.cancel.is_cancelled()) {
                 push(&self.inspections, (order, found));
             }
             Vec::new()
@@ -339,13 +358,16 @@ impl<'a> Case<'a> {
             let answered = answered.into_iter().map(|(_, answered)| answered).collect();
             inspections.push((30_000, answers::conclude(answered)));
         }
+        let is_complete = !self.bench.cancel.is_cancelled();
         let shown = self.shown.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for found in fuzz::conclude(self.package, shown) {
-            inspections.push((40_000, found));
+        if is_complete {
+            for found in fuzz::conclude(self.package, shown) {
+                inspections.push((40_000, found));
+            }
         }
         inspections.sort_by_key(|(order, _)| *order);
         if let Some(package) = self.limited.into_inner() {
-            if let Some(limit) = limit::time_limit(&package)
+            if let Some(limit) = limit::time_limit(&package).filter(|_| is_complete)
                 && rows.iter().any(|(_, row)| row.report.is_some())
             {
                 let (timing, findings) = limit::timing(self.bench.table, self.package, limit, &rows);
@@ -353,6 +375,7 @@ impl<'a> Case<'a> {
                 inspections.insert(0, (0, limit::inspection(findings)));
             }
             if self.selection.is_whole()
+                && is_complete
                 && let Some(found) = coverage::inspect(&package, &rows)
             {
                 inspections.insert(0, (0, found));

@@ -7,11 +7,15 @@ use crate::commands::output::Progress;
 use crate::sandbox::CancelToken;
 
 /// Something to do; what it returns is done next.
-pub(super) struct Work<'a>(Box<dyn FnOnce() -> Vec<Work<'a>> + Send + 'a>);
+pub(super) struct Work<'a> {
+    /// What people who wait are told.
+    name: String,
+    run: Box<dyn FnOnce() -> Vec<Work<'a>> + Send + 'a>,
+}
 
 impl<'a> Work<'a> {
-    pub(super) fn new(work: impl FnOnce() -> Vec<Work<'a>> + Send + 'a) -> Self {
-        Self(Box::new(work))
+    pub(super) fn new(name: impl Into<String>, run: impl FnOnce() -> Vec<Work<'a>> + Send + 'a) -> Self {
+        Self { name: name.into(), run: Box::new(run) }
     }
 }
 
@@ -50,8 +54,8 @@ impl<'a> Pool<'a, '_> {
         while let Some(work) = self.take() {
             // Whoever waits must hear of the end also when the work panics.
             let done = Done(self);
-            let follows = (work.0)();
-            self.progress.step();
+            let follows = (work.run)();
+            self.progress.step_to(&work.name);
             let mut state = self.lock();
             for next in follows.into_iter().rev() {
                 state.left.push_front(next);
@@ -103,9 +107,9 @@ mod tests {
         let work: Vec<Work<'_>> = (0..10)
             .map(|_| {
                 let done = &done;
-                Work::new(move || {
+                Work::new("first", move || {
                     done.fetch_add(1, Ordering::SeqCst);
-                    vec![Work::new(move || {
+                    vec![Work::new("second", move || {
                         done.fetch_add(100, Ordering::SeqCst);
                         Vec::new()
                     })]
@@ -124,7 +128,7 @@ mod tests {
         let (token, counter) = (&cancel, &done);
         let work: Vec<Work<'_>> = (0..10)
             .map(|_| {
-                Work::new(move || {
+                Work::new("one", move || {
                     counter.fetch_add(1, Ordering::SeqCst);
                     token.cancel();
                     Vec::new()

@@ -1,6 +1,9 @@
 //! Judges one submission of a jury's and says whether it got what it must.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::{Row, expected, groups};
+use crate::commands::output::{self, Progress};
 use crate::commands::sources::{self, Encoding};
 use crate::judge::Judge;
 use crate::language::Table;
@@ -24,9 +27,40 @@ pub(super) struct Bench<'a> {
     pub(super) table: &'a Table,
     pub(super) policy: Option<Stop>,
     pub(super) cancel: &'a CancelToken,
+    pub(super) progress: Progress,
+    /// Submissions to be judged, and those that were.
+    pub(super) total: AtomicUsize,
+    pub(super) judged: AtomicUsize,
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    pub(super) fn new(
+        judge: &'a Judge,
+        table: &'a Table,
+        policy: Option<Stop>,
+        cancel: &'a CancelToken,
+    ) -> Self {
+        let progress = Progress::new(0, "verifying");
+        Self { judge, table, policy, cancel, progress, total: AtomicUsize::new(0), judged: AtomicUsize::new(0) }
+    }
+
+    /// Says at once what a submission got: much else may still be to do.
+    pub(super) fn tell(&self, package: &Package, row: &Row) {
+        let judged = self.judged.fetch_add(1, Ordering::SeqCst) + 1;
+        let got = row.verdict.map_or("not judged", |verdict| verdict.id());
+        let rating = match &row.problem {
+            Some(problem) => format!("UNEXPECTED: {problem}"),
+            None => "as expected".to_owned(),
+        };
+        self.progress.tell(&format!(
+            "{}: {}: {got}, {} ({judged} of {})",
+            package.name,
+            row.name,
+            output::one_line(&rating),
+            self.total.load(Ordering::SeqCst)
+        ));
+    }
+
     /// Judges a submission on its package, whose time limit is known by now.
     pub(super) fn judge_one(&self, package: &Package, jury: &JurySubmission) -> Row {
         let mut row = Row {
@@ -116,7 +150,8 @@ impl Bench<'_> {
                 (language.id.clone(), files)
             }
         };
-        let needs_all = expected::needs_all_tests(&jury.expectation);
+        let needs_all = expected::needs_all_tests(&jury.expectation)
+            && !expected::is_shown_by_first_failure(&jury.expectation);
         let stop = self.policy.unwrap_or(if needs_all { Stop::Full } else { Stop::FirstFailure });
         Ok(Submission {
             schema: SCHEMA,
