@@ -311,7 +311,7 @@ fn a_worker_is_what_its_settings_say() {
     let report: serde_json::Value = serde_json::from_str(done).unwrap();
     assert_eq!((&report["verdict"], &report["provenance"]["worker"]), (&"AC".into(), &"configured".into()));
     assert!(scene.path("here").is_dir(), "{said:?}");
-    assert!(said.stderr.contains("worker configured ready: 1 slots"), "{said:?}");
+    assert!(said.stderr.contains("worker configured ready: 1 slot,"), "{said:?}");
 }
 
 #[test]

@@ -62,13 +62,21 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let _watch = monitor::watch(status.clone(), metrics).map_err(CommandError::judging)?;
     let worker = Worker { judge: &judge, workspace: &workspace, backlog: &backlog };
     let queue = addresses.as_ref().map_or_else(|| "stdio".to_owned(), Addresses::shown);
-    output::remark(&format!("worker {} ready: {} slots, queue {queue}", judge.worker(), judge.slots()));
+    let name = judge.worker().to_owned();
+    let slots = output::counted(judge.slots(), "slot");
+    let ready = format!("worker {name} ready: {slots}, queue {queue}");
     match addresses {
-        None => serve_streams(worker, &backlog, &interrupts, settings.deadline, &status)?,
+        None => {
+            output::remark(&ready);
+            serve_streams(worker, &backlog, &interrupts, settings.deadline, &status)?;
+        }
         Some(addresses) => {
-            let (name, slots) = (judge.worker(), judge.slots());
+            output::remark(&format!("worker {name} started: {slots}, connecting to {queue}"));
+            // Ready is who takes submissions in and can publish verdicts.
+            health.when_first_ready(move || output::remark(&ready));
+            let slots = judge.slots();
             let options = configure::amqp_options(&resolved, &settings, health)?;
-            let broker = Amqp::start(&addresses, name, slots, Arc::clone(&backlog), options);
+            let broker = Amqp::start(&addresses, &name, slots, Arc::clone(&backlog), options);
             let broker = broker.map_err(CommandError::judging)?;
             serve_broker(worker, &backlog, &interrupts, settings.deadline, broker, &status)?;
         }

@@ -7,9 +7,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The complaints of all parts, shared by whoever has a clone.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Health {
     complaints: Arc<Mutex<BTreeMap<&'static str, String>>>,
+    first_ready: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+}
+
+impl std::fmt::Debug for Health {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Health").field("complaints", &self.complaints).finish_non_exhaustive()
+    }
 }
 
 impl Health {
@@ -26,7 +33,22 @@ impl Health {
 
     /// The part works (again). Returns whether that is news.
     pub fn recover(&self, part: &'static str) -> bool {
-        self.lock().remove(part).is_some()
+        let mut complaints = self.lock();
+        let is_news = complaints.remove(part).is_some();
+        let is_ready = is_news && complaints.is_empty();
+        drop(complaints);
+        if is_ready {
+            let tell = self.first_ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(tell) = tell {
+                tell();
+            }
+        }
+        is_news
+    }
+
+    /// Calls this once, when the last complaint there is first goes away.
+    pub fn when_first_ready(&self, tell: impl FnOnce() + Send + 'static) {
+        *self.first_ready.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(tell));
     }
 
     /// What is wrong, by part; empty when the worker is ready.
@@ -54,5 +76,11 @@ mod tests {
         assert!(other.recover("broker"));
         assert!(!other.recover("broker"));
         assert_eq!(health.complaints(), [("disk", "full".to_owned())]);
+        let (tell, told) = std::sync::mpsc::channel();
+        health.when_first_ready(move || tell.send(()).unwrap());
+        assert!(health.complain("broker", "away") && health.recover("broker"));
+        assert!(told.try_recv().is_err(), "another part is unwell");
+        assert!(health.recover("disk") && health.complain("disk", "full") && health.recover("disk"));
+        assert_eq!(told.try_iter().count(), 1, "said once");
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts one and waits until it says that it is ready, which does not wait for its broker.
+    /// Starts one and waits until it says that it has started, which does not wait for its broker.
     pub(crate) fn start(scene: &Scene, address: &str, more: &[&str]) -> Self {
         Self::run(scene, scene.gavel(&[&["worker", "-v", "--slots", "1"], more].concat()), address)
     }
@@ -38,7 +38,7 @@ impl Worker {
         guardian::watch(&child);
         let mut worker =
             Self { child, log, keepers: Vec::new(), keepers_were_killed: false, has_ended: false };
-        worker.wait_for(" ready: ");
+        worker.wait_for(" started: ");
         worker.keepers = children(worker.id());
         worker
     }

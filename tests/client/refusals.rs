@@ -32,6 +32,44 @@ fn brokers_that_refuse_or_are_not_there() {
     let said = stage.say(&["cancel", "x"]);
     assert_eq!(said.code, 3, "{said:?}");
     assert!(said.stdout.contains("no worker is connected"), "{said:?}");
+    // Whoever waits is told at once for what.
+    let mut command = stage.scene.gavel(&["queue"]);
+    let said = crate::common::said(command.env("GAVEL_QUEUE", "amqp://127.0.0.1:1").output().unwrap());
+    assert_eq!(said.code, 3, "{said:?}");
+    let lines: Vec<_> = said.stderr.lines().collect();
+    assert!(lines[0].contains("no broker answers at 127.0.0.1:1") && lines[0].contains("trying for 10 s"), "{said:?}");
+    assert_eq!(lines.len(), 2, "{said:?}");
+}
+
+#[test]
+fn a_worker_whose_user_may_not_consume_names_it_and_is_not_ready() {
+    let stage = Stage::new();
+    // Declared by a worker that may.
+    let worker = stage.worker();
+    stage.stop(worker);
+    stage.node.control(&["add_user", "guard", "guard"]);
+    stage.node.control(&["set_permissions", "guard", "^$", "^$", "^$"]);
+    let mut command = stage.scene.gavel(&["worker", "--slots", "1"]);
+    command.env("GAVEL_QUEUE", stage.node.address_of("guard", "guard", "%2f"));
+    let mut child = command
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    crate::common::guardian::watch(&child);
+    let stderr = child.stderr.take().unwrap();
+    let mut said = String::new();
+    for line in std::io::BufRead::lines(std::io::BufReader::new(stderr)) {
+        said.push_str(&(line.unwrap() + "\n"));
+        if said.contains("does not let") {
+            break;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(said.contains(" started: 1 slot, connecting to ") && !said.contains(" ready: "), "{said}");
+    assert!(said.contains("does not let user 'guard' work"), "{said}");
 }
 
 #[test]
@@ -53,7 +91,7 @@ fn problems_rows_and_files_that_cannot_be_sent() {
     scene.write("class.csv", "student,source,language\nanna,anna.sh,\nbert,bert.sh,\ncarl,anna.sh,klingon\n");
     let said = say(&["sum", "--batch", "class.csv"]);
     let rows = [
-        "class.csv: line 3: column source: source 'bert.sh': No such file",
+        "class.csv: line 3: column source: 'bert.sh': No such file",
         "class.csv: line 4: column language: unknown language 'klingon'",
         "2 of 3 rows cannot be sent, so nothing was",
     ];

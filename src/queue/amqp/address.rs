@@ -6,7 +6,7 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties};
 
 use super::dial::{DialError, dial};
-use super::login::Login;
+use super::login::{Known, Login};
 use super::secret_file::Watch;
 use super::tls;
 use crate::settings::{AmqpSettings, TlsSettings};
@@ -94,31 +94,49 @@ impl Addresses {
         number: usize,
         properties: ConnectionProperties,
         frame: Option<u32>,
-    ) -> (String, Result<Connection, DialError>) {
+    ) -> Attempt {
         // There is at least one: a text split at its commas has a first part.
         let place = number % self.0.uris.len().max(1);
         let (Some(uri), Some(login)) = (self.0.uris.get(place), self.0.logins.get(place)) else {
-            return (String::new(), Err(DialError::NoAddress));
+            let connection = Err(DialError::NoAddress);
+            return Attempt { place: String::new(), user: String::new(), connection };
         };
         let mut wanted = uri.clone();
         wanted.query.frame_max = wanted.query.frame_max.or(frame);
-        (shown(uri), self.connect_to(wanted, login, properties).await)
+        let place = shown(uri);
+        match login.read(&self.0.watch) {
+            Ok(known) => {
+                let user = known.shown();
+                let connection = self.connect_as(wanted, &known, properties).await;
+                Attempt { place, user, connection }
+            }
+            Err(error) => Attempt { place, user: String::new(), connection: Err(error.into()) },
+        }
     }
 
-    async fn connect_to(
+    async fn connect_as(
         &self,
         mut uri: AMQPUri,
-        login: &Login,
+        known: &Known,
         properties: ConnectionProperties,
     ) -> Result<Connection, DialError> {
-        let known = login.read(&self.0.watch)?;
         known.enter(&mut uri);
         let tls = match uri.scheme {
             AMQPScheme::AMQP => None,
             AMQPScheme::AMQPS => Some(tls::Client::read(&self.0.tls, &self.0.watch)?),
         };
-        dial(uri, tls, &known, properties).await
+        dial(uri, tls, known, properties).await
     }
+}
+
+/// One attempt to connect.
+pub(super) struct Attempt {
+    /// Where it led, without user and password.
+    pub(super) place: String,
+    /// Who logged in, in words; empty where that could not be read.
+    pub(super) user: String,
+    /// How it went.
+    pub(super) connection: Result<Connection, DialError>,
 }
 
 impl std::fmt::Debug for Addresses {

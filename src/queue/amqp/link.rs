@@ -7,6 +7,7 @@ use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::{Connection, ConnectionProperties};
 
 pub(super) use super::address::Addresses;
+use super::address::Attempt;
 use super::dial::DialError;
 use crate::queue::health::Health;
 
@@ -105,6 +106,11 @@ impl LinkError {
         }
     }
 
+    /// Whether the broker is there, and something of ours in it is not as it must be.
+    fn is_ours_to_mend(&self) -> bool {
+        matches!(self, Self::Different { .. } | Self::Declare { .. } | Self::Missing(_) | Self::Consume { .. })
+    }
+
     /// Whether the broker closed a channel because of what was on it: a message larger than it takes, say.
     pub(super) fn is_precondition(&self) -> bool {
         self.is_soft(AMQPSoftError::PRECONDITIONFAILED)
@@ -151,6 +157,9 @@ pub(super) struct Link {
     pause: Duration,
     /// Since when the connection is of use.
     useful: Option<Instant>,
+    /// Where the last attempt led, and who logged in.
+    place: String,
+    user: String,
     /// Unset for a connection that judging does not need.
     health: Option<Health>,
     /// What was said last, so that a lasting trouble is one line in the log.
@@ -177,6 +186,8 @@ impl Link {
             next: 0,
             pause: Duration::ZERO,
             useful: None,
+            place: String::new(),
+            user: String::new(),
             health,
             said: String::new(),
             away: None,
@@ -208,7 +219,15 @@ impl Link {
         let number = self.next;
         self.next += 1;
         let frame = [PUBLISHING, TELLING, BURYING, RETURNING].contains(&self.role).then_some(FRAME);
-        self.addresses.connect(number, properties, frame).await
+        let Attempt { place, user, connection } = self.addresses.connect(number, properties, frame).await;
+        self.place.clone_from(&place);
+        self.user = user;
+        (place, connection)
+    }
+
+    /// Who logged in last, in words.
+    pub(super) fn user(&self) -> &str {
+        &self.user
     }
 
     /// The connection is of use: what was wrong is over, and once this has lasted the next attempt comes soon.
@@ -233,7 +252,14 @@ impl Link {
             self.said.clear();
         }
         self.wait_longer();
-        self.trouble(format!("lost the broker: {error}"));
+        let Self { place, user, .. } = &*self;
+        self.trouble(if error.is_forbidden() {
+            format!("broker {place} does not let {user} work: {error}; give it the permissions of deploy/rabbitmq")
+        } else if error.is_ours_to_mend() {
+            format!("broker {place}, as {user}: {error}")
+        } else {
+            format!("lost the broker: {error}")
+        });
     }
 
     fn trouble(&mut self, problem: String) {

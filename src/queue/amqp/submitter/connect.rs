@@ -58,6 +58,7 @@ impl SubmitterError {
 /// Connects for the first time: what the broker refuses is final, what cannot be reached is for a while.
 pub(super) async fn first_contact(link: &mut Link) -> Result<(String, Connection), SubmitterError> {
     let deadline = Instant::now() + FIRST_CONTACT;
+    let mut is_told = false;
     loop {
         let (place, attempt) = link.attempt().await;
         match attempt {
@@ -68,14 +69,22 @@ pub(super) async fn first_contact(link: &mut Link) -> Result<(String, Connection
             Err(error) if Instant::now() >= deadline => {
                 return Err(SubmitterError::Unreachable { place, problem: error.to_string() });
             }
-            Err(_) => tokio::time::sleep(PAUSE).await,
+            Err(error) => {
+                if !is_told {
+                    let seconds = FIRST_CONTACT.as_secs();
+                    tracing::warn!("no broker answers at {place}: {error}; trying for {seconds} s");
+                    is_told = true;
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
 }
 
 /// What will not change by trying again: the broker's own refusals.
-pub(super) fn final_error(place: &str, error: &LinkError) -> Option<SubmitterError> {
-    error.is_forbidden().then(|| SubmitterError::Refused { place: place.to_owned(), text: error.to_string() })
+pub(super) fn final_error(place: &str, user: &str, error: &LinkError) -> Option<SubmitterError> {
+    let text = || format!("it does not let {user} do this: {error}");
+    error.is_forbidden().then(|| SubmitterError::Refused { place: place.to_owned(), text: text() })
 }
 
 /// Whether the broker says that a thing does not exist.

@@ -87,6 +87,8 @@ pub struct Desk {
     connection: Connection,
     channel: Channel,
     place: String,
+    /// Who logged in, in words.
+    user: String,
 }
 
 impl std::fmt::Debug for Desk {
@@ -117,8 +119,9 @@ impl Desk {
                 .await?;
             Ok(channel)
         });
-        let channel = channel.map_err(|error| broken(&place, &error))?;
-        Ok(Self { runtime, connection, channel, place })
+        let user = link.user().to_owned();
+        let channel = channel.map_err(|error| broken(&place, &user, &error))?;
+        Ok(Self { runtime, connection, channel, place, user })
     }
 
     /// How full the queues are.
@@ -130,7 +133,7 @@ impl Desk {
         names
             .map(|queue| {
                 let state = self.runtime.block_on(depth(&self.connection, queue));
-                Ok(Depth { queue, state: state.map_err(|error| broken(&self.place, &error))? })
+                Ok(Depth { queue, state: state.map_err(|error| broken(&self.place, &self.user, &error))? })
             })
             .collect()
     }
@@ -193,7 +196,7 @@ impl Desk {
             }
             Ok(dispatched)
         };
-        self.runtime.block_on(visiting).map_err(|error| broken(&self.place, &error))
+        self.runtime.block_on(visiting).map_err(|error| broken(&self.place, &self.user, &error))
     }
 
     async fn send_home(&self, message: &DeadMessage, delivery: &Delivery) -> Result<Dispatch, LinkError> {
@@ -266,8 +269,8 @@ async fn depth(connection: &Connection, queue: &str) -> Result<Option<(u32, u32)
     }
 }
 
-fn broken(place: &str, error: &LinkError) -> SubmitterError {
-    final_error(place, error)
+fn broken(place: &str, user: &str, error: &LinkError) -> SubmitterError {
+    final_error(place, user, error)
         .unwrap_or_else(|| SubmitterError::Broken { place: place.to_owned(), problem: error.to_string() })
 }
 

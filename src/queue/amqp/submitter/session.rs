@@ -125,7 +125,7 @@ impl Session {
                 Err(error) => {
                     let _ = within("closing", connection.close(200, "bye".into())).await;
                     if self.number == 1 {
-                        let error = final_error(&place, &error).unwrap_or_else(|| SubmitterError::Broken {
+                        let error = final_error(&place, self.link.user(), &error).unwrap_or_else(|| SubmitterError::Broken {
                             place: place.clone(),
                             problem: error.to_string(),
                         });
