@@ -186,3 +186,68 @@ fn a_link_out_of_a_folder_of_sources_is_refused_and_one_within_it_followed() {
     assert_eq!(said.code, 2, "{said:?}");
     assert!(said.stderr.contains("other.sh") && said.stderr.lines().count() == 1, "{said:?}");
 }
+
+/// What is wrong with the host is said as 'gavel doctor' says it, and not as the call that failed.
+#[test]
+fn a_sandbox_that_cannot_start_says_what_is_wrong_with_the_host() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    let source = scene.write("sum.sh", SUM);
+    let under = |command: &[&str], arguments: &[&str]| {
+        let mut unshare = std::process::Command::new("unshare");
+        unshare.args(command).arg(env!("CARGO_BIN_EXE_gavel")).args(arguments);
+        said(unshare.env("GAVEL_CACHE", scene.path("other-cache")).output().unwrap())
+    };
+    let judging = ["judge", text(&package), text(&source)];
+    for arguments in [&["run", "--", "true"][..], &judging] {
+        let said = under(&["--user", "--map-root-user"], arguments);
+        refused(&said, 3, &["'gavel doctor' says: ids: some, in a user namespace: run it outside"]);
+    }
+    let said = under(&["--user"], &["run", "--", "true"]);
+    refused(
+        &said,
+        3,
+        &["'gavel doctor' says: ids: none: a user namespace without mappings: map ids into it"],
+    );
+
+    let root = scene.path("root");
+    let script = "mkdir -p \"$1/usr\" \"$1/proc\" \"$1/gavel\" && cp -P /lib /lib64 \"$1\" && mount --bind /usr \"$1/usr\" && \
+                  mount --bind \"$2\" \"$1/gavel\" && if [ $3 = proc ]; then mount --bind /proc \"$1/proc\"; fi && \
+                  exec chroot \"$1\" /gavel/gavel run -- true";
+    let directory = std::path::Path::new(env!("CARGO_BIN_EXE_gavel")).parent().unwrap();
+    for (proc, words) in [
+        ("proc", "'gavel doctor' says: root-directory: changed (chroot): run it outside the chroot"),
+        ("none", "'gavel doctor' says: proc: not mounted: mount -t proc proc /proc"),
+    ] {
+        let output = std::process::Command::new("unshare")
+            .args(["--mount", "sh", "-c", script, "sh", text(&root), text(directory), proc])
+            .output()
+            .unwrap();
+        refused(&common::said(output), 3, &[words]);
+    }
+}
+
+#[test]
+fn places_that_cannot_be_used_are_refused_by_name() {
+    use std::os::unix::ffi::OsStrExt;
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    let source = scene.write("sum.sh", SUM);
+    let strange = scene.path("").join(std::ffi::OsStr::from_bytes(b"b\xffd"));
+    std::fs::rename(&package, &strange).unwrap();
+    for command in ["judge", "verify", "grade"] {
+        let work = match command {
+            "judge" => Some(source.clone()),
+            "grade" => Some(scene.write("work/a.sh", SUM).parent().unwrap().to_owned()),
+            _ => None,
+        };
+        let mut command = scene.gavel(&[command]);
+        command.arg(&strange).args(work);
+        refused(&said(command.output().unwrap()), 2, &["the path is not UTF-8", "rename it"]);
+    }
+    // A home that cannot be written to.
+    let mut command = scene.gavel(&["judge", text(&strange.with_file_name("sum")), text(&source)]);
+    std::fs::rename(&strange, strange.with_file_name("sum")).unwrap();
+    command.env_remove("GAVEL_CACHE").env_remove("XDG_CACHE_HOME").env("HOME", "/proc");
+    refused(&said(command.output().unwrap()), 3, &["the cache cannot be used", "/proc/.cache", "--cache"]);
+}

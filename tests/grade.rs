@@ -53,19 +53,31 @@ fn handed_in() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let python = || PYTHON.as_bytes().to_vec();
     let java = "package de.uni;\npublic class Sum { public static void main(String[] a) { var in = new \
                 java.util.Scanner(System.in); System.out.println(de.uni.io.Adder.add(in.nextInt(), in.nextInt())); } }\n";
-    let adder = "package de.uni.io;\npublic class Adder { public static int add(int a, int b) { return a + b; } }\n";
+    let adder =
+        "package de.uni.io;\npublic class Adder { public static int add(int a, int b) { return a + b; } }\n";
     let mut work: Vec<(&str, Vec<u8>, &str)> = vec![
         ("main.py", python(), "AC"),
         ("main.py.txt", python(), "AC"),
         ("MAIN.PY", python(), "AC"),
-        ("sum.zip", zipped(&[("sum/main.py", PYTHON.as_bytes()), ("__MACOSX/sum/._main.py", b"\0\x05")]), "AC"),
+        (
+            "sum.zip",
+            zipped(&[("sum/main.py", PYTHON.as_bytes()), ("__MACOSX/sum/._main.py", b"\0\x05")]),
+            "AC",
+        ),
         ("nested.zip", zipped(&[("inner.zip", &zipped(&[("main.py", PYTHON.as_bytes())]))]), "AC"),
         ("utf16.py", utf16(PYTHON), "AC"),
         ("bom.sh", [b"\xef\xbb\xbf", SUM.as_bytes()].concat(), "AC"),
-        ("work.ipynb", notebook(&["%matplotlib inline", "a, b = map(int, input().split())", "print(a + b)"]), "AC"),
+        (
+            "work.ipynb",
+            notebook(&["%matplotlib inline", "a, b = map(int, input().split())", "print(a + b)"]),
+            "AC",
+        ),
         (
             "java.zip",
-            zipped(&[("src/de/uni/Sum.java", java.as_bytes()), ("src/de/uni/io/Adder.java", adder.as_bytes())]),
+            zipped(&[
+                ("src/de/uni/Sum.java", java.as_bytes()),
+                ("src/de/uni/io/Adder.java", adder.as_bytes()),
+            ]),
             "AC",
         ),
         (
@@ -109,9 +121,15 @@ fn handed_in() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 /// Writes the class as Moodle exports it: a folder a student, and one who only typed.
 fn moodle(scene: &Scene, folder: &str) {
     for (number, (name, content, _)) in handed_in().iter().enumerate() {
-        scene.write(&format!("{folder}/Student {number}_{}_assignsubmission_file_/{name}", 1000 + number), content);
+        scene.write(
+            &format!("{folder}/Student {number}_{}_assignsubmission_file_/{name}", 1000 + number),
+            content,
+        );
     }
-    scene.write(&format!("{folder}/Typed Text_2000_assignsubmission_onlinetext_/onlinetext.html"), "<p>print(3)</p>");
+    scene.write(
+        &format!("{folder}/Typed Text_2000_assignsubmission_onlinetext_/onlinetext.html"),
+        "<p>print(3)</p>",
+    );
 }
 
 fn assert_graded(csv: &str) {
@@ -135,7 +153,17 @@ fn a_class_of_thirty_as_moodle_exports_it_is_graded_by_one_command() {
     let scene = Scene::new();
     scene.kattis_package("sum");
     moodle(&scene, "class");
-    let said = scene.say(&["grade", "sum", "class", "--format", "csv", "--feedback-files", "feedback", "--cpu", "1s"]);
+    let said = scene.say(&[
+        "grade",
+        "sum",
+        "class",
+        "--format",
+        "csv",
+        "--feedback-files",
+        "feedback",
+        "--cpu",
+        "1s",
+    ]);
     assert_eq!(said.code, 2, "{said:?}");
     assert_graded(&said.stdout);
     let graded = rows(&said.stdout, "student");
@@ -146,7 +174,9 @@ fn a_class_of_thirty_as_moodle_exports_it_is_graded_by_one_command() {
     assert_eq!(figures("1014"), ["", ""]);
 
     // What goes back to students says nothing of secret tests.
-    let file = |folder: &str| std::fs::read_to_string(scene.path("feedback").join(folder).join("feedback.txt")).unwrap();
+    let file = |folder: &str| {
+        std::fs::read_to_string(scene.path("feedback").join(folder).join("feedback.txt")).unwrap()
+    };
     let wrong = file("Student 10_1010_assignsubmission_file_");
     assert!(wrong.contains("Verdict: WA") && wrong.contains("Tests accepted: 1 of 3"), "{wrong}");
     assert!(!wrong.contains("110"), "an answer of a secret test: {wrong}");
@@ -157,13 +187,25 @@ fn a_class_of_thirty_as_moodle_exports_it_is_graded_by_one_command() {
     collect(&scene.path("class"), "", &mut files);
     let files: Vec<_> = files.iter().map(|(name, content)| (name.as_str(), content.as_slice())).collect();
     scene.write("class.zip", zipped(&files));
-    let said =
-        scene.say(&["grade", "sum", "class.zip", "--journal", "class.journal", "--format", "csv", "--cpu", "1s"]);
+    let said = scene.say(&[
+        "grade",
+        "sum",
+        "class.zip",
+        "--journal",
+        "class.journal",
+        "--format",
+        "csv",
+        "--cpu",
+        "1s",
+    ]);
     assert_eq!(said.code, 2, "{said:?}");
     assert_graded(&said.stdout);
     assert!(said.stderr.contains("20 of 30 submissions judged before"), "{said:?}");
     let said = scene.say(&["grade", "sum", "class", "--cpu", "1s"]);
-    assert!(said.stdout.contains("30 submissions: 16 AC, 1 CE, 1 RTE, 1 TLE, 1 WA, 10 not judged"), "{said:?}");
+    assert!(
+        said.stdout.contains("30 submissions: 16 AC, 1 CE, 1 RTE, 1 TLE, 1 WA, 10 not judged"),
+        "{said:?}"
+    );
 }
 
 fn collect(folder: &Path, prefix: &str, files: &mut Vec<(String, Vec<u8>)>) {
@@ -190,8 +232,21 @@ fn a_csv_has_lateness_points_and_the_form_that_excel_opens() {
          bert,work/b.sh,2026-11-20T12:00:00.5Z,8\ncarl,work/none.sh,,9\n",
     );
     let command = [
-        "grade", "sum", "class.csv", "--due", "2026-11-20T12:00:00Z", "--times", "handed in", "--points", "15",
-        "--format", "csv", "--semicolons", "--bom", "--save", "grades.csv",
+        "grade",
+        "sum",
+        "class.csv",
+        "--due",
+        "2026-11-20T12:00:00Z",
+        "--times",
+        "handed in",
+        "--points",
+        "15",
+        "--format",
+        "csv",
+        "--semicolons",
+        "--bom",
+        "--save",
+        "grades.csv",
     ];
     let said = scene.say(&command);
     assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{said:?}");
@@ -236,8 +291,17 @@ fn commits_say_when_work_was_handed_in() {
         git("class/bert", "2026-11-20T13:00:00Z", &["config", key, text(&program)]);
     }
     git("class/bert", "2026-11-20T13:00:00Z", &["config", "log.showSignature", "true"]);
-    let said =
-        scene.say(&["grade", "sum", "class", "--times", "git", "--due", "2026-11-20T12:00:00Z", "--format", "csv"]);
+    let said = scene.say(&[
+        "grade",
+        "sum",
+        "class",
+        "--times",
+        "git",
+        "--due",
+        "2026-11-20T12:00:00Z",
+        "--format",
+        "csv",
+    ]);
     assert_eq!(said.code, 0, "{said:?}");
     let rows = rows(&said.stdout, "student");
     assert_eq!((rows["anna"]["late"].as_str(), rows["bert"]["late"].as_str()), ("no", "yes"));
@@ -253,11 +317,22 @@ fn after_kill_9_the_same_command_judges_only_what_has_no_verdict() {
     scene.write("class/a.sh", SUM);
     scene.write("class/b.sh", "echo 3\n");
     scene.write("class/c.sh", gate.sum_at(3));
-    let command = ["grade", "sum", "class", "--slots", "1", "--wall", "1h", "--save", "out.csv", "--format", "csv"];
-    let mut child =
-        scene.gavel(&command).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let command =
+        ["grade", "sum", "class", "--slots", "1", "--wall", "1h", "--save", "out.csv", "--format", "csv"];
+    let mut child = scene
+        .gavel(&command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     guardian::watch(&child);
-    let done = || std::fs::read_to_string(scene.path("out.csv.journal")).unwrap_or_default().matches("{\"done\"").count();
+    let done = || {
+        std::fs::read_to_string(scene.path("out.csv.journal"))
+            .unwrap_or_default()
+            .matches("{\"done\"")
+            .count()
+    };
     let deadline = Instant::now() + Duration::from_secs(120);
     gate.wait_for(1);
     while done() < 2 {
@@ -271,7 +346,8 @@ fn after_kill_9_the_same_command_judges_only_what_has_no_verdict() {
     // Torn in the middle of a line.
     let mut journal = std::fs::OpenOptions::new().append(true).open(scene.path("out.csv.journal")).unwrap();
     journal.write_all(b"{\"done\":{\"schema\":1,").unwrap();
-    let again = scene.gavel(&command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let again =
+        scene.gavel(&command).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let again = again.unwrap();
     guardian::watch(&again);
     gate.open();
@@ -314,7 +390,10 @@ fn events_and_documents_are_those_of_submit() {
     }
     assert_eq!(events.iter().filter(|event| event["type"] == "done").count(), 2);
     let said = scene.say(&["grade", "sum", "class", "--format", "junit"]);
-    assert!(said.stdout.contains("<testsuites name=\"gavel grade\" tests=\"2\" skipped=\"0\" failures=\"1\""), "{said:?}");
+    assert!(
+        said.stdout.contains("<testsuites name=\"gavel grade\" tests=\"2\" skipped=\"0\" failures=\"1\""),
+        "{said:?}"
+    );
     let said = scene.say(&["grade", "sum", "class", "--format", "json"]);
     let document: Value = serde_json::from_str(&said.stdout).unwrap();
     assert_eq!(document["submissions"][1]["report"]["verdict"], "WA");
@@ -340,5 +419,9 @@ fn what_cannot_be_graded_at_all_is_refused_in_one_line() {
     // A folder of packages, one named in each row.
     let said = scene.say(&["grade", ".", "class.csv", "--format", "csv"]);
     let rows = rows(&said.stdout, "student");
-    assert_eq!((rows["a"]["verdict"].as_str(), rows["b"]["verdict"].as_str()), ("AC", "not judged"), "{said:?}");
+    assert_eq!(
+        (rows["a"]["verdict"].as_str(), rows["b"]["verdict"].as_str()),
+        ("AC", "not judged"),
+        "{said:?}"
+    );
 }

@@ -176,7 +176,8 @@ fn a_verification_that_is_stopped_says_what_it_knows() {
 
     let (scene, gate) = (Scene::new(), common::gate::Gate::new());
     newest_package(&scene, 600, &[("accepted/a.sh", SUM), ("accepted/b.sh", &gate.sum_at(50))]);
-    let mut command = scene.gavel(&["verify", "sum", "--only", "submissions", "--format", "json", "--slots", "2"]);
+    let mut command =
+        scene.gavel(&["verify", "sum", "--only", "submissions", "--format", "json", "--slots", "2"]);
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     common::guardian::watch(&child);
@@ -193,16 +194,24 @@ fn a_verification_that_is_stopped_says_what_it_knows() {
     assert_eq!(document["summary"]["complete"], false);
     let submissions = document["packages"][0]["submissions"].as_array().unwrap();
     assert_eq!(submissions.len(), 1, "{document}");
-    assert_eq!((&submissions[0]["name"], &submissions[0]["verdict"]), (&"accepted/a.sh".into(), &"AC".into()));
+    assert_eq!(
+        (&submissions[0]["name"], &submissions[0]["verdict"]),
+        (&"accepted/a.sh".into(), &"AC".into())
+    );
 }
 
 #[test]
 fn a_submission_that_must_be_too_slow_is_run_until_it_is() {
     let scene = Scene::new();
     let (busy, asleep) = ("while :; do :; done\n", "sleep 1000\n");
-    newest_package(&scene, 1, &[("time_limit_exceeded/busy.sh", busy), ("time_limit_exceeded/asleep.sh", asleep)]);
+    newest_package(
+        &scene,
+        1,
+        &[("time_limit_exceeded/busy.sh", busy), ("time_limit_exceeded/asleep.sh", asleep)],
+    );
     let verdicts = |more: &[&str]| -> Vec<Vec<String>> {
-        let said = scene.say(&[&["verify", "sum", "--only", "submissions", "--format", "json"], more].concat());
+        let said =
+            scene.say(&[&["verify", "sum", "--only", "submissions", "--format", "json"], more].concat());
         let document: Value = serde_json::from_str(&said.stdout).unwrap();
         assert_eq!((said.code, &document["summary"]["complete"]), (0, &true.into()), "{said:?}");
         let submissions = document["packages"][0]["submissions"].as_array().unwrap().iter();

@@ -141,13 +141,19 @@ mod tests {
             Column { title: "on test", rank: 1 },
         ];
         let row = |name: &str| [name, "AC", "3.2 MiB", "secret/10-large"].map(Field::plain).to_vec();
-        text(&columns, &[row("accepted/euclid.cpp"), row("wrong_answer/a-very-long-name-of-a-file.py")], width)
+        text(
+            &columns,
+            &[row("accepted/euclid.cpp"), row("wrong_answer/a-very-long-name-of-a-file.py")],
+            width,
+        )
     }
 
     #[test]
     fn columns_go_by_rank_and_the_rest_is_cut() {
         assert!(table(None).contains("memory"));
-        for (width, there, gone) in [(200, "memory", "…"), (70, "secret/10", "memory"), (60, "got", "secret"), (40, "…", "secret")] {
+        for (width, there, gone) in
+            [(200, "memory", "…"), (70, "secret/10", "memory"), (60, "got", "secret"), (40, "…", "secret")]
+        {
             let text = table(Some(width));
             assert!(text.contains(there) && !text.contains(gone), "{width}:\n{text}");
             assert!(text.lines().all(|line| line.chars().count() <= width), "{width}:\n{text}");
@@ -156,7 +162,10 @@ mod tests {
 
     #[test]
     fn texts_are_broken_at_spaces() {
-        assert_eq!(wrapped("  one two three four five six", 4, Some(20)), "  one two three four\n    five six");
+        assert_eq!(
+            wrapped("  one two three four five six", 4, Some(20)),
+            "  one two three four\n    five six"
+        );
         assert_eq!(wrapped("one two", 4, None), "one two");
     }
 }

@@ -92,7 +92,8 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
 fn load(global: &Global, arguments: &Arguments, roster: &Roster) -> Result<Packages, CommandError> {
     let stash = start::packages(global)?;
     let mut packages = Packages::new();
-    let names: Vec<Option<String>> = roster.rows.iter().flatten().map(|draft| draft.problem.clone()).collect();
+    let names: Vec<Option<String>> =
+        roster.rows.iter().flatten().map(|draft| draft.problem.clone()).collect();
     for name in names.iter().flatten() {
         if !packages.contains_key(name) {
             let package = stash.load(&arguments.problem.join(name)).map_err(|error| error.to_string());
@@ -164,8 +165,9 @@ fn prepare(
     };
     let mut entries = batch::prepare(roster.rows, &options, judge.languages(), &find);
     for entry in entries.iter_mut().filter(|entry| entry.is_sendable()) {
-        let checked = submission(entry, packages, &own)
-            .and_then(|(submission, package)| judge.check(&submission, package).map_err(|error| error.to_string()));
+        let checked = submission(entry, packages, &own).and_then(|(submission, package)| {
+            judge.check(&submission, package).map_err(|error| error.to_string())
+        });
         if let Err(problem) = checked {
             entry.refuse(problem);
         }
@@ -243,7 +245,10 @@ fn judge_all(
             let (sender, jobs) = (sender.clone(), &jobs);
             let work = move || work(judge, jobs, wants_events, &sender, cancel);
             // Fewer threads only take longer; the first must be there.
-            std::thread::Builder::new().name("grading".to_owned()).spawn_scoped(scope, work).map_err(CommandError::judging)?;
+            std::thread::Builder::new()
+                .name("grading".to_owned())
+                .spawn_scoped(scope, work)
+                .map_err(CommandError::judging)?;
         }
         drop(sender);
         for news in news {

@@ -46,7 +46,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let mut settings = start::sandbox_settings(global);
     settings.directories.mounts.clone_from(&shape.mounts);
     settings.directories.rootfs.clone_from(&shape.rootfs);
-    let sandbox = Sandbox::start(&settings).map_err(CommandError::judging)?;
+    let sandbox = Sandbox::start(&settings).map_err(|error| start::sandbox_failure(&error))?;
     let mut sandbox_box = sandbox.open_box(&shape, None).map_err(refused)?;
     let relay = Relay::start()?;
     let env: Vec<String> = ["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/w", "TMPDIR=/tmp", "LANG=C.UTF-8"]
@@ -82,12 +82,16 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
 fn refused(error: SandboxError) -> CommandError {
     match error {
         SandboxError::Command { .. } => CommandError::usage(error),
+        error @ (SandboxError::Host { .. } | SandboxError::Keeper { .. } | SandboxError::System { .. }) => {
+            start::sandbox_failure(&error)
+        }
         error => CommandError::judging(error),
     }
 }
 
 fn shape(arguments: &Arguments) -> Result<Shape, CommandError> {
     let absolute = |flag: &str, path: &std::path::Path| {
+        start::check_path(path)?;
         path.canonicalize().map_err(|error| CommandError::Usage(format!("{flag} '{}': {error}", shown(path))))
     };
     let rootfs = match &arguments.rootfs {

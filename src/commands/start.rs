@@ -3,15 +3,18 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{CommandError, output};
+use super::{CommandError, doctor, output};
 use crate::cache::Store;
 use crate::cli::Global;
 use crate::judge::{Judge, JudgeSettings, Prepared, StartError};
 use crate::language::Table;
 use crate::package::Stash;
-use crate::sandbox::{self, Account, CancelToken, Reachable, ResourceControl};
+use crate::sandbox::{self, Account, CancelToken, Reachable, ResourceControl, SandboxError, Shape};
 use crate::settings::Settings;
 use crate::submission::Feedback;
+
+/// Between what failed and what is wrong with the host.
+pub(crate) const DOCTOR_SAYS: &str = "; 'gavel doctor' says: ";
 
 /// The cache of a worker that root starts and that becomes another user.
 const SYSTEM_CACHE: &str = "/var/cache/gavel";
@@ -83,7 +86,9 @@ pub(crate) fn judge_of_worker(
     settings: JudgeSettings,
     prepared: Prepared,
 ) -> Result<Judge, CommandError> {
-    Ok(inform(global, Judge::start_on(settings, prepared).map_err(not_started)?))
+    let judge = Judge::start_on(settings, prepared).map_err(not_started)?;
+    try_box(&judge)?;
+    Ok(inform(global, judge))
 }
 
 /// Leases the cores of a worker and starts its sandbox, then gives up every right that it needs no more; `account` is the user it becomes. The
@@ -116,6 +121,9 @@ pub(crate) fn prepare_worker(
         &worker.fetch.ca_file,
     ];
     settings.sandbox.directories.files = files.into_iter().flatten().cloned().collect();
+    for path in settings.packages.iter().chain([&settings.cache]) {
+        check_path(path)?;
+    }
     let prepared = Judge::prepare(settings).map_err(not_started)?;
     let reachable = Reachable { packages: &settings.packages, cache: &settings.cache };
     sandbox::give_up(prepared.sandbox(), account, &reachable).map_err(CommandError::judging)?;
@@ -166,14 +174,57 @@ fn judge_settings_in(global: &Global, cache: PathBuf) -> Result<JudgeSettings, C
 }
 
 fn judge_with(global: &Global, settings: JudgeSettings) -> Result<Judge, CommandError> {
-    Ok(inform(global, Judge::start(settings).map_err(not_started)?))
+    for path in settings.packages.iter().chain([&settings.cache]) {
+        check_path(path)?;
+    }
+    let judge = Judge::start(settings).map_err(not_started)?;
+    try_box(&judge)?;
+    Ok(inform(global, judge))
+}
+
+/// Refuses a path that cannot be named to the box keeper.
+///
+/// # Errors
+/// When it is not UTF-8.
+pub(crate) fn check_path(path: &Path) -> Result<(), CommandError> {
+    if path.to_str().is_some() {
+        return Ok(());
+    }
+    Err(CommandError::Usage(format!(
+        "'{}': the path is not UTF-8, and boxes can show only paths that are: rename it",
+        path.to_string_lossy()
+    )))
+}
+
+/// Makes a box and removes it: what keeps this host from that is said once, at the start, and not for every submission.
+fn try_box(judge: &Judge) -> Result<(), CommandError> {
+    judge.sandbox().open_box(&Shape::default(), None).map(drop).map_err(|error| sandbox_failure(&error))
+}
+
+/// A sandbox that cannot work here, with what `gavel doctor` would say of the host.
+pub(crate) fn sandbox_failure(error: &SandboxError) -> CommandError {
+    let problems = doctor::problems();
+    let mut message = match error {
+        // What is wrong is known better than by the call that failed.
+        SandboxError::Host { missing, .. } if !problems.is_empty() => {
+            format!("this host cannot run boxes: {missing}")
+        }
+        error => error.to_string(),
+    };
+    if !problems.is_empty() {
+        message.push_str(DOCTOR_SAYS);
+        message.push_str(&problems.join("; "));
+    } else if !matches!(error, SandboxError::Host { .. }) {
+        message.push_str(" ('gavel doctor' shows what this host lacks)");
+    }
+    CommandError::Judging(message)
 }
 
 fn not_started(error: StartError) -> CommandError {
     match error {
         StartError::Slots(_) => CommandError::usage(error),
-        StartError::Sandbox(_)
-        | StartError::Cache(_)
+        StartError::Sandbox(error) => sandbox_failure(&error),
+        StartError::Cache(_)
         | StartError::Directory { .. }
         | StartError::NoCore(_)
         | StartError::Cores(_) => CommandError::judging(error),

@@ -6,11 +6,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// What is called once a worker is ready for the first time.
+type Announcement = Box<dyn FnOnce() + Send>;
+
 /// The complaints of all parts, shared by whoever has a clone.
 #[derive(Clone, Default)]
 pub struct Health {
     complaints: Arc<Mutex<BTreeMap<&'static str, String>>>,
-    first_ready: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    first_ready: Arc<Mutex<Option<Announcement>>>,
 }
 
 impl std::fmt::Debug for Health {

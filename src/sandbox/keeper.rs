@@ -566,10 +566,12 @@ fn become_root_of_namespace() -> Result<(), SandboxError> {
 }
 
 fn namespaces_refused(error: &io::Error) -> SandboxError {
-    SandboxError::Host {
-        missing: format!("permission to make namespaces ({error})"),
-        remedy: "run as root, or allow user namespaces: sysctl user.max_user_namespaces=10000 \
-                 kernel.unprivileged_userns_clone=1 kernel.apparmor_restrict_unprivileged_userns=0, whichever exist"
-            .to_owned(),
-    }
+    let allow = "allow user namespaces: sysctl user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1 \
+                 kernel.apparmor_restrict_unprivileged_userns=0, whichever exist";
+    let remedy = if Uid::effective().is_root() {
+        format!("run outside chroot and outside of what forbids it in a container, or {allow}")
+    } else {
+        format!("run as root, or {allow}")
+    };
+    SandboxError::Host { missing: format!("permission to make namespaces ({error})"), remedy }
 }

@@ -37,7 +37,10 @@ fn brokers_that_refuse_or_are_not_there() {
     let said = crate::common::said(command.env("GAVEL_QUEUE", "amqp://127.0.0.1:1").output().unwrap());
     assert_eq!(said.code, 3, "{said:?}");
     let lines: Vec<_> = said.stderr.lines().collect();
-    assert!(lines[0].contains("no broker answers at 127.0.0.1:1") && lines[0].contains("trying for 10 s"), "{said:?}");
+    assert!(
+        lines[0].contains("no broker answers at 127.0.0.1:1") && lines[0].contains("trying for 10 s"),
+        "{said:?}"
+    );
     assert_eq!(lines.len(), 2, "{said:?}");
 }
 

@@ -61,7 +61,8 @@ fn verdicts_come_back_in_every_format() {
     let said = stage.say(&["submit", "sum", "--batch", "class"]);
     assert_eq!(said.code, 2, "{said:?}");
     assert!(
-        said.stderr.contains("class/carl: there is no program in it: it holds notes.txt") && said.stderr.contains("1 of 3 rows"),
+        said.stderr.contains("class/carl: there is no program in it: it holds notes.txt")
+            && said.stderr.contains("1 of 3 rows"),
         "{said:?}"
     );
     assert!(!scene.path("class.journal").exists());

@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::super::sources::{self, Encoding};
 use super::super::{CommandError, judge, output};
-use super::work;
 use super::roster::{self, BadRow, Draft, Row};
+use super::work;
 use crate::cache::KeyBuilder;
 use crate::language::{Language, Table};
 use crate::queue::{Key, Outgoing};
@@ -275,9 +275,8 @@ impl Maker<'_> {
 
     fn problem(&mut self, draft: &Draft) -> Result<Problem, CommandError> {
         let named = draft.problem.as_deref().or(self.options.problem);
-        let named = named.ok_or_else(|| {
-            CommandError::usage("it is empty, and the command names no problem either")
-        })?;
+        let named = named
+            .ok_or_else(|| CommandError::usage("it is empty, and the command names no problem either"))?;
         if let Some(problem) = self.problems.get(named) {
             return Ok(problem.clone());
         }
@@ -409,9 +408,7 @@ impl Maker<'_> {
 
     fn meta(&self, draft: &Draft, late: Option<bool>) -> Map<String, Value> {
         let mut meta = draft.meta.clone();
-        meta.extend(
-            self.options.meta.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))),
-        );
+        meta.extend(self.options.meta.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str()))));
         if self.options.is_batch {
             meta.insert("student".to_owned(), json!(draft.student));
             let known = [

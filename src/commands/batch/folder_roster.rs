@@ -49,7 +49,8 @@ pub(crate) fn read(folder: &Path, called: &Path) -> Result<Vec<Row>, CommandErro
         };
         let key = (name.name.to_owned(), name.number.to_owned());
         let participant = participants.entry(key).or_default();
-        (name.name.clone_into(&mut participant.name), name.number.clone_into(&mut participant.number));
+        name.name.clone_into(&mut participant.name);
+        name.number.clone_into(&mut participant.number);
         // The folder that is there is the one that is taken back.
         participant.folder = if path.is_dir() && name.kind == "file" { text.clone() } else { name.folder() };
         let list = if name.kind == "onlinetext" { &mut participant.typed } else { &mut participant.files };
@@ -69,7 +70,11 @@ fn of_participant(folder: &Path, called: &Path, participant: Participant) -> Row
         ..Draft::default()
     };
     if files.is_empty() {
-        let problem = if typed.is_empty() { "there is no file in it" } else { "only text typed into the platform, no file" };
+        let problem = if typed.is_empty() {
+            "there is no file in it"
+        } else {
+            "only text typed into the platform, no file"
+        };
         return Err(BadRow { draft: Box::new(draft), problem: problem.to_owned() });
     }
     handed_in(folder, draft, files)

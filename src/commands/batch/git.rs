@@ -35,7 +35,8 @@ pub(super) fn last_commit(paths: &[PathBuf]) -> Result<Option<jiff::Timestamp>, 
 }
 
 fn commit_of(path: &Path) -> Result<Option<jiff::Timestamp>, String> {
-    let fail = |problem: &str| format!("--times git: '{}': {}", shown(path), output::one_line(problem.trim()));
+    let fail =
+        |problem: &str| format!("--times git: '{}': {}", shown(path), output::one_line(problem.trim()));
     // A clone of its own answers for itself; a file or a folder is asked for in the repository around it.
     let (folder, name) = match (path.is_dir(), path.parent(), path.file_name()) {
         (true, ..) => (path, Path::new(".").as_os_str()),

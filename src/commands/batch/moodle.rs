@@ -58,7 +58,8 @@ mod tests {
             name("Participant_12_assignsubmission_onlinetext_onlinetext.html"),
             Some(("Participant", "12", "onlinetext", "onlinetext.html"))
         );
-        for other in ["anna.py", "anna_12", "_12_assignsubmission_file_", "anna_x_assignsubmission_file_", ""] {
+        for other in ["anna.py", "anna_12", "_12_assignsubmission_file_", "anna_x_assignsubmission_file_", ""]
+        {
             assert_eq!(read(other), None, "{other}");
         }
     }

@@ -22,8 +22,9 @@ const TRANSPARENT: [&str; 4] = ["%%time", "%%timeit", "%%capture", "%%prun"];
 /// # Errors
 /// A line that says why there is no program in it.
 pub(super) fn program(bytes: &[u8], table: &Table) -> Result<Program, String> {
-    let notebook: Value = serde_json::from_slice(bytes)
-        .map_err(|error| format!("it is not a notebook that can be read ({error}); save it again in Jupyter"))?;
+    let notebook: Value = serde_json::from_slice(bytes).map_err(|error| {
+        format!("it is not a notebook that can be read ({error}); save it again in Jupyter")
+    })?;
     let language = language(&notebook, table)?;
     let ending = language.extensions.first().cloned().unwrap_or_default();
     let mut cells: Vec<&Value> = Vec::new();
@@ -62,9 +63,14 @@ fn language<'a>(notebook: &Value, table: &'a Table) -> Result<&'a Language, Stri
         other => [other, other],
     };
     let found = ids.iter().find_map(|id| table.named(id)).or_else(|| {
-        table.languages.iter().find(|language| language.extensions.iter().any(|own| ids.contains(&own.as_str())))
+        table
+            .languages
+            .iter()
+            .find(|language| language.extensions.iter().any(|own| ids.contains(&own.as_str())))
     });
-    found.ok_or_else(|| format!("its code is in '{}', which is no language of the table", name.escape_default()))
+    found.ok_or_else(|| {
+        format!("its code is in '{}', which is no language of the table", name.escape_default())
+    })
 }
 
 /// A cell's text: one string, or a list of lines with their ends.
@@ -95,7 +101,11 @@ fn without_commands(source: &str) -> String {
             code.push('\n');
         }
     }
-    if code.lines().all(|line| line.trim() == "pass" || line.trim().is_empty()) { String::new() } else { code }
+    if code.lines().all(|line| line.trim() == "pass" || line.trim().is_empty()) {
+        String::new()
+    } else {
+        code
+    }
 }
 
 #[cfg(test)]
@@ -127,7 +137,8 @@ mod tests {
             program.text,
             "def read():\n    return map(int, input().split())\n\npass\nprint(sum(read()))\nif True:\n    pass\n\n"
         );
-        let old = json!({"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code", "input": "print(1)"}]}]});
+        let old =
+            json!({"nbformat": 3, "worksheets": [{"cells": [{"cell_type": "code", "input": "print(1)"}]}]});
         assert_eq!(read(&old).unwrap().text, "print(1)\n\n");
     }
 

@@ -159,8 +159,9 @@ fn is_archive(path: &Path) -> bool {
 /// Unpacks a class's archive; the root is its only folder where there is only one and that is no student's.
 fn unpack(path: &Path, cancel: &CancelToken) -> Result<(TempDir, PathBuf), CommandError> {
     let directory = tempfile::tempdir().map_err(CommandError::judging)?;
-    archive::unpack(path, &shown(path), directory.path(), Limits::DEFAULT, cancel)
-        .map_err(|error| if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) })?;
+    archive::unpack(path, &shown(path), directory.path(), Limits::DEFAULT, cancel).map_err(|error| {
+        if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) }
+    })?;
     let mut root = directory.path().to_owned();
     let only = archive::only_folder(&root).map_err(CommandError::judging)?;
     if let Some(folder) = only.filter(|name| super::moodle::read(name).is_none()) {

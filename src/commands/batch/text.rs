@@ -104,7 +104,7 @@ pub(super) fn as_utf8(bytes: Vec<u8>) -> Result<Vec<u8>, &'static str> {
             None => return Ok(bytes),
         },
     };
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return Err("it is UTF-16 and ends in the middle of a character; save it as UTF-8");
     }
     String::from_utf16(&units(text, is_big))
@@ -115,7 +115,7 @@ pub(super) fn as_utf8(bytes: Vec<u8>) -> Result<Vec<u8>, &'static str> {
 /// Whether bytes without a mark are UTF-16, and if so whether the higher byte comes first: in source text most characters
 /// are ASCII, and one byte of each is zero.
 fn unmarked_utf16(bytes: &[u8]) -> Option<bool> {
-    if bytes.len() < 8 || bytes.len() % 2 != 0 {
+    if bytes.len() < 8 || !bytes.len().is_multiple_of(2) {
         return None;
     }
     let zeros = |first: usize| bytes.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
@@ -130,7 +130,9 @@ fn unmarked_utf16(bytes: &[u8]) -> Option<bool> {
 
 /// Whether bytes can be a text: no zero byte in them.
 pub(super) fn is_text(bytes: &[u8]) -> bool {
-    !bytes.contains(&0) || unmarked_utf16(bytes).is_some() || matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
+    !bytes.contains(&0)
+        || unmarked_utf16(bytes).is_some()
+        || matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
 }
 
 /// The name a text of no known ending gets in a language.
@@ -201,7 +203,9 @@ mod tests {
 
     #[test]
     fn folders_are_named_by_imports_alone() {
-        for text in ["from utils.io import read", "import utils", "#include \"utils/a.h\"", "require('./utils/a')"] {
+        for text in
+            ["from utils.io import read", "import utils", "#include \"utils/a.h\"", "require('./utils/a')"]
+        {
             assert!(names_folder(text.as_bytes(), "utils"), "{text}");
         }
         for text in ["import sys", "from myutils import x", "# utils are nice", "print('utils')"] {

@@ -92,7 +92,9 @@ pub(super) fn gather(
         let Some(archive) = only_archive(&files, table)? else { break };
         let directory = tempfile::tempdir().map_err(CommandError::judging)?;
         archive::unpack(&archive.path, &format!("'{}'", archive.shown), directory.path(), LIMITS, &cancel)
-            .map_err(|error| if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) })?;
+            .map_err(|error| {
+                if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) }
+            })?;
         files.clear();
         list(directory.path(), &mut files)?;
         unpacked.push(directory);
@@ -119,8 +121,11 @@ fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<File>) -> Resu
     if depth > DEPTH {
         return Err(CommandError::Usage(format!("its folders are more than {DEPTH} deep")));
     }
-    let mut paths: Vec<PathBuf> =
-        fs::read_dir(folder).map_err(fail)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>().map_err(fail)?;
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(fail)?
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()
+        .map_err(fail)?;
     paths.sort();
     for path in paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -151,7 +156,8 @@ fn only_archive<'a>(files: &'a [File], table: &Table) -> Result<Option<&'a File>
     if forms.iter().any(|(_, form)| matches!(form, Form::Source(_) | Form::Notebook)) {
         return Ok(None);
     }
-    let archives: Vec<_> = forms.iter().filter(|(_, form)| *form == Form::Archive).map(|(file, _)| *file).collect();
+    let archives: Vec<_> =
+        forms.iter().filter(|(_, form)| *form == Form::Archive).map(|(file, _)| *file).collect();
     match archives.as_slice() {
         [] => Ok(None),
         [only] => Ok(Some(only)),
@@ -295,7 +301,8 @@ fn write(sources: &[Source]) -> Result<Work, CommandError> {
 }
 
 fn read(file: &File) -> Result<Vec<u8>, CommandError> {
-    sources::read_bytes(&file.path).map_err(|problem| CommandError::Usage(format!("'{}': {problem}", file.shown)))
+    sources::read_bytes(&file.path)
+        .map_err(|problem| CommandError::Usage(format!("'{}': {problem}", file.shown)))
 }
 
 fn mentions(text: &[u8], name: &str) -> bool {

@@ -1,5 +1,6 @@
 //! The kernel and the host's settings, as far as boxes depend on them; nothing is run.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use nix::sys::statvfs::{FsFlags, statvfs};
@@ -34,6 +35,9 @@ pub(super) const FEATURES: [(&str, u8, u8, bool, &str); 9] = [
     ),
 ];
 
+/// The check of `/proc`, without which nothing is known of the kernel.
+pub(super) const PROC: &str = "proc";
+
 /// Kinds of namespaces a box has, as `/proc/sys/user/max_<kind>_namespaces` spells them.
 const NAMESPACES: [&str; 7] = ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"];
 
@@ -65,21 +69,70 @@ impl Host {
 
 /// Everything about the kernel and its settings.
 pub(super) fn checks(host: &Host, hierarchies: &[Hierarchy], cache: &Path) -> Vec<Check> {
-    let mut list = kernel(host);
-    list.push(namespaces());
-    list.extend(unprivileged_namespaces(host));
-    list.push(seccomp());
+    let mut list = checks_of_boxes(host);
     list.push(pressure());
     list.push(swap(hierarchies));
     list.push(core_pattern());
-    list.push(tmpfs());
     list.extend(resource_limits());
     list.push(privileges(host));
-    list.push(ids(host));
     list.push(in_container(host));
     list.push(hard_links());
     list.push(place(cache));
     list
+}
+
+/// What boxes cannot be made without.
+pub(super) fn checks_of_boxes(host: &Host) -> Vec<Check> {
+    let mut list = kernel(host);
+    list.push(namespaces());
+    list.extend(unprivileged_namespaces(host));
+    list.push(seccomp());
+    list.push(tmpfs());
+    list.push(proc_mounted());
+    list.push(root_directory());
+    list.push(ids(host));
+    list
+}
+
+fn proc_mounted() -> Check {
+    let has = Path::new("/proc/self/exe").exists();
+    Check::ok(
+        PROC,
+        if has { "mounted" } else { "not mounted" },
+        "the box keeper is started and watched through /proc",
+    )
+    .needed(has, "mount -t proc proc /proc")
+}
+
+/// user_namespaces(7): in a chroot no user namespace can be made, by root neither (EPERM).
+fn root_directory() -> Check {
+    let is_changed = is_chroot();
+    let found = if is_changed { "changed (chroot)" } else { "that of the mount namespace" };
+    Check::ok("root-directory", found, "the kernel makes no user namespace in a chroot, for nobody").needed(
+        !is_changed,
+        "run it outside the chroot, or enter that directory with pivot_root: a container, systemd-nspawn -D DIR, \
+         or RootDirectory= of a systemd unit",
+    )
+}
+
+/// Whether the root of this process is not the root of its mount namespace: no mount is at it, or the first process of
+/// the same mount namespace has another.
+fn is_chroot() -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    if mounts.is_empty() {
+        // Without /proc nothing is known of it.
+        return false;
+    }
+    if !mounts.lines().any(|line| line.split(' ').nth(4) == Some("/")) {
+        return true;
+    }
+    let is_same_namespace =
+        match (std::fs::read_link("/proc/1/ns/mnt"), std::fs::read_link("/proc/self/ns/mnt")) {
+            (Ok(first), Ok(own)) => first == own,
+            _ => false,
+        };
+    let place = |path: &str| std::fs::metadata(path).map(|own| (own.dev(), own.ino()));
+    is_same_namespace && matches!((place("/proc/1/root/."), place("/")), (Ok(first), Ok(own)) if first != own)
 }
 
 fn kernel(host: &Host) -> Vec<Check> {
@@ -254,12 +307,16 @@ fn ids(host: &Host) -> Check {
         let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
         matches!(numbers[..], [first, _, count] if first <= FIRST_ID.into() && first + count > u64::from(u32::MAX >> 1))
     });
+    let meaning = "as root, each box gets ids above 1,879,048,192 that nobody on the host has";
+    if map.trim().is_empty() && Path::new("/proc/self/uid_map").exists() {
+        return Check::ok("ids", "none: a user namespace without mappings", meaning)
+            .problem("map ids into it, as 'unshare --user --map-user=1000' does, or run it outside");
+    }
     let found = match (is_whole, host.is_root) {
         (true, true) => "all",
         (false, true) => "some, in a user namespace",
         (_, false) => "one",
     };
-    let meaning = "as root, each box gets ids above 1,879,048,192 that nobody on the host has";
     Check::ok("ids", found, meaning).needed(
         is_whole || !host.is_root,
         "run it outside the user namespace, or in it as another user than root; or map all ids into it",

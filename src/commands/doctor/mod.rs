@@ -186,7 +186,27 @@ fn levels() -> Result<Vec<Level>, CommandError> {
 
 /// The sandbox's errors point to this very command.
 fn without_advertisement(message: &str) -> String {
-    message.replace(" ('gavel doctor' shows everything)", "")
+    message
+        .replace(start::DOCTOR_SAYS, ": ")
+        .replace(" ('gavel doctor' shows everything)", "")
+        .replace(" ('gavel doctor' shows what this host lacks)", "")
+}
+
+/// What keeps boxes from this host, each with what to do, for a command that has found that they do not work.
+pub(crate) fn problems() -> Vec<String> {
+    let mut checks = host::checks_of_boxes(&Host::read());
+    checks.retain(|check| check.status == check::Status::Problem);
+    if checks.iter().any(|check| check.id == host::PROC) {
+        // The others are read from there.
+        checks.retain(|check| check.id == host::PROC);
+    }
+    checks
+        .into_iter()
+        .map(|check| match check.remedy {
+            Some(remedy) => format!("{}: {}: {remedy}", check.id, check.found),
+            None => format!("{}: {}", check.id, check.found),
+        })
+        .collect()
 }
 
 /// The cores this process may run on.

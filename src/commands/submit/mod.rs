@@ -18,8 +18,8 @@ use super::{CommandError, output};
 use crate::cache::KeyBuilder;
 use crate::cli::{Global, Submit as Arguments, SubmitFormat};
 use crate::language::Table;
-use crate::sandbox::CancelToken;
 use crate::queue::{Submitter, SubmitterOptions};
+use crate::sandbox::CancelToken;
 use talk::Talk;
 
 /// Runs the command.
@@ -84,13 +84,24 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
         return Err(error);
     }
 
-    let is_told =
-        is_single && arguments.results.format == SubmitFormat::Human && live.has_told_all(&entries, &table)?;
-    batch::show(&entries, &arguments.results, waiting, &Style::of("gavel submit", &arguments.results), is_told)?;
+    let is_told = is_single
+        && arguments.results.format == SubmitFormat::Human
+        && live.has_told_all(&entries, &table)?;
+    batch::show(
+        &entries,
+        &arguments.results,
+        waiting,
+        &Style::of("gavel submit", &arguments.results),
+        is_told,
+    )?;
     let is_complete = entries.iter().all(|entry| entry.is_settled(waiting));
     if !is_complete {
         tell_how_to_go_on(&entries, &path, waiting);
-    } else if is_single && arguments.journal.is_none() && arguments.results.save.is_none() && !arguments.no_wait {
+    } else if is_single
+        && arguments.journal.is_none()
+        && arguments.results.save.is_none()
+        && !arguments.no_wait
+    {
         // It was kept for a repeat after an interruption; asked again, the same is judged again.
         journal.discard();
     }

@@ -41,7 +41,15 @@ impl<'a> Bench<'a> {
         cancel: &'a CancelToken,
     ) -> Self {
         let progress = Progress::new(0, "verifying");
-        Self { judge, table, policy, cancel, progress, total: AtomicUsize::new(0), judged: AtomicUsize::new(0) }
+        Self {
+            judge,
+            table,
+            policy,
+            cancel,
+            progress,
+            total: AtomicUsize::new(0),
+            judged: AtomicUsize::new(0),
+        }
     }
 
     /// Says at once what a submission got: much else may still be to do.

@@ -108,7 +108,10 @@ impl LinkError {
 
     /// Whether the broker is there, and something of ours in it is not as it must be.
     fn is_ours_to_mend(&self) -> bool {
-        matches!(self, Self::Different { .. } | Self::Declare { .. } | Self::Missing(_) | Self::Consume { .. })
+        matches!(
+            self,
+            Self::Different { .. } | Self::Declare { .. } | Self::Missing(_) | Self::Consume { .. }
+        )
     }
 
     /// Whether the broker closed a channel because of what was on it: a message larger than it takes, say.
@@ -254,7 +257,9 @@ impl Link {
         self.wait_longer();
         let Self { place, user, .. } = &*self;
         self.trouble(if error.is_forbidden() {
-            format!("broker {place} does not let {user} work: {error}; give it the permissions of deploy/rabbitmq")
+            format!(
+                "broker {place} does not let {user} work: {error}; give it the permissions of deploy/rabbitmq"
+            )
         } else if error.is_ours_to_mend() {
             format!("broker {place}, as {user}: {error}")
         } else {

@@ -125,9 +125,8 @@ impl Session {
                 Err(error) => {
                     let _ = within("closing", connection.close(200, "bye".into())).await;
                     if self.number == 1 {
-                        let error = final_error(&place, self.link.user(), &error).unwrap_or_else(|| SubmitterError::Broken {
-                            place: place.clone(),
-                            problem: error.to_string(),
+                        let error = final_error(&place, self.link.user(), &error).unwrap_or_else(|| {
+                            SubmitterError::Broken { place: place.clone(), problem: error.to_string() }
                         });
                         // Only before anything worked: what worked once will work again.
                         if self.pause.is_zero() {
