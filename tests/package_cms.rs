@@ -217,8 +217,8 @@ fn what_is_wrong_is_named_by_file_and_key() {
             &["public_testcases: '7' is not the number of a test"],
         ),
         (
-            "name: x\nn_input: 2\ntask_type: TwoSteps\n",
-            &["task_type: the task type 'TwoSteps' is not supported"],
+            "name: x\nn_input: 2\ntask_type: ThreeSteps\n",
+            &["task_type: the task type 'ThreeSteps' is not supported"],
         ),
         ("name: x\nn_input: 2\ntask_type: Communication\n", &["task_type: Communication is asked for"]),
         (

@@ -328,10 +328,7 @@ fn what_is_wrong_is_named_by_file_and_key() {
             &["checker.args.type: 'odd'"],
         ),
         ("checker: no.py\ntest_cases: [{}]\n", &["checker: there is no file 'no.py'"]),
-        (
-            "custom_judge: g.py\ntest_cases: [{}]\n",
-            &["init.yml:1: custom_judge: a grader in Python", "not supported"],
-        ),
+        ("custom_judge: g.py\ntest_cases: [{}]\n", &["init.yml:1: custom_judge: there is no file 'g.py'"]),
         ("test_cases++: |\n  node = []\n", &["test_cases++: a value computed by Python", "not supported"]),
         ("interactive: {type: default}\ntest_cases: [{}]\n", &["interactive.files: it is missing"]),
         ("signature_grader: {entry: a.in}\ntest_cases: [{}]\n", &["signature_grader.header: it is missing"]),

@@ -90,7 +90,12 @@ fn submission(arguments: &Arguments, package: &Package, table: &Table) -> Result
     if let Some(name) = &arguments.entry_point {
         sources::put_first(&mut paths, name)?;
     }
-    let (language, files) = match package.submission_kind {
+    let is_output = |path: &PathBuf| {
+        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| package.is_output_file(name))
+    };
+    let (outputs, paths): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_output);
+    let (language, mut files) = match package.submission_kind {
+        SubmissionKind::Program if paths.is_empty() => (ANSWERS.to_owned(), Vec::new()),
         SubmissionKind::Program => {
             // Read before the language is guessed: a missing file deserves its own message.
             let mut files = sources::read(&paths, Encoding::Utf8)?;
@@ -103,6 +108,7 @@ fn submission(arguments: &Arguments, package: &Package, table: &Table) -> Result
         }
         SubmissionKind::Answers => (ANSWERS.to_owned(), sources::read_answers(&paths)?),
     };
+    files.extend(sources::read_answers(&outputs)?);
     let id = arguments.package.file_name().unwrap_or(arguments.package.as_os_str());
     Ok(Submission {
         schema: SCHEMA,

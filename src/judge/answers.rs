@@ -107,6 +107,11 @@ impl<'a> Answers<'a> {
         }
     }
 
+    /// Whether something is handed in for a test.
+    pub(super) fn has(&self, test: &Test) -> bool {
+        self.place(&test.name).is_some()
+    }
+
     /// The file for a test: the one whose name says most of the test's.
     fn place(&self, test: &str) -> Option<usize> {
         if let ([_], [(_, place)], Files::Plain(_)) =

@@ -31,7 +31,7 @@ use crate::units::Bytes;
 /// Name of the output under judgement in the checker's work directory.
 pub(super) const OUTPUT: &str = "output";
 /// Name of the submission's own file there, for checkers that ask for it.
-const SUBMISSION: &str = "submission";
+pub(super) const SUBMISSION: &str = "submission";
 /// Name of the feedback directory there.
 pub(super) const FEEDBACK: &str = "feedback";
 /// Bytes read of what a checker says.

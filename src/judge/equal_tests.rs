@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::test_result::TestResult;
-use crate::package::Test;
+use crate::package::{OutputFile, Test};
 use crate::verdict::Verdict;
 
 /// The tests of one judging that are equal to others, and what became of each such set.
@@ -113,6 +113,8 @@ fn is_equal(one: &Test, other: &Test) -> bool {
         && one.files == other.files
         && one.links == other.links
         && one.limits == other.limits
+        // A file that is handed in for one is not the other's.
+        && [one, other].iter().all(|test| test.output_file == OutputFile::Refused)
 }
 
 /// The result of an equal test under this one's name.

@@ -532,7 +532,12 @@ impl Judge {
             &request.tests,
             package.unbuffered,
         )?;
-        let run = TestRun::new(trial, Entrant::Program(&runner), &checkers, &request.sources);
+        let outputs = match Answers::new(package, &request.outputs) {
+            Ok(outputs) => outputs,
+            Err(error) => return reject_compile(report, Reason::Output, error.to_string()),
+        };
+        let mut run = TestRun::new(trial, Entrant::Program(&runner), &checkers, &request.sources);
+        run.outputs = package.takes_output_files().then_some((&outputs, output_limit));
         pipeline::run_all(&run, &request.tests, report)?;
         report.phases_ms.tests = milliseconds(started.elapsed());
         Ok(())

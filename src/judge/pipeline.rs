@@ -63,6 +63,8 @@ pub(super) struct TestRun<'a> {
     pub(super) inputs: &'a Inputs,
     /// What was handed in, the entry point first.
     pub(super) submitted: &'a [Source],
+    /// Outputs that were handed in beside a program, and what one may have.
+    pub(super) outputs: Option<(&'a Answers<'a>, Bytes)>,
 }
 
 impl<'a> TestRun<'a> {
@@ -73,7 +75,8 @@ impl<'a> TestRun<'a> {
         submitted: &'a [Source],
     ) -> Self {
         let Trial { judge, package, inputs, stop, feedback, cancel, events, .. } = *trial;
-        Self { judge, package, entrant, checkers, stop, feedback, cancel, events, inputs, submitted }
+        let outputs = None;
+        Self { judge, package, entrant, checkers, stop, feedback, cancel, events, inputs, submitted, outputs }
     }
 }
 

@@ -11,7 +11,7 @@ use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use crate::language::{Language, Table};
 use crate::package::{Package, SubmissionKind, Test};
-use crate::submission::{Content, SCHEMA, Submission};
+use crate::submission::{ANSWERS, Content, SCHEMA, Submission};
 use crate::units::Bytes;
 use crate::verdict::Reason;
 
@@ -148,6 +148,8 @@ pub(super) struct Request<'a> {
     pub(super) language: Option<&'a Language>,
     /// The entry point first.
     pub(super) sources: Vec<Source>,
+    /// Outputs that were handed in beside a program.
+    pub(super) outputs: Vec<Source>,
     /// The tests asked for, in the package's order.
     pub(super) tests: Vec<&'a Test>,
 }
@@ -162,14 +164,24 @@ impl<'a> Request<'a> {
         if submission.schema != SCHEMA {
             return Err(RequestError::Schema(submission.schema));
         }
+        // Outputs alone are a submission, too, where they may come beside a program.
+        let is_program = |name: &str| !package.is_output_file(name);
+        let only_outputs = package.takes_output_files()
+            && (submission.language == ANSWERS
+                || !submission.files.iter().any(|file| is_program(&file.name)));
         let language = match package.submission_kind {
+            SubmissionKind::Program if only_outputs => None,
             SubmissionKind::Program => Some(find_language(&submission.language, package, table)?),
             SubmissionKind::Answers => None,
         };
         check_limits(submission)?;
-        let sources = decode_sources(submission, package)?;
+        let decoded = decode_sources(submission, package)?;
+        let (sources, outputs) = match package.takes_output_files() && !only_outputs {
+            true => decoded.into_iter().partition(|source| is_program(&source.name)),
+            false => (decoded, Vec::new()),
+        };
         let tests = choose_tests(&submission.tests, package)?;
-        Ok(Self { language, sources, tests })
+        Ok(Self { language, sources, outputs, tests })
     }
 }
 
@@ -239,7 +251,10 @@ fn decode_sources(submission: &Submission, package: &Package) -> Result<Vec<Sour
             })?,
             Content::Remote(_) => return Err(RequestError::NotFetched(file.name.clone())),
         };
-        size += bytes.len() as u64;
+        // Outputs have a limit of their own.
+        if !package.is_output_file(&file.name) {
+            size += bytes.len() as u64;
+        }
         sources.push(Source { name: file.name.clone(), bytes });
     }
     // Answers have the limit of outputs, each of its own.
@@ -256,6 +271,7 @@ fn decode_sources(submission: &Submission, package: &Package) -> Result<Vec<Sour
 /// Answers are files of ours alone, as many as there are tests.
 fn most_files(package: &Package) -> usize {
     match package.submission_kind {
+        SubmissionKind::Program if package.takes_output_files() => MAX_FILES + package.tests.len(),
         SubmissionKind::Program => MAX_FILES,
         SubmissionKind::Answers => MAX_FILES.max(package.tests.len()),
     }

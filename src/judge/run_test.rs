@@ -25,7 +25,7 @@ use super::{EXECUTABLE, environment};
 use crate::checker::{Comparator, Comparison, Score, compare};
 use crate::instruments;
 use crate::language::{Language, Placeholders, expand};
-use crate::package::{Check, Package, Test};
+use crate::package::{Check, OutputFile, Package, Test};
 use crate::sandbox::{
     BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PROGRAM, Shape, Stopped, Stream,
     WORKSPACE,
@@ -136,6 +136,16 @@ pub(super) fn run_test(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) 
 }
 
 fn run_once(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) -> Result<TestResult, Fault> {
+    if let (Entrant::Program(_), Some((answers, limit))) = (&run.entrant, run.outputs) {
+        let is_file = match test.output_file {
+            OutputFile::Refused => false,
+            OutputFile::Optional => answers.has(test),
+            OutputFile::Required => true,
+        };
+        if is_file {
+            return check_answer(run, answers, limit, test, cancel);
+        }
+    }
     match &run.entrant {
         Entrant::Program(runner) if runner.is_staged(run.package) => {
             interact::run_test(run, runner, test, cancel)
@@ -319,7 +329,9 @@ fn check_answer(
     cancel: &[&CancelToken],
 ) -> Result<TestResult, Fault> {
     let mut result = TestResult::of(blank(test, Verdict::AC));
-    match answers.of(test, limit, &run.judge.spill)? {
+    let is_refused = run.package.takes_output_files() && test.output_file == OutputFile::Refused;
+    let answer = if is_refused { Answer::Missing } else { answers.of(test, limit, &run.judge.spill)? };
+    match answer {
         Answer::Given(mut content) => {
             result.report.output_bytes = content.total();
             check(run, &mut result, test, &mut content, cancel)?;

@@ -15,6 +15,11 @@ pub(super) fn check(package: &Package) -> Result<(), Fault> {
             "answers and interaction at once",
         ),
         (
+            package.takes_output_files()
+                && (package.interaction != Interaction::None || package.passes.is_some()),
+            "outputs beside a program that does not run alone",
+        ),
+        (
             package.submission_kind == SubmissionKind::Answers && package.passes.is_some(),
             "answers in several passes",
         ),

@@ -49,6 +49,9 @@ pub enum Interaction {
     Interactive(Interactor),
     /// A manager that talks with one or several processes of the contestant's (CMS: Communication).
     Communication(Communication),
+    /// A second process of the contestant's, which reads what the first one writes into a named pipe (CMS: TwoSteps). The
+    /// first has the input, and the second writes the output.
+    TwoSteps,
 }
 
 /// The other side of an interactive problem.

@@ -15,7 +15,7 @@ use super::checking::{CheckerProgram, Communication, Interaction, Interactor};
 use super::error::PackageError;
 use super::model::{Package, Test, TestLimits, TimeLimit};
 use super::program::{JuryProgram, ProgramFile};
-use super::submitting::Include;
+use super::submitting::{Include, OutputFile};
 use super::tree::open_regular;
 
 /// A digest that is computed when first asked for, once for all clones of a package.
@@ -56,8 +56,11 @@ impl Package {
             text.push('\n');
         };
         for test in &self.tests {
-            let Test { name, groups, check, custom_score, arguments, limits, links, .. } = test;
+            let Test { name, groups, check, custom_score, arguments, limits, links, output_file, .. } = test;
             say(format!("test {name:?} {groups:?} {check:?} {custom_score:?} {arguments:?}"));
+            if *output_file != OutputFile::Refused {
+                say(format!("output file {output_file:?}"));
+            }
             if *limits != TestLimits::default() {
                 say(format!("limits {limits:?}"));
             }
@@ -81,6 +84,7 @@ impl Package {
         }
         match &self.interaction {
             Interaction::None => {}
+            Interaction::TwoSteps => say("two steps".to_owned()),
             Interaction::Interactive(Interactor { program, protocol, call, limits, scores, unbuffered }) => {
                 say(format!("interactor {} {protocol:?} {call:?} {limits:?} {scores:?}", made(program)));
                 if *unbuffered {
@@ -110,7 +114,7 @@ impl Package {
     /// Files of the programs that judging runs or compiles with submissions.
     pub(super) fn judged_programs(&self) -> impl Iterator<Item = &ProgramFile> {
         let interaction = match &self.interaction {
-            Interaction::None => None,
+            Interaction::None | Interaction::TwoSteps => None,
             Interaction::Interactive(interactor) => Some(&interactor.program),
             Interaction::Communication(communication) => Some(&communication.manager),
         };

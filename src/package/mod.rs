@@ -105,6 +105,6 @@ pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
 pub use stash::{Checked, Held, Stash};
 pub use submissions_yaml::{SubmissionRule, SubmissionsYaml, name_pattern, parse_submissions_yaml};
-pub use submitting::{Include, Streams, SubmissionKind, WorkLink};
+pub use submitting::{Include, OutputFile, Streams, SubmissionKind, WorkLink};
 pub use testdata::{GroupSettings, parse_testdata_yaml};
 pub use time_limit_files::{DomjudgeIni, parse_domjudge_ini};

@@ -15,7 +15,7 @@ use super::jury::{GeneratorRun, JurySubmission, ValidatorArguments, Verification
 use super::making::MadeData;
 use super::program::{JuryProgram, ProgramFile};
 use super::stash::Held;
-use super::submitting::{Include, Streams, SubmissionKind, WorkLink};
+use super::submitting::{Include, OutputFile, Streams, SubmissionKind, WorkLink};
 use crate::checker::{Comparator, CustomScore, TokenOptions};
 use crate::submission::Feedback;
 use crate::units::Bytes;
@@ -133,6 +133,8 @@ pub struct Test {
     pub made_by: Option<GeneratorRun>,
     /// Limits of its own, in place of the package's.
     pub limits: TestLimits,
+    /// Whether its output may be handed in as a file, where submissions are programs.
+    pub output_file: OutputFile,
 }
 
 /// Limits of one test (Hydro and sinol: of a test or its subtask; UOJ: `time_limit_N`).
@@ -212,6 +214,17 @@ impl Package {
         }
     }
 
+    /// Whether submissions may bring outputs beside a program, or in place of it.
+    pub fn takes_output_files(&self) -> bool {
+        self.submission_kind == SubmissionKind::Program
+            && self.tests.iter().any(|test| test.output_file != OutputFile::Refused)
+    }
+
+    /// Whether a file of a submission is the output of a test (CMS: `output_000.txt`), and no source.
+    pub fn is_output_file(&self, name: &str) -> bool {
+        self.takes_output_files() && name.starts_with("output_") && name.ends_with(".txt")
+    }
+
     /// Makes the groups that the tests name, as in pass-fail problems: for formats whose groups are folders. What the
     /// format says of a group is then set on what this made.
     pub fn group_by_folders(&mut self) {
@@ -236,6 +249,7 @@ impl Test {
             validator_arguments: ValidatorArguments::default(),
             made_by: None,
             limits: TestLimits::default(),
+            output_file: OutputFile::default(),
         }
     }
 }

@@ -12,6 +12,18 @@ pub enum SubmissionKind {
     Answers,
 }
 
+/// Whether a file may be handed in as the output of a test, beside a program (CMS: BatchAndOutput).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum OutputFile {
+    /// No: the program's output counts.
+    #[default]
+    Refused,
+    /// It may; without one the program's output counts.
+    Optional,
+    /// It must; the program is not run on this test.
+    Required,
+}
+
 /// Files that are compiled with every submission of a language (Kattis: `include/`; CMS: `stub.*` and headers; DMOJ:
 /// `signature_grader`).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,9 @@ use super::text::{count, first_line, message, number};
 use super::{BrokenProtocol, DmojKind, Finished, Grade, Opinion, Score, exit_code};
 
 pub(super) fn interpret(kind: DmojKind, finished: &Finished<'_>) -> Result<Opinion, BrokenProtocol> {
+    if kind == DmojKind::Grader {
+        return grader(finished);
+    }
     let has_parts = matches!(kind, DmojKind::Testlib | DmojKind::Coci);
     let (grade, score) = match finished.code {
         0 | 1 if kind == DmojKind::Peg => match peg_part(&message(finished.stdout)) {
@@ -43,6 +46,29 @@ pub(super) fn interpret(kind: DmojKind, finished: &Finished<'_>) -> Result<Opini
     Ok(Opinion { score, team_message, judge_message: message(finished.stderr), ..Opinion::plain(grade) })
 }
 
+/// What the driver of a grader in Python says.
+fn grader(finished: &Finished<'_>) -> Result<Opinion, BrokenProtocol> {
+    let feedback = finished.feedback;
+    let (grade, score) = match finished.code {
+        0 => (Grade::Accepted, None),
+        1 => (Grade::Wrong, None),
+        7 => {
+            let part = feedback.score_multiplier.as_deref().and_then(number);
+            let part = part.filter(|part| (0.0..=1.0).contains(part));
+            let part =
+                part.ok_or_else(|| BrokenProtocol("it gave a part without saying which".to_owned()))?;
+            (Grade::Partial, Some(Score::Fraction(part)))
+        }
+        _ => {
+            let stderr = message(finished.stderr);
+            let said = stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
+            return Err(BrokenProtocol(format!("it failed: {said}")));
+        }
+    };
+    let team_message = feedback.team_message.as_deref().map(message).unwrap_or_default();
+    Ok(Opinion { score, team_message, judge_message: message(finished.stderr), ..Opinion::plain(grade) })
+}
+
 /// `points 5` or `partial 3/4`.
 fn part(kind: DmojKind, line: &str) -> Option<Score> {
     if kind == DmojKind::Testlib {
@@ -79,6 +105,25 @@ mod tests {
         interpret(kind, &finished)
             .map(|opinion| (opinion.grade, opinion.score))
             .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_grader_answers_with_codes_and_files() {
+        let says = |code: i32, part: Option<&str>| {
+            let feedback = Feedback {
+                score_multiplier: part.map(|part| part.as_bytes().to_vec()),
+                team_message: Some(b"so so\n".to_vec()),
+                ..Feedback::default()
+            };
+            let stderr = b"Traceback\n  File\nValueError: no\n";
+            let finished = Finished { code, stdout: b"", stderr, feedback: &feedback };
+            interpret(DmojKind::Grader, &finished).map_err(|error| error.to_string())
+        };
+        assert_eq!(says(0, None).unwrap().grade, Grade::Accepted);
+        assert_eq!(says(1, None).unwrap().team_message, "so so");
+        assert_eq!(says(7, Some("0.25\n")).unwrap().score, Some(Score::Fraction(0.25)));
+        assert!(says(7, None).is_err() && says(7, Some("1.5")).is_err());
+        assert_eq!(says(3, None).unwrap_err(), "it failed: ValueError: no");
     }
 
     #[test]

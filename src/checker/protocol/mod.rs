@@ -42,6 +42,9 @@ pub enum DmojKind {
     Testlib,
     /// `coci`: as `testlib`, but a part is `partial A/B`.
     Coci,
+    /// gavel's own, for graders in Python (`custom_judge`): `input answer feedback/`; exit code 0 accepts, 1 rejects and 7
+    /// gives the part in `score_multiplier.txt`; `teammessage.txt` is for the contestant.
+    Grader,
     /// `peg`: `answer output input`; exit code 0 accepts and 1 rejects, but for the part that two lines on standard
     /// output make.
     Peg,
@@ -94,7 +97,8 @@ pub struct Used {
 
 impl CheckerPaths<'_> {
     /// A package's own order of arguments, with the paths in place of `{input}`, `{output}`, `{answer}`, and
-    /// what a word is as a whole in place of `{submission}`, `{language}`, `{cpu_ms}`, `{wall_ms}` and `{memory_kib}`.
+    /// what a word is as a whole in place of `{feedback}`, `{submission}`, `{language}`, `{cpu_ms}`, `{wall_ms}` and
+    /// `{memory_kib}`.
     pub fn put_into(&self, call: &[String]) -> impl Iterator<Item = String> {
         let used = self.used;
         call.iter().map(move |word| match word.as_str() {
@@ -103,6 +107,7 @@ impl CheckerPaths<'_> {
             "{memory_kib}" => used.memory_kib.to_string(),
             "{submission}" => self.submission.to_owned(),
             "{language}" => self.language.to_owned(),
+            "{feedback}" => self.feedback.to_owned(),
             word => word
                 .replace("{input}", self.input)
                 .replace("{output}", self.output)
@@ -192,7 +197,7 @@ impl Protocol {
     pub fn arguments(self, paths: &CheckerPaths<'_>) -> Vec<String> {
         let CheckerPaths { input, output, answer, feedback, .. } = *paths;
         let arguments = match self {
-            Self::Kattis => [input, answer, feedback],
+            Self::Kattis | Self::Dmoj(DmojKind::Grader) => [input, answer, feedback],
             Self::Testlib
             | Self::TestlibFraction
             | Self::Sinol
@@ -215,7 +220,7 @@ impl Protocol {
             | Self::TestlibFraction
             | Self::Sinol
             | Self::Cms
-            | Self::Dmoj(DmojKind::Testlib) => self.arguments(paths),
+            | Self::Dmoj(DmojKind::Testlib | DmojKind::Grader) => self.arguments(paths),
         }
     }
 
@@ -229,7 +234,7 @@ impl Protocol {
             Self::Sinol => (0..=2).contains(&code),
             Self::Cms => code == 0,
             Self::Dmoj(DmojKind::Default) => code == 0,
-            Self::Dmoj(DmojKind::Testlib | DmojKind::Coci) => matches!(code, 0 | 7),
+            Self::Dmoj(DmojKind::Testlib | DmojKind::Coci | DmojKind::Grader) => matches!(code, 0 | 7),
             Self::Dmoj(DmojKind::Peg) => matches!(code, 0 | 1),
         }
     }

@@ -120,6 +120,7 @@ fn beyond_tests(package: &Package) -> Option<&'static str> {
     let has_extras = |test: &Test| !test.arguments.is_empty() || !test.files.is_empty();
     [
         (package.submission_kind != SubmissionKind::Program, "answers in place of programs"),
+        (package.takes_output_files(), "outputs handed in beside a program"),
         (!package.includes.is_empty(), "files compiled with submissions"),
         (package.streams != Streams::default(), "input or output files"),
         (package.interaction != Interaction::None, "interaction"),

@@ -17,7 +17,7 @@ const ANSWERS: &str = "jury's answers";
 
 /// Why outputs cannot be shown to what decides about them.
 pub(super) fn obstacle(package: &Package) -> Option<&'static str> {
-    if package.interaction != Interaction::None {
+    if !matches!(package.interaction, Interaction::None | Interaction::TwoSteps) {
         Some("an interactor decides, and talks with programs alone")
     } else if package.passes.is_some() {
         Some("the checker decides over several passes of a program")

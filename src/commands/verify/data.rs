@@ -108,7 +108,7 @@ fn contradiction(first: &Test, second: &Test, found: &mut Inspection) {
 }
 
 fn answers(package: &Package, looks: &[(&Test, Look, Look)], found: &mut Inspection) {
-    let interacts = package.interaction != Interaction::None;
+    let interacts = !matches!(package.interaction, Interaction::None | Interaction::TwoSteps);
     let blank: Vec<&str> = looks
         .iter()
         .filter(|(test, _, answer)| answer.is_blank && matches!(test.check, Check::BuiltIn(_)) && !interacts)

@@ -79,12 +79,41 @@ pub(super) fn run_test(
     })
 }
 
-/// Named pipes in a directory of their own, removed with it. It is locked for as long as it is used, so that what a
-/// killed process left can be told apart.
+/// A directory for named pipes, removed with what is in it. It is locked for as long as it is used, so that what a killed
+/// process left can be told apart.
 #[derive(Debug)]
-struct Pipes {
+pub(super) struct Directory {
     directory: tempfile::TempDir,
     _lock: File,
+}
+
+impl Directory {
+    pub(super) fn make(place: &Path) -> Result<Self, Fault> {
+        let directory = tempfile::Builder::new()
+            .prefix(PREFIX)
+            .tempdir_in(place)
+            .map_err(|error| Fault::file("make a directory in", place, error))?;
+        let lock = File::open(directory.path())
+            .and_then(|lock| lock.lock().map(|()| lock))
+            .map_err(|error| Fault::file("lock", directory.path(), error))?;
+        Ok(Self { directory, _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Sets a mode whatever our umask: the boxes' users are others. Nobody else gets past the directory above.
+    pub(super) fn open_to_all(path: &Path, mode: u32) -> Result<(), Fault> {
+        std::fs::set_permissions(path, Permissions::from_mode(mode))
+            .map_err(|error| Fault::file("open to all", path, error))
+    }
+}
+
+/// The named pipes of one run.
+#[derive(Debug)]
+struct Pipes {
+    directory: Directory,
     count: usize,
     /// Reading ends of what the processes write, held so that a process that still writes when the manager has left is not
     /// killed by it: whether it would be hangs on who was scheduled first.
@@ -120,34 +149,23 @@ fn sweep_older_than(place: &Path, age: Duration) {
 
 impl Pipes {
     fn make(place: &Path, count: usize) -> Result<Self, Fault> {
-        let directory = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .tempdir_in(place)
-            .map_err(|error| Fault::file("make a directory in", place, error))?;
-        let lock = File::open(directory.path())
-            .and_then(|lock| lock.lock().map(|()| lock))
-            .map_err(|error| Fault::file("lock", directory.path(), error))?;
-        let mut pipes = Self { directory, _lock: lock, count, readers: Vec::with_capacity(count) };
-        // Whatever our umask: the boxes' users are others. Nobody else gets past the directory above.
-        let open_to_all = |path: &Path, mode: u32| {
-            std::fs::set_permissions(path, Permissions::from_mode(mode))
-                .map_err(|error| Fault::file("open to all", path, error))
-        };
+        let directory = Directory::make(place)?;
+        let mut pipes = Self { directory, count, readers: Vec::with_capacity(count) };
         for number in 0..count {
             let folder = pipes.of(number);
             std::fs::create_dir(&folder).map_err(|error| Fault::file("make directory", &folder, error))?;
             for name in [TO_MANAGER, FROM_MANAGER] {
                 let path = folder.join(name);
                 mkfifo(&path, Mode::S_IRWXU).map_err(|errno| Fault::file("make pipe", &path, errno))?;
-                open_to_all(&path, 0o666)?;
+                Directory::open_to_all(&path, 0o666)?;
             }
-            open_to_all(&folder, 0o755)?;
+            Directory::open_to_all(&folder, 0o755)?;
             // Does not wait for a writer (fifo(7)).
             let path = folder.join(TO_MANAGER);
             let reader = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(&path);
             pipes.readers.push(reader.map_err(|error| Fault::file("open", &path, error))?);
         }
-        open_to_all(pipes.directory.path(), 0o755)?;
+        Directory::open_to_all(pipes.directory.path(), 0o755)?;
         Ok(pipes)
     }
 
@@ -362,7 +380,7 @@ fn is_cut_off(manager: &Outcome) -> bool {
 }
 
 /// The processes as one: the end of the first that failed, every limit that was met, their time and memory together.
-fn together(processes: &[Ending]) -> Outcome {
+pub(super) fn together(processes: &[Ending]) -> Outcome {
     let mut all = Outcome {
         exit: Exit::Code(0),
         stopped: Vec::new(),
@@ -403,7 +421,8 @@ mod tests {
         let other = place.path().join("spilled");
         std::fs::write(&other, "").unwrap();
         let used = Pipes::make(place.path(), 2).unwrap();
-        let Pipes { directory, _lock: lock, .. } = Pipes::make(place.path(), 1).unwrap();
+        let Pipes { directory: Directory { directory, _lock: lock }, .. } =
+            Pipes::make(place.path(), 1).unwrap();
         let left = directory.keep();
         drop(lock);
         sweep(place.path());

@@ -16,6 +16,8 @@ pub(in crate::judge) enum Counterpart<'a> {
     Interactor(Box<Tool>, &'a Interactor),
     /// A program that several of its processes talk with.
     Manager(Box<Tool>, &'a Communication),
+    /// A second process of the same program.
+    SecondStep,
 }
 
 impl<'a> Counterpart<'a> {
@@ -32,6 +34,7 @@ impl<'a> Counterpart<'a> {
         let workshop = Workshop { judge, cancel, handed: output_limit };
         Ok(match &package.interaction {
             Interaction::None => Self::None,
+            Interaction::TwoSteps => Self::SecondStep,
             Interaction::Interactive(interactor) => {
                 let tool = workshop.make_buffered(
                     "interactor",

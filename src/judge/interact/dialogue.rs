@@ -8,7 +8,7 @@ use super::transcript::Transcript;
 use crate::checker::{CheckerPaths, Finished, Opinion, Protocol, Used};
 use crate::judge::STDERR_LIMIT;
 use crate::judge::artifacts;
-use crate::judge::check::{self, FEEDBACK, OUTPUT, Said};
+use crate::judge::check::{self, FEEDBACK, OUTPUT, SUBMISSION, Said};
 use crate::judge::fault::Fault;
 use crate::judge::last_words::{self, StandardError};
 use crate::judge::pipeline::TestRun;
@@ -64,6 +64,10 @@ impl Dialogue<'_> {
         };
         self.runner.prepare(self.run, self.test, program_box)?;
         interactor_box.attach(PROGRAM, self.tool.directory())?;
+        if self.interactor.call.iter().flatten().any(|word| word == "{submission}") {
+            let source = self.run.submitted.first().map_or(&[][..], |source| &source.bytes);
+            artifacts::write_new(interactor_box.workspace(), SUBMISSION, 0o644, &mut &*source)?;
+        }
         // Replaced by the channels between the two.
         let null = open_null()?;
         let program_argv = self.runner.argv_on(self.test);
@@ -144,8 +148,8 @@ impl Dialogue<'_> {
             output: &output,
             feedback: &format!("{WORKSPACE}/{FEEDBACK}/"),
             used: Used::default(),
-            submission: "",
-            language: "",
+            submission: &format!("{WORKSPACE}/{SUBMISSION}"),
+            language: &self.runner.language.id,
         };
         let mut argv = self.tool.argv.clone();
         match &self.interactor.call {

@@ -40,6 +40,7 @@ mod decision;
 mod dialogue;
 mod passes;
 mod transcript;
+mod two_steps;
 
 pub(super) use communication::sweep;
 pub(super) use counterpart::Counterpart;

@@ -16,6 +16,7 @@ use super::communication;
 use super::counterpart::Counterpart;
 use super::dialogue::{Dialogue, lay_out};
 use super::transcript::Transcript;
+use super::two_steps;
 use crate::checker::Grade;
 use crate::instruments;
 use crate::judge::artifacts;
@@ -89,6 +90,7 @@ pub(in crate::judge) fn run_test(
         Counterpart::Manager(tool, communication) => {
             communication::run_test(run, runner, test, (tool, communication), cancel)?
         }
+        Counterpart::SecondStep => two_steps::run_test(run, runner, test, cancel)?,
         Counterpart::None => {
             let Check::Program { checker, arguments } = &test.check else {
                 return Err(Fault::Package(

@@ -10,6 +10,10 @@
 //! they must get, as task-maker reads them (`@check-accepted: SUBTASK…`). Subtasks are called as `#STNAME:` says, else
 //! `subtask0` and so on.
 //!
+//! Two task types have keys of their own. `output_only_testcases` and `output_optional_testcases` make BatchAndOutput, as in
+//! CMS's loader: outputs of those tests may be handed in as `output_NNN.txt`, beside a program. `task_type: TwoSteps`, which
+//! the loader does not have, makes that type of a task with `sol/manager.*` and the headers beside it.
+//!
 //! Statements, attachments, tokens and limits on the number of submissions do not concern judging.
 
 mod gen_file;
@@ -28,7 +32,7 @@ use super::kattis::short_name;
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::ProblemYaml;
 use super::scope::Scope;
-use super::submitting::{Streams, SubmissionKind};
+use super::submitting::{OutputFile, Streams, SubmissionKind};
 use super::tree::{Entry, Kind, Tree};
 use super::trouble::Trouble;
 use super::yaml::{self, Value};
@@ -37,6 +41,13 @@ use crate::units::Bytes;
 
 /// The file that makes a directory one of these.
 pub(super) const FILE: &str = "task.yaml";
+
+const TWO_STEPS: &str = "TwoSteps";
+const BATCH_AND_OUTPUT: &str = "BatchAndOutput";
+
+/// Keys that list tests whose outputs may be handed in; what must be stands above what may.
+const OUTPUT_FILES: [(&str, OutputFile); 2] =
+    [("output_optional_testcases", OutputFile::Optional), ("output_only_testcases", OutputFile::Required)];
 
 /// Tests beyond which a number is a mistake.
 const MOST_TESTS: f64 = 50_000.0;
@@ -65,6 +76,8 @@ const KEYS: &[&str] = &[
     "num_processes",
     "outfile",
     "output_only",
+    "output_only_testcases",
+    "output_optional_testcases",
     "primary_language",
     "public_testcases",
     "risultati",
@@ -130,12 +143,21 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
 
     let plan = scores::read(tree, entries, &scope, trouble)?;
     let is_output_only = scope.flag("output_only");
-    let manager = match is_output_only {
+    let is_two_steps = trouble.keep(scope.text("task_type")).flatten().as_deref() == Some(TWO_STEPS);
+    let manager = match is_output_only || is_two_steps {
         true => None,
         false => trouble.keep(programs::manager(tree, entries, &scope)).flatten(),
     };
     if let Some(node) = scope.get("task_type") {
-        check_task_type(&scope, node, is_output_only, manager.is_some(), trouble);
+        let has_output_files = OUTPUT_FILES.iter().any(|(key, _)| scope.get(key).is_some());
+        let found = match (is_output_only, manager.is_some()) {
+            (true, _) => "OutputOnly",
+            (false, true) => "Communication",
+            (false, false) if is_two_steps => TWO_STEPS,
+            (false, false) if has_output_files => BATCH_AND_OUTPUT,
+            (false, false) => "Batch",
+        };
+        check_task_type(&scope, node, found, trouble);
     }
     let check = match (&manager, trouble.keep(programs::checker(tree, entries))) {
         (Some(_), _) => Check::Interaction { arguments: Vec::new() },
@@ -151,6 +173,9 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
         package.interaction = Interaction::Communication(manager);
         package.includes =
             trouble.keep(programs::included(tree, entries, "stub", &package.name)).unwrap_or_default();
+    } else if is_two_steps {
+        package.interaction = Interaction::TwoSteps;
+        package.includes = trouble.keep(programs::managers(tree, entries, &scope)).unwrap_or_default();
     } else {
         package.includes =
             trouble.keep(programs::included(tree, entries, "grader", &package.name)).unwrap_or_default();
@@ -159,6 +184,9 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     let public = trouble.keep(public_tests(&scope, plan.tests)).unwrap_or_default();
     tests(tree, entries, &plan, &check, &public, &mut package, trouble)?;
     plan.fill(&scope, &mut package, trouble);
+    if !is_output_only && package.interaction == Interaction::None {
+        output_files(&scope, &mut package, trouble);
+    }
     package.submissions = solutions::read(tree, entries, &package, trouble)?;
     Ok(package)
 }
@@ -209,29 +237,19 @@ fn streams(scope: &Scope<'_>) -> Result<Streams, PackageError> {
     Ok(Streams { input_file: name("infile", "input.txt")?, output_file: name("outfile", "output.txt")? })
 }
 
-/// What the newer key says must be what the files say.
-fn check_task_type(
-    scope: &Scope<'_>,
-    node: &yaml::Node,
-    output_only: bool,
-    communicates: bool,
-    trouble: &mut Trouble,
-) {
+/// What the newer key says must be what the files and the other keys say.
+fn check_task_type(scope: &Scope<'_>, node: &yaml::Node, found: &str, trouble: &mut Trouble) {
     let Some(Some(kind)) = trouble.keep(scope.text("task_type")) else { return };
-    let found = match (output_only, communicates) {
-        (true, _) => "OutputOnly",
-        (false, true) => "Communication",
-        (false, false) => "Batch",
-    };
-    if kind == found || (kind == "Batch" && !communicates && !output_only) {
+    if kind == found {
         return;
     }
-    if ["Batch", "OutputOnly", "Communication"].contains(&kind.as_str()) {
+    if ["Batch", "OutputOnly", "Communication", BATCH_AND_OUTPUT, TWO_STEPS].contains(&kind.as_str()) {
         let problem = format!("{kind} is asked for, and the files are those of {found}");
-        let remedy = "output_only: true makes OutputOnly, check/manager.* Communication, anything else Batch";
+        let remedy = "output_only: true makes OutputOnly, check/manager.* Communication, output_only_testcases and \
+                      output_optional_testcases BatchAndOutput, anything else Batch";
         trouble.error(scope.wrong_at(node, "task_type", problem, remedy));
     } else {
-        let supported = "supported today: Batch, Communication, OutputOnly";
+        let supported = "supported today: Batch, BatchAndOutput, Communication, OutputOnly, TwoSteps";
         let found = format!("the task type '{}'", one_line(&kind));
         trouble.error(scope.unsupported(node, "task_type", found, supported));
     }
@@ -240,6 +258,31 @@ fn check_task_type(
 /// Numbers of the tests that contestants see: `all`, or a list with commas.
 fn public_tests(scope: &Scope<'_>, tests: usize) -> Result<Vec<usize>, PackageError> {
     let key = if scope.get("public_testcases").is_some() { "public_testcases" } else { "risultati" };
+    test_numbers(scope, key, tests)
+}
+
+/// Notes for which tests outputs may, or must, be handed in; the checker is told which must, as in CMS.
+fn output_files(scope: &Scope<'_>, package: &mut Package, trouble: &mut Trouble) {
+    for (key, kind) in OUTPUT_FILES {
+        for number in trouble.keep(test_numbers(scope, key, package.tests.len())).unwrap_or_default() {
+            if let Some(test) = package.tests.get_mut(number) {
+                test.output_file = kind;
+            }
+        }
+    }
+    if !package.takes_output_files() {
+        return;
+    }
+    for test in &mut package.tests {
+        if let Check::Program { arguments, .. } = &mut test.check {
+            let is_required = test.output_file == OutputFile::Required;
+            arguments.push(if is_required { "outputonly" } else { "batch" }.to_owned());
+        }
+    }
+}
+
+/// Numbers of tests: `all`, or a list with commas.
+fn test_numbers(scope: &Scope<'_>, key: &str, tests: usize) -> Result<Vec<usize>, PackageError> {
     let Some(node) = scope.get(key) else { return Ok(Vec::new()) };
     let texts = match &node.value {
         Value::List(_) => scope.texts(node, key)?,

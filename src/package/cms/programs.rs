@@ -100,6 +100,22 @@ pub(super) fn included(
     Ok(includes)
 }
 
+/// `sol/manager.*`, a source for each language that TwoSteps can be solved in, and the headers beside them.
+pub(super) fn managers(
+    tree: &Tree,
+    entries: &[Entry],
+    scope: &Scope<'_>,
+) -> Result<Vec<Include>, PackageError> {
+    let mut includes = included(tree, entries, "manager", "")?;
+    if includes.is_empty() {
+        let problem = "TwoSteps is asked for, and there is no manager in sol/";
+        return Err(scope.wrong("task_type", problem, "add sol/manager.c or another source"));
+    }
+    // The contestant's two files keep the names that the headers have.
+    includes.iter_mut().for_each(|include| include.submission_name = None);
+    Ok(includes)
+}
+
 /// Whether a file is one of those that are put beside every submission.
 pub(super) fn is_header(entry: &Entry) -> bool {
     entry.kind == Kind::File && !entry.is_hidden() && HEADERS.iter().any(|ending| entry.ends_with(ending))

@@ -5,12 +5,13 @@
 use globset::GlobBuilder;
 
 use super::programs::is_header;
+use crate::package::checking::Interaction;
 use crate::package::error::PackageError;
 use crate::package::groups::{Group, ScoreRange};
 use crate::package::jury::{Expectation, JurySubmission, PartialExpectation};
 use crate::package::model::Package;
 use crate::package::submissions::is_no_program;
-use crate::package::submitting::SubmissionKind;
+use crate::package::submitting::{OutputFile, SubmissionKind};
 use crate::package::tree::{Entry, Kind, Tree, read_at_most};
 use crate::package::trouble::Trouble;
 use crate::verdict::Verdict;
@@ -53,6 +54,16 @@ pub(super) fn read(
     };
     // Programs are of no use where outputs are handed in.
     if package.submission_kind == SubmissionKind::Answers {
+        return Ok(submissions);
+    }
+    // Nor where two files make a submission, or outputs must come with one.
+    let lacks = match package.tests.iter().find(|test| test.output_file == OutputFile::Required) {
+        _ if package.interaction == Interaction::TwoSteps => Some("a submission has two files".to_owned()),
+        Some(test) => Some(format!("test {} needs an output file beside a program", test.name)),
+        None => None,
+    };
+    if let Some(lacks) = lacks {
+        trouble.warn(format!("{FOLDER}: its solutions are not judged: {lacks}"));
         return Ok(submissions);
     }
     for entry in tree.entries(&folder.path, 1)? {

@@ -30,10 +30,16 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), ConvertError> {
             kinds.push("interactive");
             Some(interactor.limits)
         }
+        Interaction::TwoSteps => {
+            return Err(writer.refuse("two processes of one program", "judge it in its own format"));
+        }
         Interaction::Communication(_) => {
             return Err(writer.refuse("a manager of several processes", "judge it in its own format"));
         }
     };
+    if package.takes_output_files() {
+        return Err(writer.refuse("outputs handed in beside a program", "judge it in its own format"));
+    }
     if package.submission_kind == SubmissionKind::Answers {
         kinds.push("submit-answer");
     }

@@ -83,7 +83,7 @@ pub(super) fn write_output(writer: &mut Writer<'_>) -> Result<Arguments, Convert
     let Some(check) = first else { return Ok(Arguments::Nothing) };
     let interactor = match &package.interaction {
         Interaction::Interactive(interactor) => Some(interactor),
-        Interaction::None | Interaction::Communication(_) => None,
+        Interaction::None | Interaction::Communication(_) | Interaction::TwoSteps => None,
     };
     if let Some(interactor) = interactor.filter(|interactor| interactor.protocol == Protocol::Kattis) {
         copy_program(writer, &interactor.program, FOLDER)?;

@@ -9,6 +9,7 @@ use super::case_names;
 use super::checker;
 use super::data::ProblemData;
 use super::generator;
+use super::grader;
 use super::links;
 use super::suite;
 use crate::package::checking::{Check, Interaction};
@@ -263,16 +264,19 @@ impl Reader<'_, '_> {
         drop(files);
         let (input, answer) = (self.trouble.keep(input).flatten(), self.trouble.keep(answer).flatten());
         let (Some(input), Some(answer)) = (input, answer) else { return Ok(None) };
+        let name = self.package.groups.get(group).map_or("", |group| &group.name);
+        let batch = self.batches.iter().position(|batch| batch == name).map_or(0, |place| place + 1);
         let check = match self.package.interaction {
             Interaction::None => {
-                let name = self.package.groups.get(group).map_or("", |group| &group.name);
-                let batch = self.batches.iter().position(|batch| batch == name).map_or(0, |place| place + 1);
                 let check =
                     self.checkers.read(scope, self.tree, self.data, self.package, batch, self.trouble);
                 let Some(check) = self.trouble.keep(check) else { return Ok(None) };
                 check
             }
-            _ => Check::Interaction { arguments: Vec::new() },
+            _ => match self.trouble.keep(grader::context(scope, self.package, batch)) {
+                Some(arguments) => Check::Interaction { arguments },
+                None => return Ok(None),
+            },
         };
         let groups = if group == 0 {
             Vec::new()

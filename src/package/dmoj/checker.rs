@@ -332,7 +332,7 @@ pub(super) fn call(scope: &Scope<'_>) -> Result<Option<Vec<String>>, PackageErro
     Ok(Some(words.collect()))
 }
 
-fn file(
+pub(super) fn file(
     tree: &Tree,
     scope: &Scope<'_>,
     node: &Node,

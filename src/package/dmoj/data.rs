@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cache::{Digest, KeyBuilder};
+use crate::package::checking::Interaction;
 use crate::package::error::{PackageError, one_line};
 use crate::package::model::Package;
 use crate::package::program::ProgramFile;
@@ -171,6 +172,9 @@ impl<'a> ProblemData<'a> {
         }
         package.checkers.iter_mut().for_each(|checker| files(&mut checker.program.files));
         package.includes.iter_mut().for_each(|include| files(&mut include.files));
+        if let Interaction::Interactive(interactor) = &mut package.interaction {
+            files(&mut interactor.program.files);
+        }
         package.held.push(held);
         Ok(())
     }

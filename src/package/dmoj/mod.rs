@@ -18,8 +18,8 @@
 //! Limits are not in the format: the site has them. Those at the top level (`time_limit` in seconds, `memory_limit` in
 //! KiB) are taken, else the largest of the test suite's (`time`, `memory`), else two seconds and 256 MiB.
 //!
-//! Refused by name: `custom_judge` (Python code inside the judge), keys computed by Python code (`test_cases++`), limits of
-//! single cases, `linematches`.
+//! Refused by name: graders (`custom_judge`) that ask for what the program used or how it ended, keys computed by Python code
+//! (`test_cases++`), limits of single cases, `linematches`.
 
 mod case_names;
 mod cases;
@@ -27,6 +27,7 @@ mod checker;
 
 mod data;
 mod generator;
+mod grader;
 mod interaction;
 mod links;
 mod suite;
@@ -114,15 +115,6 @@ pub(super) fn load(
     let scope = Scope::root(&file.path, map);
     scope.refuse_code()?;
     trouble.unknown_keys(FILE, "", map, KEYS);
-    if let Some(node) = scope.get("custom_judge") {
-        let supported = "supported today: checker, interactive with an interactor of files, signature_grader";
-        trouble.error(scope.unsupported(
-            node,
-            "custom_judge",
-            "a grader in Python inside the judge",
-            supported,
-        ));
-    }
     let mut data = ProblemData::open(tree, &scope, stash)?;
     let suite = suite::read(tree, entries, trouble)?;
     let limits = limits(&scope, &suite, trouble)?;
@@ -138,6 +130,10 @@ pub(super) fn load(
     let streams = streams(&scope, trouble);
     if let Some(streams) = trouble.keep(streams) {
         package.streams = streams;
+    }
+    let grader = grader::read(&scope, tree, &mut data, &package.streams);
+    if let Some(Some(grader)) = trouble.keep(grader) {
+        package.interaction = grader;
     }
     let includes = interaction::signature(&scope, &data, trouble);
     if let Some(includes) = trouble.keep(includes) {

@@ -167,7 +167,7 @@ fn score_by_points_of_the_checker(package: &mut Package) -> Result<(), PackageEr
     }
     let interactor = match &package.interaction {
         Interaction::Interactive(interactor) => Some(&interactor.program),
-        Interaction::None | Interaction::Communication(_) => None,
+        Interaction::None | Interaction::Communication(_) | Interaction::TwoSteps => None,
     };
     let mut gives_points = false;
     for program in package.checkers.iter().map(|checker| &checker.program).chain(interactor) {
