@@ -9,7 +9,8 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
-use gavel::package::{PackageError, discover, load};
+use gavel::package::{PackageError, Stash, discover, load};
+use gavel::sandbox::CancelToken;
 use tempfile::TempDir;
 
 fn write(root: &Path, name: &str, text: impl AsRef<[u8]>) {
@@ -116,13 +117,6 @@ fn one_wrong_file_is_refused_with_its_name_and_key() {
         (".timelimit", "-3", [".timelimit:1", "give seconds"]),
         ("domjudge-problem.ini", "timelimit = 0", ["domjudge-problem.ini:1", "timelimit"]),
         ("domjudge-problem.ini", "special_run = x", ["special_run", "not supported"]),
-        ("submissions/submissions.yaml", "a: {permitted: [XX]}", ["submissions.yaml:1", "a.permitted"]),
-        ("submissions/submissions.yaml", "'a[': {}", ["submissions.yaml:1", "not a glob"]),
-        (
-            "submissions/submissions.yaml",
-            "accepted/a.py: {permitted: [WA]}",
-            ["submissions.yaml", "permits nothing"],
-        ),
         ("data/secret/2.in", "", ["data/secret/2.in", "add 2.ans"]),
         ("data/secret/2.ans", "", ["data/secret/2.ans", "add 2.in"]),
         ("data/secret/deep/2.in", "", ["secret/deep/2.in", "its answer is missing"]),
@@ -149,6 +143,27 @@ fn one_wrong_tag_leaves_the_other_submissions_to_be_judged() {
 }
 
 #[test]
+fn what_is_wrong_with_expectations_is_an_error_for_their_author_alone() {
+    let stash = Stash::new(Path::new("/nonexistent"), CancelToken::new().unwrap());
+    for (text, parts) in [
+        ("a: {permitted: [XX]}", ["submissions.yaml:1", "a.permitted"]),
+        ("'a[': {}", ["submissions.yaml:1", "not a glob"]),
+        ("accepted/a.py: {permitted: [WA]}", ["submissions.yaml", "permits nothing"]),
+        ("[", ["submissions.yaml:1", "YAML"]),
+    ] {
+        let directory = sound();
+        write(directory.path(), "submissions/submissions.yaml", text);
+        let warnings = load(directory.path()).unwrap().warnings.join("\n");
+        let checked = stash.check(directory.path());
+        let errors: Vec<_> = checked.errors.iter().map(ToString::to_string).collect();
+        for part in parts {
+            assert!(warnings.contains(part), "{part} in: {warnings}");
+            assert!(errors.len() == 1 && errors[0].contains(part), "{part} in: {errors:?}");
+        }
+    }
+}
+
+#[test]
 fn alias_bombs_and_deep_nesting_end_quickly_in_an_error() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
@@ -164,7 +179,7 @@ fn alias_bombs_and_deep_nesting_end_quickly_in_an_error() {
 
 #[test]
 fn text_files_must_be_utf8() {
-    for file in ["problem.yaml", "data/testdata.yaml", ".timelimit", "submissions/submissions.yaml"] {
+    for file in ["problem.yaml", "data/testdata.yaml", ".timelimit"] {
         let directory = sound();
         write(directory.path(), file, b"name: \xff\xfe");
         assert_refused(directory.path(), &[file, "not UTF-8 (byte 6)", "save it as UTF-8"]);

@@ -114,7 +114,7 @@ fn what_is_wrong_with_a_solution_or_a_key_of_library_checker_is_a_warning() {
     let warnings = package.warnings.join("\n");
     for part in [
         "tests[1].numbr: an unknown key is ignored: did you mean 'number'?",
-        "not judged: ",
+        "left out: ",
         "solutions[0].name: there is no file 'sol/gone.cpp'",
         "solutions[1].expect: 'X' is no status",
         "solutions[2].alow_wa: an unknown key is ignored: did you mean 'allow_wa'?",

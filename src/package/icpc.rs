@@ -83,7 +83,7 @@ pub(super) fn load(
     let submissions = match Tree::find(entries, "submissions") {
         Some(entry) => {
             let read = submissions::read(tree, entry, Demands::OfTests, &mut warnings);
-            trouble.keep(read).unwrap_or_default()
+            trouble.keep_for_verification(read).unwrap_or_default()
         }
         None => Vec::new(),
     };

@@ -68,7 +68,7 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     let submissions = match Tree::find(entries, "submissions") {
         Some(entry) => {
             let read = submissions::read(tree, entry, Demands::OfWhole, &mut warnings);
-            trouble.keep(read).unwrap_or_default()
+            trouble.keep_for_verification(read).unwrap_or_default()
         }
         None => Vec::new(),
     };

@@ -417,12 +417,7 @@ impl Reader<'_> {
         let listed = table.get("solutions").and_then(Value::as_array).unwrap_or(&none);
         for (place, solution) in listed.iter().enumerate() {
             let key = format!("solutions[{place}]");
-            match self.solution(&key, solution) {
-                Ok(submission) => submissions.push(submission),
-                // Only verification needs it.
-                Err(error) if !error.is_ours() => trouble.warn(format!("not judged: {error}")),
-                Err(error) => trouble.error(error),
-            }
+            submissions.extend(trouble.keep_for_verification(self.solution(&key, solution)));
             if let Some(own) = solution.as_table() {
                 unknown_keys(own, SOLUTION_KEYS, &format!("{key}."), trouble);
             }

@@ -35,6 +35,8 @@ pub(super) fn load_with(path: &Path, stash: Option<&Stash>) -> Result<Package, P
         return Err(first);
     }
     package.warnings.append(&mut trouble.warnings);
+    let left_out = trouble.take_errors_of_verification();
+    package.warnings.extend(left_out.iter().map(|error| format!("left out: {error}")));
     Ok(package)
 }
 
@@ -47,7 +49,9 @@ pub(super) fn check(path: &Path, stash: Option<&Stash>) -> (Option<Package>, Vec
         warnings.append(&mut package.warnings);
         package
     });
-    (package, trouble.take_errors(), warnings)
+    let mut errors = trouble.take_errors();
+    errors.append(&mut trouble.take_errors_of_verification());
+    (package, errors, warnings)
 }
 
 /// Reads a package; what is wrong without keeping the rest from being read goes into `trouble`.

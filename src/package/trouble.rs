@@ -22,6 +22,8 @@ pub(super) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     errors: Vec<PackageError>,
+    /// What is wrong with what only verification reads: no judging is refused for it.
+    of_verification: Vec<PackageError>,
     /// Things that do not stop judging but the author should know.
     pub(super) warnings: Vec<String>,
 }
@@ -50,6 +52,25 @@ impl Trouble {
     /// Keeps the error, where there is one.
     pub(super) fn errors(&mut self, result: Result<(), PackageError>) {
         self.keep(result);
+    }
+
+    /// The value of what only verification reads, or nothing and the error kept apart.
+    pub(super) fn keep_for_verification<T>(&mut self, result: Result<T, PackageError>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) if error.is_ours() => self.keep(Err(error)),
+            Err(error) => {
+                if self.of_verification.len() < MOST {
+                    self.of_verification.push(error);
+                }
+                None
+            }
+        }
+    }
+
+    /// The errors of what only verification reads, taken out.
+    pub(super) fn take_errors_of_verification(&mut self) -> Vec<PackageError> {
+        std::mem::take(&mut self.of_verification)
     }
 
     /// Keeps all errors of a file.

@@ -103,12 +103,7 @@ pub(super) fn read(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
             continue;
         }
         let case = test.reportable().and_then(|name| read_test(tree, name, &inside, &mut suite, trouble));
-        match case {
-            Ok(case) => suite.tests.extend(case),
-            // Only verification needs it.
-            Err(error) if !error.is_ours() => trouble.warn(format!("not judged: {error}")),
-            Err(error) => trouble.error(error),
-        }
+        suite.tests.extend(trouble.keep_for_verification(case).flatten());
     }
     Ok(suite)
 }
