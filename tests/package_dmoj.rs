@@ -378,6 +378,18 @@ fn many_cases_of_no_points_are_refused_before_they_fill_the_memory() {
     );
 }
 
+#[test]
+fn dependencies_count_batches_of_test_cases_alone() {
+    let problem = Problem::new(
+        "pretest_test_cases:\n- batched: [{}]\ntest_cases:\n- batched: [{}]\n- {batched: [{}], dependencies: [1]}\n",
+    );
+    let package = problem.load().unwrap();
+    let names: Vec<_> = package.groups.iter().map(|group| group.name.as_str()).collect();
+    assert_eq!(names, ["", "pretest-batch1", "batch1", "batch2"]);
+    let last = package.groups.last().unwrap();
+    assert_eq!(last.dependencies, ["batch1", "pretest-batch1"]);
+}
+
 /// What the driver of Python checkers prints for one, where it ends well.
 fn driver_says(checker: &str) -> Option<String> {
     let directory = tempfile::tempdir().unwrap();

@@ -45,8 +45,12 @@ pub(super) fn read(
         gates: 0,
         loose: None,
         batches: Vec::new(),
+        prefix: "",
     };
     for (key, is_pretest) in [("pretest_test_cases", true), ("test_cases", false)] {
+        // Dependencies count the batches of the test cases, whatever pretests come before them.
+        reader.batches.clear();
+        reader.prefix = if is_pretest { "pretest-" } else { "" };
         match scope.own_get(key) {
             Some(node) if matches!(node.value, Value::List(_)) => {
                 reader.list(scope, node, key, is_pretest)?;
@@ -81,6 +85,8 @@ struct Reader<'a, 'b> {
     loose: Option<usize>,
     /// Names of the batches, by their number less one.
     batches: Vec<String>,
+    /// Tells the names of pretests' batches from the others.
+    prefix: &'static str,
 }
 
 impl Reader<'_, '_> {
@@ -298,7 +304,7 @@ impl Reader<'_, '_> {
     }
 
     fn open_batch(&mut self, points: f64, mut dependencies: Vec<String>) -> usize {
-        let name = format!("batch{}", self.batches.len() + 1);
+        let name = format!("{}batch{}", self.prefix, self.batches.len() + 1);
         self.batches.push(name.clone());
         dependencies.extend(self.gate.iter().cloned());
         dependencies.dedup();
