@@ -205,7 +205,6 @@ fn links_out_of_the_package_are_refused_wherever_judging_would_follow() {
         (outside.path().to_owned(), "data/secret/group"),
         (outside.path().join("1.in"), "problem.yaml"),
         (outside.path().join("1.in"), "data/secret/testdata.yaml"),
-        (outside.path().to_owned(), "submissions"),
         (outside.path().to_owned(), "data/sample"),
     ] {
         let directory = sound();
@@ -220,6 +219,19 @@ fn links_out_of_the_package_are_refused_wherever_judging_would_follow() {
         }
         assert_refused(directory.path(), &["a symbolic link out of the package"]);
     }
+}
+
+#[test]
+fn submissions_that_are_a_link_out_are_not_followed() {
+    let outside = tempfile::tempdir().unwrap();
+    write(outside.path(), "accepted/b.py", "print(1)\n");
+    let directory = sound();
+    fs::remove_dir_all(directory.path().join("submissions")).unwrap();
+    symlink(outside.path(), directory.path().join("submissions")).unwrap();
+    let package = load(directory.path()).unwrap();
+    assert!(package.submissions.is_empty());
+    let said = package.warnings.join("\n");
+    assert!(said.contains("left out: ") && said.contains("a symbolic link out of the package"), "{said}");
 }
 
 #[test]
