@@ -206,3 +206,145 @@ fn answers_of_interactive_problems_are_what_the_interactor_writes() {
     let message = problem.failure();
     assert!(message.contains("exited with code"), "{message}");
 }
+
+const RULES: &str = "solution: /submissions/accepted/right.py
+random_salt: abc
+generators:
+  both: [both.py, lib.py]
+data:
+  sample:
+    data:
+    - '': {in: '1 2'}
+    - '': {in: '3', ans: '3'}
+  secret:
+    data:
+    - small: numbers.py 5
+    - counted:
+        generate: numbers.py {count} {{LARGE}}
+        count: 2
+    - copied: {copy: manual/one}
+    - both: both {seed:1} {name}
+    - group:
+        data:
+          inner: numbers.py 7 8 9
+    include: [sample]
+";
+
+/// Writes input and answer itself.
+const BOTH: &str = "import sys\nfrom lib import number\nn = number(sys.argv[1])\nopen(f'{sys.argv[2]}.in', 'w').write(f'{n}\\n')\n\
+                    open(f'{sys.argv[2]}.ans', 'w').write(f'{n}\\n')\n";
+
+fn bapctools(version: &str, rules: &str) -> Problem {
+    let yaml = format!(
+        "{version}name: Sums\nuuid: 8ee7605a-26db-897d-15c8-b72d4e1bfcbb\nlimits: {{time_limit: 5}}\n"
+    );
+    let yaml = match version {
+        "" => "name: Sums\n".to_owned(),
+        _ => format!("{yaml}type: pass-fail\nconstants: {{LARGE: 1000}}\n"),
+    };
+    Problem::new(&[
+        ("problem.yaml", &yaml),
+        (".timelimit", if version.is_empty() { "5\n" } else { "" }),
+        ("generators/generators.yaml", rules),
+        ("generators/numbers.py", GENERATOR),
+        ("generators/both.py", BOTH),
+        ("generators/lib.py", "def number(text):\n    return int(text) % 50 + 1\n"),
+        ("generators/manual/one.in", "1\n1\n1\n"),
+        ("generators/manual/one.ans", "3\n"),
+        ("submissions/accepted/right.py", SOLUTION),
+        ("submissions/wrong_answer/lazy.py", LAZY),
+    ])
+}
+
+#[test]
+fn tests_of_bapctools_rules_are_generated_for_both_formats() {
+    for (version, rules) in
+        [("problem_format_version: 2025-09\n", RULES.to_owned()), ("", RULES.replace("{{LARGE}}", "1000"))]
+    {
+        let problem = bapctools(version, &rules);
+        let before = problem.files();
+        let right = problem.judge(SOLUTION);
+        let tests = right["tests"].as_array().unwrap();
+        let names: Vec<_> = tests.iter().map(|test| test["name"].as_str().unwrap()).collect();
+        let expected = [
+            "sample/1",
+            "sample/2",
+            "secret/1",
+            "secret/1-group/inner",
+            "secret/2",
+            "secret/3-small",
+            "secret/4-counted-1",
+            "secret/5-counted-2",
+            "secret/6-copied",
+            "secret/7-both",
+        ];
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, expected, "{right}");
+        assert_eq!(right["verdict"], "AC", "{right}");
+        let verified = problem.scene.say(&["verify", text(&problem.root)]);
+        assert!(verified.stdout.contains("2 as expected, 0 not"), "{verified:?}");
+        assert_eq!(problem.files(), before, "nothing is written into the package");
+        let failing = bapctools(version, &rules.replace("numbers.py 5", "numbers.py bad"));
+        let message = failing.failure();
+        for part in ["generators/generators.yaml:12: 'numbers.py bad'", "secret/3-small", "no such size"] {
+            assert!(message.contains(part), "'{part}' in {message}");
+        }
+    }
+}
+
+#[test]
+fn tests_that_are_in_data_are_taken_as_they_are() {
+    let problem = bapctools("problem_format_version: 2025-09\n", RULES);
+    problem.write("data/secret/3-small.in", "4\n4\n");
+    problem.write("data/secret/3-small.ans", "9\n");
+    let report = problem.judge(SOLUTION);
+    let small =
+        report["tests"].as_array().unwrap().iter().find(|test| test["name"] == "secret/3-small").unwrap();
+    assert_eq!(small["verdict"], "WA", "its answer is the package's own: {report}");
+    let complete = bapctools("", "nonsense: [\n");
+    complete.write("data/secret/1.in", "4\n");
+    complete.write("data/secret/1.ans", "4\n");
+    let report = complete.judge(SOLUTION);
+    assert_eq!(verdicts(&report), ["AC"], "rules that are broken do not matter where tests are: {report}");
+    let checked = complete.scene.say(&["package", "check", text(&complete.root)]);
+    assert!(format!("{checked:?}").contains("generators/generators.yaml"), "{checked:?}");
+}
+
+#[test]
+fn generators_have_as_many_attempts_as_the_rules_allow() {
+    let rules = "solution: /submissions/accepted/right.py\nretries: 3\ndata:\n  secret:\n    data:\n      x: odd.py {seed}\n";
+    let problem = bapctools("", rules);
+    // Fails for the first seed, whatever that is.
+    let odd = "import sys\nfirst = SEED\nassert int(sys.argv[1]) != first\nprint(int(sys.argv[1]) - first)\n";
+    problem.write("generators/odd.py", &odd.replace("SEED", "int(sys.argv[1])"));
+    let message = problem.failure();
+    assert!(message.contains("AssertionError"), "{message}");
+    let first = "import hashlib\nFIRST = int(hashlib.sha512(b'odd.py {seed}').hexdigest(), 16) % 2**31\n";
+    problem.write("generators/odd.py", &format!("{first}{}", odd.replace("SEED", "FIRST")));
+    let report = problem.judge("print(1)\n");
+    assert_eq!(verdicts(&report), ["AC"], "the second attempt has the next seed: {report}");
+}
+
+#[test]
+fn what_rules_name_and_is_not_there_is_refused() {
+    for (old, new, expected) in [
+        (
+            "numbers.py 5",
+            "none.py 5",
+            "generators.yaml:12: generate: there is no program 'generators/none.py'",
+        ),
+        ("manual/one", "manual/two", "copy: there is no file 'generators/manual/two.in'"),
+        (
+            "/submissions/accepted/right.py",
+            "/submissions/accepted/left.py",
+            "there is no program 'submissions/accepted/left.py'",
+        ),
+        ("[both.py, lib.py]", "[both.py, none.py]", "there is no file 'generators/none.py'"),
+    ] {
+        let problem = bapctools("problem_format_version: 2025-09\n", &RULES.replace(old, new));
+        let source = problem.scene.write("program.py", SOLUTION);
+        let said = problem.scene.say(&["judge", text(&problem.root), text(&source)]);
+        assert!(said.code != 0 && said.stderr.contains(expected), "{expected}: {said:?}");
+    }
+}

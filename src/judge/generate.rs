@@ -33,6 +33,8 @@ use crate::units::Bytes;
 
 /// Time between two lines of the log about how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
+/// Bytes of settings that a generator writes for a test.
+const LONGEST_SETTINGS: Bytes = Bytes::mib(1);
 /// Bytes of a program's last line in a message.
 const QUOTED: usize = 200;
 
@@ -290,11 +292,18 @@ impl Generation<'_> {
                 return Err(Fault::Checker(format!("it wrote no file '{}'", name.escape_debug())));
             }
             Some(Written::FileOrOutput { file, refused }) => {
-                for name in refused {
-                    if let Output::Written(_) | Output::TooLarge =
-                        take(sandbox_box.workspace(), name, Bytes(u64::MAX), &self.judge.spill)?.output
-                    {
-                        let problem = format!("it wrote '{name}', which is not read");
+                if let Some((name, word)) = refused {
+                    let taken = take(sandbox_box.workspace(), name, LONGEST_SETTINGS, &self.judge.spill)?;
+                    let is_read = match taken.output {
+                        Output::Missing(_) => false,
+                        Output::TooLarge => true,
+                        Output::Written(mut content) => {
+                            let text = read(self.judge, &mut content)?;
+                            memchr::memmem::find(&text, word.as_bytes()).is_some()
+                        }
+                    };
+                    if is_read {
+                        let problem = format!("it wrote '{name}' with '{word}' in it, which is not read");
                         return Err(Fault::Checker(problem));
                     }
                 }

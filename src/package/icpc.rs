@@ -16,6 +16,7 @@
 
 use std::path::Path;
 
+use super::bapctools;
 use super::checking::{Check, CheckerProgram, Interaction, Interactor, MultiPass};
 use super::error::{PackageError, one_line};
 use super::grading::{self, ProblemGrading};
@@ -87,8 +88,18 @@ pub(super) fn load(
         }
         None => Vec::new(),
     };
+    let rules = bapctools::Problem {
+        prints_answers: !problem.interactive && problem.passes.is_none(),
+        reads_settings: true,
+        constants: &problem.constants,
+    };
+    let overlay = bapctools::overlay(tree, entries, &rules, stash, &mut warnings)?;
+    let (shown, inside) = match &overlay {
+        Some(overlay) => (&overlay.tree, overlay.entries.as_slice()),
+        None => (tree, entries),
+    };
     let mut walk = Walk {
-        tree,
+        tree: shown,
         problem: &problem,
         is_strict,
         has_validator: validator.is_some(),
@@ -99,8 +110,9 @@ pub(super) fn load(
         warnings: &mut warnings,
         trouble: &mut *trouble,
     };
-    walk.data(data_folder(root, entries)?)?;
-    let (tests, settings, graded) = (walk.tests, walk.groups, walk.graded);
+    let walked = data_folder(root, inside).and_then(|data| walk.data(data));
+    let (tests, settings, mut graded) = (walk.tests, walk.groups, walk.graded);
+    bapctools::in_author_s_words(overlay.as_ref(), root, walked, &mut graded, trouble)?;
     let time = time_limit(entries, &problem, is_strict, &mut warnings);
     let time = trouble.keep(time).unwrap_or(TimeLimit::Fixed(problem.time_resolution));
     let limits = PackageLimits {
@@ -131,6 +143,9 @@ pub(super) fn load(
         warnings,
         ..Package::new(name, root.to_owned(), Format::Icpc, limits)
     };
+    if let Some(overlay) = overlay {
+        overlay.fill(&mut package);
+    }
     package.group_by_folders();
     let scores = if graded.is_empty() {
         let applied = icpc_scoring::apply(&mut package, &settings, &problem);

@@ -1,7 +1,7 @@
 //! `constants` of ICPC 2025-09 packages: `{{name}}` in programs and settings stands for a value of `problem.yaml`.
 //!
-//! Replaced are validators, included files, the jury's submissions and `test_group.yaml`, nothing else (ICPC 2025-09,
-//! "Constants"). The package itself is never written to: a program in which something is replaced is read from a copy of
+//! Replaced are validators, included files, the jury's submissions and `test_group.yaml` (ICPC 2025-09, "Constants"), and
+//! generators with their commands, as in BAPCtools. The package itself is never written to: a program in which something is replaced is read from a copy of
 //! the file in the cache. As BAPCtools has it, a constant may be a map of spellings of one value: `{{name}}` and
 //! `{{name.value}}` are its `value`, `{{name.SPELLING}}` another.
 
@@ -214,6 +214,9 @@ fn paths(package: &mut Package) -> Vec<&mut PathBuf> {
     all.extend(validators.flat_map(|validator| of(&mut validator.program.files)));
     all.extend(package.includes.iter_mut().flat_map(|include| of(&mut include.files)));
     all.extend(package.submissions.iter_mut().flat_map(|submission| &mut submission.files));
+    let makers =
+        package.made.iter_mut().flat_map(|made| made.generators.iter_mut().chain(&mut made.solutions));
+    all.extend(makers.flat_map(|program| of(&mut program.files)));
     all
 }
 

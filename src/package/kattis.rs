@@ -7,15 +7,18 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::bapctools;
 use super::cases;
 use super::checking::{Check, CheckerProgram, Interaction, Interactor, MultiPass};
 use super::error::{PackageError, one_line, shown};
 use super::grading::{self, Folder};
+use super::icpc_constants::Constants;
 use super::jury::{TimeMargins, ValidatorArguments, Verification};
 use super::model::{Format, Package, PackageLimits, Test, TimeLimit};
 use super::problem_yaml::{ProblemYaml, Validation, read_problem_yaml};
 use super::program::JuryProgram;
 use super::settings::words;
+use super::stash::Stash;
 use super::submissions::{self, Demands};
 use super::testdata::parse_testdata_yaml;
 use super::time_limit_files::{DomjudgeIni, parse_domjudge_ini, parse_timelimit};
@@ -32,7 +35,12 @@ const UNKNOWN_TIME: Duration = Duration::from_secs(1);
 const FOLDERS: [&str; 2] = ["output_validators", "output_validator"];
 
 /// Loads the package at `tree`, whose own directory holds `entries`.
-pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Result<Package, PackageError> {
+pub(super) fn load(
+    tree: &Tree,
+    entries: &[Entry],
+    stash: Option<&Stash>,
+    trouble: &mut Trouble,
+) -> Result<Package, PackageError> {
     let root = tree.root();
     let mut warnings = Vec::new();
     let mut problem = match Tree::find(entries, "problem.yaml") {
@@ -85,10 +93,20 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     }
     let mut tests = Vec::new();
     let mut folders = Vec::new();
+    let rules = bapctools::Problem {
+        prints_answers: !problem.interactive && problem.passes.is_none(),
+        reads_settings: false,
+        constants: &Constants::default(),
+    };
+    let overlay = bapctools::overlay(tree, entries, &rules, stash, &mut warnings)?;
+    let (shown, inside) = match &overlay {
+        Some(overlay) => (&overlay.tree, overlay.entries.as_slice()),
+        None => (tree, entries),
+    };
     {
         let validator = validator.as_ref().map(|program| program.name.as_str());
         let mut walk = Walk {
-            tree,
+            tree: shown,
             problem: &problem,
             validator,
             tests: &mut tests,
@@ -97,7 +115,8 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
             warnings: &mut warnings,
             trouble: &mut *trouble,
         };
-        walk.data(data_folder(root, entries)?)?;
+        let walked = data_folder(root, inside).and_then(|data| walk.data(data));
+        bapctools::in_author_s_words(overlay.as_ref(), root, walked, &mut folders, trouble)?;
     }
     let mut checkers = Vec::new();
     let mut interaction = Interaction::None;
@@ -145,6 +164,9 @@ pub(super) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
         warnings,
         ..Package::new(name, root.to_owned(), Format::KattisLegacy, limits)
     };
+    if let Some(overlay) = overlay {
+        overlay.fill(&mut package);
+    }
     package.group_by_folders();
     let graders = match Tree::find(entries, "graders").filter(|entry| entry.kind == Kind::Directory) {
         Some(folder) => trouble.keep(programs::find(tree, folder)).unwrap_or_default(),

@@ -95,14 +95,14 @@ fn read_format(
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return match version(&entries)? {
             Some(version) if icpc::reads(&version) => icpc::load(tree, &entries, &version, stash, trouble),
-            _ => kattis::load(tree, &entries, trouble),
+            _ => kattis::load(tree, &entries, stash, trouble),
         };
     }
     if let Some(entry) = Tree::find(&entries, polygon::FILE) {
         return polygon::load(tree, entry);
     }
     if !holds_tests(&entries) && has_data(tree, &entries)? {
-        return kattis::load(tree, &entries, trouble);
+        return kattis::load(tree, &entries, stash, trouble);
     }
     refuse_several(tree, &entries)?;
     foreign::refuse(tree, &entries)?;

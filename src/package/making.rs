@@ -80,13 +80,13 @@ pub enum Written {
     Output,
     /// Into the first of these files of its work directory that is there.
     File(Vec<String>),
-    /// Into this file of its work directory, or to its standard output where there is no such file. It must not write
-    /// the `refused` files, which would say more of the test than is read.
+    /// Into this file of its work directory, or to its standard output where there is no such file.
     FileOrOutput {
         /// The file.
         file: String,
-        /// Files that must not be there.
-        refused: Vec<String>,
+        /// A file that it may write as well, and a word that must not be in it: it would say something of the test that
+        /// is not read.
+        refused: Option<(String, String)>,
     },
 }
 

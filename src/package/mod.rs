@@ -31,6 +31,7 @@
 //! | `included` | `include/`, what is put beside submissions |
 //! | `tree`, `yaml` | the disk and YAML, made safe for all of them |
 
+mod bapctools;
 mod cases;
 mod checking;
 mod cms;

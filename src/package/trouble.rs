@@ -3,7 +3,7 @@
 //! A reader goes on after an error that leaves something to look at, so that an author who mends one thing does not
 //! learn of the next only then. Whoever loads gets the first error; `gavel package check` gets all.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{PackageError, one_line};
 use super::yaml::Node;
@@ -76,6 +76,12 @@ impl Trouble {
     /// Keeps all errors of a file.
     pub(super) fn errors_in(&mut self, file: &Path, errors: Vec<PackageError>) {
         errors.into_iter().for_each(|error| self.error(error.in_file(file)));
+    }
+
+    /// Gives the files that all errors name other names.
+    pub(super) fn rename_files(&mut self, name: impl Fn(&Path) -> PathBuf) {
+        let errors = std::mem::take(&mut self.errors);
+        self.errors = errors.into_iter().map(|error| error.with_paths(&name)).collect();
     }
 
     /// Keeps a warning.

@@ -208,6 +208,15 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
+/// A key: text, and an empty one is the empty text (BAPCtools: `~: generator`).
+struct Key(String);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::<String>::deserialize(deserializer).map(|key| Self(key.unwrap_or_default()))
+    }
+}
+
 struct ValueVisitor;
 
 #[allow(clippy::cast_precision_loss, reason = "limits are far below 2^53; beyond it they are refused anyway")]
@@ -268,7 +277,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let mut entries = Vec::new();
-        while let Some((key, node)) = map.next_entry::<String, Spanned<Value>>()? {
+        while let Some((Key(key), node)) = map.next_entry::<Key, Spanned<Value>>()? {
             entries.push((key, Node::from(node)));
         }
         Ok(Value::Map(entries))
@@ -315,6 +324,13 @@ mod tests {
             let found = map.iter().find(|(key, _)| key == "k").unwrap().1.number("k").unwrap();
             assert_eq!((found, map.len()), (Some(expected), 2));
         }
+    }
+
+    #[test]
+    fn keys_are_text_whatever_they_look_like() {
+        let root = parse("~: a\n1: b\n'2': c\ntrue: d\n").unwrap();
+        let keys: Vec<_> = root.map("").unwrap().iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["", "1", "2", "true"]);
     }
 
     #[test]
