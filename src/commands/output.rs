@@ -13,6 +13,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::CommandError;
+use super::fitted_table::Field;
 use super::log_writer::LogWriter;
 use crate::cli::{Color, Global};
 use crate::report::RangeReport;
@@ -149,12 +150,20 @@ pub(crate) fn table(columns: &[&str]) -> Table {
 
 /// A verdict in its colour.
 pub(crate) fn verdict_cell(verdict: Verdict) -> Cell {
-    let cell = Cell::new(verdict.id());
+    Cell::new(verdict.id()).fg(verdict_color(verdict))
+}
+
+/// The same for a table that fits the terminal.
+pub(crate) fn verdict_field(verdict: Verdict) -> Field {
+    Field::colored(verdict.id(), verdict_color(verdict))
+}
+
+fn verdict_color(verdict: Verdict) -> comfy_table::Color {
     match verdict {
-        Verdict::AC => cell.fg(comfy_table::Color::Green),
-        Verdict::SK => cell.fg(comfy_table::Color::DarkGrey),
-        Verdict::JE | Verdict::CX => cell.fg(comfy_table::Color::Magenta),
-        _ => cell.fg(comfy_table::Color::Red),
+        Verdict::AC => comfy_table::Color::Green,
+        Verdict::SK => comfy_table::Color::DarkGrey,
+        Verdict::JE | Verdict::CX => comfy_table::Color::Magenta,
+        _ => comfy_table::Color::Red,
     }
 }
 

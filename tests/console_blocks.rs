@@ -1,0 +1,268 @@
+//! The console blocks of README and docs are what gavel says: each is run as a reader would type it.
+//!
+//! A block ` ```console ` has commands (`$ …`) with their output. A line `…` stands for any lines, `…` in a line for any
+//! text; times, sizes and slots are compared as figures of any value, white space as one space. A file that a block
+//! shows with `cat` is written first. A comment in the line before a block changes that: `<!-- console: any order -->` for
+//! output of several threads, `<!-- console: not run, REASON -->` for what needs a broker or root.
+//!
+//! `GAVEL_UPDATE_DOCS=1 cargo test --test console_blocks` writes what was said into the documents, but for commands
+//! whose output has `…`.
+
+#![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
+
+mod common;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use common::{Scene, text};
+use fancy_regex::Regex;
+
+/// Where a reader keeps problems.
+const READERS_PLACE: &str = "/srv/problems";
+/// What a reader's host is called.
+const READERS_HOST: &str = "judge-1";
+
+/// Figures with their units.
+static FIGURES: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\d+(\.\d+)? (ms|s|B|KiB|MiB|GiB)\b|\b\d+(\.\d+)?s suggested|\b\d+ slots?\b|_ms\x22:[\d.]+|_kib\x22:\d+").unwrap()
+});
+
+/// A console block of a document.
+struct Block {
+    /// Lines of the document, the fences left out.
+    first: usize,
+    mark: String,
+    steps: Vec<Step>,
+}
+
+struct Step {
+    /// Line of the document.
+    line: usize,
+    command: String,
+    output: Vec<String>,
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn blocks(document: &str) -> Vec<Block> {
+    let lines: Vec<&str> = document.lines().collect();
+    let mut blocks = Vec::new();
+    let mut place = 0;
+    while place < lines.len() {
+        if lines[place].trim() != "```console" {
+            place += 1;
+            continue;
+        }
+        let before = lines[..place].iter().rev().find(|line| !line.trim().is_empty());
+        let mark = before.and_then(|line| line.trim().strip_prefix("<!-- console: ")?.strip_suffix(" -->"));
+        let mut block =
+            Block { first: place + 1, mark: mark.unwrap_or_default().to_owned(), steps: Vec::new() };
+        place += 1;
+        while lines[place].trim() != "```" {
+            let line = lines[place];
+            if let Some(command) = line.strip_prefix("$ ").or_else(|| line.strip_prefix("# ")) {
+                block.steps.push(Step { line: place, command: command.to_owned(), output: Vec::new() });
+            } else {
+                let step = block.steps.last_mut();
+                step.unwrap_or_else(|| panic!("line {}: output without a command", place + 1))
+                    .output
+                    .push(line.to_owned());
+            }
+            place += 1;
+        }
+        blocks.push(block);
+    }
+    blocks
+}
+
+/// A line as it is compared.
+fn normal(line: &str) -> String {
+    let line = FIGURES.replace_all(line, "<figure>").into_owned();
+    line.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a line is as documented, where `…` is any text.
+fn is_line(expected: &str, actual: &str) -> bool {
+    let (expected, actual) = (normal(expected), normal(actual));
+    let mut parts = expected.split('…');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = actual.strip_prefix(first) else { return false };
+    let parts: Vec<&str> = parts.collect();
+    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
+    for part in middle {
+        match rest.find(part) {
+            Some(place) => rest = &rest[place + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+fn are_lines(expected: &[String], actual: &[String]) -> bool {
+    match expected.split_first() {
+        None => actual.is_empty(),
+        Some((gap, rest)) if gap.trim() == "…" => {
+            (0..=actual.len()).any(|skipped| are_lines(rest, &actual[skipped..]))
+        }
+        Some((line, rest)) => actual
+            .split_first()
+            .is_some_and(|(first, others)| is_line(line, first) && are_lines(rest, others)),
+    }
+}
+
+fn are_lines_in_any_order(expected: &[String], actual: &[String]) -> bool {
+    let mut left = actual.to_vec();
+    expected.iter().filter(|line| line.trim() != "…").all(|line| {
+        let found = left.iter().position(|actual| is_line(line, actual));
+        found.map(|place| left.remove(place)).is_some()
+    })
+}
+
+/// What depends on the machine and is no part of what a command says.
+fn is_incidental(line: &str) -> bool {
+    let progress = line.contains(", as expected (") || line.contains(" after ") && line.contains(" s: ");
+    progress || line.contains("without a core of its own") || line.contains("no cgroup may be used here")
+}
+
+fn run(scene: &Scene, command: &str) -> Vec<String> {
+    let directory = Path::new(env!("CARGO_BIN_EXE_gavel")).parent().unwrap();
+    let path = format!("{}:{}", text(directory), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &format!("{command} 2>&1")]).current_dir(scene.path("")).stdin(Stdio::null());
+    shell.env("PATH", path).env("GAVEL_CACHE", scene.path(".cache"));
+    shell.env("GAVEL_CORE_LOCKS", scene.path(".locks")).env("HOME", scene.path(".home")).env("NO_COLOR", "1");
+    let output = shell.output().unwrap();
+    let host = nix::unistd::gethostname().unwrap().into_string().unwrap();
+    let place = scene.path("");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let said = said.replace(text(&place).trim_end_matches('/'), READERS_PLACE).replace(&host, READERS_HOST);
+    said.lines().filter(|line| !is_incidental(line)).map(ToOwned::to_owned).collect()
+}
+
+/// What a reader has before he begins.
+fn furnish(scene: &Scene) {
+    std::os::unix::fs::symlink(root().join("testdata"), scene.path("testdata")).unwrap();
+    for (name, content) in [
+        ("folder/1.in", "1 2\n"),
+        ("folder/1.ans", "3\n"),
+        ("folder/2.in", "2000000000 2000000000\n"),
+        ("folder/2.ans", "4000000000\n"),
+        (
+            "wrong.cpp",
+            "#include <iostream>\nint main() { int a, b; std::cin >> a >> b; std::cout << int(unsigned(a) + b) << '\\n'; }\n",
+        ),
+        (
+            "broken/init.yml",
+            "chekcer: standard\ntest_cases:\n- {in: no.in, out: no.out, points: many}\n- {batched: 5}\n",
+        ),
+        ("class/anna.py", "a, b = map(int, input().split())\nprint(a + b)\n"),
+        ("class/bert.py", "print(3)\n"),
+        ("class/carl/report.pdf", "%PDF-1.4\n"),
+    ] {
+        scene.write(name, content);
+    }
+    let minimal = std::fs::read(root().join("deploy/examples/worker-minimal.toml")).unwrap();
+    scene.write("worker-minimal.toml", minimal);
+}
+
+/// Runs the blocks of a document; returns what differs.
+fn check(name: &str) -> String {
+    let path = root().join(name);
+    let document = std::fs::read_to_string(&path).unwrap();
+    let scene = Scene::new();
+    furnish(&scene);
+    let mut differences = String::new();
+    let mut lines: Vec<String> = document.lines().map(ToOwned::to_owned).collect();
+    let mut replaced = Vec::new();
+    for block in blocks(&document) {
+        assert!(!block.steps.is_empty(), "{name}:{}: a block without a command", block.first);
+        if block.mark.starts_with("not run, ") {
+            continue;
+        }
+        assert!(
+            ["", "any order"].contains(&block.mark.as_str()),
+            "{name}:{}: mark '{}'",
+            block.first,
+            block.mark
+        );
+        for step in block.steps {
+            if let Some(file) = step.command.strip_prefix("cat ").filter(|file| !scene.path(file).exists()) {
+                scene.write(file, step.output.join("\n") + "\n");
+            }
+            let said = run(&scene, &step.command);
+            let is_same = if block.mark == "any order" { are_lines_in_any_order } else { are_lines };
+            if is_same(&step.output, &said) {
+                continue;
+            }
+            let _ =
+                writeln!(differences, "{name}:{}: $ {}\n{}\n", step.line + 1, step.command, said.join("\n"));
+            if !step.output.iter().any(|line| line.contains('…')) {
+                replaced.push((step.line + 1, step.output.len(), said));
+            }
+        }
+    }
+    if std::env::var_os("GAVEL_UPDATE_DOCS").is_some() {
+        for (first, count, said) in replaced.into_iter().rev() {
+            lines.splice(first..first + count, said);
+        }
+        std::fs::write(&path, lines.join("\n") + "\n").unwrap();
+    }
+    differences
+}
+
+#[test]
+fn commands_in_the_documents_say_what_is_written_there() {
+    let mut differences = String::new();
+    let docs = std::fs::read_dir(root().join("docs")).unwrap().flatten();
+    let mut names: Vec<String> =
+        docs.map(|entry| format!("docs/{}", entry.file_name().to_str().unwrap())).collect();
+    names.push("README.md".to_owned());
+    names.sort();
+    for name in names.iter().filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "md")) {
+        differences.push_str(&check(name));
+    }
+    assert!(differences.is_empty(), "documents differ from what was said:\n\n{differences}");
+}
+
+#[test]
+fn lines_are_compared_by_what_they_say() {
+    let lines = |text: &str| text.lines().map(ToOwned::to_owned).collect::<Vec<_>>();
+    assert!(is_line(" a  AC   0.6 ms  10.2 MiB", "a AC 12 ms 3.0 MiB"));
+    assert!(is_line("{\"id\":1,…,\"x\":\"…\"}", "{\"id\":1,\"y\":2,\"x\":\"z\"}"));
+    assert!(!is_line("a AC", "a WA") && !is_line("a", "a b") && !is_line("a…b", "a"));
+    assert!(are_lines(&lines("a\n…\nd"), &lines("a\nb\nc\nd")));
+    assert!(!are_lines(&lines("a\n…\nd"), &lines("a\nb")));
+    assert!(are_lines_in_any_order(&lines("b\n…\na"), &lines("a\nc\nb")));
+    assert!(!are_lines_in_any_order(&lines("a\na"), &lines("a\nb")));
+}
+
+#[test]
+fn the_readme_counts_recordings_and_packages_as_they_are() {
+    use std::collections::BTreeSet;
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let (mut languages, mut problems, mut verdicts) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for entry in std::fs::read_dir(root().join("testdata/recorded")).unwrap().flatten() {
+        let recorded: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(entry.path()).unwrap()).unwrap();
+        languages.insert(recorded["language"].as_str().unwrap().to_owned());
+        problems.extend(recorded["problem"]["ref"].as_str().map(ToOwned::to_owned));
+        verdicts.insert(recorded["meta"]["expected"].as_str().unwrap().to_owned());
+    }
+    let counts = format!(
+        "{} languages, {} problems, every verdict a contestant can earn but SV",
+        languages.len(),
+        problems.len()
+    );
+    assert!(readme.contains(&counts), "{counts}");
+    assert_eq!(
+        verdicts.into_iter().collect::<Vec<_>>(),
+        ["AC", "CE", "MLE", "OLE", "RTE", "TLE", "WA", "WTL"]
+    );
+    let packages = std::fs::read_dir(root().join("testdata/packages")).unwrap().count();
+    assert!(readme.contains(&format!("for {packages} packages")), "{packages}");
+}
