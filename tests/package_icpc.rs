@@ -181,6 +181,7 @@ fn folders_demand_verdicts_of_tests_and_cases_are_kept_for_verification() {
             ("input_validators/format.py", "exit(42)\n"),
             ("input_validators/old.ctd", "INT(0,9)"),
             ("input_validators/older/form.ctd", "NEWLINE"),
+            ("input_validators/wrong.ctd", "SPACE\nINT(1"),
             ("input_validators/last.viva", ""),
         ],
     );
@@ -193,11 +194,13 @@ fn folders_demand_verdicts_of_tests_and_cases_are_kept_for_verification() {
     assert_eq!(verification.invalid_inputs[0].arguments, ValidatorArguments::All(vec!["strict".to_owned()]));
     let valid: Vec<_> = verification.outputs.iter().map(|case| (case.name.as_str(), case.is_valid)).collect();
     assert_eq!(valid, [("invalid_output/b", false), ("valid_output/c", true)]);
-    assert_eq!(verification.input_validators.len(), 3);
+    assert_eq!(verification.input_validators.len(), 4);
     let validators = verification.input_validators.iter().map(|validator| &validator.program);
     let scripts: Vec<_> = validators.filter(|program| program.making == Making::Checktestdata).collect();
-    assert_eq!(scripts.len(), 2);
+    assert_eq!(scripts.len(), 3);
     assert_eq!(verification.input_validators[0].accepts, 42);
+    let wrong = "input_validators/wrong.ctd: line 2, column 6: expected ','";
+    assert!(package.warnings.iter().any(|warning| warning.starts_with(wrong)), "{:?}", package.warnings);
     assert!(package.warnings.iter().any(|warning| warning.contains("last.viva")), "{:?}", package.warnings);
     assert_eq!(package.languages.unwrap(), ["python3", "cpp"]);
 }

@@ -128,6 +128,9 @@ impl std::fmt::Display for Resource {
 }
 
 impl Script {
+    /// Bytes of a script; longer ones are refused.
+    pub const LONGEST: u64 = 1 << 20;
+
     /// Parses a script.
     ///
     /// # Errors

@@ -3,24 +3,22 @@
 //! Operators have the precedences of checktestdata's grammar: `^`, `*/%`, `+-`, comparisons, then `&&` and `||` alike, all
 //! left-associative. Nesting is bounded, and so is the height of expressions: walking a tree cannot exhaust the stack.
 
-use super::ScriptError;
 use super::lexer::{Token, TokenKind, tokens};
 use super::syntax::{
     Command, CommandKind, Comparison, Decimals, Expression, ExpressionKind, Loop, Name, Notation, Operator,
     Position, Test, Variable,
 };
 use super::value::Value;
+use super::{Script, ScriptError};
 
 /// Levels of parentheses, indices and blocks.
 const DEEPEST: u32 = 64;
 /// Levels of operators in one expression or test.
 const HIGHEST: u32 = 256;
-/// Bytes of a script.
-const LONGEST: usize = 1 << 20;
 
 /// Parses a script.
 pub(super) fn parse(text: &[u8]) -> Result<Vec<Command>, ScriptError> {
-    if text.len() > LONGEST {
+    if text.len() as u64 > Script::LONGEST {
         let at = Position { line: 1, column: 1 };
         return Err(ScriptError { at, message: "the script has more than 1 MiB".to_owned() });
     }

@@ -12,8 +12,6 @@ use crate::package::InputValidator;
 use crate::sandbox::CancelToken;
 use crate::units::Bytes;
 
-/// Bytes of a script's file; larger ones are refused.
-const LARGEST: u64 = 1 << 20;
 /// Memory of a script's variables, which are this process's: less than a validator in a box may have.
 const MEMORY: Bytes = Bytes::mib(256);
 
@@ -24,7 +22,7 @@ const MEMORY: Bytes = Bytes::mib(256);
 pub(super) fn read(validator: &InputValidator) -> Result<Script, JuryFault> {
     let fault = |problem: String| JuryFault::Package(format!("{}: {problem}", name(validator)));
     let file = validator.program.files.first().ok_or_else(|| fault("it has no file".to_owned()))?;
-    let text = files::read_at_most(&file.path, LARGEST + 1)
+    let text = files::read_at_most(&file.path, Script::LONGEST + 1)
         .map_err(|error| fault(format!("cannot read {}: {error}", file.path.display())))?;
     Script::parse(&text).map_err(|error| fault(error.to_string()))
 }

@@ -9,7 +9,8 @@ use super::error::PackageError;
 use super::jury::InputValidator;
 use super::program::{JuryProgram, Making, ProgramFile, ProgramLimits};
 use super::programs;
-use super::tree::{Entry, Kind, Tree};
+use super::tree::{Entry, Kind, Tree, read_at_most};
+use crate::checktestdata::Script;
 
 const INPUT_FOLDERS: [&str; 3] = ["input_format_validators", "input_validators", "input_validator"];
 
@@ -79,11 +80,21 @@ pub(super) fn inputs(
                 continue;
             }
             as_script(&mut program);
+            warnings.extend(script_error(&program));
             let arguments = Vec::new();
             validators.push(InputValidator { program, accepts: ACCEPTS, arguments, limits });
         }
     }
     validators
+}
+
+/// What is wrong with a script, before anybody runs it. One with constants of the package is read once they are put in.
+fn script_error(program: &JuryProgram) -> Option<String> {
+    let file = program.files.first().filter(|_| program.making == Making::Checktestdata)?;
+    let text = read_at_most(&file.path, Script::LONGEST + 1).ok()?;
+    let has_constants = memchr::memmem::find(&text, b"{{").is_some();
+    let error = Script::parse(&text).err().filter(|_| !has_constants)?;
+    Some(format!("{}: {error}", program.name))
 }
 
 /// Makes a program whose only source is a `.ctd` file one that is interpreted; headers of its folder do not belong to it.
