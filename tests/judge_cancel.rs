@@ -59,6 +59,34 @@ fn a_request_to_terminate_cancels_and_leaves_nothing_running() {
 }
 
 #[test]
+fn tests_that_are_being_generated_can_be_cancelled() {
+    let scene = Scene::new();
+    let mark = format!("7{}.5", std::process::id());
+    scene.write("p/task.yaml", "name: slow\ntitle: Slow\ntime_limit: 1\nmemory_limit: 64\n");
+    scene.write("p/gen/GEN", "1\n2\n3\n");
+    scene.write("p/gen/generator.sh", format!("sleep {mark}\necho 1\n"));
+    scene.write("p/sol/solution.sh", "cat\n");
+    let source = scene.write("program.sh", "cat\n");
+    let mut child = scene
+        .gavel(&["judge", text(&scene.path("p")), text(&source), "--format", "ndjson"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    common::guardian::watch(&child);
+    while !is_running(&mark) {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+        assert!(child.try_wait().unwrap().is_none(), "it ends before its generator runs");
+    }
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    let lines: Vec<String> =
+        BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{lines:?}");
+    let done: serde_json::Value = serde_json::from_str(lines.last().unwrap()).unwrap();
+    assert_eq!((&done["type"], &done["verdict"]), (&"done".into(), &"CX".into()));
+    assert!(!is_running(&mark));
+}
+
+#[test]
 fn a_grader_that_is_cancelled_is_no_judging_error() {
     let scene = Scene::new();
     let mark = format!("8{}.5", std::process::id());

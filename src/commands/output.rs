@@ -65,7 +65,9 @@ pub(crate) fn set_level(level: LevelFilter) {
 fn filter(level: LevelFilter) -> EnvFilter {
     let others = level.min(LevelFilter::INFO);
     // The client also tells each refusal three times before it hands it to us, who say it once.
-    EnvFilter::new(format!("{others},lapin=off,gavel={level}"))
+    // Whoever waits for minutes while tests are generated is told how far that is, unless nothing is to be said.
+    let generating = if level == LevelFilter::OFF { level } else { level.max(LevelFilter::INFO) };
+    EnvFilter::new(format!("{others},lapin=off,gavel={level},gavel::judge::generate={generating}"))
 }
 
 fn uses_color(stream: &impl IsTerminal) -> bool {

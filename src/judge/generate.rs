@@ -174,7 +174,7 @@ impl Generation<'_> {
                 let mut told = lock(&told);
                 if told.elapsed() >= PROGRESS {
                     *told = Instant::now();
-                    tracing::info!(problem = %self.package.name, done, of = count, "making {what}");
+                    tracing::info!(problem = %self.package.name, done, of = count, "generating {what}");
                 }
             }
         };

@@ -12,12 +12,15 @@ use super::error::{PackageError, one_line};
 use super::model::Package;
 use super::program::ProgramFile;
 use super::stash::Stash;
-use super::tree::read_at_most;
+use super::tree::{below, read_at_most};
+use super::trouble::did_you_mean;
 use super::yaml::{Node, Value};
 use crate::cache::KeyBuilder;
 
 /// No source in which something is replaced comes near it.
 const LARGEST: u64 = 4 << 20;
+/// Undefined names that are told of one file.
+const MOST_TOLD: usize = 5;
 /// Bytes of a value: a file of nothing but constants must not grow beyond measure.
 const LONGEST: usize = 256;
 
@@ -91,6 +94,25 @@ impl Constants {
         self.0.iter().find(|(own, _)| own.as_bytes() == name).map(|(_, value)| value.as_str())
     }
 
+    /// Names that stand in a text as constants do and are none: misspelt, perhaps. They stay as they are.
+    fn undefined(&self, text: &[u8]) -> Vec<String> {
+        let mut names = Vec::new();
+        for start in memchr::memmem::find_iter(text, b"{{") {
+            let inner = text.get(start + 2..).unwrap_or_default();
+            let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+            let length = inner.iter().take(LONGEST).take_while(|byte| is_name(byte)).count();
+            let (name, rest) = inner.split_at(length);
+            let begins = name.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_');
+            if begins && rest.starts_with(b"}}") && self.value(name).is_none() && names.len() < MOST_TOLD {
+                let name = String::from_utf8_lossy(name).into_owned();
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
+
     /// Lets every program of the package that asks for a constant be read from a copy that has it.
     ///
     /// # Errors
@@ -100,8 +122,16 @@ impl Constants {
             return Ok(());
         }
         let mut wanted: Vec<(usize, Vec<u8>)> = Vec::new();
+        let (root, mut warnings) = (package.directory.clone(), Vec::new());
         for (place, path) in paths(package).into_iter().enumerate() {
             let bytes = read_at_most(path, LARGEST + 1)?;
+            for name in self.undefined(&bytes) {
+                let meant = did_you_mean(&name, self.0.iter().map(|(name, _)| name.as_str()));
+                warnings.push(format!(
+                    "{}: {{{{{name}}}}} is no constant of problem.yaml{meant}",
+                    below(&root, path)
+                ));
+            }
             let Some(text) = self.replace(&bytes) else { continue };
             if bytes.len() as u64 > LARGEST {
                 let problem =
@@ -111,6 +141,8 @@ impl Constants {
             }
             wanted.push((place, text));
         }
+        warnings.dedup();
+        package.warnings.append(&mut warnings);
         let Some((first, _)) = wanted.first() else { return Ok(()) };
         let Some(stash) = stash else {
             let path = paths(package).into_iter().nth(*first).map(|path| path.clone()).unwrap_or_default();
@@ -254,6 +286,14 @@ mod tests {
         let text = [b"{".repeat(2 << 20).as_slice(), b"}}", b"{{N}}"].concat();
         let replaced = constants.replace(&text).unwrap();
         assert!(replaced.ends_with(b"}}5") && replaced.len() == text.len() - 4);
+    }
+
+    #[test]
+    fn names_that_are_no_constants_are_told() {
+        let constants =
+            Constants(vec![("N".to_owned(), "5".to_owned()), ("N.WORD".to_owned(), "five".to_owned())]);
+        let text = b"{{N}} {{M}} {{N.WROD}} {{ N }} {{{1}}} {{M}} {{}} {{N.WORD}} {{x";
+        assert_eq!(constants.undefined(text), ["M", "N.WROD"]);
     }
 
     #[test]
