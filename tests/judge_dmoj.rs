@@ -136,6 +136,23 @@ fn a_peg_checker_is_told_answer_output_and_input_and_gives_parts() {
 }
 
 #[test]
+fn a_batch_that_is_right_in_part_lets_others_be_run() {
+    let scene = Scene::new();
+    let checker = "from dmoj.result import CheckerResult\n\
+        def check(process_output, judge_output, point_value, **_):\n\
+        \x20   share = {b'12': 1, b'13': 0.5}.get(process_output.strip(), 0)\n\
+        \x20   return CheckerResult(share > 0, point_value * share)\n";
+    let init = "checker: check.py\ntest_cases:\n- {batched: [{in: 1.in, out: 1.out}], points: 40}\n\
+        - {batched: [{in: 1.in, out: 1.out}], points: 60, dependencies: [1]}\n";
+    let package = problem(&scene, init, &[("check.py", checker)]);
+    for (output, score) in [("12", 100.0), ("13", 50.0), ("14", 0.0)] {
+        let report = judge(&scene, &package, "a.sh", &format!("echo {output}\n"), "bash");
+        assert_eq!(report["score"].as_f64(), Some(score), "{report}");
+        assert_eq!(report["groups"][1]["verdict"] == "SK", output == "14", "{report}");
+    }
+}
+
+#[test]
 fn a_suite_may_expect_that_the_package_fails() {
     let scene = Scene::new();
     let checker = "def check(process_output, judge_output, **_):\n    if process_output == b'crash\\n':\n        raise ValueError('no')\n    return True\n";

@@ -72,6 +72,9 @@ impl Package {
             say(format!("group {group:?}"));
         }
         say(format!("{:?} {:?} {:?} {:?}", self.scoring, self.passes, self.submission_kind, self.streams));
+        if self.parts_pass {
+            say("parts pass".to_owned());
+        }
         if self.unbuffered {
             say("unbuffered".to_owned());
         }

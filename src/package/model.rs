@@ -39,6 +39,9 @@ pub struct Package {
     pub groups: Vec<Group>,
     /// Set where submissions get scores; `None` is pass-fail.
     pub scoring: Option<Scoring>,
+    /// Whether an output that is right in part lets the groups be run that depend on it (DMOJ, where a checker that gives a
+    /// part has passed).
+    pub parts_pass: bool,
     /// The package's own grader, for groups with [`super::Aggregation::Program`] (Kattis legacy: `graders/`).
     pub grader: Option<JuryProgram>,
     /// Checkers that [`Check::Program`] refers to.
@@ -195,6 +198,7 @@ impl Package {
             limits,
             groups: vec![Group::new("")],
             scoring: None,
+            parts_pass: false,
             grader: None,
             checkers: Vec::new(),
             interaction: Interaction::None,

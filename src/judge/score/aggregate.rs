@@ -26,7 +26,7 @@ pub(in crate::judge) struct Value {
     pub(in crate::judge) verdict: Verdict,
     /// Its score; 0 in pass-fail problems.
     pub(in crate::judge) score: f64,
-    /// Whether every test in it was accepted.
+    /// Whether every test in it was accepted, or right in part where that is enough for what depends on it.
     pub(in crate::judge) passed: bool,
     /// The first test in it, or in what it depends on, that was not accepted.
     pub(super) failing: Option<Failure>,
@@ -68,13 +68,20 @@ pub(super) struct Part {
 }
 
 impl Part {
-    pub(super) fn of_test(test: usize, verdict: Verdict, score: f64, is_partial: bool) -> Self {
-        let passed = verdict == Verdict::AC;
+    /// A test; one that is right `in_part` ends no group, and where `parts_pass` it lets others be run.
+    pub(super) fn of_test(
+        test: usize,
+        verdict: Verdict,
+        score: f64,
+        in_part: bool,
+        parts_pass: bool,
+    ) -> Self {
+        let passed = verdict == Verdict::AC || (in_part && parts_pass);
         Self {
             verdict,
             score,
             counts: true,
-            breaks: !passed && !is_partial,
+            breaks: !passed && !in_part,
             passed,
             failing: (!passed).then_some(Failure { verdict, test }),
             cause: Some(test),
@@ -256,7 +263,7 @@ mod tests {
         let parts: Vec<_> = results
             .iter()
             .enumerate()
-            .map(|(test, (verdict, score))| Part::of_test(test, *verdict, *score, false))
+            .map(|(test, (verdict, score))| Part::of_test(test, *verdict, *score, false, false))
             .collect();
         conclude(group, true, &parts, &mut |_, _, _| unreachable!())
     }

@@ -61,7 +61,7 @@ impl Plain<'_> {
                     let outcome = self.outcomes[test];
                     let score = test_score(group, points, outcome.verdict, outcome.score);
                     let is_part = self.package.scoring.is_some() && outcome.is_partial();
-                    Part::of_test(test, outcome.verdict, score, is_part)
+                    Part::of_test(test, outcome.verdict, score, is_part, self.package.parts_pass)
                 }
                 Member::Group(inner) => Part::of_group(&self.of(inner), self.package.groups[inner].counts),
             };

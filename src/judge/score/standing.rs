@@ -79,6 +79,8 @@ impl Progress {
 pub(in crate::judge) struct Standing<'a> {
     groups: Groups<'a>,
     is_scoring: bool,
+    /// Whether what is right in part lets others be run.
+    parts_pass: bool,
     stop: Stop,
     progress: Vec<Progress>,
     /// By test: its outcome once told, unless it was skipped.
@@ -106,7 +108,9 @@ impl<'a> Standing<'a> {
         }
         let floors = tests.iter().map(|test| floor(test, &package.checkers)).collect();
         let is_scoring = package.scoring.is_some();
-        Ok(Self { outcomes: vec![None; tests.len()], groups, is_scoring, stop, progress, turns, floors })
+        let parts_pass = package.parts_pass;
+        let outcomes = vec![None; tests.len()];
+        Ok(Self { outcomes, groups, is_scoring, parts_pass, stop, progress, turns, floors })
     }
 
     /// Tests in judging order.
@@ -267,7 +271,8 @@ impl<'a> Standing<'a> {
                 }
                 Some(Member::Test { test, points }) => self.outcomes[*test].map(|outcome| {
                     let score = test_score(node.group, *points, outcome.verdict, outcome.score);
-                    Part::of_test(*test, outcome.verdict, score, self.is_part(outcome))
+                    let in_part = self.is_part(outcome);
+                    Part::of_test(*test, outcome.verdict, score, in_part, self.parts_pass)
                 }),
                 Some(Member::Group(inner)) => {
                     let counts = self.groups.nodes[*inner].group.counts;

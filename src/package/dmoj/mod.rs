@@ -12,6 +12,7 @@
 //! - a batch is over at its first failure, and nothing is run after a failed case or batch of no points;
 //! - `tests/NAME/test.yml`, what the judge's own test suite reads, says what submissions must get, case by case.
 //!
+//! - a batch of which nothing is wrong but in part lets those be run that depend on it;
 //! - what a checker finds right in part is AC there, with fewer points; here it is WA with these points, so that a test of
 //!   the suite that names scores (`score`, `score_cases`) accepts both.
 //!
@@ -122,6 +123,7 @@ pub(super) fn load(
     let name = short_name(tree.root());
     let mut package = Package::new(name, tree.root().to_owned(), Format::Dmoj, limits);
     package.scoring = Some(Scoring { objective: Default::default(), precision: None });
+    package.parts_pass = true;
     package.unbuffered = scope.flag("unbuffered");
     let interaction = interaction::read(&scope, tree, &package.limits, trouble);
     if let Some(interaction) = trouble.keep(interaction) {
