@@ -3,7 +3,8 @@
 //! A block ` ```console ` has commands (`$ …`) with their output. A line `…` stands for any lines, `…` in a line for any
 //! text; times, sizes and slots are compared as figures of any value, white space as one space. A file that a block
 //! shows with `cat` is written first. A comment in the line before a block changes that: `<!-- console: any order -->` for
-//! output of several threads, `<!-- console: not run, REASON -->` for what needs a broker or root.
+//! output of several threads, `<!-- console: broker -->` for what `client/console.rs` runs with a broker,
+//! `<!-- console: not run, REASON -->` for the rest.
 //!
 //! `GAVEL_UPDATE_DOCS=1 cargo test --test console_blocks` writes what was said into the documents, but for commands
 //! whose output has `…`.
@@ -13,136 +14,10 @@
 mod common;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::LazyLock;
+use std::path::Path;
 
-use common::{Scene, text};
-use fancy_regex::Regex;
-
-/// Where a reader keeps problems.
-const READERS_PLACE: &str = "/srv/problems";
-/// What a reader's host is called.
-const READERS_HOST: &str = "judge-1";
-
-/// Figures with their units.
-static FIGURES: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\d+(\.\d+)? (ms|s|B|KiB|MiB|GiB)\b|\b\d+(\.\d+)?s suggested|\b\d+ slots?\b|_ms\x22:[\d.]+|_kib\x22:\d+").unwrap()
-});
-
-/// A console block of a document.
-struct Block {
-    /// Lines of the document, the fences left out.
-    first: usize,
-    mark: String,
-    steps: Vec<Step>,
-}
-
-struct Step {
-    /// Line of the document.
-    line: usize,
-    command: String,
-    output: Vec<String>,
-}
-
-fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn blocks(document: &str) -> Vec<Block> {
-    let lines: Vec<&str> = document.lines().collect();
-    let mut blocks = Vec::new();
-    let mut place = 0;
-    while place < lines.len() {
-        if lines[place].trim() != "```console" {
-            place += 1;
-            continue;
-        }
-        let before = lines[..place].iter().rev().find(|line| !line.trim().is_empty());
-        let mark = before.and_then(|line| line.trim().strip_prefix("<!-- console: ")?.strip_suffix(" -->"));
-        let mut block =
-            Block { first: place + 1, mark: mark.unwrap_or_default().to_owned(), steps: Vec::new() };
-        place += 1;
-        while lines[place].trim() != "```" {
-            let line = lines[place];
-            if let Some(command) = line.strip_prefix("$ ").or_else(|| line.strip_prefix("# ")) {
-                block.steps.push(Step { line: place, command: command.to_owned(), output: Vec::new() });
-            } else {
-                let step = block.steps.last_mut();
-                step.unwrap_or_else(|| panic!("line {}: output without a command", place + 1))
-                    .output
-                    .push(line.to_owned());
-            }
-            place += 1;
-        }
-        blocks.push(block);
-    }
-    blocks
-}
-
-/// A line as it is compared.
-fn normal(line: &str) -> String {
-    let line = FIGURES.replace_all(line, "<figure>").into_owned();
-    line.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// Whether a line is as documented, where `…` is any text.
-fn is_line(expected: &str, actual: &str) -> bool {
-    let (expected, actual) = (normal(expected), normal(actual));
-    let mut parts = expected.split('…');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = actual.strip_prefix(first) else { return false };
-    let parts: Vec<&str> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        match rest.find(part) {
-            Some(place) => rest = &rest[place + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
-}
-
-fn are_lines(expected: &[String], actual: &[String]) -> bool {
-    match expected.split_first() {
-        None => actual.is_empty(),
-        Some((gap, rest)) if gap.trim() == "…" => {
-            (0..=actual.len()).any(|skipped| are_lines(rest, &actual[skipped..]))
-        }
-        Some((line, rest)) => actual
-            .split_first()
-            .is_some_and(|(first, others)| is_line(line, first) && are_lines(rest, others)),
-    }
-}
-
-fn are_lines_in_any_order(expected: &[String], actual: &[String]) -> bool {
-    let mut left = actual.to_vec();
-    expected.iter().filter(|line| line.trim() != "…").all(|line| {
-        let found = left.iter().position(|actual| is_line(line, actual));
-        found.map(|place| left.remove(place)).is_some()
-    })
-}
-
-/// What depends on the machine and is no part of what a command says.
-fn is_incidental(line: &str) -> bool {
-    let progress = line.contains(", as expected (") || line.contains(" after ") && line.contains(" s: ");
-    progress || line.contains("without a core of its own") || line.contains("no cgroup may be used here")
-}
-
-fn run(scene: &Scene, command: &str) -> Vec<String> {
-    let directory = Path::new(env!("CARGO_BIN_EXE_gavel")).parent().unwrap();
-    let path = format!("{}:{}", text(directory), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash");
-    shell.args(["-c", &format!("{command} 2>&1")]).current_dir(scene.path("")).stdin(Stdio::null());
-    shell.env("PATH", path).env("GAVEL_CACHE", scene.path(".cache"));
-    shell.env("GAVEL_CORE_LOCKS", scene.path(".locks")).env("HOME", scene.path(".home")).env("NO_COLOR", "1");
-    let output = shell.output().unwrap();
-    let host = nix::unistd::gethostname().unwrap().into_string().unwrap();
-    let place = scene.path("");
-    let said = String::from_utf8(output.stdout).unwrap();
-    let said = said.replace(text(&place).trim_end_matches('/'), READERS_PLACE).replace(&host, READERS_HOST);
-    said.lines().filter(|line| !is_incidental(line)).map(ToOwned::to_owned).collect()
-}
+use common::Scene;
+use common::console::{are_lines, are_lines_in_any_order, blocks, is_line, root, run};
 
 /// What a reader has before he begins.
 fn furnish(scene: &Scene) {
@@ -181,7 +56,7 @@ fn check(name: &str) -> String {
     let mut replaced = Vec::new();
     for block in blocks(&document) {
         assert!(!block.steps.is_empty(), "{name}:{}: a block without a command", block.first);
-        if block.mark.starts_with("not run, ") {
+        if block.mark.starts_with("not run, ") || block.mark.starts_with("broker") {
             continue;
         }
         assert!(
@@ -194,7 +69,7 @@ fn check(name: &str) -> String {
             if let Some(file) = step.command.strip_prefix("cat ").filter(|file| !scene.path(file).exists()) {
                 scene.write(file, step.output.join("\n") + "\n");
             }
-            let said = run(&scene, &step.command);
+            let said = run(&scene, &step.command, &[]);
             let is_same = if block.mark == "any order" { are_lines_in_any_order } else { are_lines };
             if is_same(&step.output, &said) {
                 continue;

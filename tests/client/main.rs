@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod console;
 mod desk;
 mod interruptions;
 #[path = "../broker/node.rs"]

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // A helper that fails is a test that fails.
 
 pub(crate) mod boxes;
+pub(crate) mod console;
 pub(crate) mod gate;
 pub(crate) mod guardian;
 pub(crate) mod lines;
