@@ -136,7 +136,8 @@ pub struct Judge {
     /// Source files, the entry point first, or one folder of them; where a problem asks for answers, those or a zip of them
     #[arg(value_name = "SOURCE", required = true)]
     pub sources: Vec<PathBuf>,
-    /// The source that the program starts with [default: the first; in a folder, the one called main]
+    /// The source that the program starts with [default: the first; in a folder, the one called main, or that
+    /// none of the others imports]
     #[arg(short, long, value_name = "NAME")]
     pub entry_point: Option<String>,
     /// Language id [default: by the files' endings; 'gavel languages' lists them]

@@ -33,6 +33,10 @@ pub struct Submission {
     pub language: String,
     /// Source files, the entry point first; or answers, one a test, or a zip of them.
     pub files: Vec<SourceFile>,
+    /// Name of the file that the program starts with, with or without its ending; the first, where the files themselves do not
+    /// say otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry_point: Option<String>,
     /// What it is judged on.
     pub problem: ProblemRef,
     /// Limits that differ from the package's.

@@ -71,6 +71,7 @@ fn judged(judge: &Judge, package: &Package, program: &str) -> Report {
         limits: LimitOverrides::default(),
         policy: Policy { stop: Stop::Full },
         tests: Vec::new(),
+        entry_point: None,
         feedback: None,
         reply_to: None,
         priority: None,

@@ -45,6 +45,7 @@ fn submission(language: &str, files: Vec<SourceFile>) -> Submission {
         limits: LimitOverrides::default(),
         policy: Policy { stop: Stop::Full },
         tests: Vec::new(),
+        entry_point: None,
         feedback: None,
         reply_to: None,
         priority: None,
@@ -454,7 +455,7 @@ fn the_entry_point_is_the_one_that_is_named() {
     scene.write("parts/helper.py", "def add(a, b): return a + b\n");
     scene.write("parts/solve.py", "from helper import add\nprint(add(*map(int, input().split())))\n");
     let judge = |more: &[&str]| scene.report(&[&[text(&package), text(&scene.path("parts"))], more].concat());
-    assert_eq!(judge(&[])["verdict"], "WA");
+    assert_eq!(judge(&["--entry-point", "helper"])["verdict"], "WA");
     assert_eq!(judge(&["--entry-point", "solve.py"])["verdict"], "AC");
     assert_eq!(judge(&["--entry-point", "solve"])["verdict"], "AC");
     let said = scene.say(&["judge", "--entry-point", "nothing", text(&package), text(&scene.path("parts"))]);

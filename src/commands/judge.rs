@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use super::interrupt::Interrupts;
 use super::output::{self, Progress};
-use super::sources::{self, Encoding};
+use super::sources::{self, Program};
 use super::start::{self, shown};
 use super::{CommandError, exit};
 use crate::cli::{Global, Judge as Arguments, JudgeFormat};
@@ -86,36 +86,29 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
 
 /// A submission from the command line.
 fn submission(arguments: &Arguments, package: &Package, table: &Table) -> Result<Submission, CommandError> {
-    let mut paths = sources::expand(&arguments.sources)?;
-    if let Some(name) = &arguments.entry_point {
-        sources::put_first(&mut paths, name)?;
-    }
+    let paths = sources::expand(&arguments.sources)?;
     let is_output = |path: &PathBuf| {
         path.file_name().and_then(|name| name.to_str()).is_some_and(|name| package.is_output_file(name))
     };
     let (outputs, paths): (Vec<_>, Vec<_>) = paths.into_iter().partition(is_output);
-    let (language, mut files) = match package.submission_kind {
-        SubmissionKind::Program if paths.is_empty() => (ANSWERS.to_owned(), Vec::new()),
+    let answers = |files| Program { language: ANSWERS.to_owned(), files, entry_point: None };
+    let mut program = match package.submission_kind {
+        SubmissionKind::Program if paths.is_empty() => answers(Vec::new()),
         SubmissionKind::Program => {
-            // Read before the language is guessed: a missing file deserves its own message.
-            let mut files = sources::read(&paths, Encoding::Utf8)?;
-            let language = match &arguments.language {
-                Some(id) => table.named(id).ok_or_else(|| unknown_language(id, table))?,
-                None => table.guess(&paths).ok_or_else(|| unknown_source(&paths, table))?,
-            };
-            sources::name_nameless(&mut files, language);
-            (language.id.clone(), files)
+            let (language, entry_point) = (arguments.language.as_deref(), arguments.entry_point.as_deref());
+            sources::program(paths, sources::order_of(&arguments.sources), language, entry_point, table)?
         }
-        SubmissionKind::Answers => (ANSWERS.to_owned(), sources::read_answers(&paths)?),
+        SubmissionKind::Answers => answers(sources::read_answers(&paths)?),
     };
-    files.extend(sources::read_answers(&outputs)?);
+    program.files.extend(sources::read_answers(&outputs)?);
     let id = arguments.package.file_name().unwrap_or(arguments.package.as_os_str());
     Ok(Submission {
         schema: SCHEMA,
         id: format!("{}-{}", id.to_string_lossy(), std::process::id()),
         judging: "1".to_owned(),
-        language,
-        files,
+        language: program.language,
+        files: program.files,
+        entry_point: program.entry_point,
         problem: ProblemRef::reference(&arguments.package),
         limits: arguments.limits.overrides(),
         policy: Policy { stop: arguments.policy },
@@ -126,22 +119,6 @@ fn submission(arguments: &Arguments, package: &Package, table: &Table) -> Result
         meta: serde_json::Map::new(),
         warnings: Vec::new(),
     })
-}
-
-pub(super) fn unknown_language(id: &str, table: &Table) -> CommandError {
-    CommandError::Usage(table.unknown(id))
-}
-
-pub(super) fn unknown_source(paths: &[PathBuf], table: &Table) -> CommandError {
-    let source = paths.first().map(|path| shown(path)).unwrap_or_default();
-    CommandError::Usage(format!(
-        "cannot tell the language of '{source}': give --language ID; known are {}",
-        known_languages(table)
-    ))
-}
-
-fn known_languages(table: &Table) -> String {
-    table.languages.iter().map(|language| language.id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// The table of tests and the verdict below it.

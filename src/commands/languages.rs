@@ -155,6 +155,7 @@ fn hello(language: &Language) -> Submission {
         limits: LimitOverrides::default(),
         policy: Policy::default(),
         tests: Vec::new(),
+        entry_point: None,
         feedback: None,
         reply_to: None,
         priority: None,

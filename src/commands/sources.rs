@@ -10,22 +10,13 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::start::shown;
 use super::{CommandError, output};
-use crate::language::{Language, Table};
+use crate::language::{Language, Order, Part, Table, Unclear};
 use crate::package::{JurySubmission, SubmissionKind};
 use crate::submission::{Content, SourceFile};
 use crate::units::Bytes;
 
 /// Read at most this much of one source, whatever a package allows: a mistaken path must not fill memory.
 const LARGEST: Bytes = Bytes::mib(16);
-
-/// What to do with sources that are no UTF-8.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    /// Refuse them, saying where.
-    Utf8,
-    /// Pass them on as they are: a jury's old submissions carry names in all encodings.
-    Any,
-}
 
 /// The files a list of paths means: the files themselves, or those directly inside the one folder named.
 ///
@@ -63,13 +54,6 @@ pub(crate) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
         files.push(path);
     }
     files.sort();
-    // A file called main is where people look first; else the alphabet decides.
-    if let Some(place) =
-        files.iter().position(|path| path.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case("main")))
-    {
-        let main = files.remove(place);
-        files.insert(0, main);
-    }
     if files.is_empty() {
         return Err(CommandError::Usage(format!(
             "source folder '{}' has no files: put the sources directly into it",
@@ -84,11 +68,89 @@ pub(crate) fn leads_inside(link: &Path, folder: &Path) -> bool {
     matches!((link.canonicalize(), folder.canonicalize()), (Ok(target), Ok(folder)) if target.starts_with(&folder))
 }
 
+/// A program read from disk: its language, its files with the entry point first, and the entry point's name where there are
+/// several.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) language: String,
+    pub(crate) files: Vec<SourceFile>,
+    pub(crate) entry_point: Option<String>,
+}
+
+/// What the order of the files that [`expand`] makes of these paths means.
+pub(crate) fn order_of(named: &[PathBuf]) -> Order {
+    match named {
+        [only] if only.is_dir() => Order::Unknown,
+        _ => Order::FirstStarts,
+    }
+}
+
+/// Reads a program of these files.
+///
+/// # Errors
+/// When a file cannot be read, or language or entry point are neither named nor clear.
+pub(crate) fn program(
+    mut paths: Vec<PathBuf>,
+    order: Order,
+    language: Option<&str>,
+    entry_point: Option<&str>,
+    table: &Table,
+) -> Result<Program, CommandError> {
+    if let Some(name) = entry_point {
+        put_first(&mut paths, name)?;
+    }
+    // Read before the language is guessed: a missing file deserves its own message.
+    let mut files = read(&paths)?;
+    let ask = |unclear: Unclear, what: &str| CommandError::Usage(format!("{unclear}; give {what}"));
+    let language = match language {
+        Some(id) => table.named(id).ok_or_else(|| CommandError::Usage(table.unknown(id)))?,
+        None => {
+            let entry = entry_point.and(paths.first()).map(PathBuf::as_path);
+            table.guess_submission(&paths, entry).map_err(|unclear| {
+                let known = known_languages(table);
+                ask(unclear, &format!("--language ID or --entry-point NAME; known languages are {known}"))
+            })?
+        }
+    };
+    name_nameless(&mut files, language);
+    if entry_point.is_none() && files.len() > 1 {
+        let place =
+            entry_of(&files, language, order).map_err(|unclear| ask(unclear, "--entry-point NAME"))?;
+        files[..=place].rotate_right(1);
+    }
+    let entry_point = files.first().filter(|_| files.len() > 1).map(|file| file.name.clone());
+    Ok(Program { language: language.id.clone(), files, entry_point })
+}
+
+/// The place of the file that a program of several starts with.
+///
+/// # Errors
+/// When nothing decides.
+pub(crate) fn entry_of(files: &[SourceFile], language: &Language, order: Order) -> Result<usize, Unclear> {
+    let contents: Vec<Vec<u8>> = files.iter().map(|file| bytes_of(&file.content)).collect();
+    let parts: Vec<Part<'_>> =
+        files.iter().zip(&contents).map(|(file, bytes)| (file.name.as_str(), bytes.as_slice())).collect();
+    language.entry_point(&parts, order)
+}
+
+/// The bytes of a file that was read here.
+fn bytes_of(content: &Content) -> Vec<u8> {
+    match content {
+        Content::Text(text) => text.clone().into_bytes(),
+        Content::Base64(text) => STANDARD.decode(text).unwrap_or_default(),
+        Content::Remote(_) => Vec::new(),
+    }
+}
+
+fn known_languages(table: &Table) -> String {
+    table.languages.iter().map(|language| language.id.as_str()).collect::<Vec<_>>().join(", ")
+}
+
 /// Moves the file of that name, with or without its ending, to the place of the entry point.
 ///
 /// # Errors
 /// When there is none, or more than one.
-pub(crate) fn put_first(paths: &mut Vec<PathBuf>, name: &str) -> Result<(), CommandError> {
+fn put_first(paths: &mut Vec<PathBuf>, name: &str) -> Result<(), CommandError> {
     let is_called = |path: &&PathBuf| path.file_name().is_some_and(|own| own == name);
     let has_stem = |path: &&PathBuf| path.file_stem().is_some_and(|own| own == name);
     let fitting: Vec<&PathBuf> = match paths.iter().find(is_called) {
@@ -132,11 +194,11 @@ pub(crate) fn read_answers(paths: &[PathBuf]) -> Result<Vec<SourceFile>, Command
 /// Reads the files; a single source without an ending gets an empty name, for [`name_nameless`].
 ///
 /// # Errors
-/// When one is no regular file, too large, unreadable or, where that is asked, no UTF-8.
-pub(crate) fn read(paths: &[PathBuf], encoding: Encoding) -> Result<Vec<SourceFile>, CommandError> {
+/// When one is no regular file, too large or unreadable. What is in it is for the compiler to judge: no text, or none at all.
+pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<SourceFile>, CommandError> {
     let mut files = Vec::with_capacity(paths.len());
     for path in paths {
-        let content = read_one(path, encoding)?;
+        let content = read_one(path)?;
         let name = match path.file_name().and_then(|name| name.to_str()) {
             Some(_) if paths.len() == 1 && path.extension().is_none() => String::new(),
             Some(name) => name.to_owned(),
@@ -173,23 +235,13 @@ pub(crate) fn name_nameless(files: &mut [SourceFile], language: &Language) {
     }
 }
 
-fn read_one(path: &Path, encoding: Encoding) -> Result<Content, CommandError> {
-    let fail = |problem: String| CommandError::Usage(format!("source '{}': {problem}", shown(path)));
-    let bytes = read_bytes(path).map_err(fail)?;
-    match String::from_utf8(bytes) {
-        Ok(text) => Ok(Content::Text(text)),
-        Err(error) if encoding == Encoding::Utf8 => {
-            let place = error.utf8_error().valid_up_to();
-            let line = error.as_bytes()[..place].iter().filter(|byte| **byte == b'\n').count() + 1;
-            Err(fail(format!(
-                "it is not UTF-8 text (byte {place}, line {line}); convert it, with iconv for example"
-            )))
-        }
-        Err(error) => {
-            output::remark(&format!("source '{}' is not UTF-8; it is compiled as it is", shown(path)));
-            Ok(Content::Base64(STANDARD.encode(error.into_bytes())))
-        }
-    }
+fn read_one(path: &Path) -> Result<Content, CommandError> {
+    let bytes = read_bytes(path)
+        .map_err(|problem| CommandError::Usage(format!("source '{}': {problem}", shown(path))))?;
+    Ok(match String::from_utf8(bytes) {
+        Ok(text) => Content::Text(text),
+        Err(error) => Content::Base64(STANDARD.encode(error.into_bytes())),
+    })
 }
 
 /// Reads one regular file of bounded size; a FIFO or a device is not waited for.

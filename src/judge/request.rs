@@ -4,12 +4,14 @@
 //! refuse the same things in the same words.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use crate::language::{Language, Table};
+use crate::language::{Language, Order, Part, Table};
 use crate::package::{Package, SubmissionKind, Test};
 use crate::submission::{ANSWERS, Content, SCHEMA, Submission};
 use crate::units::Bytes;
@@ -80,6 +82,9 @@ pub enum RequestError {
         /// The problem's limit.
         limit: Bytes,
     },
+    /// Nothing says which file the program starts with.
+    #[error("{0}: name it in 'entry_point'")]
+    EntryPoint(String),
     /// A glob that cannot be read.
     #[error("'{pattern}' is not a pattern of test names: {detail}")]
     Pattern {
@@ -125,6 +130,7 @@ impl RequestError {
             | Self::Base64 { .. }
             | Self::NotFetched(_)
             | Self::TooLarge { .. }
+            | Self::EntryPoint(_)
             | Self::Pattern { .. }
             | Self::NoTests { .. }
             | Self::ZeroLimit { .. } => Reason::Submission,
@@ -176,10 +182,13 @@ impl<'a> Request<'a> {
         };
         check_limits(submission)?;
         let decoded = decode_sources(submission, package)?;
-        let (sources, outputs) = match package.takes_output_files() && !only_outputs {
+        let (mut sources, outputs) = match package.takes_output_files() && !only_outputs {
             true => decoded.into_iter().partition(|source| is_program(&source.name)),
             false => (decoded, Vec::new()),
         };
+        if let Some(language) = language.filter(|_| !only_outputs) {
+            put_entry_first(&mut sources, submission.entry_point.as_deref(), language, package)?;
+        }
         let tests = choose_tests(&submission.tests, package)?;
         Ok(Self { language, sources, outputs, tests })
     }
@@ -266,6 +275,40 @@ fn decode_sources(submission: &Submission, package: &Package) -> Result<Vec<Sour
         });
     }
     Ok(sources)
+}
+
+/// Moves the file that the program starts with to the front.
+fn put_entry_first(
+    sources: &mut [Source],
+    named: Option<&str>,
+    language: &Language,
+    package: &Package,
+) -> Result<(), RequestError> {
+    let place = match named {
+        Some(name) => {
+            let stem = |source: &Source| Path::new(&source.name).file_stem() == Some(OsStr::new(name));
+            let by_stem: Vec<usize> = (0..sources.len()).filter(|place| stem(&sources[*place])).collect();
+            let whole = sources.iter().position(|source| source.name == name);
+            whole.or(if let [only] = by_stem.as_slice() { Some(*only) } else { None }).ok_or_else(|| {
+                RequestError::EntryPoint(format!(
+                    "'{}' is not the name of one of the source files",
+                    visible(name)
+                ))
+            })?
+        }
+        // A package that adds files to submissions starts with one of its own, or says how the contestant's is called.
+        None if sources.len() < 2 || !package.includes.is_empty() => return Ok(()),
+        None => {
+            let parts: Vec<Part<'_>> =
+                sources.iter().map(|source| (source.name.as_str(), source.bytes.as_slice())).collect();
+            let found = language.entry_point(&parts, Order::FirstStarts);
+            found.map_err(|unclear| RequestError::EntryPoint(unclear.to_string()))?
+        }
+    };
+    if let Some(front) = sources.get_mut(..=place) {
+        front.rotate_right(1);
+    }
+    Ok(())
 }
 
 /// Answers are files of ours alone, as many as there are tests.

@@ -10,6 +10,7 @@
 //! text ──parse──▶ raw structs with places ──validate──▶ Table ──guess──▶ Language ──expand──▶ argv
 //! ```
 
+mod entry;
 mod error;
 mod guess;
 mod limits;
@@ -21,6 +22,7 @@ mod template;
 mod validate;
 mod version;
 
+pub use entry::{Order, Part, Unclear};
 pub use error::LanguageError;
 pub use model::{Artifact, CompileLimits, Joining, Language, Prepare, RunAllowance, Table, Unbuffered};
 pub use template::{Placeholders, expand};

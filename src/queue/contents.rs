@@ -22,6 +22,8 @@ pub(super) struct KeyDigest(u128);
 struct Judged<'a> {
     language: &'a str,
     files: &'a [SourceFile],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entry_point: Option<&'a str>,
     problem: &'a ProblemRef,
     limits: &'a LimitOverrides,
     policy: &'a Policy,
@@ -46,8 +48,11 @@ impl io::Write for Hasher {
 impl Contents {
     /// The contents of a submission.
     pub fn of(submission: &Submission) -> Self {
-        let Submission { language, files, problem, limits, policy, tests, feedback, .. } = submission;
-        let judged = Judged { language, files, problem, limits, policy, tests, feedback: *feedback };
+        let Submission { language, files, entry_point, problem, limits, policy, tests, feedback, .. } =
+            submission;
+        let entry_point = entry_point.as_deref();
+        let judged =
+            Judged { language, files, entry_point, problem, limits, policy, tests, feedback: *feedback };
         let mut hasher = Hasher(Sha256::new());
         if let Err(error) = serde_json::to_writer(&mut hasher, &judged) {
             // Such as a path that is no text: told apart from all that can be written.

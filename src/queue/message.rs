@@ -202,6 +202,7 @@ impl Malformed {
             judging,
             language: String::new(),
             files: Vec::new(),
+            entry_point: None,
             problem: ProblemRef::reference(""),
             limits: LimitOverrides::default(),
             policy: Policy::default(),

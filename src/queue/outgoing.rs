@@ -18,6 +18,9 @@ pub struct Outgoing {
     pub language: String,
     /// Source files, the entry point first.
     pub files: Vec<SourceFile>,
+    /// The file that the program starts with, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entry_point: Option<String>,
     /// `problem` of the message.
     pub problem: Value,
     /// Limits that differ from the package's.
@@ -95,6 +98,7 @@ mod tests {
             judging: "2".to_owned(),
             language: "c17".to_owned(),
             files: vec![SourceFile { name: "a.c".to_owned(), content: Content::Text("x".to_owned()) }],
+            entry_point: None,
             problem,
             limits: LimitOverrides { cpu: Some("1.5s".parse().unwrap()), ..LimitOverrides::default() },
             policy: Policy { stop: Stop::Full },

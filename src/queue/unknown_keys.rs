@@ -11,7 +11,7 @@ const LONGEST_SHOWN: usize = 40;
 const OBJECTS: [(&str, &str); 6] = [
     (
         "",
-        "schema, type, id, judging, language, files, problem, limits, policy, tests, feedback, reply_to, priority, meta",
+        "schema, type, id, judging, language, files, entry_point, problem, limits, policy, tests, feedback, reply_to, priority, meta",
     ),
     ("files.*", "name, text, base64, url, sha256"),
     ("problem", "ref, inline, checker, url, sha256"),

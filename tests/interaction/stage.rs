@@ -105,6 +105,7 @@ impl Stage {
             limits: gavel::submission::LimitOverrides::default(),
             policy: Policy { stop: Stop::Full },
             tests: Vec::new(),
+            entry_point: None,
             feedback: None,
             reply_to: None,
             priority: None,

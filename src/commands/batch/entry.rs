@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::super::sources::{self, Encoding};
-use super::super::{CommandError, judge, output};
+use super::super::sources::{self, Program};
+use super::super::{CommandError, output};
 use super::roster::{self, BadRow, Draft, Row};
 use super::work;
 use crate::cache::KeyBuilder;
-use crate::language::{Language, Table};
+use crate::language::Table;
 use crate::queue::{Key, Outgoing};
 use crate::report::Report;
-use crate::submission::{ANSWERS, Feedback, LimitOverrides, Policy, Priority, SourceFile, Stop};
+use crate::submission::{ANSWERS, Content, Feedback, LimitOverrides, Policy, Priority, SourceFile, Stop};
 use crate::units::Bytes;
 
 /// The largest message that brokers of every version take.
@@ -286,21 +286,19 @@ impl Maker<'_> {
     }
 
     /// The sources of a row and their language.
-    fn program(
-        &self,
-        draft: &Draft,
-        takes_answers: bool,
-    ) -> Result<(Vec<SourceFile>, String), (&'static str, CommandError)> {
+    fn program(&self, draft: &Draft, takes_answers: bool) -> Result<Program, (&'static str, CommandError)> {
         let source = |error| ("source", error);
         let wanted = draft.language.as_deref().or(self.options.language);
         if takes_answers || wanted == Some(ANSWERS) {
             let paths = sources::expand(&draft.sources).map_err(source)?;
             let files = sources::read_answers(&paths).map_err(source)?;
-            return Ok((files, ANSWERS.to_owned()));
+            return Ok(Program { language: ANSWERS.to_owned(), files, entry_point: None });
         }
         let wanted = match wanted {
             Some(id) => Some(
-                self.table.named(id).ok_or_else(|| ("language", judge::unknown_language(id, self.table)))?,
+                self.table
+                    .named(id)
+                    .ok_or_else(|| ("language", CommandError::Usage(self.table.unknown(id))))?,
             ),
             None => None,
         };
@@ -311,40 +309,35 @@ impl Maker<'_> {
             None
         };
         let paths = work.as_ref().map_or_else(|| draft.sources.clone(), |work| vec![work.path().to_owned()]);
-        self.read(&paths, wanted, entry_point).map_err(|error| match &work {
+        let read = |paths: &[PathBuf]| {
+            let order = sources::order_of(paths);
+            let wanted = wanted.map(|language| language.id.as_str());
+            let program = sources::program(sources::expand(paths)?, order, wanted, entry_point, self.table)?;
+            // An upload that went wrong deserves a word, not a verdict.
+            let is_empty =
+                |file: &SourceFile| matches!(&file.content, Content::Text(text) if text.is_empty());
+            match self.options.is_batch && program.files.iter().all(is_empty) {
+                true => Err(CommandError::Usage("the source is empty: hand in a program".to_owned())),
+                false => Ok(program),
+            }
+        };
+        read(&paths).map_err(|error| match &work {
             Some(work) => source(work.in_words_of_student(error)),
             None => source(error),
         })
     }
 
-    fn read(
-        &self,
-        paths: &[PathBuf],
-        wanted: Option<&Language>,
-        entry_point: Option<&str>,
-    ) -> Result<(Vec<SourceFile>, String), CommandError> {
-        let mut paths = sources::expand(paths)?;
-        if let Some(name) = entry_point {
-            sources::put_first(&mut paths, name)?;
-        }
-        let mut files = sources::read(&paths, Encoding::Any)?;
-        let language = wanted
-            .or_else(|| self.table.guess(&paths))
-            .ok_or_else(|| judge::unknown_source(&paths, self.table))?;
-        sources::name_nameless(&mut files, language);
-        Ok((files, language.id.clone()))
-    }
-
     fn try_to_make(&mut self, draft: &Draft) -> Result<Entry, (&'static str, CommandError)> {
         let problem = self.problem(draft).map_err(|error| ("problem", error))?;
-        let (files, language) = self.program(draft, problem.takes_answers)?;
+        let program = self.program(draft, problem.takes_answers)?;
         let options = self.options;
         let late = self.late(draft);
         let mut outgoing = Outgoing {
             id: String::new(),
             judging: String::new(),
-            language: language.clone(),
-            files,
+            language: program.language.clone(),
+            files: program.files,
+            entry_point: program.entry_point,
             problem: problem.value,
             limits: merged(options.limits, problem.limits),
             policy: Policy { stop: options.policy },
@@ -371,7 +364,7 @@ impl Maker<'_> {
         Ok(Entry {
             draft: Draft::default(),
             problem: problem.name,
-            language,
+            language: program.language,
             late,
             attempt: 1,
             key: outgoing.key(),

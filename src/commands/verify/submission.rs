@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Row, expected, groups};
 use crate::commands::output::{self, Progress};
-use crate::commands::sources::{self, Encoding};
+use crate::commands::sources;
 use crate::judge::Judge;
-use crate::language::Table;
+use crate::language::{Order, Table};
 use crate::package::{Interaction, JurySubmission, Package, SubmissionKind, TimeLimit};
 use crate::report::Report;
 use crate::sandbox::CancelToken;
@@ -139,10 +139,10 @@ impl<'a> Bench<'a> {
     }
 
     fn submission(&self, package: &Package, jury: &JurySubmission) -> Result<Submission, String> {
-        let (language, files) = match package.submission_kind {
+        let (language, files, entry_point) = match package.submission_kind {
             SubmissionKind::Answers => {
                 let files = sources::read_answers(&jury.files).map_err(|error| error.to_string())?;
-                (ANSWERS.to_owned(), files)
+                (ANSWERS.to_owned(), files, None)
             }
             SubmissionKind::Program => {
                 let language = match &jury.language {
@@ -152,10 +152,12 @@ impl<'a> Bench<'a> {
                         .guess(&jury.files)
                         .ok_or_else(|| "its language cannot be told from its files".to_owned())?,
                 };
-                let mut files =
-                    sources::read(&jury.files, Encoding::Any).map_err(|error| error.to_string())?;
+                let mut files = sources::read(&jury.files).map_err(|error| error.to_string())?;
                 sources::name_nameless(&mut files, language);
-                (language.id.clone(), files)
+                // Where nothing decides it is the first, as other tools have it.
+                let place = sources::entry_of(&files, language, Order::Unknown).unwrap_or(0);
+                let entry = files.get(place).filter(|_| files.len() > 1).map(|file| file.name.clone());
+                (language.id.clone(), files, entry)
             }
         };
         let needs_all = expected::needs_all_tests(&jury.expectation)
@@ -171,6 +173,7 @@ impl<'a> Bench<'a> {
             limits: LimitOverrides::default(),
             policy: Policy { stop },
             tests: Vec::new(),
+            entry_point,
             feedback: None,
             reply_to: None,
             priority: None,
