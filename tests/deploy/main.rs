@@ -9,6 +9,7 @@ mod examples;
 #[path = "../broker/node.rs"]
 mod node;
 mod operator;
+mod symbols;
 mod users;
 mod worker;
 
