@@ -2,7 +2,7 @@
 //!
 //! A program of its own rather than a Criterion bench: it starts a private RabbitMQ and a worker of this
 //! build, and each part is one long run. Words on its command line choose parts: `idle`, `overhead`,
-//! `replay`, `queued`, `cores`.
+//! `replay`, `queued`, `cores`, `pills`.
 
 #![allow(clippy::unwrap_used, missing_docs)] // What fails here is the bench.
 
@@ -28,6 +28,8 @@ use serde_json::{Value, json};
 /// Reads two integers and prints their sum, with what contestants include.
 const SUM: &str = "#include <bits/stdc++.h>\n\
                    int main() { long long a, b; std::cin >> a >> b; std::cout << a + b << '\\n'; }\n";
+/// The same, which nothing compiles.
+const SUM_PYTHON: &str = "print(sum(map(int, input().split())))\n";
 /// Submissions of a replay.
 const MANY: usize = 10_000;
 /// Submissions judged one at a time.
@@ -44,6 +46,9 @@ fn main() {
     let node = Node::start();
     if wants("cores") {
         cores(&scene, &node);
+    }
+    if wants("pills") {
+        pills(&scene, &node);
     }
     if !["idle", "overhead", "replay", "queued"].into_iter().any(wants) {
         return;
@@ -157,6 +162,66 @@ fn cores(scene: &Scene, node: &Node) {
             median(rates) / one
         );
     }
+}
+
+/// Innocent submissions of one turn of [`pills`], and what is sent ahead of them.
+const INNOCENT: usize = 100;
+const AHEAD: usize = 8;
+
+/// How long a hundred submissions wait for their verdicts behind eight that are slow, and behind eight that once stopped
+/// workers: classes whose paths fit in a box and not behind the cache's, and an interpreter that the kernel cannot load.
+/// Two workers; in turns.
+fn pills(scene: &Scene, node: &Node) {
+    let chain = include_str!("../testdata/hostile/PackageChain.java");
+    let interpreter = "__attribute__((section(\".interp\"))) const char path[] = \"/etc/passwd\";\n\
+                       int main(void) { return 0; }\n";
+    let slow = "import time\nstart = time.process_time()\nwhile time.process_time() < start + 1:\n    pass\n";
+    let root = scene.path("packages");
+    let arguments = ["--slots", "1", "--package-root", text(&root)];
+    let mut fleet = Fleet::new(scene, &[node.address(), node.address()], &arguments);
+    let backend = Backend::start(&[node.address()]);
+    fleet.start_all();
+    let mut judged = 0;
+    let mut submit = |language: &str, name: &str, source: &str| {
+        let mut submission = submission(&format!("pill{judged}"));
+        submission["language"] = language.into();
+        // No two are the same, so nothing is compiled already.
+        let comment = if language == "python3" { "#" } else { "//" };
+        submission["files"] = json!([{"name": name, "text": format!("{source}{comment} {judged}\n")}]);
+        backend.submit("normal", &submission);
+        judged += 1;
+        (judged, Instant::now())
+    };
+    // The sum's program is compiled, and the boxes are made.
+    for _ in 0..4 {
+        let (count, _) = submit("cpp20", "main.cpp", SUM);
+        backend.wait_for_answers(count);
+    }
+    let mut waits = [("behind eight slow ones", Vec::new()), ("behind eight pills", Vec::new())];
+    for _ in 0..TURNS {
+        for (kind, (_, waits)) in waits.iter_mut().enumerate() {
+            for number in 0..AHEAD {
+                match (kind, number % 2) {
+                    (0, _) => submit("python3", "main.py", slow),
+                    (_, 0) => submit("java17", "Main.java", chain),
+                    (..) => submit("c17", "main.c", interpreter),
+                };
+            }
+            let sent: Vec<_> = (0..INNOCENT).map(|_| submit("python3", "main.py", SUM_PYTHON)).collect();
+            backend.wait_for_answers(sent[sent.len() - 1].0);
+            let answers = backend.answers();
+            for (count, at) in sent {
+                let answer = &answers[&format!("pill{}", count - 1)][0];
+                assert_eq!(answer.body["verdict"], "AC", "{}", answer.body);
+                waits.push((answer.received - at).as_secs_f64() * 1000.0);
+            }
+        }
+    }
+    println!("{INNOCENT} submissions, each from its publishing to its verdict:");
+    for (name, waits) in waits {
+        print_row(name, waits);
+    }
+    fleet.stop_all();
 }
 
 /// Each after the last one's verdict: when it went out, and the verdict.
@@ -277,7 +342,7 @@ fn print_row(name: &str, mut values: Vec<f64>) {
     values.sort_by(f64::total_cmp);
     let at = |permille: usize| values[(values.len() - 1) * permille / 1000];
     println!(
-        "  {name:<20} p50 {:7.2} ms, p90 {:7.2}, p99 {:7.2}, longest {:7.2}",
+        "  {name:<22} p50 {:7.2} ms, p90 {:7.2}, p99 {:7.2}, longest {:7.2}",
         at(500),
         at(900),
         at(990),

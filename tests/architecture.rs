@@ -106,3 +106,24 @@ fn the_main_function_stays_a_table_of_contents() {
     let lines = fs::read_to_string(root().join("main.rs")).expect("main.rs is text").lines().count();
     assert!(lines < 60, "main.rs has {lines} lines");
 }
+
+#[test]
+fn every_attack_names_tests_that_exist() {
+    let repository = root().parent().expect("src lies in the repository").to_owned();
+    let read = |directory: &str| -> String {
+        sources(&repository.join(directory)).iter().filter_map(|path| fs::read_to_string(path).ok()).collect()
+    };
+    let code = read("tests") + &read("src");
+    let table = fs::read_to_string(repository.join("testdata/hostile/README.md")).expect("the table is readable");
+    let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
+    let mut named = 0;
+    for row in rows {
+        // Only the last column names tests; a binary's name is shorter than any of them.
+        let tests = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
+        for name in tests.split('`').skip(1).step_by(2).filter(|name| name.len() > 20) {
+            assert!(code.contains(&format!("fn {name}(")), "testdata/hostile/README.md names the test {name}");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "only {named} tests were found in the table");
+}
