@@ -226,27 +226,87 @@ fn package() -> impl Strategy<Value = Package> {
                     }
                 }
             }
-            let limits = PackageLimits {
-                time: TimeLimit::Fixed(std::time::Duration::from_secs(1)),
-                wall: None,
-                memory: Bytes(0),
-                output: Bytes(0),
-                code: Bytes(0),
-                processes: None,
-                compilation_time: None,
-                compilation_memory: None,
-            };
-            let scoring = Scoring { objective: Objective::Maximise, precision: None };
-            Package {
-                groups,
-                tests: (0..TESTS)
-                    .map(|test| Test::new(test.to_string(), PathBuf::new(), PathBuf::new()))
-                    .collect(),
-                scoring: is_scoring.then_some(scoring),
-                ..Package::new("generated", PathBuf::new(), Format::Folder, limits)
-            }
+            package_of(groups, TESTS, is_scoring)
         },
     )
+}
+
+fn package_of(groups: Vec<Group>, tests: usize, is_scoring: bool) -> Package {
+    let limits = PackageLimits {
+        time: TimeLimit::Fixed(std::time::Duration::from_secs(1)),
+        wall: None,
+        memory: Bytes(0),
+        output: Bytes(0),
+        code: Bytes(0),
+        processes: None,
+        compilation_time: None,
+        compilation_memory: None,
+    };
+    let scoring = Scoring { objective: Objective::Maximise, precision: None };
+    Package {
+        groups,
+        tests: (0..tests).map(|test| Test::new(test.to_string(), PathBuf::new(), PathBuf::new())).collect(),
+        scoring: is_scoring.then_some(scoring),
+        ..Package::new("generated", PathBuf::new(), Format::Folder, limits)
+    }
+}
+
+fn plain_group(name: &str, members: Vec<Member>, on_reject: OnReject, counts: bool) -> Group {
+    Group { members, verdict: GroupVerdict::FirstError, on_reject, counts, ..Group::new(name) }
+}
+
+fn plain_test(test: usize) -> Member {
+    Member::Test { test, points: None }
+}
+
+fn of(verdict: Verdict) -> Outcome {
+    Outcome { verdict, score: None }
+}
+
+/// Test 2 fails and is known first. By what comes then, its group ended before it, without being rejected.
+#[test]
+fn a_failure_of_a_test_that_is_never_reached_stops_nothing() {
+    let groups = vec![
+        plain_group("all", vec![Member::Group(1), plain_test(3)], OnReject::Break, true),
+        plain_group(
+            "secret",
+            vec![plain_test(0), Member::Group(2), plain_test(2)],
+            OnReject::Break,
+            true,
+        ),
+        plain_group("uncounted", vec![plain_test(1)], OnReject::Break, false),
+    ];
+    let package = package_of(groups, 4, false);
+    let outcomes = [of(Verdict::AC), of(Verdict::WA), of(Verdict::WA), of(Verdict::AC)];
+    let alone = judge(&package, &outcomes, Stop::FirstFailure, 1, &[0]).unwrap();
+    for first in 0..3 {
+        for slots in 2..5 {
+            let judged = judge(&package, &outcomes, Stop::FirstFailure, slots, &[first, 1, 0]).unwrap();
+            assert_eq!(judged, alone, "{slots} slots");
+        }
+    }
+}
+
+/// A group depends on one whose parent has ended before it: its first failure decides what depends on it.
+#[test]
+fn a_dependency_that_has_failed_is_concluded() {
+    let groups = vec![
+        plain_group("all", vec![Member::Group(1), Member::Group(3)], OnReject::Continue, true),
+        plain_group("ended", vec![plain_test(0), Member::Group(2)], OnReject::Break, true),
+        Group {
+            aggregation: Aggregation::Threshold(1.0),
+            ..plain_group("required", vec![plain_test(1), plain_test(2)], OnReject::Continue, true)
+        },
+        Group {
+            dependencies: vec!["required".to_owned()],
+            ..plain_group("dependent", vec![plain_test(0)], OnReject::Continue, true)
+        },
+    ];
+    let package = package_of(groups, 3, true);
+    let outcomes = [of(Verdict::WA), of(Verdict::WA), of(Verdict::AC)];
+    let judged = judge(&package, &outcomes, Stop::FirstFailure, 1, &[0]).unwrap();
+    assert_eq!(judged.values[3].as_ref().unwrap().verdict, Verdict::SK);
+    assert_eq!(judged.values[0].as_ref().unwrap().verdict, Verdict::WA);
 }
 
 proptest! {
@@ -268,8 +328,10 @@ proptest! {
             plain.of(0);
             for (group, value) in &plain.values {
                 let judged = alone.values[*group].as_ref();
+                // A group whose points lie outside of its range is not seen where all is decided without it.
+                let is_unseen = value.trouble.is_some() && judged.is_none_or(|judged| judged.trouble.is_none());
                 // What is around a group may be decided without it.
-                if *group == 0 || judged.is_some() {
+                if !is_unseen && (*group == 0 || judged.is_some()) {
                     prop_assert_eq!(judged, Some(value), "{:?} group {}", stop, group);
                 }
             }

@@ -204,10 +204,14 @@ impl<'a> Standing<'a> {
     /// Notes where a group ends, and where those around it do.
     fn mark(&mut self, group: usize, position: usize, rejection: Rejection, turn: Option<usize>) {
         let node = &self.groups.nodes[group];
+        let progress = &mut self.progress[group];
+        // The group has ended before this member.
+        if progress.value.is_some() || progress.told.is_some_and(|cut| cut < position) {
+            return;
+        }
         if rejection.ends(node.group, self.is_scoring) {
-            let progress = &mut self.progress[group];
             match turn {
-                None => progress.told = Some(progress.told.map_or(position, |cut| cut.min(position))),
+                None => progress.told = Some(position),
                 Some(turn) if progress.known.is_none_or(|cut| position < cut.position) => {
                     progress.known = Some(Cut { position, turn });
                 }
@@ -216,13 +220,27 @@ impl<'a> Standing<'a> {
         }
         // It will not be accepted, whatever else comes.
         let is_certain = matches!(node.group.verdict, GroupVerdict::FirstError | GroupVerdict::WorstError)
-            && rejection.counts;
-        if is_certain && !matches!(node.group.aggregation, Aggregation::Program(_)) {
+            && rejection.counts
+            && !matches!(node.group.aggregation, Aggregation::Program(_))
+            && !self.may_end_before(group, position);
+        if is_certain {
             let rejection = Rejection { counts: node.group.counts, breaks: true };
             for (parent, position) in node.parents.clone() {
                 self.mark(parent, position, rejection, turn);
             }
         }
+    }
+
+    /// Whether an earlier member that is still to come may end a group without being counted, so that the member at
+    /// `position` is never looked at and the group may yet be accepted.
+    fn may_end_before(&self, group: usize, position: usize) -> bool {
+        let node = &self.groups.nodes[group];
+        let to_come = node.members.get(self.progress[group].parts.len()..position).unwrap_or_default();
+        node.group.on_reject == OnReject::Break
+            && to_come.iter().any(|member| match member {
+                Member::Test { .. } => false,
+                Member::Group(inner) => !self.groups.nodes[*inner].group.counts,
+            })
     }
 
     /// Takes in what a test got, or that it was skipped, at its turn. Groups whose last test it was come back, inner
@@ -247,7 +265,7 @@ impl<'a> Standing<'a> {
         holders.into_iter().filter(|group| self.progress[*group].left == 0).collect()
     }
 
-    /// Folds what can be folded, and tells those around when the group is decided by it.
+    /// Folds what can be folded, and tells those around when the group is decided by it, or has failed.
     fn advance(&mut self, group: usize, grade: &mut Grade<'_>) {
         while self.progress[group].value.is_none() {
             let node = &self.groups.nodes[group];
@@ -279,7 +297,7 @@ impl<'a> Standing<'a> {
                     self.progress[*inner].value.as_ref().map(|value| Part::of_group(value, counts))
                 }
             };
-            let Some(part) = part else { return };
+            let Some(part) = part else { break };
             let progress = &mut self.progress[group];
             progress.has_failed |= !part.passed;
             progress.parts.push(part);
@@ -288,11 +306,14 @@ impl<'a> Standing<'a> {
                 break;
             }
         }
-        if self.progress[group].value.is_none() {
+        let progress = &self.progress[group];
+        let is_concluded = progress.value.is_some();
+        if !is_concluded && !progress.has_failed {
             return;
         }
         let node = &self.groups.nodes[group];
-        let parents = node.parents.iter().map(|(parent, _)| *parent);
+        let parents = node.parents.iter().map(|(parent, _)| *parent).filter(|_| is_concluded);
+        // Those that depend on it need not wait for its other tests, which may never be run.
         for next in parents.chain(node.dependents.iter().copied()).collect::<Vec<_>>() {
             if self.progress[next].value.is_none() {
                 self.advance(next, grade);
