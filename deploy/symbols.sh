@@ -20,7 +20,8 @@ fail() { printf 'symbols: %s\n' "$*" >&2; exit 1; }
 program=$1 directory=$2
 [ -f "$program" ] || fail "'$program' does not exist: build it with 'cargo build --profile dist'"
 command -v objcopy >/dev/null || fail "objcopy is missing: install binutils"
-objdump --section-headers "$program" | grep -q '\.debug_line' ||
+# Not grep -q, whose early end would fail objdump.
+objdump --section-headers "$program" | grep '\.debug_line' >/dev/null ||
     fail "'$program' has no debug information: build it with 'cargo build --profile dist'"
 
 mkdir -p "$directory"

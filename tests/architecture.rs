@@ -114,14 +114,18 @@ fn every_attack_names_tests_that_exist() {
         sources(&repository.join(directory)).iter().filter_map(|path| fs::read_to_string(path).ok()).collect()
     };
     let code = read("tests") + &read("src");
-    let table = fs::read_to_string(repository.join("testdata/hostile/README.md")).expect("the table is readable");
+    let table =
+        fs::read_to_string(repository.join("testdata/hostile/README.md")).expect("the table is readable");
     let rows = table.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
     let mut named = 0;
     for row in rows {
         // Only the last column names tests; a binary's name is shorter than any of them.
         let tests = row.trim_end_matches('|').rsplit('|').next().unwrap_or_default();
         for name in tests.split('`').skip(1).step_by(2).filter(|name| name.len() > 20) {
-            assert!(code.contains(&format!("fn {name}(")), "testdata/hostile/README.md names the test {name}");
+            assert!(
+                code.contains(&format!("fn {name}(")),
+                "testdata/hostile/README.md names the test {name}"
+            );
             named += 1;
         }
     }

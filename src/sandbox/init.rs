@@ -30,6 +30,7 @@ use nix::unistd::{Pid, sethostname, setresgid, setresuid};
 use serde::{Deserialize, Serialize};
 
 use super::child::{self, ChildStack, Parts, Plan, ProgramId};
+use super::resource_limits::set_common_limits;
 use super::run_message::{End, KILL, RUN, RunRequest, RunResult};
 use super::syscalls::Reaped;
 use super::wire::{self, Inbox};
@@ -149,6 +150,7 @@ fn become_init(
     syscalls::keep_capabilities(kept.iter().fold(0, |set, capability| set | 1 << capability))
         .map_err(|error| SandboxError::on("give up", "the capabilities of box init", error))?;
     last_id.reset().map_err(|error| SandboxError::on("set", LAST_ID, error))?;
+    set_common_limits().map_err(|error| SandboxError::on("limit", "the programs of a box", error))?;
     // Both are cleared by changes of credentials (prctl(2)), so they come after the last one.
     nix::sys::prctl::set_dumpable(false).map_err(failed("hide", "box init"))?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("bind", "box init to the keeper"))?;
@@ -174,6 +176,9 @@ const KEPT_OF_ROOT: &[u32] = &[40, 5, 6, 7];
 
 const LAST_ID: &str = "/proc/sys/kernel/ns_last_pid";
 
+/// Runs from this length on may be looked at while they last (the watch's first look), and then their births matter.
+const WORTH_COUNTING: Duration = Duration::from_millis(1);
+
 /// The last process id given in this PID namespace (proc_sys_kernel(5), "ns_last_pid"). The kernel asks at each write
 /// for CAP_CHECKPOINT_RESTORE in the user namespace that owns the PID namespace of the writer.
 struct LastId(File);
@@ -197,7 +202,7 @@ impl LastId {
         self.0.write_all_at(b"1", 0)
     }
 
-    /// How many ids were given after `leader`: none where the leader had neither children nor threads. When all ids were
+    /// Number of ids given after `leader`: none where the leader had neither children nor threads. When all ids were
     /// given they start anew at 300 (RESERVED_PIDS in kernel/pid.c), never at a leader's.
     fn births_after(&self, leader: libc::pid_t) -> io::Result<u64> {
         let mut text = [0u8; 16];
@@ -254,9 +259,12 @@ fn serve(
 ) -> io::Result<()> {
     let mut inbox = Inbox::new();
     let mut stack = ChildStack::new();
+    let mut null = NullDevice::default();
     loop {
+        // Before a request: opening takes longer than all else between a request and its program.
+        null.open_ahead();
         let cpu_before = own_cpu()?;
-        let Some((bytes, descriptors)) = inbox.receive(worker.as_fd())? else { return Ok(()) };
+        let Some((bytes, mut descriptors)) = inbox.receive(worker.as_fd())? else { return Ok(()) };
         let request = match bytes.split_first() {
             Some((&RUN, rest)) => RunRequest::decode(rest).filter(|_| descriptors.len() >= 3),
             // A kill that crossed with a result: nothing runs any more.
@@ -266,17 +274,20 @@ fn serve(
         let Some(request) = request else {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         };
-        last_id.reset()?;
         let listening = (worker, listener.as_ref());
+        let replaced = null.replace(&mut descriptors)?;
         let result = run(request, descriptors, identity, listening, &mut stack, cpu_before, last_id)?;
         wire::send(worker.as_fd(), &result.encode(), &[])?;
+        // Here, where the worker reads its counters meanwhile, and not before the next program.
+        last_id.reset()?;
+        drop(replaced);
     }
 }
 
 /// One program, from clone to the last process reaped.
 fn run(
     request: RunRequest,
-    mut descriptors: Vec<OwnedFd>,
+    descriptors: Vec<OwnedFd>,
     identity: Identity,
     (worker, listener): (&OwnedFd, Option<&OwnedFd>),
     stack: &mut ChildStack,
@@ -299,11 +310,6 @@ fn run(
         directory: request.directory,
         limits,
     };
-    for descriptor in descriptors.iter_mut().take(3) {
-        if let Some(own) = own_null(descriptor)? {
-            *descriptor = own;
-        }
-    }
     let stdio = [descriptors[0].as_fd(), descriptors[1].as_fd(), descriptors[2].as_fd()];
     let plan = Plan::new(parts, stdio, ids);
     let leaf = descriptors.get(3).map(AsFd::as_fd);
@@ -326,7 +332,6 @@ fn run(
         }
     };
     kill_everything(&mut max_rss_kib)?;
-    let births = last_id.births_after(leader)?;
     // A child's peak starts from that of the process it shared its memory with at birth: this one.
     let floor_kib = u64::try_from(getrusage(UsageWho::RUSAGE_SELF)?.max_rss()).unwrap_or(u64::MAX);
     let reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
@@ -335,6 +340,8 @@ fn run(
     let count = |value: i64| u64::try_from(value).unwrap_or(0);
     let disk_reads = count(reaped.major_page_faults() - reaped_before.major_page_faults())
         + count(reaped.block_reads() - reaped_before.block_reads());
+    let births =
+        if disk_reads > 0 || wall >= WORTH_COUNTING { Some(last_id.births_after(leader)?) } else { None };
     Ok(RunResult {
         end,
         wall,
@@ -348,17 +355,53 @@ fn run(
     })
 }
 
-/// The box's `/dev/null` in place of the host's. Everybody may write the host's, and so set its times to now
-/// (futimens(3)): one run could leave a message for another. The box's is on a read-only mount.
-fn own_null(descriptor: &OwnedFd) -> io::Result<Option<OwnedFd>> {
-    const NULL: (u64, u64) = (1, 3); // null(4)
-    let status = fstat(descriptor)?;
-    let is_device = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
-    if !is_device || (major(status.st_rdev), minor(status.st_rdev)) != NULL {
-        return Ok(None);
+/// The box's `/dev/null`, which programs get in place of the host's. Everybody may write the host's, and so set its times
+/// to now (futimens(3)): one run could leave a message for another. The box's is on a read-only mount.
+///
+/// Every run gets descriptors of its own: what they share (fcntl(2), F_SETFL) would outlast it.
+#[derive(Default)]
+struct NullDevice {
+    /// Opened for reading, for the next program's standard input.
+    input: Option<OwnedFd>,
+}
+
+impl NullDevice {
+    /// Opens what the next program is likely to need.
+    fn open_ahead(&mut self) {
+        if self.input.is_none() {
+            // Where that fails, it fails again when it is needed, and is told then.
+            self.input = Self::open(OFlag::O_RDONLY).ok();
+        }
     }
-    let flags = OFlag::from_bits_truncate(fcntl(descriptor, FcntlArg::F_GETFL)?) & OFlag::O_ACCMODE;
-    Ok(Some(open("/dev/null", flags | OFlag::O_CLOEXEC, Mode::empty())?))
+
+    /// Replaces the host's null device among a program's streams; returns what it has replaced.
+    fn replace(&mut self, descriptors: &mut [OwnedFd]) -> io::Result<Vec<OwnedFd>> {
+        let mut replaced = Vec::new();
+        for descriptor in descriptors.iter_mut().take(3) {
+            if !Self::is(descriptor)? {
+                continue;
+            }
+            let access =
+                OFlag::from_bits_truncate(fcntl(&*descriptor, FcntlArg::F_GETFL)?) & OFlag::O_ACCMODE;
+            let own = match self.input.take_if(|_| access == OFlag::O_RDONLY) {
+                Some(own) => own,
+                None => Self::open(access)?,
+            };
+            replaced.push(std::mem::replace(descriptor, own));
+        }
+        Ok(replaced)
+    }
+
+    fn open(access: OFlag) -> io::Result<OwnedFd> {
+        Ok(open("/dev/null", access | OFlag::O_CLOEXEC, Mode::empty())?)
+    }
+
+    fn is(descriptor: &OwnedFd) -> io::Result<bool> {
+        const NULL: (u64, u64) = (1, 3); // null(4)
+        let status = fstat(descriptor)?;
+        let is_device = SFlag::from_bits_truncate(status.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
+        Ok(is_device && (major(status.st_rdev), minor(status.st_rdev)) == NULL)
+    }
 }
 
 /// Waits until the leader is dead, killing when the worker says so; an end of file ends the box. Takes note of processes

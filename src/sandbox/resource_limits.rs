@@ -1,22 +1,38 @@
 //! The limits the kernel enforces a process at a time (setrlimit(2)): a second line behind cgroups and timers,
 //! and the first where there are no cgroups.
 
+use std::io;
+
 use rlimit::Resource;
 
 use super::box_handle::BoxHandle;
 use super::{Limits, Profile, ResourceControl};
 use crate::units::Bytes;
 
+/// The limits that are the same for every program. Box init sets them once, and programs inherit them.
+///
+/// # Errors
+/// Those of setrlimit(2).
+pub(super) fn set_common_limits() -> io::Result<()> {
+    let limits = [
+        // Not 0: a limit of 1 is the one that also stops core dumps to a pipe (core(5)).
+        (Resource::CORE, 1),
+        (Resource::MEMLOCK, 64 * 1024),
+        (Resource::MSGQUEUE, 0),
+    ];
+    for (resource, value) in limits {
+        let value = value.min(resource.get_hard()?);
+        resource.set(value, value)?;
+    }
+    Ok(())
+}
+
 /// The limits the kernel enforces a process at a time, as a second line behind the cgroup's and ours.
 pub(super) fn resource_limits(limits: &Limits, handle: &BoxHandle) -> Vec<(u32, u64)> {
     let mut list = vec![
-        // Not 0: a limit of 1 is the one that also stops core dumps to a pipe (core(5)).
-        (libc::RLIMIT_CORE, 1),
         (libc::RLIMIT_NOFILE, u64::from(open_files(limits, handle))),
         // Never unlimited: that changes the layout of the address space (mmap_base in the kernel).
         (libc::RLIMIT_STACK, limits.memory.unwrap_or(Bytes::gib(1)).0),
-        (libc::RLIMIT_MEMLOCK, 64 * 1024),
-        (libc::RLIMIT_MSGQUEUE, 0),
     ];
     if let Some(cpu) = limits.cpu {
         // Whole seconds; a dead man's switch should this process be stopped.
@@ -59,11 +75,8 @@ impl HardLimits {
     /// Reads them all; once a box.
     pub(super) fn read() -> Self {
         let resources = [
-            (libc::RLIMIT_CORE, Resource::CORE),
             (libc::RLIMIT_NOFILE, Resource::NOFILE),
             (libc::RLIMIT_STACK, Resource::STACK),
-            (libc::RLIMIT_MEMLOCK, Resource::MEMLOCK),
-            (libc::RLIMIT_MSGQUEUE, Resource::MSGQUEUE),
             (libc::RLIMIT_CPU, Resource::CPU),
             (libc::RLIMIT_FSIZE, Resource::FSIZE),
             (libc::RLIMIT_NPROC, Resource::NPROC),

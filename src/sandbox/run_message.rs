@@ -119,8 +119,9 @@ pub(super) struct RunResult {
     pub max_rss_kib: u64,
     /// Box init's own, from which every program's starts: up to here the figure above says nothing.
     pub floor_kib: u64,
-    /// Process ids given in the box after the leader's, for threads too.
-    pub births: u64,
+    /// Process ids given in the box after the leader's, for threads too; `None` after a run so short that nothing
+    /// depends on them.
+    pub births: Option<u64>,
     /// Major faults and blocks read by what was reaped: zero means the page cache had everything.
     pub disk_reads: u64,
     /// Whether a process asked for a signal that ends processes; `None` where nobody could listen.
@@ -138,7 +139,7 @@ impl RunResult {
             reaped_cpu: Duration::ZERO,
             max_rss_kib: 0,
             floor_kib: 0,
-            births: u64::MAX,
+            births: None,
             disk_reads: 0,
             asked_to_end: None,
         }
@@ -162,7 +163,7 @@ impl RunResult {
             nanos(self.reaped_cpu),
             self.max_rss_kib,
             self.floor_kib,
-            self.births,
+            self.births.unwrap_or(u64::MAX),
             self.disk_reads,
             self.asked_to_end.map_or(0, |asked| 1 + u64::from(asked)),
         ] {
@@ -187,6 +188,7 @@ impl RunResult {
         let (wall, init_cpu, reaped_cpu) = (time()?, time()?, time()?);
         let (max_rss_kib, floor_kib) = (parser.u64()?, parser.u64()?);
         let (births, disk_reads) = (parser.u64()?, parser.u64()?);
+        let births = Some(births).filter(|births| *births != u64::MAX);
         let asked_to_end = match parser.u64()? {
             0 => None,
             asked => Some(asked > 1),
@@ -239,7 +241,7 @@ mod tests {
                 reaped_cpu: Duration::from_micros(9),
                 max_rss_kib: 4096,
                 floor_kib: 2048,
-                births: 3,
+                births: Some(3),
                 disk_reads: 1,
                 asked_to_end: Some(true),
             };

@@ -172,6 +172,8 @@ pub(super) struct Run<'a> {
     sample_check: Option<Instant>,
     look_check: Option<Instant>,
     look_interval: Duration,
+    /// When the pressure is read for the first time.
+    pressure_check: Option<Instant>,
     take_output_from: Instant,
     stopped: Vec<Stopped>,
     /// How long the host gave it no core, where it was stopped for that.
@@ -266,6 +268,7 @@ impl<'a> Run<'a> {
             look_check: (handle.meter.is_some() && handle.shape.profile == Profile::Native)
                 .then(|| started + FIRST_LOOK),
             look_interval: FIRST_LOOK,
+            pressure_check: handle.meter.is_some().then(|| started + FIRST_LOOK),
             take_output_from: started + OUTPUT_INTERVAL,
             handle,
             limits,
@@ -329,7 +332,7 @@ impl<'a> Run<'a> {
             Some(meter) => {
                 let usage = meter.finish(Processes {
                     disk_reads: result.disk_reads > 0,
-                    alone: result.births == 0,
+                    alone: result.births == Some(0),
                     resident: (!is_written).then_some(if is_its_own { resident } else { Bytes(0) }),
                 })?;
                 if usage.out_of_memory && !stopped.contains(&Stopped::Memory) {
@@ -390,6 +393,7 @@ impl<'a> Run<'a> {
             self.wall_check.filter(|_| self.killed.is_none()),
             self.sample_check.filter(|_| self.killed.is_none()),
             self.look_check.filter(|_| self.killed.is_none()),
+            self.pressure_check.filter(|_| self.killed.is_none()),
             self.killed.map(|killed| killed + GRACE),
             (!taking_output && has_output).then_some(self.take_output_from),
         ]
@@ -465,6 +469,12 @@ impl<'a> Run<'a> {
         if self.sample_check.is_some_and(|at| now >= at) {
             self.sample();
             self.sample_check = Some(now + SAMPLING_INTERVAL);
+        }
+        if self.pressure_check.take_if(|at| now >= *at).is_some() {
+            let elapsed = now.saturating_duration_since(self.started);
+            if let Some(meter) = &mut self.handle.meter {
+                meter.begin_pressure(elapsed);
+            }
         }
         if self.look_check.is_some_and(|at| now >= at) {
             self.look(now)?;

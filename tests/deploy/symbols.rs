@@ -20,7 +20,8 @@ fn symbols_are_split_off_and_found_again() {
     let sections = run(Command::new("objdump").args(["--section-headers", text(&installed)]));
     assert!(!sections.contains(".debug_line") && sections.contains(".gnu_debuglink"), "{sections}");
     // The link is followed to the file beside it.
-    let lines = run(Command::new("objdump").args(["--dwarf=follow-links", "--dwarf=decodedline", text(&installed)]));
+    let lines =
+        run(Command::new("objdump").args(["--dwarf=follow-links", "--dwarf=decodedline", text(&installed)]));
     assert!(lines.contains("main.c"), "{lines}");
     assert_eq!(std::fs::read_dir(&split).unwrap().count(), 2);
 

@@ -268,12 +268,7 @@ fn of(verdict: Verdict) -> Outcome {
 fn a_failure_of_a_test_that_is_never_reached_stops_nothing() {
     let groups = vec![
         plain_group("all", vec![Member::Group(1), plain_test(3)], OnReject::Break, true),
-        plain_group(
-            "secret",
-            vec![plain_test(0), Member::Group(2), plain_test(2)],
-            OnReject::Break,
-            true,
-        ),
+        plain_group("secret", vec![plain_test(0), Member::Group(2), plain_test(2)], OnReject::Break, true),
         plain_group("uncounted", vec![plain_test(1)], OnReject::Break, false),
     ];
     let package = package_of(groups, 4, false);

@@ -34,6 +34,9 @@ const TRIES: u32 = 4;
 /// Looks are more often than this on a host that has time for them.
 const LONGEST_PAUSE: Duration = Duration::from_millis(24);
 
+/// A first reading of the pressure after more than this came late.
+const LATE: Duration = Duration::from_millis(4);
+
 /// Counters of one box between runs, so that one read after a run gives what the run used.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Meter {
@@ -58,7 +61,10 @@ pub(in crate::sandbox) struct Meter {
     hits_base: u64,
     /// What the v1 limit was raised by.
     room: u64,
-    starved_base: Duration,
+    /// The pressure when the run began, as far as it was read.
+    starved_base: Option<Duration>,
+    /// The pressure when it was last read.
+    starved_last: Duration,
     /// Whether writing to the peak file resets it.
     peak_resets: bool,
     /// Whether the leaf's programs were killed through it.
@@ -114,7 +120,8 @@ impl Meter {
             kills_base: 0,
             hits_base: 0,
             room: 0,
-            starved_base: Duration::ZERO,
+            starved_base: None,
+            starved_last: Duration::ZERO,
             peak_resets: true,
             killed: Cell::new(false),
         };
@@ -144,6 +151,7 @@ impl Meter {
         self.memory_limit = None;
         self.process_limit = None;
         self.killed.set(false);
+        self.starved_last = Duration::ZERO;
         self.rebase()?;
         self.memory_new = self.memory_base;
         Ok(())
@@ -193,11 +201,20 @@ impl Meter {
         if self.peak_resets {
             self.write(Role::MemoryPeak, "0")?;
         }
-        if let Some(starved) = self.starved_total() {
-            self.starved_base = starved;
-        }
+        self.starved_base = None;
         self.take_notice();
         Ok(())
+    }
+
+    /// Takes the moment from which [`Meter::starved_so_far`] counts, `elapsed` after the run began. Reading the pressure
+    /// takes the kernel several microseconds, which a run that is over by then need not pay.
+    ///
+    /// Where this comes late, the host may have starved the run as well as its watcher: all of that time counts as such.
+    pub(in crate::sandbox) fn begin_pressure(&mut self, elapsed: Duration) {
+        let Some(total) = self.starved_total() else { return };
+        let unseen = if elapsed > LATE { elapsed } else { Duration::ZERO };
+        self.starved_base = Some(total.saturating_sub(unseen).max(self.starved_last));
+        self.starved_last = total;
     }
 
     /// Whether earlier runs have left the group charged for much more than a new one, while nothing runs.
@@ -275,13 +292,14 @@ impl Meter {
         Ok(self.cpu_total()?.saturating_sub(self.cpu_base))
     }
 
-    /// Time since [`Meter::arm`] in which programs of the run were ready and the host let none of them run, on average over
-    /// the cores they used; `None` where the kernel does not count it (before 5.13, or with PSI off).
+    /// Time since [`Meter::begin_pressure`] in which programs of the run were ready and the host let none of them run, on
+    /// average over the cores they used; `None` where the kernel does not count it (before 5.13, or with PSI off).
     ///
     /// This is "full" of `cpu.pressure`, which counts competition from outside the group and throttling by the quota of a
     /// group above. "some" counts a program that waits for another of its own group as well.
     pub(in crate::sandbox) fn starved_so_far(&self) -> Option<Duration> {
-        self.starved_total().map(|total| total.saturating_sub(self.starved_base))
+        let base = self.starved_base.unwrap_or(self.starved_last);
+        self.starved_total().map(|total| total.saturating_sub(base))
     }
 
     /// Kills everything of the run at once; false where only box init can.
