@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::backlog::Refusal;
 use super::contents::Contents;
+use super::forms;
 use super::unknown_keys::UnknownKeys;
 use crate::report::{Event, EventKind};
 use crate::submission::{Cancel, LimitOverrides, Policy, ProblemRef, SCHEMA, Submission, first_judging};
@@ -133,7 +134,10 @@ pub fn parse(bytes: &[u8]) -> Result<Message, Malformed> {
     }
     match submission(bytes) {
         Ok(submission) => Ok(Message::Submission(Box::new(submission))),
-        Err(error) => refuse(format!("not a submission: {error}")),
+        Err(error) => {
+            let problem = forms::explain(bytes).unwrap_or_else(|| error.to_string());
+            refuse(format!("not a submission: {problem}"))
+        }
     }
 }
 
@@ -308,7 +312,7 @@ mod tests {
             (r#""schema":1"#, r#""schema":2"#, "schema 2 is not known; this gavel reads schema 1"),
             (r#""schema":1"#, r#""schema":"1""#, "schema \"1\" is not known"),
             (r#""schema":1,"#, "", "'schema' is missing"),
-            (r#""language":"c","#, "", "missing field `language`"),
+            (r#""language":"c","#, "", "/language is missing"),
             (r#"{"ref":"sum"}"#, "{}", "problem: give 'ref'"),
             (r#""ref":"sum""#, r#""ref":"sum","inline":[]"#, "not both"),
             (r#"{"ref":"sum"}"#, r#"{"url":"https://a/p.zip"}"#, "problem: 'url' needs 'sha256'"),
@@ -316,7 +320,7 @@ mod tests {
             (r#""text":"x""#, r#""url":"https://a/x.c""#, "files: 'url' needs 'sha256'"),
             (r#""text":"x""#, r#""text":"x","base64":"eA==""#, "only one of 'text', 'base64' and 'url'"),
             (r#","text":"x""#, "", "files: give 'text', 'base64', or 'url'"),
-            (r#""contest""#, r#""soon""#, "unknown variant `soon`"),
+            (r#""contest""#, r#""soon""#, "/priority: \"soon\" is not accepted"),
             (r#""id""#, r#""type":"party","id""#, "type \"party\" is not known"),
         ] {
             let error = parse(WHOLE.replacen(from, to, 1).as_bytes()).unwrap_err();

@@ -14,6 +14,7 @@
 mod amqp;
 mod backlog;
 mod contents;
+mod forms;
 mod health;
 mod memory;
 mod message;
