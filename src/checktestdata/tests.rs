@@ -312,6 +312,31 @@ fn no_script_runs_without_bounds() {
     assert!(late.to_string().contains("more memory"), "{late}");
 }
 
+/// A script that sets `x` and `y` to quotients of neighbouring Fibonacci numbers: the longest continued fractions there are
+/// for their size.
+fn long_continued_fractions() -> String {
+    let step = "SET(t=a+b) SET(a=b) SET(b=t)";
+    format!(
+        "SET(a=1,b=1) REP(40000) {step} END SET(c=a,d=b) REP(2) {step} END SET(x=1.0*b/a,y=1.0*d/c) ASSERT(x!=0)"
+    )
+}
+
+#[test]
+fn fractions_of_any_shape_are_compared_hashed_and_shown() {
+    let numbers = long_continued_fractions();
+    accepts(&format!("{numbers} ASSERT(x!=y && x-y<1 && y-x<1 && -x<y && -x!=-y && x==x)"), "");
+    accepts(
+        &format!(
+            "{numbers} SET(v[0]=x,v[1]=y,v[2]=1) ASSERT(UNIQUE(v)) ASSERT(INARRAY(y,v)) ASSERT(!INARRAY(-x,v))"
+        ),
+        "",
+    );
+    assert!(
+        refuses(&format!("{numbers} SET(v[0]=x,v[1]=x) ASSERT(UNIQUE(v))"), "").message.contains("1.618")
+    );
+    assert!(refuses(&format!("{numbers} FLOAT(x,9)"), "1.5").message.contains("1.5 is not in [1.618"));
+}
+
 #[test]
 fn an_input_is_read_as_a_stream() {
     /// A byte at a time, interrupted now and then.
@@ -399,6 +424,14 @@ proptest! {
         prop_assert_eq!(answer == Answer::Valid, min <= value && value <= max);
         let answer = check(&format!("FLOAT({min},{max})"), value.to_string().as_bytes()).unwrap();
         prop_assert_eq!(answer == Answer::Valid, min <= value && value <= max);
+    }
+
+    #[test]
+    fn fractions_compare_as_their_products(a: i64, b in 1_i64.., c: i64, d in 1_i64..) {
+        let (left, right) = (i128::from(a) * i128::from(d), i128::from(c) * i128::from(b));
+        let comparison = if left < right { "<" } else if left > right { ">" } else { "==" };
+        let script = format!("ASSERT(1.0*{a}/{b} {comparison} 1.0*{c}/{d}) ASSERT(1.0*{a}/{b} == 2.0*{a}/{b}/2)");
+        prop_assert_eq!(check(&script, b"").unwrap(), Answer::Valid);
     }
 
     #[test]

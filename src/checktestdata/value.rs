@@ -2,6 +2,7 @@
 //!
 //! Sizes are bounded: every operation ends soon, so that a check can be stopped between two of them.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -9,7 +10,7 @@ use std::sync::Arc;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{Pow, Signed, ToPrimitive, Zero};
+use num_traits::{One, Pow, Signed, ToPrimitive, Zero};
 
 use super::syntax::Operator;
 
@@ -55,7 +56,9 @@ pub(super) enum Undefined {
 enum Canonical<'a> {
     Small(i64),
     Big(&'a BigInt),
-    Fraction(&'a BigRational),
+    /// Numerator and denominator, coprime. `BigRational` itself is neither hashed nor compared: both recurse once for every
+    /// term of its continued fraction.
+    Fraction(&'a BigInt, &'a BigInt),
     Text(&'a [u8]),
 }
 
@@ -252,17 +255,21 @@ impl Value {
             (Self::Text(left), Self::Text(right)) => Ok(left.cmp(right)),
             (Self::Text(_), _) | (_, Self::Text(_)) => Err(Undefined::Mixed),
             (Self::Small(left), Self::Small(right)) => Ok(left.cmp(right)),
-            _ => match (self.integer(), other.integer()) {
-                (Some(left), Some(right)) => Ok(left.cmp(&right)),
-                _ => Ok(self.unbounded_fraction().cmp(&other.unbounded_fraction())),
-            },
+            _ => {
+                let (left, right) = (self.parts(), other.parts());
+                Ok(order_fractions((&left.0, &left.1), (&right.0, &right.1)))
+            }
         }
     }
 
-    fn unbounded_fraction(&self) -> BigRational {
+    /// Numerator and denominator; zero for strings.
+    fn parts(&self) -> (Cow<'_, BigInt>, Cow<'_, BigInt>) {
+        let whole = |numerator| (numerator, Cow::Owned(BigInt::one()));
         match self {
-            Self::Fraction(fraction) => (**fraction).clone(),
-            other => BigRational::from_integer(other.integer().unwrap_or_default()),
+            Self::Small(integer) => whole(Cow::Owned((*integer).into())),
+            Self::Big(integer) => whole(Cow::Borrowed(&**integer)),
+            Self::Fraction(fraction) => (Cow::Borrowed(fraction.numer()), Cow::Borrowed(fraction.denom())),
+            Self::Text(_) => whole(Cow::Owned(BigInt::zero())),
         }
     }
 
@@ -273,10 +280,24 @@ impl Value {
             Self::Fraction(fraction) if fraction.is_integer() => {
                 fraction.numer().to_i64().map_or_else(|| Canonical::Big(fraction.numer()), Canonical::Small)
             }
-            Self::Fraction(fraction) => Canonical::Fraction(fraction),
+            Self::Fraction(fraction) => Canonical::Fraction(fraction.numer(), fraction.denom()),
             Self::Text(text) => Canonical::Text(text),
         }
     }
+}
+
+/// Compares two fractions, given by numerator and positive denominator, by cross-multiplication.
+fn order_fractions(left: (&BigInt, &BigInt), right: (&BigInt, &BigInt)) -> Ordering {
+    let signs = left.0.sign().cmp(&right.0.sign());
+    if signs.is_ne() || left.0.is_zero() {
+        return signs;
+    }
+    // A product has as many bits as its factors together, or one less.
+    let (first, second) = (left.0.bits() + right.1.bits(), right.0.bits() + left.1.bits());
+    if first.abs_diff(second) > 1 {
+        return if left.0.is_negative() { second.cmp(&first) } else { first.cmp(&second) };
+    }
+    (left.0 * right.1).cmp(&(right.0 * left.1))
 }
 
 impl PartialEq for Value {
