@@ -335,6 +335,9 @@ fn what_rules_name_and_is_not_there_is_refused() {
             "generators.yaml:12: generate: there is no program 'generators/none.py'",
         ),
         ("manual/one", "manual/two", "copy: there is no file 'generators/manual/two.in'"),
+        ("manual/one", "../../../etc/hosts", "hosts.in' is not a path below the package"),
+        ("manual/one", "/etc/hosts", "hosts.in' is not a path below the package"),
+        ("/submissions/accepted/right.py", "/../right.py", "'../right.py' is not a path below the package"),
         (
             "/submissions/accepted/right.py",
             "/submissions/accepted/left.py",
@@ -346,5 +349,43 @@ fn what_rules_name_and_is_not_there_is_refused() {
         let source = problem.scene.write("program.py", SOLUTION);
         let said = problem.scene.say(&["judge", text(&problem.root), text(&source)]);
         assert!(said.code != 0 && said.stderr.contains(expected), "{expected}: {said:?}");
+    }
+}
+
+#[test]
+fn rules_write_nothing_outside_of_the_cache_and_leave_no_test_out() {
+    for version in ["", "problem_format_version: 2025-09\n"] {
+        let problem = bapctools(version, RULES);
+        let outside = problem.scene.path("outside");
+        let depth = "../".repeat(40);
+        let keys = [format!("{depth}{}", &text(&outside)[1..]), text(&outside).to_owned(), ".b".to_owned()];
+        for key in keys {
+            for rule in
+                ["{in: '1', ans: '1'}", "numbers.py 5", "{copy: manual/one}", "{data: {a: numbers.py 5}}"]
+            {
+                let rules =
+                    format!("data:\n  secret:\n    data:\n      good: numbers.py 6\n      '{key}': {rule}\n");
+                problem.write("generators/generators.yaml", &rules);
+                let source = problem.scene.write("program.py", SOLUTION);
+                let said = problem.scene.say(&["judge", text(&problem.root), text(&source)]);
+                let named = said.stderr.contains("generators.yaml:5: secret: '");
+                assert!(said.code != 0 && named, "{rules}: {said:?}");
+            }
+        }
+        for ending in ["", ".in", ".ans", "/a.in"] {
+            assert!(!PathBuf::from(format!("{}{ending}", text(&outside))).exists(), "{ending}");
+        }
+        // The listing of a package does not show this folder, which archives of macOS have.
+        let rules =
+            "data:\n  secret:\n    data:\n      good: numbers.py 6\n      __MACOSX: {data: {a: RULE}}\n";
+        for rule in ["numbers.py 5", "{in: '1', ans: '1'}"] {
+            problem.write("generators/generators.yaml", &rules.replace("RULE", rule));
+            let source = problem.scene.write("program.py", SOLUTION);
+            let said = problem.scene.say(&["judge", text(&problem.root), text(&source)]);
+            let named = said
+                .stderr
+                .contains("generators.yaml:5: the test data/secret/__MACOSX/a would not be judged");
+            assert!(said.code != 0 && named, "{said:?}");
+        }
     }
 }

@@ -114,6 +114,8 @@ fn what_cannot_be_generated_is_refused_with_its_line() {
         ("7\n", "sol/solution.py", "sol: there are answers missing, and no model solution"),
         ("7\n#COPY: gen/none\n", "", "gen/GEN:2: COPY: there is no file 'gen/none'"),
         ("#COPY: ../../x\n", "", "gen/GEN:1: COPY: '../../x' is not a path below the package"),
+        ("#COPY: /etc/hosts\n", "", "gen/GEN:1: COPY: '/etc/hosts' is not a path below the package"),
+        ("#COPY: .//etc/hosts\n", "", "gen/GEN:1: COPY: './/etc/hosts' is not a path below the package"),
     ] {
         let task = Task::new(PLAIN, 0).file("gen/GEN", list);
         let there = sources.iter().filter(|(name, _)| *name != missing);

@@ -144,7 +144,7 @@ pub(super) fn load(
         ..Package::new(name, root.to_owned(), Format::Icpc, limits)
     };
     if let Some(overlay) = overlay {
-        overlay.fill(&mut package);
+        overlay.fill(&mut package, trouble)?;
     }
     package.group_by_folders();
     let scores = if graded.is_empty() {

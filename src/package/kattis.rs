@@ -165,7 +165,7 @@ pub(super) fn load(
         ..Package::new(name, root.to_owned(), Format::KattisLegacy, limits)
     };
     if let Some(overlay) = overlay {
-        overlay.fill(&mut package);
+        overlay.fill(&mut package, trouble)?;
     }
     package.group_by_folders();
     let graders = match Tree::find(entries, "graders").filter(|entry| entry.kind == Kind::Directory) {

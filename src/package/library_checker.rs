@@ -11,6 +11,7 @@ use std::time::Duration;
 use toml::{Table, Value};
 
 use super::checking::{Check, CheckerProgram};
+use super::draft::Draft;
 use super::error::{PackageError, one_line};
 use super::jury::{Expectation, InputValidator, JurySubmission};
 use super::kattis::short_name;
@@ -212,11 +213,9 @@ fn headers(
         key = key.field(name, text);
     }
     let held = stash.make(key, |directory| {
-        let write = |path: PathBuf, text: &[u8]| {
-            std::fs::write(&path, text).map_err(PackageError::io("write", &path))
-        };
-        write(directory.join(PARAMS), params.as_bytes())?;
-        common.iter().try_for_each(|(name, text)| write(directory.join(name), text))
+        let draft = Draft::open(directory)?;
+        draft.write(PARAMS, params.as_bytes())?;
+        common.iter().try_for_each(|(name, text)| draft.write(name, text))
     })?;
     let kept = |name: &str, as_name: String| ProgramFile { name: as_name, path: held.directory().join(name) };
     let mut files = vec![kept(PARAMS, PARAMS.to_owned())];

@@ -38,6 +38,7 @@ mod cms;
 mod convert;
 mod digest;
 mod dmoj;
+mod draft;
 mod error;
 mod expectation;
 mod folder;

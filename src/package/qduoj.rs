@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::checking::{Check, CheckerProgram, Interaction, Interactor};
+use super::draft::Draft;
 use super::error::{PackageError, one_line};
 use super::groups::{Group, Member, Objective, OnReject, Scoring};
 use super::jury::{Expectation, JurySubmission};
@@ -148,10 +149,8 @@ impl Texts {
         let key = KeyBuilder::default().field("kind", "texts of problem.json 1");
         let key = self.files.iter().fold(key, |key, (name, text)| key.field(name, text));
         let held = stash.make(key, |directory| {
-            self.files.iter().try_for_each(|(name, text)| {
-                let path = directory.join(name);
-                std::fs::write(&path, text).map_err(PackageError::io("write", &path))
-            })
+            let draft = Draft::open(directory)?;
+            self.files.iter().try_for_each(|(name, text)| draft.write(name, text.as_bytes()))
         })?;
         let place = |path: &mut std::path::PathBuf| {
             if let Ok(name) = path.strip_prefix(TEXT) {

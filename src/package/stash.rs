@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use super::draft::Draft;
 use super::error::{PackageError, one_line, shown};
 use super::model::Package;
 use super::tree::{open_regular, read_at_most};
@@ -244,12 +245,11 @@ fn unpack_fps(path: &Path, directory: &Path) -> Result<(), PackageError> {
         return Err(wrong("it is larger than 256 MiB", "split it"));
     }
     let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8", "save it as UTF-8"))?;
+    let draft = Draft::open(directory)?;
     for problem in fps::parse(&text, path)? {
         for (name, text) in &problem.files {
-            let target = directory.join(&problem.name).join(name);
-            let writing = PackageError::io("write", &target);
-            let made = target.parent().map_or(Ok(()), std::fs::create_dir_all);
-            made.and_then(|()| std::fs::write(&target, text)).map_err(writing)?;
+            let name = format!("{}/{name}", problem.name);
+            draft.write(&name, text.as_bytes()).map_err(|error| error.in_file(path))?;
         }
     }
     Ok(())

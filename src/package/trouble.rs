@@ -49,6 +49,11 @@ impl Trouble {
         }
     }
 
+    /// Whether an error was kept that ends the loading.
+    pub(super) fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
     /// Keeps the error, where there is one.
     pub(super) fn errors(&mut self, result: Result<(), PackageError>) {
         self.keep(result);

@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rules::{Case, Rules, Solution};
 
+use super::draft::Draft;
 use super::error::{PackageError, one_line};
 use super::grading::Folder;
 use super::icpc_constants::Constants;
@@ -59,6 +60,8 @@ pub(super) struct Overlay {
     places: HashMap<PathBuf, PathBuf>,
     /// What is to be made of tests, by their names.
     makings: HashMap<String, Making>,
+    /// The tests that the rules ask for, with the line of each.
+    asked: HashMap<String, u64>,
     data: MadeData,
 }
 
@@ -210,7 +213,7 @@ impl Builder<'_> {
             self.case(case, &mut programs, warnings).map_err(|error| error.in_file(&file.path))?;
         }
         (self.data.generators, self.data.solutions) = (programs.generators, programs.solutions);
-        let held = self.write(stash)?;
+        let held = self.write(stash).map_err(|error| error.in_file(&file.path))?;
         let tree = Tree::open(held.directory())?;
         let entries = tree.entries(tree.root(), 0)?;
         let place = |name: &String| held.directory().join("data").join(name);
@@ -219,7 +222,9 @@ impl Builder<'_> {
             Content::Text(_) | Content::Made => None,
         });
         let places = places.collect();
-        Ok(Overlay { held, tree, entries, places, makings: self.makings, data: self.data })
+        let judged = rules.cases.iter().filter(|case| is_judged(&case.path));
+        let asked = judged.map(|case| (case.path.clone(), case.line)).collect();
+        Ok(Overlay { held, tree, entries, places, makings: self.makings, asked, data: self.data })
     }
 
     /// Adds the files of one rule that `data/` does not have.
@@ -376,20 +381,18 @@ impl Builder<'_> {
             texts.push((name.clone(), text));
         }
         stash.make(key, |directory| {
-            for (name, text) in &texts {
-                let path = directory.join("data").join(name);
-                let folder = path.parent().unwrap_or(directory);
-                std::fs::create_dir_all(folder).map_err(PackageError::io("make", folder))?;
-                std::fs::write(&path, text).map_err(PackageError::io("write", &path))?;
-            }
-            Ok(())
+            let draft = Draft::open(directory)?;
+            texts.iter().try_for_each(|(name, text)| draft.write(&format!("data/{name}"), text.as_bytes()))
         })
     }
 }
 
 impl Overlay {
     /// Exchanges the places in what a reader made of the overlay.
-    pub(super) fn fill(mut self, package: &mut Package) {
+    ///
+    /// # Errors
+    /// When the reader left out a test that the rules ask for, and found nothing wrong.
+    pub(super) fn fill(mut self, package: &mut Package, trouble: &Trouble) -> Result<(), PackageError> {
         let place = |path: &mut PathBuf| {
             if let Some(own) = self.places.get(path) {
                 path.clone_from(own);
@@ -399,6 +402,7 @@ impl Overlay {
             place(&mut test.input);
             place(&mut test.answer);
             test.files.iter_mut().for_each(|file| place(&mut file.path));
+            self.asked.remove(&test.name);
             let Some(making) = self.makings.remove(&test.name) else { continue };
             if making.input.is_some() {
                 test.input = PathBuf::new();
@@ -416,8 +420,14 @@ impl Overlay {
             [&mut case.input, &mut case.answer, &mut case.output].into_iter().for_each(&place);
         }
         package.held.push(self.held);
+        let left_out = self.asked.iter().min_by_key(|(name, line)| (**line, name.as_str()));
+        if let Some((name, line)) = left_out.filter(|_| !trouble.has_errors()) {
+            let problem = format!("the test data/{} would not be judged", one_line(name));
+            let error = PackageError::value(*line, "", problem, "rename it, and the folders that it is in");
+            return Err(error.in_file(&package.directory.join(FILE)));
+        }
         if self.data.tests.is_empty() {
-            return;
+            return Ok(());
         }
         let limits = &mut self.data.solution_limits;
         if let TimeLimit::Fixed(time) = package.limits.time {
@@ -425,5 +435,6 @@ impl Overlay {
         }
         limits.memory = limits.memory.max(package.limits.memory);
         package.made = Some(self.data);
+        Ok(())
     }
 }

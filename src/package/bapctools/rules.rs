@@ -19,6 +19,8 @@ const MOST_TESTS: usize = 50_000;
 const MOST_COUNTED: i64 = 100;
 /// More attempts than a generator needs.
 const MOST_RETRIES: f64 = 1000.0;
+/// Bytes of a key. Numbers, counts and endings come beside it, and names of files have at most 255 bytes.
+const LONGEST_NAME: usize = 200;
 /// Folders within folders.
 const MOST_DEPTH: usize = 16;
 /// Folders of `data/`, in the order in which their tests are numbered.
@@ -288,6 +290,11 @@ impl Reader<'_> {
         }
         let included = self.included(map, shown)?;
         let (maps, is_numbered) = data_of(map)?;
+        if is_numbered && path.is_empty() {
+            let line = find(map, "data").map_or(0, |node| node.line);
+            let problem = "it is a list, in which folders get numbers before their names";
+            return Err(PackageError::value(line, shown, problem, "give sample and secret as keys of a map"));
+        }
         let groups = maps.iter().flat_map(|map| map.iter()).filter(|(_, node)| !is_case(node)).count();
         let mut next_group = 1;
         let mut own = Vec::new();
@@ -304,9 +311,9 @@ impl Reader<'_> {
                     (true, Some(number)) => numbered(number, groups.to_string().len(), key),
                     _ => key.clone(),
                 };
-                if name.is_empty() && !(is_numbered && number.is_none()) {
-                    let problem = "a test without a name";
-                    return Err(PackageError::value(node.line, shown, problem, "name it, or use a list"));
+                // In lists a number is name enough.
+                if !(is_numbered && key.is_empty()) {
+                    check_name(key, node.line, shown)?;
                 }
                 match number {
                     Some(_) => {
@@ -411,6 +418,7 @@ impl Reader<'_> {
     fn include(&mut self, case: usize, path: &str) -> Result<Option<usize>, PackageError> {
         let Some(known) = self.rules.cases.get(case) else { return Ok(None) };
         let name = known.path.rsplit('/').next().unwrap_or(&known.path);
+        check_name(name, known.line, path)?;
         let target = joined(path, name);
         match self.places.get(&target).and_then(|place| self.rules.cases.get(*place)) {
             None => {
@@ -589,6 +597,24 @@ fn ordered(map: &[(String, Node)], is_root: bool) -> Vec<&(String, Node)> {
     entries
 }
 
+/// Refuses a key that cannot be the name of a test or folder: it is a part of a path, and what begins with a dot is hidden.
+fn check_name(key: &str, line: u64, above: &str) -> Result<(), PackageError> {
+    let problem = if key.is_empty() {
+        "a test without a name".to_owned()
+    } else if key.starts_with('.') {
+        format!("'{}' begins with a dot", one_line(key))
+    } else if key.contains(['/', '\\']) || key.chars().any(char::is_control) {
+        format!("'{}' has a slash, a backslash or a control character", one_line(key))
+    } else if key.len() > LONGEST_NAME {
+        format!("'{}' is longer than {LONGEST_NAME} bytes", one_line(key))
+    } else {
+        return Ok(());
+    };
+    let remedy =
+        if key.is_empty() { "name it, or use a list" } else { "name it with letters, digits, - and _" };
+    Err(PackageError::value(line, above, problem, remedy))
+}
+
 fn joined(above: &str, name: &str) -> String {
     if above.is_empty() { name.to_owned() } else { format!("{above}/{name}") }
 }
@@ -729,6 +755,32 @@ mod tests {
         assert_eq!(names, ["sample/a", "sample/b", "secret/1-g/z", "secret/1-g/a", "secret/a", "secret/b"]);
         assert_eq!(rules.cases[3].solution, Solution::Program("s.py".to_owned()));
         assert_eq!(rules.cases[5].solution, Solution::None);
+    }
+
+    #[test]
+    fn keys_that_are_no_names_are_refused_wherever_they_stand() {
+        let bad =
+            ["../../../x", "/tmp/x", "..", ".", ".b", "a/b", "a\\\\b", "a\\0b", "a\\nb", &"x".repeat(201)];
+        let shapes = [
+            "data:\n  secret:\n    data: {\"KEY\": g 1}\n",
+            "data:\n  secret:\n    data: {\"KEY\": {in: '1', ans: '2'}}\n",
+            "data:\n  secret:\n    data: {\"KEY\": {copy: a}}\n",
+            "data:\n  secret:\n    data: {\"KEY\": {generate: g, count: 2}}\n",
+            "data:\n  secret:\n    data:\n    - \"KEY\": g 1\n",
+            "data:\n  secret:\n    data: {\"KEY\": {data: {a: g 1}}}\n",
+            "data:\n  secret:\n    data: {\"KEY\": {test_group.yaml: {}}}\n",
+            "data:\n  secret:\n    data:\n    - \"KEY\": {data: {a: g 1}}\n",
+            "data:\n  sample:\n    data: {\"KEY\": g 1}\n  secret:\n    include: [\"KEY\"]\n",
+        ];
+        for (key, shape) in bad.iter().flat_map(|key| shapes.map(|shape| (key, shape))) {
+            let text = shape.replace("KEY", key);
+            let error = parse(&text, &Constants::default()).unwrap_err();
+            let (_, line, place) = error.place();
+            assert!(line.is_some() && !place.is_empty(), "{text}: {error}");
+            assert!(error.to_string().contains("name it with letters"), "{text}: {error}");
+        }
+        let error = parse("data: [{secret: {data: {a: g}}}]\n", &Constants::default()).unwrap_err();
+        assert!(error.to_string().contains("data: it is a list"), "{error}");
     }
 
     #[test]

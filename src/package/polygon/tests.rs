@@ -325,7 +325,11 @@ fn generated(
     })?;
     let written = match element.attribute("from-file") {
         None => Written::Output,
-        Some(file) if file.is_empty() || file.contains('/') || file.chars().any(char::is_control) => {
+        Some(file)
+            if matches!(file, "" | "." | "..")
+                || file.contains('/')
+                || file.chars().any(char::is_control) =>
+        {
             let problem = format!("'{}' is not the name of a file", one_line(file));
             return Err(element.wrong("from-file", problem, "build the package in Polygon again"));
         }
