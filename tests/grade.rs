@@ -425,3 +425,70 @@ fn what_cannot_be_graded_at_all_is_refused_in_one_line() {
         "{said:?}"
     );
 }
+
+#[test]
+fn a_link_to_the_jurys_or_another_students_program_is_not_judged() {
+    let scene = Scene::new();
+    scene.kattis_package("prob");
+    scene.write("prob/submissions/accepted/sol.sh", SUM);
+    scene.write("work/anna/main.sh", SUM);
+    scene.write("work/bert/sum.sh", SUM);
+    let link = |target: &str, name: &str| {
+        let path = scene.path(&format!("work/{name}"));
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink(target, path).unwrap();
+    };
+    link("sum.sh", "bert/main.txt");
+    link("../../prob/submissions/accepted/sol.sh", "eve/main.sh");
+    link("anna", "fritz");
+    link("anna/main.sh", "gina.sh");
+    let csv = "student,source\nanna,work/anna/main.sh\nbert,work/bert\neve,work/eve/main.sh\n\
+               fritz,work/fritz/main.sh\ngina,work/gina.sh\nhans,work/eve\nida,work/fritz\n";
+    scene.write("class.csv", csv);
+    for (batch, judged) in [("class.csv", 2), ("work", 2)] {
+        let said =
+            scene.say(&["grade", "prob", batch, "--format", "csv", "--journal", &format!("{batch}.j")]);
+        let rows = rows(&said.stdout, "student");
+        let accepted: Vec<_> = rows
+            .iter()
+            .filter(|(_, row)| row["verdict"] == "AC")
+            .map(|(student, _)| student.as_str())
+            .collect();
+        assert_eq!(accepted, ["anna", "bert"], "{said:?}");
+        let refused = rows.values().filter(|row| row["message"].contains("symbolic link")).count();
+        assert_eq!(refused, rows.len() - judged, "{said:?}");
+    }
+}
+
+#[test]
+fn one_work_without_a_time_does_not_stop_the_class() {
+    let scene = Scene::new();
+    scene.kattis_package("sum");
+    for student in ["anna", "bert", "carl"] {
+        scene.write(&format!("class/{student}/main.sh"), SUM);
+    }
+    for (student, time) in [("anna", "1700000000 +0000"), ("bert", "@300000000000 +0000")] {
+        for arguments in [&["init", "-q"][..], &["add", "."], &["commit", "-q", "-m", "x"]] {
+            let done = Command::new("git")
+                .args(["-c", "user.name=a", "-c", "user.email=a@b", "-C"])
+                .arg(scene.path(&format!("class/{student}")))
+                .args(arguments)
+                .env("GIT_COMMITTER_DATE", time)
+                .env("GIT_CONFIG_GLOBAL", "/dev/null")
+                .output();
+            assert!(done.unwrap().status.success());
+        }
+    }
+    scene.write(
+        "class.csv",
+        "student,source\nanna,class/anna\nbert,class/bert\ncarl,class/carl\ndora,class/d\n",
+    );
+    for batch in ["class", "class.csv"] {
+        let said = scene.say(&["grade", "sum", batch, "--times", "git", "--format", "csv"]);
+        let rows = rows(&said.stdout, "student");
+        assert_eq!(rows["anna"]["verdict"], "AC", "{said:?}");
+        assert!(rows["bert"]["message"].contains("out of range"), "{said:?}");
+        assert!(rows["carl"]["message"].contains("not a git repository"), "{said:?}");
+        assert!(rows.get("dora").is_none_or(|row| row["message"].contains("No such file")), "{said:?}");
+    }
+}

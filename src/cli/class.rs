@@ -91,7 +91,7 @@ pub struct ResultFlags {
     /// Begin --format csv with a byte order mark, by which Excel knows UTF-8
     #[arg(long)]
     pub bom: bool,
-    /// What is told of secret tests: none (verdict and score of the whole), case (those of each test), or full; by submit in its
+    /// Results of secret tests that are shown: none (verdict and score of the whole), case (those of each test), or full; by submit in its
     /// reports [default: full], and by both in the files of --feedback-files [default: case]
     #[arg(long, value_name = "LEVEL")]
     pub feedback: Option<Feedback>,

@@ -255,6 +255,14 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(path)
         .map_err(|error| format!("{error}; check the path and its permissions"))?;
+    read_opened(file)
+}
+
+/// Reads a file that was opened without waiting, as [`read_bytes`].
+///
+/// # Errors
+/// What is wrong with it, without its name.
+pub(crate) fn read_opened(file: File) -> Result<Vec<u8>, String> {
     let metadata = file.metadata().map_err(|error| error.to_string())?;
     if !metadata.is_file() {
         return Err("it is not a regular file; give a source file".to_owned());

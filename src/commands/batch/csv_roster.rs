@@ -1,13 +1,13 @@
 //! Reads a CSV of students' work.
 
-use std::path::{Component, Path};
+use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord};
 use serde_json::{Map, Value};
 
 use super::super::CommandError;
-use super::super::sources::leads_inside;
 use super::super::start::shown;
+use super::location;
 use super::roster::{BadRow, Draft, Row};
 
 /// Column of the times, where the command names no other.
@@ -84,7 +84,7 @@ fn read_row(
     folder: &Path,
     place: String,
 ) -> Row {
-    let mut draft = Draft { place, has_columns: true, ..Draft::default() };
+    let mut draft = Draft { place, has_columns: true, folder: folder.to_owned(), ..Draft::default() };
     if row.len() != columns.len() {
         let problem = format!(
             "it has {} fields and the header has {}: quote fields that hold the separator",
@@ -139,26 +139,16 @@ fn read_row(
         problem = Some("column student: it is empty: name whose work this is".to_owned());
     } else if draft.sources.is_empty() {
         problem = Some("column source: it is empty: name a file or a folder".to_owned());
-    } else if let Some(source) = draft.sources.iter().find(|source| is_led_out(source, folder)) {
+    } else if let Some(link) = draft.sources.iter().find_map(|source| location::link_in(source, folder)) {
         problem = Some(format!(
-            "column source: '{}' is, or lies in, a symbolic link out of the CSV's folder; put the file itself there",
-            shown(source)
+            "column source: '{}' is a symbolic link; put the file or folder itself there, or name the path it leads to",
+            shown(&link)
         ));
     }
     match problem {
         Some(problem) => Err(BadRow { draft: Box::new(draft), problem }),
         None => Ok(draft),
     }
-}
-
-/// Whether a path that is written as one below the folder leads elsewhere: what lies there came from students, and a
-/// link among it must not show a file of the judge's. Who writes another path into the CSV means it.
-fn is_led_out(source: &Path, folder: &Path) -> bool {
-    let is_below = source.strip_prefix(folder).is_ok_and(|below| {
-        below.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
-    });
-    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    is_below && source.exists() && !leads_inside(source, folder)
 }
 
 #[cfg(test)]
@@ -231,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_out_of_the_folder_is_no_source() {
+    fn a_link_is_no_source() {
         let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (inside, outside) = (folder.path().join("a.py"), elsewhere.path().join("key.py"));
         std::fs::write(&inside, "1").unwrap();
@@ -246,7 +236,7 @@ mod tests {
         std::fs::write(&path, text.replace("a.py;b.py", "\"a.py;b.py\"")).unwrap();
         let rows = read(&path, SUBMITTED).unwrap();
         let refused: Vec<_> = rows.iter().filter_map(|row| row.as_ref().err()).collect();
-        assert_eq!(refused.iter().map(|bad| bad.draft.student.as_str()).collect::<Vec<_>>(), ["b", "c"]);
+        assert_eq!(refused.iter().map(|bad| bad.draft.student.as_str()).collect::<Vec<_>>(), ["b", "c", "d"]);
         assert!(
             refused.iter().all(|bad| bad.problem.contains("column source") && bad.problem.contains("link"))
         );

@@ -232,7 +232,7 @@ pub(crate) fn refuse_unusable(
         return Ok(());
     }
     Err(CommandError::Usage(format!(
-        "{} of {} cannot be sent, so nothing was: mend them, or give --keep-going to leave them out",
+        "{} of {} cannot be sent, so nothing was: fix them, or give --keep-going to leave them out",
         bad.len(),
         output::counted(entries.len(), "row"),
     )))
@@ -304,7 +304,7 @@ impl Maker<'_> {
         };
         let entry_point = draft.entry_point.as_deref().or(self.options.entry_point);
         let work = if self.options.is_batch {
-            Some(work::gather(&draft.sources, wanted, self.table).map_err(source)?)
+            Some(work::gather(&draft.sources, &draft.folder, wanted, self.table).map_err(source)?)
         } else {
             None
         };

@@ -8,6 +8,7 @@ use super::super::start::shown;
 use super::super::{CommandError, output};
 use super::entry::Entry;
 use super::results;
+use crate::cache::KeyBuilder;
 use crate::report::Report;
 use crate::submission::Feedback;
 use crate::verdict::Verdict;
@@ -16,6 +17,8 @@ use crate::verdict::Verdict;
 const FILE: &str = "feedback.txt";
 /// Bytes of a student's name that go into a file's name.
 const LONGEST_NAME: usize = 200;
+/// Digits that tell longer names apart.
+const SHORT_DIGEST: usize = 16;
 
 /// Writes the feedback of every entry that has a verdict or a reason for none: into the folder that its learning platform
 /// takes it from, else into a file named after the student.
@@ -27,7 +30,7 @@ pub(crate) fn write_all(directory: &Path, entries: &[Entry], level: Feedback) ->
     for entry in entries {
         let Some(text) = text(entry, level) else { continue };
         let mut path = place(directory, entry);
-        // Several submissions of one student; and different names may become the same file name.
+        // Several submissions of one student.
         for number in 2.. {
             if written.insert(path.clone()) {
                 break;
@@ -44,26 +47,49 @@ pub(crate) fn write_all(directory: &Path, entries: &[Entry], level: Feedback) ->
 
 fn place(directory: &Path, entry: &Entry) -> PathBuf {
     match &entry.draft.feedback_folder {
-        Some(folder) => directory.join(file_name(folder)).join(FILE),
+        Some(folder) => directory.join(folder_name(folder)).join(FILE),
         None => directory.join(format!("{}.txt", file_name(&entry.draft.student))),
     }
 }
 
+/// Path of a student's further file. File names made of names have an even number of `~`, so nobody's first file has it.
 fn numbered(path: &Path, number: usize) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{stem}-{number}.txt"))
+    path.with_file_name(format!("{stem}~{number}.txt"))
 }
 
-/// One path component, whatever a roster says.
-fn file_name(text: &str) -> String {
-    let mut name: String =
-        text.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect::<String>();
-    let mut end = name.len().min(LONGEST_NAME);
-    while !name.is_char_boundary(end) {
-        end -= 1;
-    }
-    name.truncate(end);
+/// One path component for a learning platform's folder, which knows it by its name.
+fn folder_name(text: &str) -> String {
+    let name: String = text.chars().map(|c| if c == '/' || c.is_control() { '_' } else { c }).collect();
     if name.starts_with('.') || name.is_empty() { format!("_{name}") } else { name }
+}
+
+/// One path component, whatever a roster says; different students have different ones. Characters that cannot be in it
+/// are written as their number between `~`.
+fn file_name(text: &str) -> String {
+    let mut name = String::new();
+    for (place, c) in text.char_indices() {
+        if matches!(c, '/' | '~') || c.is_control() || (c == '.' && place == 0) {
+            // Writing to a String cannot fail.
+            let _ = write!(name, "~{:x}~", u32::from(c));
+        } else {
+            name.push(c);
+        }
+    }
+    if name.is_empty() {
+        return "~~".to_owned();
+    }
+    if name.len() <= LONGEST_NAME {
+        return name;
+    }
+    let digest =
+        KeyBuilder::default().field("kind", "feedback file").field("student", text).finish().to_string();
+    let end = name.floor_char_boundary(LONGEST_NAME - SHORT_DIGEST - 1);
+    name.truncate(end);
+    if name.matches('~').count() % 2 == 1 {
+        name.truncate(name.rfind('~').unwrap_or_default());
+    }
+    format!("{name}-{}", &digest[..SHORT_DIGEST])
 }
 
 fn text(entry: &Entry, level: Feedback) -> Option<String> {
@@ -138,9 +164,25 @@ mod tests {
     #[test]
     fn a_students_name_is_one_file_of_the_folder() {
         assert_eq!(file_name("Anna Müller"), "Anna Müller");
-        assert_eq!(file_name("../../etc/passwd"), "_.._.._etc_passwd");
-        assert_eq!(file_name("a\nb"), "a_b");
-        assert_eq!(file_name(""), "_");
+        assert_eq!(file_name("../../etc/passwd"), "~2e~.~2f~..~2f~etc~2f~passwd");
+        assert_eq!(file_name("a\nb"), "a~a~b");
+        assert_eq!(file_name(""), "~~");
+        assert_eq!(folder_name("Anna~B_7_/../x"), "Anna~B_7__.._x");
         assert!(file_name(&"ü".repeat(300)).len() <= LONGEST_NAME);
+    }
+
+    #[test]
+    fn no_two_students_have_the_same_file() {
+        let long = |end: &str| format!("{}{end}", "~ü".repeat(150));
+        let students = ["anna", "anna-2", "anna~2", "anna~2~", "a/b", "a_b", "a~2f~b", ".x", "_.x", "", "_"];
+        let students = students.map(str::to_owned).into_iter().chain([long("1"), long("2")]);
+        let mut files = std::collections::HashSet::new();
+        for student in students {
+            let first = PathBuf::from(format!("{}.txt", file_name(&student)));
+            for path in [first.clone(), numbered(&first, 2), numbered(&first, 3)] {
+                assert!(path.as_os_str().len() <= 255 && path.components().count() == 1, "{path:?}");
+                assert!(files.insert(path.clone()), "{student}: {path:?}");
+            }
+        }
     }
 }

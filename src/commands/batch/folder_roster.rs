@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::super::CommandError;
-use super::super::sources::leads_inside;
 use super::super::start::shown;
 use super::moodle;
 use super::roster::{BadRow, Draft, Row};
@@ -87,13 +86,14 @@ fn student(folder: &Path, called: &Path, path: PathBuf) -> Row {
     handed_in(folder, Draft { student, place, ..Draft::default() }, vec![path])
 }
 
-/// What a student handed in is a file or a folder in this one, not a link to something of the judge's.
+/// Takes what a student handed in: a file or a folder in this one, not a link to the judge's or another student's.
 fn handed_in(folder: &Path, mut draft: Draft, files: Vec<PathBuf>) -> Row {
-    if files.iter().any(|path| path.is_symlink() && !leads_inside(path, folder)) {
-        let problem = "it is a symbolic link out of the folder; put the file itself there".to_owned();
+    if files.iter().any(|path| path.is_symlink()) {
+        let problem = "it is a symbolic link; put the file or folder itself there".to_owned();
         return Err(BadRow { draft: Box::new(draft), problem });
     }
     draft.sources = files;
+    folder.clone_into(&mut draft.folder);
     Ok(draft)
 }
 
@@ -144,5 +144,21 @@ mod tests {
         assert_eq!(anna.name.as_deref(), Some("Anna A"));
         assert_eq!(anna.feedback_folder.as_deref(), Some("Anna A_7_assignsubmission_file_"));
         assert_eq!(anna.place, "class/Anna A_7_assignsubmission_file_");
+    }
+
+    #[test]
+    fn a_link_is_no_work_wherever_it_leads() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::write(at("anna.py"), "x").unwrap();
+        std::fs::create_dir(at("bert")).unwrap();
+        for (target, link) in [("anna.py", "eve.py"), ("bert", "fritz"), ("/etc", "gina"), ("none", "hans")] {
+            std::os::unix::fs::symlink(target, at(link)).unwrap();
+        }
+        let rows = read(folder.path(), Path::new("class")).unwrap();
+        let taken: Vec<_> = rows.iter().flatten().map(|draft| draft.student.as_str()).collect();
+        assert_eq!(taken, ["anna", "bert"]);
+        let refused = rows.iter().filter_map(|row| row.as_ref().err());
+        assert_eq!(refused.filter(|bad| bad.problem.contains("symbolic link")).count(), 4);
     }
 }

@@ -21,22 +21,33 @@ const HARMLESS: [&str; 10] = [
     "log.showSignature=false",
 ];
 
+/// Why there is no time.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// `git` cannot be started: no row will have a time.
+    NotStarted(String),
+    /// This work has no time.
+    OfRow(String),
+}
+
 /// Returns the time of the last commit that changed any of these files, by the committer's clock; `None` where none of
-/// them was ever committed.
+/// them was ever committed, or there.
 ///
 /// # Errors
-/// When there is no `git`, or the files lie in no repository.
-pub(super) fn last_commit(paths: &[PathBuf]) -> Result<Option<jiff::Timestamp>, String> {
+/// When `git` cannot be started or fails: the files are in no repository, or its clock was impossible.
+pub(super) fn last_commit(paths: &[PathBuf]) -> Result<Option<jiff::Timestamp>, Failure> {
     let mut last = None;
-    for path in paths {
+    // A file that is not there gets its reason where it is read.
+    for path in paths.iter().filter(|path| path.exists()) {
         last = last.max(commit_of(path)?);
     }
     Ok(last)
 }
 
-fn commit_of(path: &Path) -> Result<Option<jiff::Timestamp>, String> {
-    let fail =
+fn commit_of(path: &Path) -> Result<Option<jiff::Timestamp>, Failure> {
+    let text =
         |problem: &str| format!("--times git: '{}': {}", shown(path), output::one_line(problem.trim()));
+    let fail = |problem: &str| Failure::OfRow(text(problem));
     // A clone of its own answers for itself; a file or a folder is asked for in the repository around it.
     let (folder, name) = match (path.is_dir(), path.parent(), path.file_name()) {
         (true, ..) => (path, Path::new(".").as_os_str()),
@@ -58,7 +69,7 @@ fn commit_of(path: &Path) -> Result<Option<jiff::Timestamp>, String> {
         .env_remove("GIT_DIR")
         .env_remove("GIT_WORK_TREE")
         .output()
-        .map_err(|error| fail(&format!("cannot start git: {error}")))?;
+        .map_err(|error| Failure::NotStarted(format!("--times git: cannot start git: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -71,5 +82,7 @@ fn commit_of(path: &Path) -> Result<Option<jiff::Timestamp>, String> {
     }
     let Some(seconds) = text.split_whitespace().next() else { return Ok(None) };
     let seconds = seconds.parse().map_err(|_| fail("git named no time"))?;
-    jiff::Timestamp::from_second(seconds).map(Some).map_err(|error| fail(&error.to_string()))
+    jiff::Timestamp::from_second(seconds)
+        .map(Some)
+        .map_err(|_| fail(&format!("the time of its last commit, {seconds} s after 1970, is out of range")))
 }

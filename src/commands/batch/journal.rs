@@ -82,7 +82,7 @@ impl Journal {
         let is_none =
             |line: &[u8]| !b"{\"journal\":".starts_with(line) && !line.starts_with(b"{\"journal\":");
         if is_none(&text[..text.len().min(11)]) {
-            return Err(fail("it is no journal of gavel; give another place with --journal FILE".to_owned()));
+            return Err(fail("it is not a gavel journal; give another file with --journal FILE".to_owned()));
         }
         for (number, line) in text[..whole].split(|byte| *byte == b'\n').enumerate() {
             if !line.is_empty() {

@@ -12,6 +12,7 @@ mod folder_roster;
 mod git;
 mod journal;
 mod live;
+mod location;
 mod moodle;
 mod notebook;
 mod results;

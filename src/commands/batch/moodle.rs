@@ -1,4 +1,4 @@
-//! File names of Moodle's "Download all submissions".
+//! Reads the file names of Moodle's "Download all submissions".
 //!
 //! Moodle (`mod/assign/locallib.php`, `download_submissions`) names what a participant handed in
 //! `NAME_NUMBER_assignsubmission_TYPE_`, as a folder or, where it is asked not to make folders, before the name of each
@@ -6,7 +6,7 @@
 //! unique for a participant of an assignment, and what its grading worksheet calls `Participant NUMBER`. Feedback files
 //! are taken back in folders of the same names.
 
-/// What a name says.
+/// Parts of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Name<'a> {
     /// The participant's name.
@@ -26,7 +26,7 @@ impl Name<'_> {
     }
 }
 
-/// Reads a name of Moodle's.
+/// Reads a name that Moodle made; returns `None` for any other.
 pub(crate) fn read(text: &str) -> Option<Name<'_>> {
     let (participant, rest) = text.split_once("_assignsubmission_")?;
     let (name, number) = participant.rsplit_once('_')?;

@@ -1,4 +1,4 @@
-//! Code cells of Jupyter notebooks (nbformat 3 and 4) as one program.
+//! Joins the code cells of Jupyter notebooks (nbformat 3 and 4) into one program.
 
 use serde_json::Value;
 
@@ -69,7 +69,7 @@ fn language<'a>(notebook: &Value, table: &'a Table) -> Result<&'a Language, Stri
             .find(|language| language.extensions.iter().any(|own| ids.contains(&own.as_str())))
     });
     found.ok_or_else(|| {
-        format!("its code is in '{}', which is no language of the table", name.escape_default())
+        format!("its code is in '{}', which is not a configured language", name.escape_default())
     })
 }
 
@@ -82,6 +82,57 @@ fn joined(source: &Value) -> String {
     }
 }
 
+/// Knows which lines of Python begin a logical line: outside brackets and strings, and not after a backslash.
+#[derive(Debug, Default)]
+struct Lexer {
+    brackets: usize,
+    /// Quotation mark of the string that a line ended in, and whether there are three of them.
+    string: Option<(u8, bool)>,
+    is_continued: bool,
+}
+
+impl Lexer {
+    fn is_at_start(&self) -> bool {
+        self.brackets == 0 && self.string.is_none() && !self.is_continued
+    }
+
+    fn read(&mut self, line: &str) {
+        let bytes = line.as_bytes();
+        let mut at = 0;
+        self.is_continued = false;
+        while let Some(&byte) = bytes.get(at) {
+            let is_triple = bytes[at..].starts_with(&[byte; 3]);
+            match (self.string, byte) {
+                // In raw strings too, a quotation mark after a backslash ends nothing.
+                (_, b'\\') => {
+                    self.is_continued = at + 1 == bytes.len();
+                    at += 1;
+                }
+                (Some((quote, needs_three)), byte) if byte == quote && (is_triple || !needs_three) => {
+                    self.string = None;
+                    at += if needs_three { 2 } else { 0 };
+                }
+                (Some(_), _) => {}
+                (None, b'"' | b'\'') => {
+                    self.string = Some((byte, is_triple));
+                    at += if is_triple { 2 } else { 0 };
+                }
+                (None, b'#') => break,
+                (None, b'(' | b'[' | b'{') => self.brackets += 1,
+                (None, b')' | b']' | b'}') => self.brackets = self.brackets.saturating_sub(1),
+                (None, _) => {}
+            }
+            at += 1;
+        }
+        // Only strings in three quotation marks go on by themselves.
+        if !self.is_continued && self.string.is_some_and(|(_, is_triple)| !is_triple) {
+            self.string = None;
+        }
+    }
+}
+
+/// Returns a cell without its commands, which stand only where a logical line begins: the remainder operator and texts may
+/// begin lines as well.
 fn without_commands(source: &str) -> String {
     let first = source.lines().find(|line| !line.trim().is_empty()).unwrap_or_default().trim();
     let command = first.split_whitespace().next().unwrap_or_default();
@@ -89,17 +140,21 @@ fn without_commands(source: &str) -> String {
         return String::new();
     }
     let mut code = String::new();
+    let (mut lexer, mut command_continues) = (Lexer::default(), false);
     for line in source.lines() {
         let start = line.trim_start();
-        let indent = &line[..line.len() - start.len()];
-        if start.starts_with(['%', '!', '?']) {
+        let is_command = lexer.is_at_start() && start.starts_with(['%', '!', '?']);
+        if is_command && !command_continues {
             // A block must not become empty.
-            code.push_str(indent);
+            code.push_str(&line[..line.len() - start.len()]);
             code.push_str("pass\n");
-        } else {
+        } else if !command_continues {
+            lexer.read(line);
             code.push_str(line);
             code.push('\n');
         }
+        // A backslash continues commands too.
+        command_continues = (is_command || command_continues) && line.ends_with('\\');
     }
     if code.lines().all(|line| line.trim() == "pass" || line.trim().is_empty()) {
         String::new()
@@ -149,5 +204,31 @@ mod tests {
         let strange = json!({"metadata": {"language_info": {"name": "Wolfram"}}, "cells": []});
         assert!(read(&strange).unwrap_err().contains("'wolfram'"));
         assert!(program(b"{", &Table::built_in().unwrap()).unwrap_err().contains("save it again"));
+    }
+
+    #[test]
+    fn commands_stand_only_where_a_logical_line_begins() {
+        for code in [
+            "x = (17\n% 5)\n",
+            "x = 17 \\\n% 5\n",
+            "x = [\n    a\n    % b, {1:\n  2\n% 3}]\n",
+            "text = \"\"\"\n%d\n!not\n?what \"quoted\" it's\n\"\"\"\n",
+            "text = r'''\\'''\n%d\n'''\n",
+            "def f():\n    '''Says\n    % it\n    '''\nprint(\n    \"%d\"\n    % (3))\n",
+            "x = 'a\\\n%b'\nprint(x, \"(\", '[') # (\ny = 1\n",
+            "x = (1 # don't\n% 5)\n",
+        ] {
+            assert_eq!(without_commands(code), code);
+        }
+        for (code, expected) in [
+            ("print('(')\n%time\n", "print('(')\npass\n"),
+            ("x = 1 # don't (\n!ls\n", "x = 1 # don't (\npass\n"),
+            ("x = \"\"\"a\"\"\"\n?x\n", "x = \"\"\"a\"\"\"\npass\n"),
+            ("x = ''\n%time\nx = (1,\n 2)\n  !ls\n", "x = ''\npass\nx = (1,\n 2)\n  pass\n"),
+            ("!ls \\\n  -l \\\n  -a\nx = 1\n", "pass\nx = 1\n"),
+            ("x = 'unclosed\n%time\n", "x = 'unclosed\npass\n"),
+        ] {
+            assert_eq!(without_commands(code), expected, "{code}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Who hands in what: a folder or an archive of students' work, or a CSV.
+//! Reads the list of a class's submissions from a folder, an archive or a CSV.
 
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,8 @@ pub(crate) struct Draft {
     pub(crate) entry_point: Option<String>,
     /// Files, or one folder of them.
     pub(crate) sources: Vec<PathBuf>,
+    /// Folder of the roster; in it, sources have no links.
+    pub(crate) folder: PathBuf,
     /// When it was handed in.
     pub(crate) submitted: Option<jiff::Timestamp>,
     /// What else is known.
@@ -119,11 +121,25 @@ impl Roster {
                     shown(batch)
                 )));
             }
-            for draft in rows.iter_mut().filter_map(|row| row.as_mut().ok()) {
-                draft.submitted = git::last_commit(&draft.sources).map_err(CommandError::Usage)?;
-            }
+            rows = rows.into_iter().map(dated).collect::<Result<_, _>>()?;
         }
         Ok(Self { rows, _unpacked: unpacked })
+    }
+}
+
+/// Looks up when a row's work was committed; a row whose time cannot be found gets the reason.
+///
+/// # Errors
+/// When `git` cannot be started.
+fn dated(row: Row) -> Result<Row, CommandError> {
+    let Ok(mut draft) = row else { return Ok(row) };
+    match git::last_commit(&draft.sources) {
+        Ok(time) => {
+            draft.submitted = time;
+            Ok(Ok(draft))
+        }
+        Err(git::Failure::OfRow(problem)) => Ok(Err(BadRow { draft: Box::new(draft), problem })),
+        Err(git::Failure::NotStarted(problem)) => Err(CommandError::Usage(problem)),
     }
 }
 
@@ -152,7 +168,7 @@ fn is_archive(path: &Path) -> bool {
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
     let mut head = [0; 4];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
-    ["zip", "tar", "tgz", "gz", "zst"].contains(&ending.as_str())
+    super::text::ARCHIVES.contains(&ending.as_str())
         || (read.is_ok() && (head == *b"PK\x03\x04" || head == *b"PK\x05\x06"))
 }
 
@@ -177,5 +193,29 @@ pub(crate) fn complain(bad: &[(&str, &str)]) {
     }
     if bad.len() > MOST_NAMED {
         output::complain(&format!("and {} like that", output::counted(bad.len() - MOST_NAMED, "more row")));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::language::Table;
+
+    #[test]
+    fn archives_of_a_class_have_the_endings_of_a_students() {
+        let folder = tempfile::tempdir().unwrap();
+        let cancel = CancelToken::new().unwrap();
+        let table = Table::built_in().unwrap();
+        let times = Times::Column(csv_roster::SUBMITTED.to_owned());
+        for ending in super::super::text::ARCHIVES {
+            assert_eq!(
+                super::super::text::form(&format!("a.{ending}"), &table),
+                super::super::text::Form::Archive
+            );
+            let path = folder.path().join(format!("class.{}", ending.to_uppercase()));
+            std::fs::write(&path, "student,source\na,a.py\n").unwrap();
+            let error = Roster::read(&path, &times, &cancel).unwrap_err().to_string();
+            assert!(error.contains("pack it as zip"), "{ending}: {error}");
+        }
     }
 }

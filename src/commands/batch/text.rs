@@ -3,7 +3,7 @@
 use crate::language::{Language, Table};
 
 /// Endings of archives that are unpacked; `jar` is what Java tools export.
-const ARCHIVES: [&str; 9] = ["zip", "tar", "tgz", "gz", "zst", "jar", "rar", "7z", "bz2"];
+pub(super) const ARCHIVES: [&str; 9] = ["zip", "tar", "tgz", "gz", "zst", "jar", "rar", "7z", "bz2"];
 /// Share of zero bytes, as one in so many, from which a text without a mark counts as UTF-16.
 const ZEROS: usize = 4;
 
@@ -67,19 +67,71 @@ pub(super) fn declares_packages(name: &str) -> bool {
     [".java", ".kt", ".scala", ".cs"].iter().any(|ending| name.ends_with(ending))
 }
 
-/// Whether a line of a text takes in something from a folder of that name: `from utils.io import read`,
-/// `#include "lib/tree.h"`.
+/// Whether a line of a text imports something from a folder of that name: `from utils.io import read`,
+/// `#include "lib/tree.h"`. Comments and other text with the folder's name do not count.
 pub(super) fn names_folder(text: &[u8], folder: &str) -> bool {
-    const WORDS: [&str; 6] = ["include", "import", "from", "require", "mod", "use"];
-    String::from_utf8_lossy(text).lines().any(|line| {
-        WORDS.iter().any(|word| line.contains(word))
-            && line.match_indices(folder).any(|(place, _)| {
-                let before = line[..place].chars().next_back();
-                let after = line[place + folder.len()..].chars().next();
-                let is_word = |c: char| c.is_alphanumeric() || c == '_';
-                !before.is_some_and(is_word) && !after.is_some_and(is_word)
-            })
-    })
+    String::from_utf8_lossy(text).lines().any(|line| imports_from(line.trim(), folder))
+}
+
+/// Whether a line is an import whose path has this folder in it.
+fn imports_from(line: &str, folder: &str) -> bool {
+    if ["//", "/*", "*", "--"].iter().any(|comment| line.starts_with(comment)) {
+        return false;
+    }
+    let directive = line.strip_prefix('#').map(str::trim_start);
+    let statement = match directive {
+        Some(rest) if rest.starts_with("include") || rest.starts_with("import") => rest,
+        Some(_) => return false,
+        None => line.strip_prefix("pub ").unwrap_or(line).trim_start(),
+    };
+    let (word, rest) = statement.split_at(statement.find(|c| !is_word(c)).unwrap_or(statement.len()));
+    let rest = rest.trim();
+    let is_in_path = |path: &str| path.split(['/', '\\']).any(|part| part == folder);
+    let is_in_name = |path: &str| path.split(|c| !is_word(c)).any(|part| part == folder);
+    let named = |path: &str| if path.contains('/') { is_in_path(path) } else { is_in_name(path) };
+    if let Some(path) = rest.strip_prefix('<').and_then(|rest| rest.split('>').next()) {
+        return is_in_path(path);
+    }
+    if !["import", "from", "include", "use", "mod", "export"].contains(&word) {
+        return required(line).is_some_and(named);
+    }
+    if let Some(path) = quoted(rest) {
+        return is_in_path(path);
+    }
+    match word {
+        // `from . import utils` names a folder, `from tree import utils` does not.
+        "from" => rest.split_once(" import ").is_some_and(|(path, names)| {
+            let path = path.trim();
+            let is_here = !path.is_empty() && path.bytes().all(|byte| byte == b'.');
+            is_in_name(if is_here { names.split('#').next().unwrap_or_default() } else { path })
+        }),
+        // Several modules; each may get another name, which is no path.
+        "import" => rest.split(['#', ';']).next().unwrap_or_default().split(',').any(|module| {
+            let mut words = module.split_whitespace();
+            let path = words.next().unwrap_or_default();
+            matches!(words.next(), None | Some("as")) && is_in_name(path)
+        }),
+        "use" | "mod" => is_in_name(rest.split([';', '#']).next().unwrap_or_default()) && rest.contains(';'),
+        _ => false,
+    }
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+/// The text in the first quotation marks.
+fn quoted(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once(['"', '\''])?;
+    rest.split(['"', '\'']).next()
+}
+
+/// The path in a call of `require`, `require_once` or `require_relative`.
+fn required(line: &str) -> Option<&str> {
+    let (before, rest) = line.split_once("require")?;
+    let rest = rest.trim_start_matches(is_word).trim_start();
+    let is_call = !before.ends_with(is_word) && rest.starts_with(['(', '"', '\'']);
+    is_call.then(|| quoted(rest)).flatten()
 }
 
 /// Source text as UTF-8 without a byte order mark, which `javac` refuses. What is in another encoding of one byte a
@@ -203,12 +255,43 @@ mod tests {
 
     #[test]
     fn folders_are_named_by_imports_alone() {
-        for text in
-            ["from utils.io import read", "import utils", "#include \"utils/a.h\"", "require('./utils/a')"]
-        {
+        for text in [
+            "from utils.io import read",
+            "    from .utils import read",
+            "from . import io, utils",
+            "import utils",
+            "import sys, utils.io as io",
+            "#include \"utils/a.h\"",
+            "#  include <utils/a.h>",
+            "const a = require('./utils/a')",
+            "require_relative 'utils/a'",
+            "local a = require \"utils.a\"",
+            "import {a} from './utils/a.js';",
+            "export * from \"../utils/a.js\"",
+            "pub mod utils;",
+            "use crate::utils::a;",
+        ] {
             assert!(names_folder(text.as_bytes(), "utils"), "{text}");
         }
-        for text in ["import sys", "from myutils import x", "# utils are nice", "print('utils')"] {
+        for text in [
+            "import sys",
+            "from myutils import x",
+            "# utils are nice",
+            "print('utils')",
+            "# use the utils data",
+            "// import utils",
+            " * from utils import x",
+            "x = 1  # from utils import x",
+            "import sys  # utils",
+            "from math import utils",
+            "from utils we take",
+            "import numpy as utils",
+            "use the utils data",
+            "#include \"utils.h\"",
+            "# require('utils')",
+            "required = 'utils'",
+            "import a from './b.js' // utils",
+        ] {
             assert!(!names_folder(text.as_bytes(), "utils"), "{text}");
         }
     }

@@ -5,6 +5,7 @@
 //! runs here.
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -12,6 +13,7 @@ use tempfile::TempDir;
 use super::super::sources::{self, leads_inside};
 use super::super::start::shown;
 use super::super::{CommandError, output};
+use super::location::Location;
 use super::notebook;
 use super::text::{self, Form};
 use crate::archive::{self, Limits};
@@ -61,7 +63,7 @@ impl Work {
 /// A file of the work.
 #[derive(Debug)]
 struct File {
-    path: PathBuf,
+    location: Location,
     /// Its path in the work, for messages.
     shown: String,
 }
@@ -73,49 +75,78 @@ struct Source {
     bytes: Vec<u8>,
 }
 
-/// Collects the sources of a work.
+/// Collects the sources of a work; `folder` is the roster's, in which `paths` have no links.
 ///
 /// # Errors
 /// One line that says why there is no program in it.
 pub(super) fn gather(
     paths: &[PathBuf],
+    folder: &Path,
     wanted: Option<&Language>,
     table: &Table,
 ) -> Result<Work, CommandError> {
     let cancel = CancelToken::new().map_err(CommandError::judging)?;
     let mut files = Vec::new();
     for path in paths {
-        list(path, &mut files)?;
+        list(path, folder, &mut files)?;
     }
     let mut unpacked = Vec::new();
     for _ in 0..NESTED {
         let Some(archive) = only_archive(&files, table)? else { break };
         let directory = tempfile::tempdir().map_err(CommandError::judging)?;
-        archive::unpack(&archive.path, &format!("'{}'", archive.shown), directory.path(), LIMITS, &cancel)
-            .map_err(|error| {
-                if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) }
-            })?;
+        unpack(archive, directory.path(), &cancel)?;
         files.clear();
-        list(directory.path(), &mut files)?;
+        list(directory.path(), directory.path(), &mut files)?;
         unpacked.push(directory);
     }
     let sources = choose(&files, wanted, table)?;
     write(&sources)
 }
 
+/// Unpacks a student's archive.
+fn unpack(archive: &File, directory: &Path, cancel: &CancelToken) -> Result<(), CommandError> {
+    let name = format!("'{}'", archive.shown);
+    let fail = |problem: String| CommandError::Usage(format!("{name}: {problem}"));
+    let file = archive.location.open().map_err(|error| fail(explained(&error)))?;
+    if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+        return Err(fail("it is not a regular file".to_owned()));
+    }
+    // The file that was opened, whatever the path leads to by now.
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    archive::unpack(&path, &name, directory, LIMITS, cancel).map_err(|error| {
+        if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) }
+    })
+}
+
+/// Says why a file was not opened.
+fn explained(error: &std::io::Error) -> String {
+    match error.raw_os_error() {
+        Some(libc::ELOOP | libc::EXDEV) => {
+            "a symbolic link leads to it from elsewhere; put the file itself there".to_owned()
+        }
+        _ => format!("{error}; check the path and its permissions"),
+    }
+}
+
 /// Lists the files at or below a path.
-fn list(path: &Path, files: &mut Vec<File>) -> Result<(), CommandError> {
+fn list(path: &Path, folder: &Path, files: &mut Vec<File>) -> Result<(), CommandError> {
+    let location = Location::of(path, folder);
     if path.is_dir() {
-        return walk(path, path, 0, files);
+        return walk((path, &location), path, 0, files);
     }
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     // A learning platform's prefix is not part of the name.
     let own = super::moodle::read(&name).map(|name| name.rest.to_owned()).filter(|rest| !rest.is_empty());
-    files.push(File { path: path.to_owned(), shown: output::one_line(&own.unwrap_or(name)) });
+    files.push(File { location, shown: output::one_line(&own.unwrap_or(name)) });
     Ok(())
 }
 
-fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<File>) -> Result<(), CommandError> {
+fn walk(
+    (root, location): (&Path, &Location),
+    folder: &Path,
+    depth: usize,
+    files: &mut Vec<File>,
+) -> Result<(), CommandError> {
     let below = |path: &Path| shown(path.strip_prefix(root).unwrap_or(path));
     let fail = |error: std::io::Error| CommandError::Usage(format!("folder '{}': {error}", below(folder)));
     if depth > DEPTH {
@@ -137,14 +168,15 @@ fn walk(root: &Path, folder: &Path, depth: usize, files: &mut Vec<File>) -> Resu
             return Err(CommandError::Usage(format!("it has more than {MOST_FILES} files")));
         }
         if kind.is_dir() {
-            walk(root, &path, depth + 1, files)?;
+            walk((root, location), &path, depth + 1, files)?;
         } else if kind.is_symlink() && !leads_inside(&path, root) {
             return Err(CommandError::Usage(format!(
                 "'{}' is a symbolic link out of its folder; put the file itself there, or remove it",
                 below(&path)
             )));
         } else if path.is_file() {
-            files.push(File { shown: below(&path), path });
+            let inside = path.strip_prefix(root).unwrap_or(&path);
+            files.push(File { shown: below(&path), location: location.inside(inside) });
         }
     }
     Ok(())
@@ -184,7 +216,8 @@ fn choose(files: &[File], wanted: Option<&Language>, table: &Table) -> Result<Ve
     } else {
         for file in others {
             let name = base(&file.shown);
-            let is_small = file.path.metadata().is_ok_and(|metadata| metadata.len() <= LARGEST_DATA);
+            let is_small =
+                file.location.path().metadata().is_ok_and(|metadata| metadata.len() <= LARGEST_DATA);
             if is_small && chosen.iter().any(|source| mentions(&source.bytes, name)) {
                 let bytes = read(file)?;
                 chosen.push(Source { name: name.to_owned(), shown: file.shown.clone(), bytes });
@@ -301,7 +334,9 @@ fn write(sources: &[Source]) -> Result<Work, CommandError> {
 }
 
 fn read(file: &File) -> Result<Vec<u8>, CommandError> {
-    sources::read_bytes(&file.path)
+    let opened = file.location.open().map_err(|error| explained(&error));
+    opened
+        .and_then(sources::read_opened)
         .map_err(|problem| CommandError::Usage(format!("'{}': {problem}", file.shown)))
 }
 
