@@ -1,13 +1,12 @@
 //! Runs a script on an input.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
 use super::input::Input;
 use super::number_token::{Magnitude, NumberToken};
-use super::regex::{Found, Regex};
+use super::regex::{Found, RegexCache};
 use super::syntax::{
     Command, CommandKind, Decimals, Expression, ExpressionKind, Loop, Name, Notation, Position, Test,
     Variable,
@@ -16,10 +15,8 @@ use super::value::{Undefined, Value};
 use super::variables::{Repeated, Variables};
 use super::{Answer, Bounds, CheckError, Mismatch, Resource, ScriptError};
 
-/// Steps between two looks at the clock.
-const STEPS: u32 = 1 << 12;
-/// Different regular expressions that are kept compiled.
-const REGEXES: usize = 16;
+/// Steps between two readings of the clock. A step takes well below a microsecond; larger work counts as many steps.
+const STEPS: u64 = 1 << 12;
 
 /// Runs a script on an input.
 pub(super) fn run(
@@ -30,8 +27,8 @@ pub(super) fn run(
     let mut machine = Machine {
         input: Input::new(source),
         variables: Variables::new(bounds.memory),
-        regexes: HashMap::new(),
-        clock: Clock { bounds, began: thread_time(), steps: 0, is_late: false },
+        regexes: RegexCache::default(),
+        clock: Clock { bounds, began: thread_time(), unchecked: STEPS, is_late: false },
         at: Position { line: 1, column: 1 },
         keyword: "",
     };
@@ -61,7 +58,7 @@ impl<E: Into<CheckError>> From<E> for Ending {
 struct Machine<'a> {
     input: Input<'a>,
     variables: Variables,
-    regexes: HashMap<Vec<u8>, Regex>,
+    regexes: RegexCache,
     clock: Clock<'a>,
     /// Where the command that runs stands.
     at: Position,
@@ -69,21 +66,24 @@ struct Machine<'a> {
     keyword: &'static str,
 }
 
-/// Counts steps, and looks at the time now and then.
+/// Counts steps, and reads the time and the request to stop now and then.
 struct Clock<'a> {
     bounds: Bounds<'a>,
     began: Duration,
-    steps: u32,
+    /// Steps since the last reading.
+    unchecked: u64,
     is_late: bool,
 }
 
 impl Clock<'_> {
-    /// Counts a step; returns whether to stop.
-    fn step(&mut self) -> bool {
-        self.steps += 1;
-        if self.steps % STEPS != 1 {
+    /// Counts steps that are about to be taken; returns whether to stop. Work of at least [`STEPS`] never begins without a
+    /// reading.
+    fn charge(&mut self, steps: u64) -> bool {
+        self.unchecked = self.unchecked.saturating_add(steps);
+        if self.unchecked < STEPS {
             return false;
         }
+        self.unchecked = 0;
         self.is_late = thread_time().saturating_sub(self.began) > self.bounds.time;
         self.is_late || (self.bounds.should_stop)()
     }
@@ -96,7 +96,11 @@ fn thread_time() -> Duration {
 
 impl Machine<'_> {
     fn step(&mut self) -> Result<(), Ending> {
-        if self.clock.step() { Err(self.stopped()) } else { Ok(()) }
+        self.charge(1)
+    }
+
+    fn charge(&mut self, steps: u64) -> Result<(), Ending> {
+        if self.clock.charge(steps) { Err(self.stopped()) } else { Ok(()) }
     }
 
     fn stopped(&self) -> Ending {
@@ -205,21 +209,19 @@ impl Machine<'_> {
     fn regex(&mut self, pattern: &Expression, name: Option<&Variable>) -> Result<(), Ending> {
         let at = pattern.at;
         let pattern = self.evaluate_text(pattern)?;
-        self.step()?;
-        if !self.regexes.contains_key(&*pattern) {
-            let regex = Regex::new(&pattern).map_err(|message| ScriptError { at, message })?;
-            if self.regexes.len() >= REGEXES {
-                self.regexes.clear();
-            }
-            self.regexes.insert(pattern.to_vec(), regex);
+        self.charge(1 + Value::Text(pattern.clone()).pass_work())?;
+        if !self.regexes.contains(&pattern) {
+            // Compiling may take as long as many steps, whatever the length of the pattern.
+            self.charge(STEPS)?;
         }
-        let Some(regex) = self.regexes.get_mut(&*pattern) else { return Ok(()) };
+        let regex = self.regexes.get(&pattern).map_err(|message| ScriptError { at, message })?;
+        let work = regex.work_per_byte();
         let most = self.clock.bounds.memory;
         let clock = &mut self.clock;
         let mut is_too_long = false;
         let found = regex.longest(&mut self.input, &mut |length| {
             is_too_long = length as u64 > most;
-            !is_too_long && !clock.step()
+            !is_too_long && !clock.charge(work)
         })?;
         match found {
             Found::Match(length) => {
@@ -247,6 +249,7 @@ impl Machine<'_> {
             let found = if token.count == 0 { format!(", found {}", self.found()?) } else { String::new() };
             return self.mismatch_at(begin, format_args!("{fault}{found}"));
         }
+        self.charge(token.work())?;
         self.bounded(begin, token.integer(), &min, &max, name)
     }
 
@@ -266,6 +269,7 @@ impl Machine<'_> {
             return self.mismatch_at(begin, format_args!("{fault}{found}"));
         }
         let (min, max) = (self.evaluate_number(min)?, self.evaluate_number(max)?);
+        self.charge(token.work())?;
         self.bounded(begin, token.decimal(), &min, &max, name)
     }
 
@@ -327,6 +331,9 @@ impl Machine<'_> {
         max: &Value,
         name: Option<&Variable>,
     ) -> Result<(), Ending> {
+        if let Magnitude::Value(value) = &number {
+            self.charge(value.comparison_work(min).saturating_add(value.comparison_work(max)))?;
+        }
         let too_long =
             || undefined(self.at, "the number in the input has more digits than are supported".to_owned());
         let shown = match &number {
@@ -402,19 +409,22 @@ impl Machine<'_> {
             Test::Compare(comparison, first, second) => {
                 let left = self.evaluate(first)?;
                 let right = self.evaluate(second)?;
+                self.charge(left.comparison_work(&right))?;
                 let order = left.order(&right).map_err(|error| undefined(first.at, error.to_string()))?;
                 Ok(comparison.holds(order))
             }
             Test::IsEof => Ok(self.input.peek()?.is_none()),
             Test::Match(characters) => {
                 let characters = self.evaluate_text(characters)?;
+                self.charge(Value::Text(characters.clone()).pass_work())?;
                 Ok(self.input.peek()?.is_some_and(|byte| characters.contains(&byte)))
             }
             Test::Unique(at, names) => self.unique(*at, names),
             Test::InArray(value, at, name) => {
                 let value = self.evaluate(value)?;
+                self.charge(value.pass_work())?;
                 let clock = &mut self.clock;
-                match self.variables.contains(name, &value, &mut || clock.step()) {
+                match self.variables.contains(name, &value, &mut |steps| clock.charge(steps)) {
                     Some(Ok(found)) => Ok(found),
                     Some(Err(repeated)) => self.repeated(*at, repeated),
                     None => Err(undefined_variable(*at, name)),
@@ -425,7 +435,7 @@ impl Machine<'_> {
 
     fn unique(&mut self, at: Position, names: &[Name]) -> Result<bool, Ending> {
         let clock = &mut self.clock;
-        match self.variables.unique(names, &mut || clock.step()) {
+        match self.variables.unique(names, &mut |steps| clock.charge(steps)) {
             Ok(()) => Ok(true),
             Err(repeated) => self.repeated(at, repeated),
         }
@@ -444,11 +454,18 @@ impl Machine<'_> {
     }
 
     fn indices(&mut self, variable: &Variable) -> Result<Vec<Value>, Ending> {
-        variable.indices.iter().map(|index| self.evaluate_integer(index)).collect()
+        let mut indices = Vec::with_capacity(variable.indices.len());
+        for index in &variable.indices {
+            let index = self.evaluate_integer(index)?;
+            self.charge(index.pass_work())?;
+            indices.push(index);
+        }
+        Ok(indices)
     }
 
     fn set(&mut self, variable: &Variable, value: Value) -> Result<(), Ending> {
         let indices = self.indices(variable)?;
+        self.charge(value.pass_work())?;
         self.variables.set(&variable.name, indices, value).map_err(|_| self.exceeded(Resource::Memory))
     }
 
@@ -467,10 +484,15 @@ impl Machine<'_> {
                     undefined_variable(variable.at, &format!("{}{indices}", variable.name))
                 })
             }
-            ExpressionKind::Negate(inner) => self.evaluate(inner)?.negate().map_err(broken),
+            ExpressionKind::Negate(inner) => {
+                let inner = self.evaluate(inner)?;
+                self.charge(inner.pass_work())?;
+                inner.negate().map_err(broken)
+            }
             ExpressionKind::Binary(operator, first, second) => {
                 let left = self.evaluate(first)?;
                 let right = self.evaluate(second)?;
+                self.charge(left.work(*operator, &right))?;
                 left.apply(*operator, &right).map_err(broken)
             }
             ExpressionKind::Length(text) => {
@@ -510,4 +532,20 @@ fn undefined(at: Position, message: String) -> Ending {
 
 fn undefined_variable(at: Position, name: &str) -> Ending {
     undefined(at, format!("the variable '{name}' is not set"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_is_read_after_any_number_of_steps() {
+        let bounds = Bounds { time: Duration::MAX, memory: 0, should_stop: &|| true };
+        let mut clock = Clock { bounds, began: Duration::ZERO, unchecked: 0, is_late: false };
+        for large in [STEPS, u64::from(u32::MAX), u64::MAX, u64::MAX] {
+            assert!(clock.charge(large));
+            assert!(!clock.charge(STEPS - 1));
+        }
+        assert!(clock.charge(1));
+    }
 }

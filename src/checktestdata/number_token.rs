@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use super::syntax::Notation;
-use super::value::{LARGEST_POWER, Value};
+use super::value::{LARGEST_POWER, Value, conversion_work};
 
 /// Digits of a number that are kept: more than any integer of a script has. One more tells that there were more.
 const KEPT_DIGITS: usize = 87_381;
@@ -121,6 +121,13 @@ impl NumberToken {
             return Some(format!("{count} decimals are not in [{least}, {most}]"));
         }
         None
+    }
+
+    /// Estimates the work of [`NumberToken::integer`] and [`NumberToken::decimal`], in steps of a script.
+    pub(super) fn work(&self) -> u64 {
+        let largest = LARGEST_POWER.unsigned_abs();
+        let exponent = self.exponent.unsigned_abs().min(largest);
+        conversion_work(self.digits.len() as u64 + self.decimals.min(largest) + exponent)
     }
 
     pub(super) fn integer(&self) -> Magnitude {

@@ -16,13 +16,16 @@ const DEEPEST: u32 = 64;
 /// Levels of operators in one expression or test.
 const HIGHEST: u32 = 256;
 
+/// Bytes of the numbers of a script: a number is far larger than its text may be (`1E100000`).
+const MOST_CONSTANTS: u64 = 8 << 20;
+
 /// Parses a script.
 pub(super) fn parse(text: &[u8]) -> Result<Vec<Command>, ScriptError> {
     if text.len() as u64 > Script::LONGEST {
         let at = Position { line: 1, column: 1 };
         return Err(ScriptError { at, message: "the script has more than 1 MiB".to_owned() });
     }
-    let mut parser = Parser { tokens: tokens(text)?, place: 0, depth: 0 };
+    let mut parser = Parser { tokens: tokens(text)?, place: 0, depth: 0, constants: 0 };
     let commands = parser.commands()?;
     match parser.kind() {
         TokenKind::End => Ok(commands),
@@ -40,6 +43,8 @@ struct Parser {
     tokens: Vec<Token>,
     place: usize,
     depth: u32,
+    /// Bytes of the numbers so far.
+    constants: u64,
 }
 
 impl Parser {
@@ -426,7 +431,13 @@ impl Parser {
                 return self.error(format!("'{number}': an integer has no leading zeros"));
             }
             TokenKind::Integer(number) | TokenKind::Decimal(number) => match Value::of_literal(number) {
-                Some(value) => ExpressionKind::Constant(value),
+                Some(value) => {
+                    self.constants += value.size();
+                    if self.constants > MOST_CONSTANTS {
+                        return self.error("the numbers of the script take more than 8 MiB");
+                    }
+                    ExpressionKind::Constant(value)
+                }
                 None => return self.error("this number has too many digits"),
             },
             TokenKind::Text(text) => ExpressionKind::Constant(Value::Text(text.clone())),

@@ -5,8 +5,10 @@
 //! in brackets stands for itself, `^` and `$` are the place where matching begins and the end of the input, and a
 //! repetition may follow another. An escaped letter or digit (`\d`) has no meaning in POSIX and is refused.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io;
+use std::sync::Arc;
 
 use regex_automata::hybrid::dfa::{Cache, DFA};
 use regex_automata::nfa::thompson;
@@ -16,8 +18,16 @@ use regex_automata::{Anchored, MatchKind};
 
 use super::input::Input;
 
-/// Bytes of an automaton's states, and of those that are built while it matches.
-const AUTOMATON: usize = 8 << 20;
+/// Bytes of the states an expression is compiled into.
+const COMPILED: usize = 4 << 20;
+/// Bytes of the states that are built while it matches.
+const BUILT: usize = 8 << 20;
+/// Bytes of states that are visited in about the time of a script's step.
+const BYTES_PER_STEP: u64 = 2 << 10;
+/// Bytes of the compiled expressions that are kept.
+const KEPT: usize = 128 << 20;
+/// Compiled expressions that are kept.
+const MOST_KEPT: usize = 256;
 /// Bytes of an expression.
 const LONGEST: usize = 64 << 10;
 /// Parentheses and repetitions within each other.
@@ -48,13 +58,23 @@ impl Regex {
         }
         let translated = Translator { pattern, place: 0, depth: 0 }.whole()?;
         let automaton = DFA::builder()
-            .configure(DFA::config().match_kind(MatchKind::All).cache_capacity(AUTOMATON))
-            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(AUTOMATON)))
+            .configure(DFA::config().match_kind(MatchKind::All).cache_capacity(BUILT))
+            .thompson(thompson::Config::new().utf8(false).nfa_size_limit(Some(COMPILED)))
             .syntax(syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true))
             .build(&translated)
             .map_err(|_| "the regular expression is too large".to_owned())?;
         let cache = automaton.create_cache();
         Ok(Self { automaton, cache })
+    }
+
+    /// Bytes of its states.
+    fn size(&self) -> usize {
+        self.automaton.get_nfa().memory_usage() + self.cache.memory_usage()
+    }
+
+    /// Estimates the work of matching a byte, in steps of a script: building a state visits all states of the expression.
+    pub(super) fn work_per_byte(&self) -> u64 {
+        1 + self.automaton.get_nfa().memory_usage() as u64 / BYTES_PER_STEP
     }
 
     /// The longest match that begins at the next byte of the input; `may_go_on` is asked for every byte.
@@ -88,6 +108,58 @@ impl Regex {
             }
         }
         Ok(longest.map_or(Found::None, Found::Match))
+    }
+}
+
+/// Compiled expressions by pattern. When they take too much memory, the least recently used are dropped.
+#[derive(Debug)]
+pub(super) struct RegexCache {
+    entries: HashMap<Arc<[u8]>, Entry>,
+    /// Bytes they may take.
+    most: usize,
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    regex: Regex,
+    last_use: u64,
+}
+
+impl Default for RegexCache {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), most: KEPT, uses: 0 }
+    }
+}
+
+impl RegexCache {
+    pub(super) fn contains(&self, pattern: &[u8]) -> bool {
+        self.entries.contains_key(pattern)
+    }
+
+    /// Returns the compiled expression, and compiles it where it is not kept.
+    ///
+    /// # Errors
+    /// When the pattern is wrong.
+    pub(super) fn get(&mut self, pattern: &Arc<[u8]>) -> Result<&mut Regex, String> {
+        let regex = match self.entries.remove(pattern) {
+            Some(entry) => entry.regex,
+            None => Regex::new(pattern)?,
+        };
+        self.make_room(regex.size());
+        self.uses += 1;
+        let entry = Entry { regex, last_use: self.uses };
+        Ok(&mut self.entries.entry(pattern.clone()).insert_entry(entry).into_mut().regex)
+    }
+
+    fn make_room(&mut self, needed: usize) {
+        // Matching builds states, so that sizes change between two calls.
+        let mut size = needed + self.entries.values().map(|entry| entry.regex.size()).sum::<usize>();
+        while size > self.most || self.entries.len() >= MOST_KEPT {
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.last_use);
+            let Some(pattern) = oldest.map(|(pattern, _)| pattern.clone()) else { return };
+            size -= self.entries.remove(&pattern).map_or(0, |entry| entry.regex.size());
+        }
     }
 }
 
@@ -312,11 +384,11 @@ fn literal(byte: u8) -> String {
 /// A class of `regex-syntax` with these bytes.
 fn as_class(set: &[bool; 256]) -> String {
     let mut class = String::from("[");
-    for byte in 0..=255_u8 {
-        if set[usize::from(byte)] {
-            // Infallible: a string is written to.
-            let _ = write!(class, "\\x{byte:02X}");
-        }
+    let mut low = 0;
+    while let Some(begin) = (low..256).find(|&byte| set[byte]) {
+        low = (begin..256).find(|&byte| !set[byte]).unwrap_or(256);
+        // Infallible: a string is written to.
+        let _ = write!(class, "\\x{begin:02X}-\\x{:02X}", low - 1);
     }
     // No byte at all matches nothing.
     if class == "[" { r"[^\x00-\xFF]".to_owned() } else { class + "]" }
@@ -346,6 +418,27 @@ mod tests {
         assert_eq!(longest("a+", b"b"), None);
         assert_eq!(longest("", b""), Some(0));
         assert_eq!(longest("()|x", b"x"), Some(1));
+    }
+
+    #[test]
+    fn expressions_in_use_stay_compiled_within_a_bound_of_memory() {
+        let mut cache = RegexCache::default();
+        let patterns: Vec<Arc<[u8]>> =
+            (1..=100).map(|number| format!("(a{{0,20}}){{0,{number}}}").into_bytes().into()).collect();
+        for pattern in &patterns {
+            assert!(!cache.contains(pattern));
+            cache.get(pattern).unwrap();
+        }
+        assert!(patterns.iter().all(|pattern| cache.contains(pattern)));
+        let size = cache.entries.values().map(|entry| entry.regex.size()).sum::<usize>();
+        let mut cache = RegexCache { most: size / 2, ..RegexCache::default() };
+        for pattern in &patterns {
+            cache.get(&patterns[0]).unwrap();
+            cache.get(pattern).unwrap();
+            assert!(cache.contains(&patterns[0]) && cache.contains(pattern));
+            assert!(cache.entries.values().map(|entry| entry.regex.size()).sum::<usize>() <= size / 2);
+        }
+        assert!(!cache.contains(&patterns[1]));
     }
 
     #[test]

@@ -317,7 +317,7 @@ fn no_script_runs_without_bounds() {
 fn long_continued_fractions() -> String {
     let step = "SET(t=a+b) SET(a=b) SET(b=t)";
     format!(
-        "SET(a=1,b=1) REP(40000) {step} END SET(c=a,d=b) REP(2) {step} END SET(x=1.0*b/a,y=1.0*d/c) ASSERT(x!=0)"
+        "SET(a=1,b=1) REP(20000) {step} END SET(c=a,d=b) REP(2) {step} END SET(x=1.0*b/a,y=1.0*d/c) ASSERT(x!=0)"
     )
 }
 
@@ -335,6 +335,54 @@ fn fractions_of_any_shape_are_compared_hashed_and_shown() {
         refuses(&format!("{numbers} SET(v[0]=x,v[1]=x) ASSERT(UNIQUE(v))"), "").message.contains("1.618")
     );
     assert!(refuses(&format!("{numbers} FLOAT(x,9)"), "1.5").message.contains("1.5 is not in [1.618"));
+}
+
+/// How often a check asks whether to stop.
+fn asked(script: &str, input: &str) -> u32 {
+    let asked = Cell::new(0);
+    let count = || {
+        asked.set(asked.get() + 1);
+        false
+    };
+    let bounds = Bounds { time: Duration::MAX, ..bounds(&count) };
+    let answer = Script::parse(script.as_bytes()).unwrap().check(&mut input.as_bytes(), bounds).unwrap();
+    assert_eq!(answer, Answer::Valid, "{script}");
+    asked.get()
+}
+
+#[test]
+fn large_work_never_begins_without_asking_whether_to_stop() {
+    let numbers = long_continued_fractions().replace("20000", "6000");
+    let long = format!("{} ", "7".repeat(20_000));
+    for (before, command, input) in [
+        (numbers.as_str(), "SET(z=x+y)", ""),
+        (&numbers, "SET(z=x-y)", ""),
+        (&numbers, "SET(z=x*y)", ""),
+        (&numbers, "SET(z=x/y)", ""),
+        (&numbers, "SET(z=x^7)", ""),
+        ("SET(x=1E18000,y=x+1)", "ASSERT(x!=y)", ""),
+        ("SET(x=2^100000)", "SET(z=x*x)", ""),
+        ("SET(x=2^130000,y=2^60000+1)", "SET(z=x%y)", ""),
+        ("", "SET(z=3^100000)", ""),
+        ("", "FLOAT(0,1) SPACE", "1E-100000 "),
+        ("SET(m=10^50000)", "INT(0,m) SPACE", &long),
+        ("", "REGEX(\"(a{0,1000}){0,40}\") SPACE", "aaaaaaaa "),
+    ] {
+        let times =
+            |count: usize| asked(&format!("{before} REP({count}) {command} END"), &input.repeat(count));
+        assert!(times(6) >= times(1) + 5, "{before} {command}");
+    }
+    let patterns: String = (1..=20).map(|number| format!("REGEX(\"a{{0,{number}}}\")")).collect();
+    assert!(asked(&patterns, "") >= 20);
+}
+
+#[test]
+fn the_numbers_of_a_script_are_bounded_as_a_whole() {
+    let many = |number: &str, count| format!("SET({})", vec![format!("x={number}"); count].join(","));
+    assert!(fails(&many("1E100000", 1000), "").contains("8 MiB"));
+    accepts(&many("1E100000", 10), "");
+    accepts(&many("0E100000", 10_000), "");
+    accepts(&many("1E9", 10_000), "");
 }
 
 #[test]
@@ -432,6 +480,27 @@ proptest! {
         let comparison = if left < right { "<" } else if left > right { ">" } else { "==" };
         let script = format!("ASSERT(1.0*{a}/{b} {comparison} 1.0*{c}/{d}) ASSERT(1.0*{a}/{b} == 2.0*{a}/{b}/2)");
         prop_assert_eq!(check(&script, b"").unwrap(), Answer::Valid);
+    }
+
+    #[test]
+    fn sums_and_products_of_fractions_are_exact(a: i16, b in 1_i16.., c: i16, d in 1_i16..) {
+        let (a, b, c, d) = (i64::from(a), i64::from(b), i64::from(c), i64::from(d));
+        let script = format!(
+            "SET(x=1.0*{a}/{b},y=1.0*{c}/{d},s={}.0/{},z[0]=x+y) ASSERT(x+y==s && INARRAY(s,z))              ASSERT(x-y=={}.0/{}) ASSERT(x*y=={}.0/{}) SET(z[0]=x) ASSERT(INARRAY(x+y-y,z))              IF(y!=0) ASSERT(x/y*y==x && INARRAY(x/y*y,z)) END",
+            a * d + c * b, b * d, a * d - c * b, b * d, a * c, b * d
+        );
+        prop_assert_eq!(check(&script, b"").unwrap(), Answer::Valid);
+    }
+
+    #[test]
+    fn decimals_are_reduced(digits in 0..=100_000_000_u64, places in 0..=9_usize, zeros in 0..=20_usize) {
+        let number = format!("{:09}", digits);
+        let (whole, decimals) = number.split_at(9 - places);
+        let whole = whole.trim_start_matches('0');
+        let whole = if whole.is_empty() { "0" } else { whole };
+        let input = if places == 0 { whole.to_owned() } else { format!("{whole}.{decimals}{}", "0".repeat(zeros)) };
+        let script = format!("FLOAT(0,10^9,x) ASSERT(x*10^{places}=={digits}) SET(v=1.0*{digits}/10^{places}) ASSERT(INARRAY(x,v))");
+        prop_assert_eq!(check(&script, input.as_bytes()).unwrap(), Answer::Valid);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Values of scripts: integers of any size, exact fractions, and byte strings.
 //!
-//! Sizes are bounded: every operation ends soon, so that a check can be stopped between two of them.
+//! Sizes are bounded: an operation takes at most a fraction of a second, so that a check can be stopped between two of them.
+//! [`Value::work`] and its siblings estimate the work of an operation before it begins.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -9,6 +10,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use num_bigint::BigInt;
+use num_integer::Integer;
 use num_rational::BigRational;
 use num_traits::{One, Pow, Signed, ToPrimitive, Zero};
 
@@ -23,6 +25,9 @@ const FRACTION_BITS: u64 = 1 << 16;
 const FRACTION_DIGITS: usize = 9_000;
 /// Powers of ten of a fraction that is read: some write `1E100000` for a bound that nothing reaches.
 pub(super) const LARGEST_POWER: i64 = 120_000;
+
+/// Machine words that arithmetic visits in about the time of a script's step.
+const WORDS_PER_STEP: u64 = 64;
 
 /// A value.
 #[derive(Debug, Clone)]
@@ -82,11 +87,13 @@ impl Value {
         }
         let mantissa: BigInt = digits.parse().ok()?;
         let mantissa = if negative { -mantissa } else { mantissa };
-        let power = BigInt::from(10).pow(u32::try_from(scale.unsigned_abs()).ok()?);
-        let fraction = if scale < 0 {
-            BigRational::new(mantissa, power)
+        let power = u32::try_from(scale.unsigned_abs()).ok()?;
+        let fraction = if mantissa.is_zero() {
+            BigRational::zero()
+        } else if scale < 0 {
+            divide_by_power_of_ten(mantissa, power)
         } else {
-            BigRational::from_integer(mantissa * power)
+            BigRational::from_integer(mantissa * BigInt::from(10).pow(power))
         };
         Some(Self::Fraction(Arc::new(fraction)))
     }
@@ -167,6 +174,50 @@ impl Value {
         24 + bits / 8
     }
 
+    /// Bits of an integer, of numerator and denominator together, or of a string.
+    fn bits(&self) -> u64 {
+        match self {
+            Self::Small(integer) => u64::from(64 - integer.unsigned_abs().leading_zeros()),
+            Self::Big(integer) => integer.bits(),
+            Self::Fraction(fraction) => fraction.numer().bits() + fraction.denom().bits(),
+            Self::Text(text) => text.len() as u64 * 8,
+        }
+    }
+
+    /// Estimates the work of [`Value::apply`], in steps of a script.
+    pub(super) fn work(&self, operator: Operator, other: &Self) -> u64 {
+        let (left, right) = (self.bits(), other.bits());
+        let visited = match (operator, other) {
+            (Operator::Power, Self::Small(exponent)) => {
+                let result = left.saturating_mul(exponent.unsigned_abs()).min(INTEGER_BITS);
+                words(result) * words(result)
+            }
+            (Operator::Power, _) => 0,
+            (Operator::Add | Operator::Subtract, _) if self.is_integer() && other.is_integer() => {
+                words(left) + words(right)
+            }
+            _ if self.is_integer() && other.is_integer() => words(left) * words(right),
+            // A greatest common divisor takes about a pass over the words for each bit.
+            _ => (left + right).saturating_mul(words(left + right)),
+        };
+        visited / WORDS_PER_STEP
+    }
+
+    /// Estimates the work of [`Value::order`], in steps of a script.
+    pub(super) fn comparison_work(&self, other: &Self) -> u64 {
+        let (left, right) = (words(self.bits()), words(other.bits()));
+        let visited = match (self, other) {
+            (Self::Fraction(_), _) | (_, Self::Fraction(_)) => left * right,
+            _ => left + right,
+        };
+        visited / WORDS_PER_STEP
+    }
+
+    /// Estimates the work of hashing, copying or searching it, in steps of a script.
+    pub(super) fn pass_work(&self) -> u64 {
+        words(self.bits()) / WORDS_PER_STEP
+    }
+
     pub(super) fn negate(&self) -> Result<Self, Undefined> {
         match self {
             Self::Fraction(fraction) => Ok(Self::Fraction(Arc::new(-&**fraction))),
@@ -210,11 +261,11 @@ impl Value {
             _ => {
                 let (left, right) = (self.fraction()?, other.fraction()?);
                 Self::of_fraction(match operator {
-                    Operator::Add => left + right,
-                    Operator::Subtract => left - right,
-                    Operator::Multiply => left * right,
+                    Operator::Add => sum(&left, &right),
+                    Operator::Subtract => sum(&left, &-right),
+                    Operator::Multiply => product(&left, &right),
                     Operator::Divide if right.is_zero() => return Err(Undefined::Zero),
-                    Operator::Divide => left / right,
+                    Operator::Divide => product(&left, &right.recip()),
                     _ => return Err(Undefined::Remainder),
                 })
             }
@@ -284,6 +335,46 @@ impl Value {
             Self::Text(text) => Canonical::Text(text),
         }
     }
+}
+
+fn words(bits: u64) -> u64 {
+    bits / 64 + 1
+}
+
+/// Estimates the work of converting a number of so many decimal digits, in steps of a script.
+pub(super) fn conversion_work(digits: u64) -> u64 {
+    let words = words(digits.saturating_mul(10) / 3);
+    words.saturating_mul(words) / WORDS_PER_STEP
+}
+
+/// Adds two fractions. The greatest common divisors are those of denominators, not of products as in `BigRational`
+/// (Knuth, The Art of Computer Programming, volume 2, section 4.5.1).
+fn sum(left: &BigRational, right: &BigRational) -> BigRational {
+    let common = left.denom().gcd(right.denom());
+    let (first, second) = (left.denom() / &common, right.denom() / &common);
+    let numerator = left.numer() * second + right.numer() * &first;
+    let shared = (&numerator % &common).gcd(&common);
+    BigRational::new_raw(numerator / &shared, first * (right.denom() / shared))
+}
+
+/// Multiplies two fractions: reducing before the product needs no greatest common divisor of products.
+fn product(left: &BigRational, right: &BigRational) -> BigRational {
+    let (first, second) = (left.numer().gcd(right.denom()), right.numer().gcd(left.denom()));
+    let numerator = (left.numer() / &first) * (right.numer() / &second);
+    BigRational::new_raw(numerator, (left.denom() / second) * (right.denom() / first))
+}
+
+/// `numerator` / 10^`power`; the numerator is not zero. Only 2 and 5 divide a power of ten: no general greatest common divisor
+/// is needed, which is slow for large powers.
+fn divide_by_power_of_ten(mut numerator: BigInt, power: u32) -> BigRational {
+    let twos = numerator.trailing_zeros().map_or(0, |zeros| u32::try_from(zeros).unwrap_or(power)).min(power);
+    numerator >>= twos;
+    let mut fives = 0;
+    while fives < power && (&numerator % 5_u32).is_zero() {
+        numerator /= 5_u32;
+        fives += 1;
+    }
+    BigRational::new_raw(numerator, BigInt::from(5).pow(power - fives) << (power - twos))
 }
 
 /// Compares two fractions, given by numerator and positive denominator, by cross-multiplication.

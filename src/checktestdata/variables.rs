@@ -90,12 +90,13 @@ impl Variables {
         }
     }
 
-    /// Whether some variable of this name has the value; `None` where there is no variable of this name.
+    /// Whether some variable of this name has the value; `None` where there is no variable of this name. `charge` takes the
+    /// steps of work that follow, and returns whether to stop.
     pub(super) fn contains(
         &mut self,
         name: &str,
         value: &Value,
-        tick: &mut dyn FnMut() -> bool,
+        charge: &mut dyn FnMut(u64) -> bool,
     ) -> Option<Result<bool, Repeated>> {
         let array = self.arrays.get_mut(name)?;
         if array.counts.is_none() {
@@ -105,7 +106,7 @@ impl Variables {
                 return Some(Err(Repeated::OutOfMemory));
             }
             for value in array.values.values() {
-                if tick() {
+                if charge(1 + value.pass_work()) {
                     return Some(Err(Repeated::Stopped));
                 }
                 *counts.entry(value.clone()).or_default() += 1;
@@ -117,8 +118,9 @@ impl Variables {
         Some(Ok(array.counts.as_ref().is_some_and(|counts| counts.contains_key(value))))
     }
 
-    /// Checks that no two tuples of values at the same indices are equal.
-    pub(super) fn unique(&self, names: &[Name], tick: &mut dyn FnMut() -> bool) -> Result<(), Repeated> {
+    /// Checks that no two tuples of values at the same indices are equal. `charge` takes the steps of work that follow, and
+    /// returns whether to stop.
+    pub(super) fn unique(&self, names: &[Name], charge: &mut dyn FnMut(u64) -> bool) -> Result<(), Repeated> {
         let mut arrays = Vec::with_capacity(names.len());
         for name in names {
             arrays.push(self.arrays.get(name).ok_or_else(|| Repeated::Undefined(name.clone()))?);
@@ -143,7 +145,7 @@ impl Variables {
             for (place, other) in others.iter().enumerate() {
                 tuple.push(other.values.get(indices).ok_or_else(|| different(place))?);
             }
-            if tick() {
+            if charge(1 + tuple.iter().map(|value| value.pass_work()).sum::<u64>()) {
                 return Err(Repeated::Stopped);
             }
             if let Some(tuple) = seen.replace(tuple) {
