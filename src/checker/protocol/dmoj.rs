@@ -49,16 +49,21 @@ pub(super) fn interpret(kind: DmojKind, finished: &Finished<'_>) -> Result<Opini
 /// What the driver of a grader in Python says.
 fn grader(finished: &Finished<'_>) -> Result<Opinion, BrokenProtocol> {
     let feedback = finished.feedback;
-    let (grade, score) = match finished.code {
-        0 => (Grade::Accepted, None),
-        1 => (Grade::Wrong, None),
-        7 => {
-            let part = feedback.score_multiplier.as_deref().and_then(number);
-            let part = part.filter(|part| (0.0..=1.0).contains(part));
-            let part =
-                part.ok_or_else(|| BrokenProtocol("it gave a part without saying which".to_owned()))?;
-            (Grade::Partial, Some(Score::Fraction(part)))
+    let part = match &feedback.score_multiplier {
+        Some(written) => {
+            let part = number(written).filter(|part| (0.0..=1.0).contains(part));
+            let wrong = || BrokenProtocol("score_multiplier.txt has no number from 0 to 1".to_owned());
+            Some(Score::Fraction(part.ok_or_else(wrong)?))
         }
+        None => None,
+    };
+    let (grade, score) = match finished.code {
+        0 => (Grade::Accepted, part),
+        1 => (Grade::Wrong, None),
+        7 if part.is_none() => {
+            return Err(BrokenProtocol("it gave a part without saying which".to_owned()));
+        }
+        7 => (Grade::Partial, part),
         _ => {
             let stderr = message(finished.stderr);
             let said = stderr.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
@@ -120,6 +125,11 @@ mod tests {
             interpret(DmojKind::Grader, &finished).map_err(|error| error.to_string())
         };
         assert_eq!(says(0, None).unwrap().grade, Grade::Accepted);
+        for (text, part) in [("0.0\n", 0.0), ("0.5\n", 0.5)] {
+            let opinion = says(0, Some(text)).unwrap();
+            assert_eq!((opinion.grade, opinion.score), (Grade::Accepted, Some(Score::Fraction(part))));
+        }
+        assert!(says(0, Some("-1")).is_err());
         assert_eq!(says(1, None).unwrap().team_message, "so so");
         assert_eq!(says(7, Some("0.25\n")).unwrap().score, Some(Score::Fraction(0.25)));
         assert!(says(7, None).is_err() && says(7, Some("1.5")).is_err());

@@ -1,7 +1,7 @@
 """Runs a grader written for DMOJ's judge as an interactor: standard input and output are those of the contestant's program.
 
-The grader's answer becomes an exit code: 0 accepts, 1 rejects, 7 gives the part of the points in score_multiplier.txt.
-Every other code is an error of the grader. What it says to the contestant is written to teammessage.txt."""
+The grader's answer becomes an exit code: 0 accepts, 1 rejects, and 7 rejects with a part of the points. The part is in
+score_multiplier.txt; an accepted test has all points without it. Every other code is an error of the grader. What it says to the contestant is written to teammessage.txt."""
 
 import importlib.util
 import json
@@ -464,7 +464,7 @@ def read(path):
 
 
 def answer(result, case, feedback_directory):
-    """The exit code, once the rest of the answer is written."""
+    """Writes the files of the answer; returns the exit code."""
     flags = result.result_flag
     if flags & ~Result.WA:
         raise InternalError("the grader's result has flags (%d) that gavel does not take from graders" % flags)
@@ -476,11 +476,12 @@ def answer(result, case, feedback_directory):
     if lines:
         with open(os.path.join(feedback_directory, "teammessage.txt"), "w", errors="replace") as file:
             file.write("\n".join(lines) + "\n")
-    if part in (0.0, 1.0):
-        return ACCEPTED if part else REJECTED
+    # As in DMOJ, the points do not decide whether the test passed: it may pass and be worth nothing.
+    if part == float(passed):
+        return ACCEPTED if passed else REJECTED
     with open(os.path.join(feedback_directory, "score_multiplier.txt"), "w") as file:
         file.write(repr(part) + "\n")
-    return PARTIAL
+    return ACCEPTED if passed else PARTIAL
 
 
 def main():
