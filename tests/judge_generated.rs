@@ -327,6 +327,22 @@ fn generators_have_as_many_attempts_as_the_rules_allow() {
 }
 
 #[test]
+fn files_of_a_failed_attempt_are_not_kept() {
+    let rules = "solution: /submissions/accepted/right.py\nretries: 3\ndata:\n  secret:\n    data:\n      x: odd.py {seed}\n";
+    let problem = bapctools("", rules);
+    let first = "import hashlib, os, sys\nfirst = int(hashlib.sha512(b'odd.py {seed}').hexdigest(), 16) % 2**31\nattempt = int(sys.argv[1]) - first\n";
+    let wrong =
+        "open('testcase.ans', 'w').write('77\\n')\nopen('testcase.in', 'w').write('7\\n')\nsys.exit(1)\n";
+    let odd = format!("{first}if attempt == 0:\n    {}print(attempt)\n", wrong.replace("\n", "\n    "));
+    problem.write("generators/odd.py", &odd.replace("    print(attempt)", "print(attempt)"));
+    assert_eq!(verdicts(&problem.judge("print(1)\n")), ["AC"], "input and answer are of the second attempt");
+    // As assert does in C++.
+    let dies = format!("{first}if attempt == 0:\n    os.abort()\nprint(attempt)\n");
+    problem.write("generators/odd.py", &dies);
+    assert_eq!(verdicts(&problem.judge("print(1)\n")), ["AC"]);
+}
+
+#[test]
 fn what_rules_name_and_is_not_there_is_refused() {
     for (old, new, expected) in [
         (

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::check::{OUTPUT, Said, exit_code};
 use super::fault::Fault;
 use super::files::open_regular;
+use super::generation_budget::Budget;
 use super::made::{answer_path, broken, input_path, no_test};
 use super::run_test::open_null;
 use super::slots::lock;
@@ -26,7 +27,7 @@ use crate::package::{
     Written,
 };
 use crate::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Conversation, Exit, Member, PACKAGE, PROGRAM, Stream,
+    BoxHandle, CancelToken, Capture, Command, Conversation, Exit, Member, PACKAGE, PROGRAM, Stopped, Stream,
     WORKSPACE, run_together,
 };
 use crate::units::Bytes;
@@ -60,6 +61,7 @@ struct Generation<'a> {
     /// Where the files go.
     directory: &'a Path,
     cancel: &'a CancelToken,
+    budget: Budget,
 }
 
 /// Makes every file that the tests lack, in `directory`.
@@ -73,7 +75,7 @@ pub(super) fn generate(
     directory: &Path,
     cancel: &CancelToken,
 ) -> Result<(), Fault> {
-    let generation = Generation { judge, package, data, directory, cancel };
+    let generation = Generation { judge, package, data, directory, cancel, budget: Budget::default() };
     let beside = size_of(data.data.iter().map(|file| file.path.as_path()))?;
     let generators = generation.tools("generator", &data.generators, data.generator_limits, beside)?;
     let runs = shared_runs(data);
@@ -107,8 +109,7 @@ fn shared_runs(data: &MadeData) -> Vec<Vec<usize>> {
         let Some(input) = &made.input else { continue };
         let candidates = known.entry((input.generator, &input.arguments)).or_default();
         let same = candidates.iter().copied().find(|run| {
-            runs.get(*run)
-                .is_some_and(|(first, _)| first.stdin == input.stdin && first.retries == input.retries)
+            runs.get(*run).is_some_and(|(first, _)| first.stdin == input.stdin && first.seeds == input.seeds)
         });
         match same.and_then(|run| runs.get_mut(run)) {
             Some((_, tests)) => tests.push(place),
@@ -219,24 +220,27 @@ impl Generation<'_> {
         let tool = generators
             .get(input.generator)
             .ok_or_else(|| Fault::Package(format!("there is no generator {}", input.generator)))?;
-        let mut attempts = std::iter::once(&input.arguments).chain(&input.retries).peekable();
-        loop {
-            let Some(arguments) = attempts.next() else { return Ok(()) };
-            let Err((made, fault)) = self.attempt(tool, arguments, input, &all) else { return Ok(()) };
-            if attempts.peek().is_none() || !matches!(fault, Fault::Checker(_)) {
-                return Err(self.about(made.unwrap_or(first), &tool.name, fault));
+        let mut failure = None;
+        for attempt in 0..input.attempts() {
+            match self.attempt(tool, &input.arguments_of(attempt), input, &all) {
+                Ok(None) => return Ok(()),
+                // Another seed helps one that gives up, and none that never ends.
+                Ok(failed) => failure = failed,
+                Err((made, fault)) => return Err(self.about(made.unwrap_or(first), &tool.name, fault)),
             }
         }
+        failure.map_or(Ok(()), |problem| Err(self.about(first, &tool.name, Fault::Checker(problem))))
     }
 
-    /// A run of a generator; errors come with the test that they are about, where it is one.
+    /// A run of a generator; how it failed, where it ended by itself. Errors come with the test that they
+    /// are about, where it is one.
     fn attempt<'t>(
         &self,
         tool: &Tool,
         arguments: &[String],
         input: &MadeInput,
         tests: &[(usize, &'t MadeTest)],
-    ) -> Result<(), (Option<&'t MadeTest>, Fault)> {
+    ) -> Result<Option<String>, (Option<&'t MadeTest>, Fault)> {
         let mut about = None;
         let errors = tests.iter().any(|(_, made)| made.answer == Some(MadeAnswer::GeneratorErrors));
         let run = Run {
@@ -249,10 +253,11 @@ impl Generation<'_> {
         let ran = self.run(&run, |sandbox_box, stdout, stderr| {
             for (place, made) in tests {
                 about = Some(*made);
+                remove_old(&answer_path(self.directory, *place))?;
                 self.keep_input(*place, made, tool, sandbox_box, stdout)?;
                 match &made.answer {
                     Some(MadeAnswer::GeneratorErrors) => {
-                        keep(self.judge, stderr, &answer_path(self.directory, *place))?;
+                        self.keep(stderr, &answer_path(self.directory, *place))?;
                     }
                     Some(MadeAnswer::GeneratorFile { file, .. }) => {
                         let path = answer_path(self.directory, *place);
@@ -312,7 +317,7 @@ impl Generation<'_> {
                 }
             }
         }
-        keep(self.judge, stdout, &path)
+        self.keep(stdout, &path)
     }
 
     /// Keeps a file of the work directory; whether there is one.
@@ -328,7 +333,7 @@ impl Generation<'_> {
         }
         let limit = tool.limits.output.unwrap_or(Bytes(u64::MAX));
         match take(sandbox_box.workspace(), name, limit, &self.judge.spill)?.output {
-            Output::Written(mut content) => keep(self.judge, &mut content, path).map(|()| true),
+            Output::Written(mut content) => self.keep(&mut content, path).map(|()| true),
             Output::TooLarge => Err(Fault::Checker(format!("its file '{name}' has more than {limit}"))),
             Output::Missing(_) => Ok(false),
         }
@@ -370,7 +375,7 @@ impl Generation<'_> {
         let beside: Vec<_> = streams.input_file.iter().map(|name| (name.as_str(), input)).collect();
         // Also on its standard input: judges of that format define a macro by which their own programs read files.
         let run = Run { tool, arguments: &[], stdin: Some(input), beside: &beside, keeps_errors: false };
-        self.run(&run, |sandbox_box, stdout, _| {
+        let failed = self.run(&run, |sandbox_box, stdout, _| {
             if let Some(name) = &streams.output_file {
                 if self.keep_file(tool, name, sandbox_box, path)? {
                     return Ok(());
@@ -380,8 +385,20 @@ impl Generation<'_> {
                     return Err(Fault::Checker(problem));
                 }
             }
-            keep(self.judge, stdout, path)
-        })
+            self.keep(stdout, path)
+        })?;
+        failed.map_or(Ok(()), |problem| Err(Fault::Checker(problem)))
+    }
+
+    /// Writes what was captured into a file of the draft; a first try that lost its box may have left one.
+    fn keep(&self, capture: &mut Capture, path: &Path) -> Result<(), Fault> {
+        self.budget.write(capture.total())?;
+        let mut reader = capture.reader().map_err(|error| Fault::file("read", &self.judge.spill, error))?;
+        let written = File::create(path).and_then(|mut file| {
+            std::io::copy(&mut reader, &mut file)?;
+            file.flush()
+        });
+        written.map_err(|error| Fault::file("write", path, error))
     }
 
     /// A failure with the place in the package that asked for what failed.
@@ -421,12 +438,13 @@ struct Run<'a> {
 }
 
 impl Generation<'_> {
-    /// Runs a program; `take` keeps what it wrote, while its box is there.
+    /// Runs a program; `take` keeps what it wrote, while its box is there. Returns how it failed, where it ended by
+    /// itself.
     fn run(
         &self,
         run: &Run<'_>,
         mut take: impl FnMut(&mut BoxHandle, &mut Capture, &mut Capture) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
+    ) -> Result<Option<String>, Fault> {
         let (judge, tool) = (self.judge, run.tool);
         judge.in_box(&tool.shape, &[self.cancel], |sandbox_box| {
             sandbox_box.attach(PROGRAM, tool.directory())?;
@@ -447,10 +465,13 @@ impl Generation<'_> {
             argv.extend_from_slice(run.arguments);
             let outcome = sandbox_box
                 .run(tool.command(&argv, input.as_fd(), &mut stdout, &mut stderr), &[self.cancel])?;
+            self.budget.run(outcome.cpu, outcome.wall)?;
             let head = if run.keeps_errors { Vec::new() } else { read(judge, &mut stderr)? };
             let said = Said { outcome, stdout: Vec::new(), stderr: head };
-            refuse_failure(tool, said)?;
-            take(sandbox_box, &mut stdout, &mut stderr)
+            match failure(tool, &said)? {
+                None => take(sandbox_box, &mut stdout, &mut stderr).map(|()| None),
+                failed => Ok(failed),
+            }
         })
     }
 }
@@ -506,7 +527,11 @@ impl Generation<'_> {
                     return Err(Fault::Panic("a dialogue has two endings".to_owned()));
                 };
                 let stderr = read(judge, stderr)?;
-                refuse_failure(tool, Said { outcome: ending.outcome.clone(), stdout: Vec::new(), stderr })?;
+                let said = Said { outcome: ending.outcome.clone(), stdout: Vec::new(), stderr };
+                self.budget.run(said.outcome.cpu, said.outcome.wall)?;
+                if let Some(problem) = failure(tool, &said)? {
+                    return Err(Fault::Checker(problem));
+                }
             }
             match self.keep_file(interactor, OUTPUT, interactor_box, path)? {
                 true => Ok(()),
@@ -535,16 +560,23 @@ fn talking<'run>(
     }
 }
 
-/// Refuses a program that did not end with exit code 0.
-fn refuse_failure(tool: &Tool, said: Said) -> Result<(), Fault> {
-    match exit_code(tool, &said)? {
-        0 => Ok(()),
-        code => {
+/// How a program failed that ended by itself, with another code than 0 or by a signal of its own: `assert` in C++ aborts.
+///
+/// # Errors
+/// When a limit, something outside or a cancellation ended it.
+fn failure(tool: &Tool, said: &Said) -> Result<Option<String>, Fault> {
+    match exit_code(tool, said) {
+        Ok(0) => Ok(None),
+        Err(Fault::Checker(problem)) if ended_by_itself(said.outcome.exit, &said.outcome.stopped) => {
+            Ok(Some(problem))
+        }
+        Err(fault) => Err(fault),
+        Ok(code) => {
             let text = String::from_utf8_lossy(&said.stderr);
             let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
             let last: String =
                 last.unwrap_or_default().chars().take(QUOTED).flat_map(char::escape_debug).collect();
-            Err(Fault::Checker(format!("{}: it exited with code {code}: {last}", tool.name)))
+            Ok(Some(format!("{}: it exited with code {code}: {last}", tool.name)))
         }
     }
 }
@@ -576,12 +608,40 @@ fn read(judge: &Judge, capture: &mut Capture) -> Result<Vec<u8>, Fault> {
     Ok(bytes)
 }
 
-/// Writes what was captured into a file of the draft; a first try that lost its box may have left one.
-fn keep(judge: &Judge, capture: &mut Capture, path: &Path) -> Result<(), Fault> {
-    let mut reader = capture.reader().map_err(|error| Fault::file("read", &judge.spill, error))?;
-    let written = File::create(path).and_then(|mut file| {
-        std::io::copy(&mut reader, &mut file)?;
-        file.flush()
-    });
-    written.map_err(|error| Fault::file("write", path, error))
+/// Whether no limit ended a program.
+fn ended_by_itself(exit: Exit, stopped: &[Stopped]) -> bool {
+    stopped.is_empty() && matches!(exit, Exit::Code(_) | Exit::Signal(_))
+}
+
+/// Removes what an earlier attempt may have left: a file that the next one does not write would be taken for its own.
+fn remove_old(path: &Path) -> Result<(), Fault> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Fault::file("remove", path, error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_a_limit_ended_gets_no_second_attempt() {
+        for exit in [Exit::Code(1), Exit::Signal(6), Exit::Signal(9)] {
+            assert!(ended_by_itself(exit, &[]));
+            for stopped in [Stopped::Cpu, Stopped::Wall, Stopped::Memory, Stopped::Output] {
+                assert!(!ended_by_itself(exit, &[stopped]));
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_of_an_earlier_attempt_is_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = answer_path(directory.path(), 0);
+        std::fs::write(&path, "of another input").unwrap();
+        remove_old(&path).unwrap();
+        assert!(!path.exists());
+        remove_old(&path).unwrap();
+    }
 }

@@ -109,8 +109,8 @@ fn key(package: &Package, data: &MadeData) -> Result<Digest, Fault> {
             for argument in &input.arguments {
                 key = key.field("argument", argument);
             }
-            for argument in input.retries.iter().flatten() {
-                key = key.field("retry", argument);
+            if let Some(seeds) = input.seeds {
+                key = key.field("seeds", format!("{} {}", seeds.first, seeds.attempts));
             }
             if let Some(stdin) = &input.stdin {
                 key = key.field("stdin", content(stdin)?);

@@ -31,6 +31,7 @@ mod fault;
 mod feedback;
 mod files;
 mod generate;
+mod generation_budget;
 mod host_memory;
 mod host_trial;
 mod included;

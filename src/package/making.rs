@@ -62,14 +62,63 @@ pub struct MadeTest {
 pub struct MadeInput {
     /// Its place in [`MadeData::generators`].
     pub generator: usize,
-    /// Its arguments.
+    /// Its arguments; of one with seeds see [`MadeInput::arguments_of`].
     pub arguments: Vec<String>,
-    /// Arguments of further attempts, each made where the one before failed (BAPCtools: `retries`).
-    pub retries: Vec<Vec<String>>,
+    /// Its attempts, where there is more than one, and the seeds in its arguments (BAPCtools).
+    pub seeds: Option<Seeds>,
     /// What it reads; `None` is nothing.
     pub stdin: Option<PathBuf>,
     /// Where it writes the input.
     pub written: Written,
+}
+
+/// Attempts at an input, each made where the one before failed and no limit ended it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Seeds {
+    /// The seed of the first; each has the next one, below 2^31.
+    pub first: u32,
+    /// How many there may be.
+    pub attempts: u32,
+}
+
+impl MadeInput {
+    /// How many attempts there may be.
+    pub fn attempts(&self) -> u32 {
+        self.seeds.map_or(1, |seeds| seeds.attempts)
+    }
+
+    /// The arguments of an attempt, from 0: with seeds, `{seed}` and `{seed:7}` stand for a number.
+    pub fn arguments_of(&self, attempt: u32) -> Vec<String> {
+        let Some(seeds) = self.seeds else { return self.arguments.clone() };
+        let seed = (u64::from(seeds.first) + u64::from(attempt)) % (1 << 31);
+        self.arguments.iter().map(|argument| with_seed(argument, &seed.to_string())).collect()
+    }
+}
+
+/// Where `{seed}` or `{seed:7}` stands.
+pub(super) fn seeds(argument: &str) -> Vec<std::ops::Range<usize>> {
+    let mut found = Vec::new();
+    for (start, _) in argument.match_indices("{seed") {
+        let rest = argument.get(start + 5..).unwrap_or_default();
+        let Some(end) = rest.find('}') else { continue };
+        let inner = rest.get(..end).unwrap_or_default();
+        let digits = inner.strip_prefix(':');
+        let is_seed = inner.is_empty()
+            || digits
+                .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
+        if is_seed {
+            found.push(start..start + 5 + end + 1);
+        }
+    }
+    found
+}
+
+fn with_seed(argument: &str, seed: &str) -> String {
+    let mut text = argument.to_owned();
+    for range in seeds(argument).into_iter().rev() {
+        text.replace_range(range, seed);
+    }
+    text
 }
 
 /// Where a generator writes an input.

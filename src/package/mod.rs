@@ -100,7 +100,7 @@ pub use jury::{
     TimeMargins, ValidatorArguments, Verification,
 };
 pub use load::{discover, load};
-pub use making::{MadeAnswer, MadeData, MadeInput, MadeTest, Written};
+pub use making::{MadeAnswer, MadeData, MadeInput, MadeTest, Seeds, Written};
 pub use model::{Format, Package, PackageLimits, Test, TestLimits, TimeLimit};
 pub use polygon::parse_problem_xml;
 pub use problem_yaml::{ProblemYaml, Validation, parse_problem_yaml};

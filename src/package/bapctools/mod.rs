@@ -247,11 +247,10 @@ impl Builder<'_> {
                 }
                 making.origin = format!("{FILE}:{}: '{}'", case.line, run.command);
                 let generator = programs.generator(&run.program, case.line)?;
-                let mut attempts = run.attempts.iter().cloned();
                 making.input = Some(MadeInput {
                     generator,
-                    arguments: attempts.next().unwrap_or_default(),
-                    retries: attempts.collect(),
+                    arguments: run.arguments.clone(),
+                    seeds: run.seeds,
                     stdin: None,
                     written: Written::FileOrOutput {
                         file: format!("{STEM}.in"),

@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha512};
 use crate::nearest::nearest;
 use crate::package::error::{PackageError, one_line};
 use crate::package::icpc_constants::Constants;
+use crate::package::making::{Seeds, seeds};
 use crate::package::settings::words;
 use crate::package::yaml::{self, Node, Value};
 
@@ -19,6 +20,8 @@ const MOST_TESTS: usize = 50_000;
 const MOST_COUNTED: i64 = 100;
 /// More attempts than a generator needs.
 const MOST_RETRIES: f64 = 1000.0;
+/// Bytes of all commands and texts together: a text can be included in many folders, a command be counted.
+const MOST_BYTES: usize = 64 << 20;
 /// Bytes of a key. Numbers, counts and endings come beside it, and names of files have at most 255 bytes.
 const LONGEST_NAME: usize = 200;
 /// Folders within folders.
@@ -95,8 +98,24 @@ pub(super) struct Invocation {
     pub(super) command: String,
     /// The generator's name.
     pub(super) program: String,
-    /// Arguments of the attempts, in their order.
-    pub(super) attempts: Vec<Vec<String>>,
+    /// Its arguments, in which `{seed}` stands where there are seeds.
+    pub(super) arguments: Vec<String>,
+    /// Its attempts, where there is more than one or a seed.
+    pub(super) seeds: Option<Seeds>,
+}
+
+impl Case {
+    /// Bytes of all that each test has for itself, also where it is a copy of another.
+    fn bytes(&self) -> usize {
+        let texts = self.texts.iter().map(|(_, text)| text.len()).sum::<usize>();
+        let copy = self.copy.as_ref().map_or(0, String::len);
+        let solution = if let Solution::Program(path) = &self.solution { path.len() } else { 0 };
+        let run = self.generate.as_ref().map_or(0, |run| {
+            let arguments = run.arguments.iter().map(|word| word.len() + size_of::<String>());
+            run.command.len() + run.program.len() + arguments.sum::<usize>()
+        });
+        self.path.len() + texts + copy + solution + run
+    }
 }
 
 /// What makes answers.
@@ -115,7 +134,7 @@ pub(super) enum Solution {
 struct Config {
     solution: Solution,
     salt: String,
-    retries: usize,
+    retries: u32,
 }
 
 /// What an `include` may name.
@@ -135,6 +154,8 @@ struct Reader<'a> {
     places: HashMap<String, usize>,
     next_case: usize,
     width: usize,
+    /// Bytes of commands and texts of all cases.
+    bytes: usize,
 }
 
 /// Reads the file; `constants` stand in commands.
@@ -158,6 +179,7 @@ pub(super) fn parse(text: &str, constants: &Constants) -> Result<Rules, PackageE
         places: HashMap::new(),
         next_case: 1,
         width: total.to_string().len(),
+        bytes: 0,
     };
     if let Some(node) = find(map, "generators") {
         for (name, node) in node.map("generators")? {
@@ -361,7 +383,7 @@ impl Reader<'_> {
                 clippy::cast_sign_loss,
                 reason = "the range is checked"
             )]
-            let number = number.map(|number| number as usize);
+            let number = number.map(|number| number as u32);
             config.retries = number.ok_or_else(|| {
                 let remedy = format!("give a number from 1 to {MOST_RETRIES}");
                 PackageError::value(node.line, &key, "it is out of range", remedy)
@@ -437,6 +459,13 @@ impl Reader<'_> {
         if self.rules.cases.len() >= MOST_TESTS {
             let problem = format!("there are more than {MOST_TESTS} tests");
             return Err(PackageError::value(case.line, "data", problem, "make fewer"));
+        }
+        self.bytes += case.bytes();
+        if self.bytes > MOST_BYTES {
+            let problem =
+                format!("commands and texts of its tests have more than {} MiB in all", MOST_BYTES >> 20);
+            let remedy = "put the texts into files and copy them, or make fewer tests";
+            return Err(PackageError::value(case.line, "data", problem, remedy));
         }
         self.places.insert(case.path.clone(), self.rules.cases.len());
         self.rules.cases.push(case);
@@ -571,17 +600,13 @@ impl Reader<'_> {
             hashed.push_str(&format!(":{}", count - 1));
         }
         hashed.push_str(command.trim());
-        let seed = seed_of(&hashed);
-        let attempts = (0..config.retries as u64)
-            .map(|attempt| {
-                let seed = ((u64::from(seed) + attempt) % (1 << 31)).to_string();
-                arguments
-                    .iter()
-                    .map(|argument| with_seed(&argument.replace("{name}", "testcase"), &seed))
-                    .collect()
-            })
-            .collect();
-        Ok(Invocation { command: one_line(command.trim()), program, attempts })
+        // Runs without a seed are the same, whatever their commands hash to.
+        let is_seeded = arguments.iter().any(|argument| !seeds(argument).is_empty());
+        let first = if is_seeded { seed_of(&hashed) } else { 0 };
+        let seeds = Seeds { first, attempts: config.retries };
+        let seeds = (is_seeded || config.retries > 1).then_some(seeds);
+        let arguments = arguments.iter().map(|argument| argument.replace("{name}", "testcase")).collect();
+        Ok(Invocation { command: one_line(command.trim()), program, arguments, seeds })
     }
 }
 
@@ -656,38 +681,19 @@ fn seed_of(hashed: &str) -> u32 {
     last & 0x7fff_ffff
 }
 
-/// Where `{seed}` or `{seed:7}` stands.
-fn seeds(argument: &str) -> Vec<std::ops::Range<usize>> {
-    let mut found = Vec::new();
-    for (start, _) in argument.match_indices("{seed") {
-        let rest = argument.get(start + 5..).unwrap_or_default();
-        let Some(end) = rest.find('}') else { continue };
-        let inner = rest.get(..end).unwrap_or_default();
-        let digits = inner.strip_prefix(':');
-        let is_seed = inner.is_empty()
-            || digits
-                .is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()));
-        if is_seed {
-            found.push(start..start + 5 + end + 1);
-        }
-    }
-    found
-}
-
-fn with_seed(argument: &str, seed: &str) -> String {
-    let mut text = argument.to_owned();
-    for range in seeds(argument).into_iter().rev() {
-        text.replace_range(range, seed);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::package::making::MadeInput;
 
     fn rules(text: &str) -> Rules {
         parse(text, &Constants::default()).unwrap()
+    }
+
+    fn attempts_of(rules: &Rules, case: usize) -> Vec<Vec<String>> {
+        let run = rules.cases[case].generate.clone().unwrap();
+        let input = MadeInput { arguments: run.arguments, seeds: run.seeds, ..MadeInput::default() };
+        (0..input.attempts()).map(|attempt| input.arguments_of(attempt)).collect()
     }
 
     fn paths(rules: &Rules) -> Vec<&str> {
@@ -702,7 +708,7 @@ mod tests {
         let names = paths(&rules);
         assert_eq!(names[..4], ["sample/01-a", "secret/02-small", "secret/03", "secret/04-many-1"]);
         assert_eq!((names.len(), names[10]), (11, "secret/11-many-8"));
-        assert_eq!(rules.cases[10].generate.as_ref().unwrap().attempts, [["8"]]);
+        assert_eq!(attempts_of(&rules, 10), [["8"]]);
         assert_eq!(rules.cases[2].texts, [("in", "3\n".to_owned())]);
     }
 
@@ -731,7 +737,7 @@ mod tests {
         // int(hashlib.sha512(text).hexdigest(), 16) % 2**31
         let attempts = |more: &str, command: &str| {
             let text = format!("{more}data:\n  secret:\n    data:\n      x: {command}\n");
-            rules(&text).cases[0].generate.as_ref().unwrap().attempts.clone()
+            attempts_of(&rules(&text), 0)
         };
         let plain = attempts("", "stdout.py {seed}")[0][0].parse::<u64>().unwrap();
         let hash = |text: &str| {
@@ -744,6 +750,18 @@ mod tests {
         let expected =
             [seed, (seed + 1) % (1 << 31)].map(|seed| [format!("a={seed}"), "testcase.x".to_owned()]);
         assert_eq!(salted, expected);
+    }
+
+    #[test]
+    fn a_small_file_does_not_become_a_large_one() {
+        // Arguments are the same for all attempts but for the seed.
+        let long = "x".repeat(1000);
+        let text = format!(
+            "retries: 1000\ndata:\n  secret:\n    data: {{x: {{generate: 'g {long} {{seed}}', count: 100}}}}\n"
+        );
+        let rules = rules(&text);
+        assert!(rules.cases.iter().map(Case::bytes).sum::<usize>() < 1 << 18);
+        assert_eq!(attempts_of(&rules, 99).len(), 1000);
     }
 
     #[test]
