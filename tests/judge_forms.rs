@@ -295,6 +295,113 @@ fn data_beside_the_sources_is_beside_the_running_program() {
     assert_eq!(report.verdict, Verdict::WA, "{report:?}");
 }
 
+#[test]
+fn scripts_of_several_files_find_them_where_they_start() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let package = load(&scene.sum_package(&[(1, 2), (3, 4)])).unwrap();
+    let bash =
+        [("main.sh", ". ./add.sh\nread a b; add $a $b\n"), ("add.sh", "add() { echo $(($1 + $2)); }\n")];
+    let python = [
+        (
+            "main.py",
+            "exec(open('add.py').read())\nprint(add(*map(int, input().split())) + int(open('table.txt').read()))\n",
+        ),
+        ("add.py", "def add(a, b): return a + b\n"),
+        ("table.txt", "0\n"),
+    ];
+    let lua = [
+        (
+            "main.lua",
+            "dofile('add.lua')\nlocal add2 = require('add2')\nprint(add2(add(io.read('n', 'n')), 0))\n",
+        ),
+        ("add.lua", "function add(a, b) return a + b end\n"),
+        ("add2.lua", "return function(a, b) return a + b end\n"),
+    ];
+    let javascript = [
+        (
+            "main.js",
+            "const fs = require('fs'), add = require('./add');\neval(fs.readFileSync('zero.js', 'utf8'));\n\
+             const [a, b] = fs.readFileSync(0, 'utf8').split(' ').map(Number);\nconsole.log(add(a, b) + globalThis.zero);\n",
+        ),
+        ("add.js", "module.exports = (a, b) => a + b;\n"),
+        ("zero.js", "globalThis.zero = 0;\n"),
+    ];
+    for (language, files) in
+        [("bash", &bash[..]), ("python3", &python), ("lua", &lua), ("javascript", &javascript)]
+    {
+        let report = judged(&judge, &package, language, files);
+        assert_eq!(verdicts(&report), [Verdict::AC; 2], "{language}: {report:?}");
+        assert!(report.warnings.is_empty(), "{report:?}");
+    }
+}
+
+#[test]
+fn a_script_may_remove_its_files_and_change_none() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let package = load(&scene.sum_package(&[(1, 2), (3, 4), (5, 6)])).unwrap();
+    let add = ("add.sh", "add() { echo $(($1 + $2)); }\n");
+    for attempt in [
+        "rm add.sh main.sh; echo 'add() { echo 9; }' > add.sh",
+        "echo 'add() { echo 9; }' > add.sh && exit 3",
+        "echo 'add() { echo 9; }' >> /program/add.sh && exit 3",
+        "mv add.sh other; mkdir add.sh",
+        "touch add.sh 2> there",
+    ] {
+        let main = format!(". ./add.sh; read a b; add $a $b\n({attempt}) 2> /dev/null; [ $? != 3 ]\n");
+        let report = judged(&judge, &package, "bash", &[("main.sh", &main), add]);
+        assert_eq!(verdicts(&report), [Verdict::AC; 3], "{attempt}: {report:?}");
+    }
+    // Nothing is there for a program of one file.
+    let report = bash(&judge, &package, "[ -z \"$(ls -A)\" ] || exit 3; read a b; echo $((a + b))\n");
+    assert_eq!(report.verdict, Verdict::AC, "{report:?}");
+}
+
+#[test]
+fn files_of_a_problem_win_over_those_of_a_script_with_a_warning() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let mut package = with_files(&scene);
+    let theirs = |name: &str| ProgramFile { name: name.to_owned(), path: scene.path("sum/01.in") };
+    package.tests[1].files = vec![theirs("extra.sh"), theirs("folder.sh/deep")];
+    let main = "read a b < input.txt; . ./add.sh; add $a $b > output.txt\n";
+    let add = ("add.sh", "add() { echo $(($1 + $2)); }\n");
+    let files = [
+        ("main.sh", main),
+        add,
+        ("input.txt", "7 7\n"),
+        ("output.txt", "3\n"),
+        ("extra.sh", ""),
+        ("folder.sh", ""),
+    ];
+    let report = judged(&judge, &package, "bash", &files);
+    assert_eq!(verdicts(&report), [Verdict::AC; 2], "{report:?}");
+    let warnings = report.warnings.join("\n");
+    for part in ["'input.txt'", "input file", "'output.txt'", "output file", "'extra.sh'", "'folder.sh'"] {
+        assert!(warnings.contains(part), "'{part}' in: {warnings}");
+    }
+    assert_eq!(report.warnings.len(), 4, "{warnings}");
+
+    // The script's own output file is no output where it is a link to its source.
+    package.streams.output_file = Some("answer.sh".to_owned());
+    let report = judged(&judge, &package, "bash", &[("main.sh", "exit 0\n"), ("answer.sh", "3\n")]);
+    assert_eq!(first(&report), (Verdict::WA, "the output file 'answer.sh' was not written"), "{report:?}");
+
+    let mut package = load(&scene.sum_package(&[(1, 2)])).unwrap();
+    let jury = program_file(&scene, "add.sh", "add() { echo $(($1 + $2)); }\n");
+    let nested =
+        ProgramFile { name: "lib/zero.sh".to_owned(), ..program_file(&scene, "zero.sh", "zero=0\n") };
+    package.includes = vec![include(None, vec![jury, nested])];
+    let main = ". ./add.sh; . lib/zero.sh; read a b; add $a $((b + zero))\n";
+    let report = judged(&judge, &package, "bash", &[("main.sh", main), ("add.sh", "add() { echo 9; }\n")]);
+    assert_eq!(report.verdict, Verdict::AC, "{report:?}");
+    assert!(
+        report.warnings.len() == 1 && report.warnings[0].contains("'add.sh' of the submission"),
+        "{report:?}"
+    );
+}
+
 /// A grader in C that asks for `sum` of a header.
 fn graded(scene: &Scene) -> Package {
     let mut package = load(&scene.sum_package(&[(1, 2)])).unwrap();

@@ -405,3 +405,23 @@ fn rules_write_nothing_outside_of_the_cache_and_leave_no_test_out() {
         }
     }
 }
+
+#[test]
+fn solutions_of_library_checker_include_the_headers_beside_them() {
+    let right = "#include \"fast.hpp\"\nint main() { return fast(); }\n";
+    let problem = Problem::new(&[
+        (
+            "info.toml",
+            "timelimit = 2.0\n[[tests]]\nname = \"example.in\"\nnumber = 1\n[[solutions]]\nname = \"other.cpp\"\n",
+        ),
+        ("gen/example_00.in", "1\n"),
+        ("checker.cpp", "int main() {}\n"),
+        ("verifier.cpp", "int main() {}\n"),
+        ("sol/correct.cpp", right),
+        ("sol/other.cpp", right),
+        ("sol/fast.hpp", "inline int fast() { return 0; }\n"),
+    ]);
+    let said = problem.scene.say(&["verify", text(&problem.root)]);
+    // The rest of what verify says is about a checker that accepts everything.
+    assert!(said.stdout.contains("2 submissions: 2 as expected, 0 not"), "{said:?}");
+}

@@ -94,6 +94,23 @@ fn library_checker_leaves_tests_to_its_programs() {
 }
 
 #[test]
+fn headers_beside_a_solution_of_library_checker_are_its_own() {
+    let problem = library(&format!("{TESTS}[[solutions]]\nname = \"wrong.cpp\"\nfunction = true\n"))
+        .file("sol/fast.hpp", "")
+        .file("sol/notes.txt", "")
+        .file("grader/grader.cpp", "")
+        .file("grader/solve.h", "")
+        .file("grader/fast.hpp", "");
+    let package = problem.load().unwrap();
+    let names = |place: usize| -> Vec<String> {
+        let files = package.submissions[place].files.iter();
+        files.map(|file| file.strip_prefix(problem.root()).unwrap().to_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(0), ["sol/correct.cpp", "sol/fast.hpp"]);
+    assert_eq!(names(1), ["sol/wrong.cpp", "sol/fast.hpp", "grader/grader.cpp", "grader/solve.h"]);
+}
+
+#[test]
 fn tests_that_are_there_are_not_made() {
     let mut problem = library(TESTS);
     for (case, text) in [("example_00", "1\n"), ("random_00", "2\n"), ("random_01", "3\n")] {

@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::files;
 use super::request::Source;
 use super::tool::language_named;
-use crate::language::{Joining, Language, Table};
+use crate::language::{Artifact, Joining, Language, Table};
 use crate::package::{Include, LanguageHint, Package};
 use crate::units::Bytes;
 
@@ -25,6 +25,8 @@ pub(super) struct Joined {
     pub(super) sources: Vec<Source>,
     /// Further arguments of the compiler.
     pub(super) flags: Vec<String>,
+    /// Warnings about the submission's files in whose place the package's own are.
+    pub(super) warnings: Vec<String>,
     /// Lines of the package's own files that the submission does not have.
     secret: HashSet<String>,
 }
@@ -42,7 +44,8 @@ pub(super) fn join(
     let mut joined = join_includes(package, table, language, submitted)?;
     let way = language.unbuffered.as_ref().filter(|_| package.unbuffered);
     if let Some((name, text)) = way.and_then(|way| way.file.as_ref()) {
-        replace(&mut joined.sources, vec![Source { name: name.clone(), bytes: text.clone().into_bytes() }]);
+        let file = Source { name: name.clone(), bytes: text.clone().into_bytes() };
+        joined.warnings.extend(replace(&mut joined.sources, vec![file]));
     }
     Ok(joined)
 }
@@ -55,7 +58,7 @@ fn join_includes(
 ) -> Result<Joined, Fault> {
     let Some(include) = choose(&package.includes, table, language) else {
         let sources = submitted.to_vec();
-        return Ok(Joined { sources, flags: Vec::new(), secret: HashSet::new() });
+        return Ok(Joined { sources, flags: Vec::new(), warnings: Vec::new(), secret: HashSet::new() });
     };
     if language.joins == Joining::Never && include.files.iter().any(|file| !language.is_data(&file.name)) {
         return Err(Fault::Package(format!(
@@ -77,7 +80,7 @@ fn join_includes(
         own.bytes.splice(0..0, include.submission_prefix.bytes());
         own.bytes.extend_from_slice(include.submission_suffix.as_bytes());
     }
-    replace(&mut sources, included);
+    let warnings = replace(&mut sources, included);
     if let Some(entry) = &include.entry_point {
         let place = sources.iter().position(|source| source.name == *entry).ok_or_else(|| {
             Fault::Package(format!(
@@ -88,7 +91,7 @@ fn join_includes(
         let entry = sources.remove(place);
         sources.insert(0, entry);
     }
-    Ok(Joined { sources, flags: include.flags.clone(), secret })
+    Ok(Joined { sources, flags: include.flags.clone(), warnings, secret })
 }
 
 /// The entry for a language: one that names it, else the one for all others.
@@ -151,18 +154,30 @@ fn named_as_asked(submitted: &[Source], include: &Include, language: &Language) 
     sources
 }
 
-/// Adds the package's files in the place of what has their names, or the names of folders they lie in.
-fn replace(sources: &mut Vec<Source>, included: Vec<Source>) {
+/// Adds the package's files in the place of what has their names, or the names of folders they lie in. Returns a warning
+/// for each file that is not used.
+fn replace(sources: &mut Vec<Source>, included: Vec<Source>) -> Vec<String> {
     let is_folder_of =
         |folder: &str, file: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+    let mut warnings = Vec::new();
     sources.retain(|own| {
-        !included.iter().any(|other| {
+        let clashes = |other: &&Source| {
             own.name == other.name
                 || is_folder_of(&own.name, &other.name)
                 || is_folder_of(&other.name, &own.name)
-        })
+        };
+        let Some(other) = included.iter().find(clashes) else { return true };
+        // Copies of what contestants are given to try their solutions with.
+        if own.name != other.name || own.bytes != other.bytes {
+            let name = own.name.escape_debug();
+            warnings.push(format!(
+                "file '{name}' of the submission is not used: the problem has a file of that name; rename it"
+            ));
+        }
+        false
     });
     sources.extend(included);
+    warnings
 }
 
 /// Lines that say something, without the space around them.
@@ -185,6 +200,16 @@ impl Joined {
         let compiled = language.compiler_sources(&names);
         let is_data = |source: &&Source| language.is_data(&source.name) && !compiled.contains(&source.name);
         self.sources.iter().filter(is_data).collect()
+    }
+
+    /// The files of a program that consists of its sources, which it may look for where it starts; none where a program
+    /// of one file could want only itself.
+    pub(super) fn scripts(&self, language: &Language) -> Vec<&Source> {
+        if language.artifact != Artifact::Sources || self.sources.len() < 2 {
+            return Vec::new();
+        }
+        let data = self.data(language);
+        self.sources.iter().filter(|source| !data.iter().any(|other| other.name == source.name)).collect()
     }
 
     /// What a compiler said without the lines that quote the package's files.
@@ -293,9 +318,15 @@ mod tests {
     #[test]
     fn files_of_the_package_replace_those_of_their_names() {
         let mut sources = vec![source("main.py", "own"), source("lib", "file"), source("keep.py", "own")];
-        replace(&mut sources, vec![source("main.py", "jury"), source("lib/a.py", "jury")]);
+        sources.push(source("same.py", "jury"));
+        let jury = vec![source("main.py", "jury"), source("lib/a.py", "jury"), source("same.py", "jury")];
+        let warnings = replace(&mut sources, jury);
+        assert!(
+            warnings.len() == 2 && warnings[0].contains("'main.py'") && warnings[1].contains("'lib'"),
+            "{warnings:?}"
+        );
         let names: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
-        assert_eq!(names, ["keep.py", "main.py", "lib/a.py"]);
+        assert_eq!(names, ["keep.py", "main.py", "lib/a.py", "same.py"]);
     }
 
     #[test]
@@ -331,6 +362,7 @@ mod tests {
         let joined = Joined {
             sources: Vec::new(),
             flags: Vec::new(),
+            warnings: Vec::new(),
             secret: ["int key = 42;".to_owned(), "x = y".to_owned()].into(),
         };
         let log = "a.cpp:1:2: error: no\n    1 | int key = 42;\n      |     ^~~\n    2 | int mine;\n      |   ^\nlinker: undefined\n  x = y\n  ^\nend\n";

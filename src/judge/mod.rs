@@ -492,6 +492,7 @@ impl Judge {
             ));
         }
         let joined = included::join(package, &self.table, language, &request.sources)?;
+        report.warnings.extend(joined.warnings.iter().cloned());
         let recipe = compile::Recipe {
             language,
             sources: &joined.sources,
@@ -523,7 +524,8 @@ impl Judge {
         report.phases_ms.compile = milliseconds(started.elapsed());
 
         let started = Instant::now();
-        let directory = WorkDirectory::new(package, joined.data(language))?;
+        let directory = WorkDirectory::new(package, joined.data(language), joined.scripts(language))?;
+        report.warnings.extend(directory.displaced(&request.sources, &request.tests));
         let runner = Runner::new(
             language,
             &program,

@@ -1,7 +1,7 @@
 //! What lies in a program's work directory before it runs, and what is taken out of it afterwards.
 //!
-//! Before: data that the package or the submission brings, files of the test, and the input where the problem has it
-//! read from a file. The directory is the program's own: it may change or remove what is there, and the next run finds
+//! Before: data that the package or the submission brings, links to the sources of a program that consists of them, files
+//! of the test, and the input where the problem has it read from a file. The directory is the program's own: it may change or remove what is there, and the next run finds
 //! it as it was. Afterwards, everything in the box being dead: the output, where the problem has it written to a file.
 //! Only a plain file that nothing else is linked to counts; anything else is as if there were none. This knows of no
 //! verdicts.
@@ -22,7 +22,7 @@ use super::fault::Fault;
 use super::files::Inputs;
 use super::request::Source;
 use crate::package::{Interaction, Package, Streams, Test};
-use crate::sandbox::{BoxHandle, Capture, Shape};
+use crate::sandbox::{BoxHandle, Capture, PROGRAM, Shape};
 use crate::units::Bytes;
 
 /// The work directory of every run of one submission.
@@ -31,6 +31,8 @@ pub(super) struct WorkDirectory<'a> {
     streams: &'a Streams,
     /// The submission's and the package's files that no compiler is handed.
     data: Vec<&'a Source>,
+    /// Names of source files, each with where it lies in the box: a script finds its other files also where it starts.
+    links: Vec<(&'a str, String)>,
 }
 
 /// Standard input and output.
@@ -59,12 +61,26 @@ enum Content<'a> {
     Bytes(&'a [u8]),
     File(&'a Path),
     Link(&'a str),
+    /// Of the program itself: gives way to anything of the test.
+    OwnLink(&'a str),
+}
+
+impl Content<'_> {
+    fn is_own(&self) -> bool {
+        matches!(self, Self::Bytes(_) | Self::OwnLink(_))
+    }
 }
 
 impl<'a> WorkDirectory<'a> {
+    /// A work directory with `data`, and with links to `sources` below [`PROGRAM`].
+    ///
     /// # Errors
     /// When the package names files that cannot be in a work directory.
-    pub(super) fn new(package: &'a Package, data: Vec<&'a Source>) -> Result<Self, Fault> {
+    pub(super) fn new(
+        package: &'a Package,
+        data: Vec<&'a Source>,
+        sources: Vec<&'a Source>,
+    ) -> Result<Self, Fault> {
         let streams = &package.streams;
         for name in [&streams.input_file, &streams.output_file].into_iter().flatten() {
             if !is_plain(name) || name.contains('/') {
@@ -83,13 +99,45 @@ impl<'a> WorkDirectory<'a> {
                 package.name
             )));
         }
-        Ok(Self { streams, data })
+        let links =
+            sources.into_iter().map(|source| (source.name.as_str(), format!("{PROGRAM}/{}", source.name)));
+        Ok(Self { streams, data, links: links.collect() })
+    }
+
+    /// Warnings about what is not put there because something of the problem has its name: links, and data called as in
+    /// `submitted`.
+    pub(super) fn displaced(&self, submitted: &[Source], tests: &[&Test]) -> Vec<String> {
+        let data = self.data.iter().filter(|source| submitted.iter().any(|own| own.name == source.name));
+        let own = data.map(|source| source.name.as_str()).chain(self.links.iter().map(|(name, _)| *name));
+        let theirs = tests.iter().flat_map(|test| {
+            let files = test.files.iter().map(|file| file.name.as_str());
+            files.chain(test.links.iter().map(|link| link.name.as_str()))
+        });
+        let theirs: BTreeSet<&str> = theirs.collect();
+        let mut warnings = Vec::new();
+        for name in own {
+            let clashes = |theirs: &str| theirs == name || is_below(theirs, name) || is_below(name, theirs);
+            let reason = if self.streams.input_file.as_deref().is_some_and(clashes) {
+                "the problem's input file has that name"
+            } else if self.streams.output_file.as_deref().is_some_and(|file| file == name) {
+                "the problem's output file has that name"
+            } else if theirs.iter().any(|name| clashes(name)) {
+                "a file of a test has that name"
+            } else {
+                continue;
+            };
+            let name = name.escape_debug();
+            warnings.push(format!(
+                "file '{name}' of the program is not in its work directory: {reason}; rename it"
+            ));
+        }
+        warnings
     }
 
     /// Makes room for what is put there and for the output.
     pub(super) fn make_room(&self, shape: &mut Shape, tests: &[&Test], output: Bytes) -> Result<(), Fault> {
         let mut bytes: u64 = self.data.iter().map(|source| source.bytes.len() as u64).sum();
-        let mut files = self.data.len();
+        let mut files = self.data.len() + self.links.len();
         let (mut most_bytes, mut most_files) = (0, 0);
         for test in tests {
             let mut size = 0;
@@ -137,7 +185,8 @@ impl<'a> WorkDirectory<'a> {
         test: &Test,
     ) -> Result<(), Fault> {
         let mut files: BTreeMap<&str, Content<'_>> =
-            self.data.iter().map(|source| (source.name.as_str(), Content::Bytes(&source.bytes))).collect();
+            self.links.iter().map(|(name, target)| (*name, Content::OwnLink(target))).collect();
+        files.extend(self.data.iter().map(|source| (source.name.as_str(), Content::Bytes(&source.bytes))));
         files.extend(test.files.iter().map(|file| (file.name.as_str(), Content::File(&file.path))));
         if let Some(name) = &self.streams.input_file {
             files.insert(name, Content::File(&test.input));
@@ -157,7 +206,7 @@ impl<'a> WorkDirectory<'a> {
         if files.is_empty() {
             return Ok(());
         }
-        make_way(&mut files, |content| matches!(content, Content::Bytes(_)))?;
+        make_way(&mut files)?;
         let workspace = sandbox_box.fresh_workspace()?;
         let mut folders = BTreeMap::new();
         for (name, content) in files {
@@ -178,7 +227,7 @@ impl<'a> WorkDirectory<'a> {
                 Content::File(path) => {
                     artifacts::write_new(workspace, name, PERMISSIONS, &mut inputs.open(path)?)?
                 }
-                Content::Link(target) => symlinkat(target, workspace, name)
+                Content::Link(target) | Content::OwnLink(target) => symlinkat(target, workspace, name)
                     .map_err(|error| Fault::file("make link", Path::new(name), error))?,
             }
         }
@@ -213,12 +262,17 @@ fn size_of(path: &Path) -> Result<u64, Fault> {
     Ok(metadata.len())
 }
 
-/// Drops a submission's file that is called as a folder in which files of the test lie: the submission must not be able
-/// to keep the test from being laid out. `gives_way` tells the files that are not the test's.
+/// Whether `file` lies below a folder called `folder`.
+fn is_below(file: &str, folder: &str) -> bool {
+    file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Drops what gives way and is called as a folder in which other files lie, and links to sources that lie in a folder
+/// called as a file of the test: the submission must not be able to keep the test from being laid out.
 ///
 /// # Errors
-/// [`Fault::Package`] when two files of the test are in each other's way.
-fn make_way<T>(files: &mut BTreeMap<&str, T>, gives_way: impl Fn(&T) -> bool) -> Result<(), Fault> {
+/// [`Fault::Package`] when two files of the package are in each other's way.
+fn make_way(files: &mut BTreeMap<&str, Content<'_>>) -> Result<(), Fault> {
     let folders: BTreeSet<String> = files
         .keys()
         .flat_map(|name| name.match_indices('/').map(|(end, _)| name.get(..end).unwrap_or_default()))
@@ -226,13 +280,17 @@ fn make_way<T>(files: &mut BTreeMap<&str, T>, gives_way: impl Fn(&T) -> bool) ->
         .map(str::to_owned)
         .collect();
     for folder in folders {
-        if !files.get(folder.as_str()).is_some_and(&gives_way) {
+        if files.get(folder.as_str()).is_some_and(Content::is_own) {
+            files.remove(folder.as_str());
+            continue;
+        }
+        files.retain(|name, content| !(is_below(name, &folder) && matches!(content, Content::OwnLink(_))));
+        if files.keys().any(|name| is_below(name, &folder)) {
             return Err(Fault::Package(format!(
                 "it puts a file '{}' and files below a folder of that name beside the program; rename one",
                 folder.escape_debug()
             )));
         }
-        files.remove(folder.as_str());
     }
     Ok(())
 }
@@ -364,11 +422,24 @@ mod tests {
 
     #[test]
     fn a_submissions_file_is_not_in_the_way_of_a_tests_folder() {
-        let mut files = BTreeMap::from([("data", 1), ("data/1.txt", 2), ("data/deep/2.txt", 3), ("own", 4)]);
-        make_way(&mut files, |owner| *owner == 1).unwrap();
-        assert_eq!(files.into_keys().collect::<Vec<_>>(), ["data/1.txt", "data/deep/2.txt", "own"]);
-        let mut files = BTreeMap::from([("data", 1), ("data/1.txt", 2)]);
-        let refused = make_way(&mut files, |_| false).unwrap_err();
+        let file = || Content::File(Path::new("/test"));
+        for own in [Content::Bytes(b""), Content::OwnLink("/program/data")] {
+            let mut files = BTreeMap::from([
+                ("data", own),
+                ("data/1.txt", file()),
+                ("data/deep/2.txt", file()),
+                ("lib", file()),
+                ("lib/util.py", Content::OwnLink("/program/lib/util.py")),
+                ("own", Content::OwnLink("/program/own")),
+            ]);
+            make_way(&mut files).unwrap();
+            assert_eq!(
+                files.into_keys().collect::<Vec<_>>(),
+                ["data/1.txt", "data/deep/2.txt", "lib", "own"]
+            );
+        }
+        let mut files = BTreeMap::from([("data", file()), ("data/1.txt", file())]);
+        let refused = make_way(&mut files).unwrap_err();
         assert!(matches!(refused, Fault::Package(_)), "{refused}");
     }
 

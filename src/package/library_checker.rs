@@ -40,7 +40,7 @@ const MEMORY: Bytes = Bytes::gib(1);
 /// What a generator may use, and at least the solution that makes answers.
 const MAKING: ProgramLimits =
     ProgramLimits { time: Duration::from_secs(60), memory: Bytes::gib(2), output: Bytes::mib(512) };
-const HEADERS: &[&str] = &[".h", ".hpp"];
+const HEADERS: &[&str] = &[".h", ".hpp", ".hh", ".hxx", ".h++", ".inc"];
 const MOST_TESTS: i64 = 10_000;
 const LONGEST: f64 = 3600.0;
 
@@ -286,15 +286,28 @@ impl Reader<'_> {
         let entry = self.find(key, name)?;
         let own = entry.reportable()?.to_owned();
         let mut files = vec![ProgramFile { name: own, path: entry.path.clone() }];
-        if let Some(folder) = entry.path.parent().filter(|folder| *folder != self.tree.root()) {
-            for header in self.tree.entries(folder, 1)?.iter().filter(|entry| is_header(entry)) {
-                files.push(ProgramFile { name: header.reportable()?.to_owned(), path: header.path.clone() });
-            }
+        for header in self.headers_beside(&entry)? {
+            files.push(ProgramFile { name: header.reportable()?.to_owned(), path: header.path.clone() });
         }
         let known: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
         files.extend(self.headers.iter().filter(|header| !known.contains(&header.name)).cloned());
         let making = Making::Language { language: LanguageHint::Files, flags: vec![search_path()] };
         Ok(JuryProgram { name: name.to_owned(), files, making })
+    }
+
+    /// Headers in a source's own folder, as `#include "NAME"` finds them; those of the problem's folder go to all programs.
+    fn headers_beside(&self, source: &Entry) -> Result<Vec<Entry>, PackageError> {
+        let Some(folder) = source.path.parent().filter(|folder| *folder != self.tree.root()) else {
+            return Ok(Vec::new());
+        };
+        Ok(self.tree.entries(folder, 1)?.into_iter().filter(is_header).collect())
+    }
+
+    /// Files of a solution: its source and the headers beside it.
+    fn solution_files(&self, key: &str, name: &str) -> Result<Vec<PathBuf>, PackageError> {
+        let source = self.find(key, name)?;
+        let headers = self.headers_beside(&source)?;
+        Ok(std::iter::once(source).chain(headers).map(|entry| entry.path).collect())
     }
 
     /// `[[tests]]`.
@@ -409,8 +422,8 @@ impl Reader<'_> {
     fn solutions(&self, table: &Table, trouble: &mut Trouble) -> Vec<JurySubmission> {
         let mut submissions = Vec::new();
         let accepted = Expectation { verdicts: vec![Verdict::AC], ..Expectation::default() };
-        if let Some(entry) = trouble.keep(self.find("solution", "sol/correct.cpp")) {
-            submissions.push(submission("sol/correct.cpp", vec![entry.path], accepted));
+        if let Some(files) = trouble.keep(self.solution_files("solution", "sol/correct.cpp")) {
+            submissions.push(submission("sol/correct.cpp", files, accepted));
         }
         let none = Vec::new();
         let listed = table.get("solutions").and_then(Value::as_array).unwrap_or(&none);
@@ -430,13 +443,17 @@ impl Reader<'_> {
         let name =
             name.ok_or_else(|| wrong(self.file, &name_key, "there is no name", "name a file in sol/"))?;
         let path = format!("sol/{name}");
-        let mut files = vec![self.find(&name_key, &path)?.path];
+        let mut files = self.solution_files(&name_key, &path)?;
         let flag = |key: &str| solution.get(key).and_then(Value::as_bool).unwrap_or(false);
         if flag("function") {
             files.push(self.find(&format!("{key}.function"), "grader/grader.cpp")?.path);
             if let Ok(Some(folder)) = self.tree.at("grader") {
                 let headers = self.tree.entries(&folder.path, 1)?;
-                files.extend(headers.iter().filter(|entry| is_header(entry)).map(|entry| entry.path.clone()));
+                for header in headers.iter().filter(|entry| is_header(entry)) {
+                    if !files.iter().any(|file| file.file_name() == header.path.file_name()) {
+                        files.push(header.path.clone());
+                    }
+                }
             }
         }
         let status = |name: &str| -> Option<&'static [Verdict]> {

@@ -115,6 +115,13 @@ fn passes_may_be_dialogues() {
     assert_eq!(report.verdict, Verdict::AC, "{report:?}");
     let text = std::fs::read_to_string(directory.path().join("secret/1.interaction")).unwrap();
     assert_eq!(text, "<1\n>2\n---\n<2\n>4\n---\n<3\n>6\n");
+    // Every pass finds the files of a script, whatever the one before did to them.
+    let files = [
+        ("main.sh", ". ./double.sh; rm double.sh; read n; double $n\n"),
+        ("double.sh", "double() { echo $((2 * $1)); }\n"),
+    ];
+    let report = stage.judge_files("bash", &files);
+    assert_eq!(report.verdict, Verdict::AC, "{report:?}");
     // Only what is the last pass's own is forgotten.
     let report = stage.judge("bash", "read n; [ $n = 3 ] && exit 1; echo $((2 * n))\n");
     assert_eq!((report.verdict, report.tests[0].output_bytes), (Verdict::RTE, 4), "{report:?}");

@@ -92,15 +92,20 @@ impl Stage {
     }
 
     pub(crate) fn judge(&self, language: &str, source: &str) -> Report {
+        self.judge_files(language, &[(if language == "c17" { "main.c" } else { "main.sh" }, source)])
+    }
+
+    pub(crate) fn judge_files(&self, language: &str, files: &[(&str, &str)]) -> Report {
+        let files = files.iter().map(|(name, source)| SourceFile {
+            name: (*name).to_owned(),
+            content: Content::Text((*source).to_owned()),
+        });
         let submission = Submission {
             schema: SCHEMA,
             id: "s".to_owned(),
             judging: "1".to_owned(),
             language: language.to_owned(),
-            files: vec![SourceFile {
-                name: if language == "c17" { "main.c".to_owned() } else { "main.sh".to_owned() },
-                content: Content::Text(source.to_owned()),
-            }],
+            files: files.collect(),
             problem: ProblemRef::reference("problem"),
             limits: gavel::submission::LimitOverrides::default(),
             policy: Policy { stop: Stop::Full },
