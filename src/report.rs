@@ -127,8 +127,8 @@ pub struct TestReport {
     /// What the checker tells the jury alone: several lines, at most 4096 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judge_message: Option<String>,
-    /// What the program wrote to standard error: at most 4096 bytes, of a longer text the beginning and the end. Missing
-    /// where it wrote nothing.
+    /// What the program wrote to standard error: at most 4096 bytes, of a longer text the beginning and the end, and 64 KiB in
+    /// all tests of a report, after which a line says that it is left out. Missing where it wrote nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr: Option<String>,
     /// Its limits, where they are not those of the report.
@@ -296,7 +296,7 @@ impl From<Event> for EventFields {
 pub enum EventKind {
     /// A worker has it.
     Accepted {
-        /// Tests that will be considered.
+        /// Tests that will be told of.
         tests: usize,
         /// Parts of the message that have no effect, such as misspelt keys: one line each.
         #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -326,3 +326,34 @@ fn a_runtime_that_dies_of_an_error_has_judged_nothing() {
         }
     }
 }
+
+#[test]
+fn a_line_like_a_runtimes_beside_a_code_that_is_not_is_a_verdict() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    let testlib = Protocol::Testlib;
+    let go = "package main\nimport (\"os\"; \"fmt\")\nfunc main() { fmt.Fprintln(os.Stderr, \"panic: no\"); os.Exit(1) }\n";
+    let cpp = "#include <cstdio>\nint main() { std::fputs(\"terminate called without an active exception\\n\", stderr); \
+               return 1; }\n";
+    for (protocol, name, program, wrong) in [
+        (testlib, "check.pl", "warn 'wrong answer'; exit 1;\n", true),
+        (testlib, "check.pl", "warn 'wrong output format'; exit 2;\n", true),
+        (Protocol::Dmoj(DmojKind::Default), "check.pl", "warn 'wrong answer'; exit 1;\n", true),
+        (testlib, "check.pl", "$! = 0; die 'no';\n", false),
+        (testlib, "check.pl", "warn 'no'; exit 99;\n", false),
+        (testlib, "check.php", "<?php fwrite(STDERR, \"Fatal error: no\\n\"); exit(1);\n", true),
+        (testlib, "check.php", "<?php throw new Exception('no');\n", false),
+        (testlib, "check.go", go, true),
+        (testlib, "check.go", "package main\nfunc main() { panic(\"no\") }\n", false),
+        (testlib, "check.cpp", cpp, true),
+        (testlib, "check.cpp", "#include <exception>\nint main() { std::terminate(); }\n", false),
+        (testlib, "check.awk", "BEGIN { print \"gawk: x: fatal: no\" > \"/dev/stderr\"; exit 1 }\n", true),
+        (testlib, "check.awk", "BEGIN { getline < \"/\"; print 1 / (NR * 0) }\n", false),
+    ] {
+        let package = package(&scene, protocol, &[(name, program)], &[]);
+        let report = judged(&judge, &package, SUM);
+        let (verdict, reason) = (first(&report).verdict, first(&report).reason);
+        let expected = if wrong { (Verdict::WA, None) } else { (Verdict::JE, Some(Reason::Checker)) };
+        assert_eq!((verdict, reason), expected, "{program}: {report:?}");
+    }
+}

@@ -58,12 +58,73 @@ fn assert_tells_cases_alone(lines: &[Value]) {
 }
 
 #[test]
-fn everything_is_told_where_nothing_is_said() {
+fn everything_but_what_programs_wrote_is_told_where_nothing_is_said() {
     let lines = answers(&scene(), &[], &json!({}));
-    let report = lines.last().unwrap();
-    assert_eq!(report["tests"][2]["stderr"], "read 50 60\n");
-    assert_eq!(report["tests"][2]["message"], "exit code 7");
-    assert_eq!(report["tests"][2].get("sample"), None);
+    for line in &lines {
+        let whole = line.to_string();
+        assert!(!whole.contains("read 3 4") && !whole.contains("read 50 60"), "{whole}");
+    }
+    let tests = &lines.last().unwrap()["tests"];
+    assert_eq!((&tests[0]["stderr"], &tests[2]["stderr"]), (&json!("read 1 2\n"), &Value::Null));
+    assert_eq!((&tests[2]["message"], &tests[2]["exit_code"]), (&json!("exit code 7"), &json!(7)));
+    assert_eq!(tests[2].get("sample"), None);
+}
+
+#[test]
+fn everything_is_told_where_any_says_so_and_none_says_less() {
+    let scene = scene();
+    let assert_is_told = |lines: &[Value]| {
+        let test = &lines.last().unwrap()["tests"][2];
+        assert_eq!((&test["stderr"], &test["message"]), (&json!("read 50 60\n"), &json!("exit code 7")));
+        assert!(lines.iter().any(|line| line["type"] == "test" && line["test"]["stderr"] == "read 50 60\n"));
+    };
+    assert_is_told(&answers(&scene, &["--feedback", "full"], &json!({})));
+    assert_is_told(&answers(&scene, &[], &json!({"feedback": "full"})));
+    scene.write("packages/sum/gavel.toml", "feedback = \"full\"\n");
+    assert_is_told(&answers(&scene, &[], &json!({})));
+    assert_tells_cases_alone(&answers(&scene, &["--feedback", "case"], &json!({})));
+}
+
+/// The message of a run-time error is the program's own words where its runtime quotes an exception.
+#[test]
+fn messages_quote_no_program_on_secret_tests() {
+    let scene = scene();
+    let programs = [
+        ("raise Exception(sys.stdin.read())", "RTE", "Exception: 1 2", "exit code 1"),
+        (
+            "text = sys.stdin.read(); print('MemoryError: ' + text, file=sys.stderr); sys.exit(1)",
+            "MLE",
+            "its runtime ran out of memory: MemoryError: 1 2",
+            "its runtime ran out of memory",
+        ),
+        (
+            "text = sys.stdin.read(); print('Traceback (most recent call last):\\n' + text, file=sys.stderr); sys.stderr.flush(); os.abort()",
+            "RTE",
+            "1 2",
+            "SIGABRT",
+        ),
+    ];
+    for (program, verdict, sample, secret) in programs {
+        let program = format!("import os, sys\n{program}\n");
+        let more = json!({"language": "python3", "files": [{"name": "main.py", "text": program}]});
+        let lines = answers(&scene, &[], &more);
+        let report = lines.last().unwrap();
+        let message = |place: usize| report["tests"][place]["message"].as_str().unwrap();
+        assert_eq!(
+            (&report["tests"][0]["verdict"], &report["tests"][1]["verdict"]),
+            (&json!(verdict), &json!(verdict))
+        );
+        assert!(message(0).contains(sample), "{report}");
+        assert!(message(1).starts_with(secret), "{report}");
+        for line in &lines {
+            let whole = line.to_string();
+            assert!(!whole.contains("3 4") && !whole.contains("50 60"), "{whole}");
+        }
+        // The jury sees them.
+        let source = scene.write("main.py", &program);
+        let report = scene.report(&["packages/sum", text(&source), "--policy", "full"]);
+        assert!(report["tests"][1]["message"].as_str().unwrap().contains("3 4"), "{report}");
+    }
 }
 
 #[test]
@@ -90,6 +151,8 @@ fn none_tells_of_samples_and_of_the_whole() {
     let tests: Vec<_> = lines.iter().filter(|line| line["type"] == "test").collect();
     assert_eq!(tests.len(), 1);
     assert_eq!((&tests[0]["index"], &tests[0]["test"]["name"]), (&json!(0), &json!("sample/1")));
+    let accepted = lines.iter().find(|line| line["type"] == "accepted").unwrap();
+    assert_eq!(accepted["tests"], 1, "the number of secret tests is theirs");
     let groups = report["groups"].as_array().unwrap();
     assert!(groups.iter().all(|group| group["name"] == "sample"), "{groups:?}");
 }
@@ -162,4 +225,26 @@ fn reports_name_the_limits_that_held_and_those_that_were_refused() {
     assert_eq!((&raised["limits"]["cpu_ms"], raised.get("warnings")), (&json!(5000.0), None));
     let lowered = answers(&scene, &[], &json!({"limits": {"cpu": "1s"}})).pop().unwrap();
     assert_eq!((&lowered["limits"]["cpu_ms"], lowered.get("warnings")), (&json!(1000.0), None));
+}
+
+#[test]
+fn standard_error_is_bounded_over_all_tests_of_a_report() {
+    let scene = scene();
+    for number in 3..30 {
+        scene.write(&format!("packages/sum/data/secret/{number:02}.in"), format!("{number} 1\n"));
+        scene.write(&format!("packages/sum/data/secret/{number:02}.ans"), format!("{}\n", number + 1));
+    }
+    let noisy = "read a b\nhead -c 5000 /dev/zero | tr '\\0' '\\1' >&2\necho $((a + b))\n";
+    let more = json!({"files": [{"name": "main.sh", "text": noisy}], "feedback": "full"});
+    let lines = answers(&scene, &[], &more);
+    let report = lines.last().unwrap();
+    let told: Vec<_> =
+        report["tests"].as_array().unwrap().iter().map(|test| test["stderr"].as_str().unwrap()).collect();
+    assert_eq!(told.len(), 30);
+    assert!(told[0].len() > 4000 && told.iter().all(|text| text.len() <= 4096));
+    let is_note = |text: &&&str| text.contains("left out: above 64 KiB in all tests");
+    assert_eq!(told.iter().filter(|text| !is_note(text)).count(), 16);
+    assert!(told[16..].iter().all(|text| is_note(&text)), "{told:?}");
+    let events = lines.iter().filter(|line| line["type"] == "test");
+    assert_eq!(events.map(|line| line["test"]["stderr"].as_str().unwrap()).collect::<Vec<_>>(), told);
 }

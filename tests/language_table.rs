@@ -102,6 +102,8 @@ fn every_rule_is_enforced_with_place_key_and_accepted_forms() {
         (r#"crash = "panic""#, "crash", &["invalid type: string", "a list"]),
         (r#"crash = [""]"#, "crash", &["it is empty"]),
         (r#"crash = ["a\u0001"]"#, "crash", &["control characters"]),
+        (r#"crash_codes = [1, 0]"#, "crash_codes", &["0 is no exit code of a failure", "1 to 255"]),
+        (r#"crash_codes = [256]"#, "crash_codes", &["256 is no exit code", "1 to 255"]),
         (r#"run = []"#, "run", &["empty"]),
         (r#"run = ["own"]"#, "run", &["{exe} is missing"]),
         (r#"run = ["{exe}", "{source}"]"#, "run", &["'{source}' is no placeholder here"]),

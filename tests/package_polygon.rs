@@ -356,10 +356,16 @@ fn points_of_a_checker_are_the_score_where_tests_have_none() {
              std::FILE *file = std::fopen(names[2], \"r\");\n  if (std::fscanf(file, \"%lf\", &x) != 1 || x < 0) return 1;\n  {call}\n}}\n"
         )
     };
-    write(&root, "files/check.cpp", &checker(quit, "quitp(x);"));
     write(&root, "files/gen.cpp", "");
     write(&root, "solutions/a.cpp", "");
     write(&root, "solutions/b.py", "");
+    write(
+        &root,
+        "files/check.cpp",
+        &checker("// Not quitp(x): right or wrong.\n", "std::puts(\"quitp(x)\");"),
+    );
+    assert!(load(&root).unwrap().scoring.is_none());
+    write(&root, "files/check.cpp", &checker(quit, "quitp(x);"));
     assert!(load(&root).unwrap().scoring.is_some());
     let judge = |output: &str| {
         write(directory.path(), "a.py", &format!("print({output})\n"));

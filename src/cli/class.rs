@@ -92,7 +92,7 @@ pub struct ResultFlags {
     #[arg(long)]
     pub bom: bool,
     /// Results of secret tests that are shown: none (verdict and score of the whole), case (those of each test), or full; by submit in its
-    /// reports [default: full], and by both in the files of --feedback-files [default: case]
+    /// reports [default: all but what programs wrote], and by both in the files of --feedback-files [default: case]
     #[arg(long, value_name = "LEVEL")]
     pub feedback: Option<Feedback>,
     /// Write a text file for each student into this folder: verdict, tests, the compiler's messages, and of samples what went

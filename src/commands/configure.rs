@@ -157,6 +157,7 @@ mod tests {
     use super::super::start;
     use super::*;
     use crate::cli::{Cli, Color};
+    use crate::judge::Readers;
     use crate::settings::{KEYS, Key, Kind, Places, SettingFlags};
     use crate::submission::Feedback;
     use crate::units::{Bytes, Time};
@@ -278,7 +279,7 @@ mod tests {
         assert_eq!((judge.worker.as_str(), judge.slots), ("wired", Some(3)));
         assert_eq!((judge.require_cores, judge.core_locks.as_deref()), (true, Some(Path::new("/locks"))));
         assert_eq!((judge.cache_capacity, judge.may_raise_limits), (Bytes::mib(5), true));
-        assert_eq!(judge.feedback, Some(Feedback::Case));
+        assert_eq!(judge.readers, Readers::Backend(Some(Feedback::Case)));
         assert_eq!(judge.cache, Path::new("/cache"));
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{CommandError, doctor, output};
 use crate::cache::Store;
 use crate::cli::Global;
-use crate::judge::{Judge, JudgeSettings, Prepared, StartError};
+use crate::judge::{Judge, JudgeSettings, Prepared, Readers, StartError};
 use crate::language::Table;
 use crate::package::Stash;
 use crate::sandbox::{self, Account, CancelToken, Reachable, ResourceControl, SandboxError, Shape};
@@ -73,7 +73,7 @@ pub(crate) fn judge_for(
     let mut settings = judge_settings(global)?;
     settings.packages = packages;
     settings.may_raise_limits = may_raise_limits;
-    settings.feedback = Some(Feedback::default());
+    settings.readers = Readers::Backend(Some(Feedback::Full));
     judge_with(global, settings)
 }
 
@@ -152,7 +152,7 @@ pub(crate) fn settings_of_worker(
     let mut settings = judge_settings_in(global, cache)?;
     settings.packages.clone_from(&worker.package_roots);
     settings.may_raise_limits = worker.raise_limits;
-    settings.feedback = Some(worker.feedback);
+    settings.readers = Readers::Backend(worker.feedback);
     settings.cache_capacity = worker.cache_size;
     if let Some(name) = &worker.name {
         settings.worker.clone_from(name);

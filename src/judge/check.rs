@@ -22,7 +22,7 @@ use super::pipeline::{Entrant, TestRun};
 use super::test_result::TestResult;
 use super::tool::{Tool, Workshop};
 use super::{Judge, STDERR_LIMIT};
-use crate::checker::{CheckerPaths, Feedback, Finished, Opinion, Protocol, Used};
+use crate::checker::{CheckerPaths, CustomScore, Feedback, Finished, Opinion, Protocol, Used};
 use crate::package::{Check, CheckerProgram, Package, Test};
 use crate::report::TestReport;
 use crate::sandbox::{BoxHandle, CancelToken, Capture, Exit, Outcome, PACKAGE, PROGRAM, Stopped, WORKSPACE};
@@ -157,14 +157,11 @@ pub(super) fn ask_in_box(
         checked.judge.host_memory.has_spared_what_began(began)?;
     }
     let code = exit_code(tool, &said)?;
-    refuse_crash(tool, checker.protocol, code, &said.stderr)?;
     let feedback = read_feedback(sandbox_box.workspace(), tool.limits.output.unwrap_or(Bytes(u64::MAX)))
         .map_err(|problem| Fault::Checker(format!("{}: {problem}", tool.name)))?;
     let finished = Finished { code, stdout: &said.stdout, stderr: &said.stderr, feedback: &feedback };
-    let opinion = checker
-        .protocol
-        .interpret(&finished, checked.test.custom_score.unwrap_or(checker.scores))
-        .map_err(|broken| Fault::Checker(format!("{}: {broken}", tool.name)))?;
+    let scores = checked.test.custom_score.unwrap_or(checker.scores);
+    let opinion = interpret(tool, checker.protocol, &finished, scores)?;
     Ok((opinion, feedback.next_pass))
 }
 
@@ -301,22 +298,30 @@ pub(super) fn exit_code(tool: &Tool, said: &Said) -> Result<i32, Fault> {
     Err(if may_have_ended(outcome) { Fault::Ended(problem) } else { Fault::Checker(problem) })
 }
 
-/// Refuses the exit code of a runtime whose program died: under some protocols it is one that rejects.
+/// Interprets the end of a checker, and refuses the exit code of a runtime whose program died: under some protocols it is one
+/// that rejects. A checker may write the line that its runtime writes then (Perl's `warn` does); so what the protocol
+/// makes of a code holds where the runtime has others.
 ///
 /// # Errors
-/// When the checker's last words are its runtime's.
-pub(super) fn refuse_crash(tool: &Tool, protocol: Protocol, code: i32, stderr: &[u8]) -> Result<(), Fault> {
-    if code == 0 || protocol.has_codes_of_its_own() {
-        return Ok(());
-    }
-    let text = String::from_utf8_lossy(stderr);
-    match tool.last_words(&text) {
-        None => Ok(()),
-        Some(words) => {
+/// When the protocol knows no such end, and when the checker's last words and its exit code are its runtime's.
+pub(super) fn interpret(
+    tool: &Tool,
+    protocol: Protocol,
+    finished: &Finished<'_>,
+    scores: CustomScore,
+) -> Result<Opinion, Fault> {
+    let code = finished.code;
+    let opinion = protocol.interpret(finished, scores);
+    let decides = code == 0 || protocol.has_codes_of_its_own() || !tool.may_crash_with(code);
+    if opinion.is_err() || !decides {
+        let text = String::from_utf8_lossy(finished.stderr);
+        if let Some(words) = tool.last_words(&text).filter(|_| code != 0 && !protocol.has_codes_of_its_own())
+        {
             let words: String = words.trim().chars().take(200).flat_map(char::escape_debug).collect();
-            Err(Fault::Checker(format!("{}: it crashed (exit code {code}): {words}", tool.name)))
+            return Err(Fault::Checker(format!("{}: it crashed (exit code {code}): {words}", tool.name)));
         }
     }
+    opinion.map_err(|broken| Fault::Checker(format!("{}: {broken}", tool.name)))
 }
 
 /// The files of the feedback directory that mean something. What lies there was made by a program from outside: nothing

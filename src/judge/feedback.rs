@@ -1,20 +1,61 @@
 //! Takes out of events and reports what people may not see of secret tests.
 //!
 //! One rule for everything that leaves a judging, whatever asked for it: the lowest level that the submission, the package
-//! and the worker name holds. Samples are told whole at every level, and so are the submission's own source and the
-//! compiler's log. Logs of the worker are for its operator, and keep everything.
+//! and the worker name holds, and where none names one, what programs wrote stays here. Samples are told whole at every level,
+//! and so are the submission's own source and the compiler's log. Logs of the worker are for its operator, and keep
+//! everything.
 
+use super::outcome;
+use super::settings::Readers;
+use crate::package::Test;
 use crate::report::{Report, TestReport};
 use crate::submission::Feedback;
 use crate::verdict::Verdict;
 
+/// What is told of secret tests, the least first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    /// As [`Feedback::None`].
+    None,
+    /// As [`Feedback::Case`].
+    Case,
+    /// Everything but what programs wrote to standard error: they can write their input there.
+    WithoutWords,
+    /// As [`Feedback::Full`].
+    Full,
+}
+
+impl Level {
+    /// Whether a test is told at all.
+    pub(super) fn tells_of(self, test: &Test) -> bool {
+        test.sample || self != Self::None
+    }
+
+    /// The level of a judging: nothing raises what another allows.
+    pub(super) fn of(readers: Readers, package: Option<Feedback>, submission: Option<Feedback>) -> Self {
+        let (allowed, otherwise) = match readers {
+            Readers::Jury => ([None, None], Self::Full),
+            Readers::Backend(most) => ([most, package], Self::WithoutWords),
+        };
+        match allowed.into_iter().flatten().chain(submission).min() {
+            None => otherwise,
+            Some(Feedback::None) => Self::None,
+            Some(Feedback::Case) => Self::Case,
+            Some(Feedback::Full) => Self::Full,
+        }
+    }
+}
+
 /// Returns a test as it may be told; `None` where it may not be told at all.
-pub(super) fn of_test(level: Feedback, test: &TestReport) -> Option<TestReport> {
+pub(super) fn of_test(level: Level, test: &TestReport) -> Option<TestReport> {
     match level {
         _ if test.sample => Some(test.clone()),
-        Feedback::Full => Some(test.clone()),
-        Feedback::None => None,
-        Feedback::Case => Some(TestReport {
+        Level::Full => Some(test.clone()),
+        Level::WithoutWords => {
+            Some(TestReport { message: outcome::message_without_words(test), stderr: None, ..test.clone() })
+        }
+        Level::None => None,
+        Level::Case => Some(TestReport {
             output_bytes: 0,
             exit_code: None,
             signal: None,
@@ -26,9 +67,31 @@ pub(super) fn of_test(level: Feedback, test: &TestReport) -> Option<TestReport> 
     }
 }
 
+/// Bytes of standard error in all tests of a report.
+const STDERR_IN_ALL: usize = 64 << 10;
+
+/// Bounds what the tests of a report have of their programs' standard error, in the order in which they are told.
+#[derive(Debug, Default)]
+pub(super) struct StderrBudget {
+    used: usize,
+}
+
+impl StderrBudget {
+    /// Counts the standard error of a test that is told; returns what stands in its place where that is too much.
+    pub(super) fn spend(&mut self, told: &TestReport) -> Option<String> {
+        let bytes = told.stderr.as_ref()?.len();
+        if self.used + bytes > STDERR_IN_ALL {
+            return Some(format!("[… left out: above {} KiB in all tests …]", STDERR_IN_ALL >> 10));
+        }
+        self.used += bytes;
+        None
+    }
+}
+
 /// Reduces a report whose tests are whole. `is_open` says whether a group, by its place in the report, has only samples.
-pub(super) fn reduce(level: Feedback, report: &mut Report, is_open: impl Fn(usize) -> bool) {
-    if level == Feedback::Full {
+pub(super) fn reduce(level: Level, report: &mut Report, is_open: impl Fn(usize) -> bool) {
+    if level >= Level::WithoutWords {
+        report.tests = report.tests.iter().filter_map(|test| of_test(level, test)).collect();
         return;
     }
     let of_name = |name: &Option<String>| report.tests.iter().find(|test| Some(&test.name) == name.as_ref());
@@ -38,11 +101,11 @@ pub(super) fn reduce(level: Feedback, report: &mut Report, is_open: impl Fn(usiz
         tracing::warn!(submission = %report.id, error = ?report.error, "judging error on a secret test");
         report.error = Some(format!(
             "judging error on a secret test: the worker's log says more (feedback is '{}')",
-            if level == Feedback::Case { "case" } else { "none" }
+            if level == Level::Case { "case" } else { "none" }
         ));
     }
     report.tests = report.tests.iter().filter_map(|test| of_test(level, test)).collect();
-    if level == Feedback::None {
+    if level == Level::None {
         let groups = std::mem::take(&mut report.groups);
         report.groups = groups
             .into_iter()
@@ -54,5 +117,29 @@ pub(super) fn reduce(level: Feedback, report: &mut Report, is_open: impl Fn(usiz
         report.flags = vec![report.verdict];
         report.max_cpu_ms = report.tests.iter().map(|test| test.cpu_ms).fold(0.0, f64::max);
         report.max_memory_kib = report.tests.iter().map(|test| test.memory_kib).max().unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_raises_what_another_allows() {
+        let choices = [None, Some(Feedback::None), Some(Feedback::Case), Some(Feedback::Full)];
+        for most in choices {
+            for package in choices {
+                for submission in choices {
+                    let level = Level::of(Readers::Backend(most), package, submission);
+                    for said in [most, package, submission].into_iter().flatten() {
+                        assert!(level <= Level::of(Readers::Backend(Some(said)), None, None));
+                    }
+                    let is_silent = [most, package, submission].iter().all(Option::is_none);
+                    assert_eq!(level == Level::WithoutWords, is_silent);
+                }
+            }
+        }
+        assert_eq!(Level::of(Readers::Jury, Some(Feedback::None), None), Level::Full);
+        assert_eq!(Level::of(Readers::Jury, None, Some(Feedback::Case)), Level::Case);
     }
 }

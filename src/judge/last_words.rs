@@ -13,8 +13,10 @@ use crate::sandbox::{Capture, Exit};
 
 /// Bytes of the beginning and of the end of a program's standard error that are kept.
 const KEPT: (u64, usize) = (8 << 10, 64 << 10);
-/// Bytes of standard error in a report: the beginning and the end.
-const SHOWN: (usize, usize) = (1 << 10, 3 << 10);
+/// Bytes of a program's standard error in a report.
+const SHOWN: usize = 4 << 10;
+/// Bytes of the beginning and of the end of one that is longer; there is room for a line between them.
+const SHOWN_ENDS: (usize, usize) = (1 << 10, (3 << 10) - 64);
 /// Characters of a message.
 const LONGEST: usize = 300;
 
@@ -52,19 +54,20 @@ impl StandardError {
     /// The text for a report: at most 4096 bytes, of a longer one the beginning and the end. Control characters but
     /// newline and tab are escaped.
     pub(super) fn shown(&self) -> Option<String> {
-        let (first, last) = SHOWN;
-        let kept = self.beginning.len() + self.end.len();
-        if kept == 0 {
+        if self.beginning.is_empty() && self.end.is_empty() {
             return None;
         }
-        if self.dropped == 0 && kept <= first + last {
-            return Some(printable(&self.beginning));
+        let beginning = Escaped::of(&self.beginning);
+        if self.dropped == 0 && beginning.text.len() <= SHOWN {
+            return Some(beginning.text);
         }
-        let end = if self.dropped == 0 { &self.beginning } else { &self.end };
-        let beginning = &self.beginning[..first.min(self.beginning.len())];
-        let end = &end[end.len().saturating_sub(last)..];
-        let left_out = self.dropped + (kept - beginning.len() - end.len()) as u64;
-        Some(format!("{}\n[… {left_out} bytes …]\n{}", printable(beginning), printable(end)))
+        let (first, last) = SHOWN_ENDS;
+        let (first, bytes_of_first) = beginning.first(first);
+        let end = Escaped::of(if self.dropped == 0 { &self.beginning } else { &self.end });
+        let (last, bytes_of_last) = end.last(last);
+        let kept = self.beginning.len() + self.end.len();
+        let left_out = self.dropped + (kept - bytes_of_first - bytes_of_last) as u64;
+        Some(format!("{first}\n[… {left_out} bytes …]\n{last}"))
     }
 
     fn last(&self) -> String {
@@ -184,16 +187,55 @@ fn in_short(line: &str) -> String {
 }
 
 fn printable(bytes: &[u8]) -> String {
-    let mut shown = String::with_capacity(bytes.len());
-    for character in String::from_utf8_lossy(bytes).chars() {
-        match character {
-            '\r' => {}
-            '\n' | '\t' => shown.push(character),
-            _ if character.is_control() => shown.extend(character.escape_default()),
-            _ => shown.push(character),
+    Escaped::of(bytes).text
+}
+
+/// Text that can be shown, which is longer than what it stands for.
+struct Escaped {
+    text: String,
+    /// Where the characters begin, in the text and in the bytes; the end of both is the last.
+    places: Vec<(usize, usize)>,
+}
+
+impl Escaped {
+    fn of(bytes: &[u8]) -> Self {
+        let (mut text, mut places) =
+            (String::with_capacity(bytes.len()), Vec::with_capacity(bytes.len() + 1));
+        let mut at = 0;
+        for chunk in bytes.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                places.push((text.len(), at));
+                at += character.len_utf8();
+                match character {
+                    '\r' => {}
+                    '\n' | '\t' => text.push(character),
+                    _ if character.is_control() => text.extend(character.escape_default()),
+                    _ => text.push(character),
+                }
+            }
+            if !chunk.invalid().is_empty() {
+                places.push((text.len(), at));
+                at += chunk.invalid().len();
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
         }
+        places.push((text.len(), at));
+        Self { text, places }
     }
-    shown
+
+    /// The characters at the beginning that fit into so many bytes, and how many bytes they stand for.
+    fn first(&self, most: usize) -> (&str, usize) {
+        let fitting = self.places.partition_point(|(text, _)| *text <= most);
+        let (text, bytes) = self.places[fitting - 1];
+        (&self.text[..text], bytes)
+    }
+
+    /// The same at the end.
+    fn last(&self, most: usize) -> (&str, usize) {
+        let least = self.text.len().saturating_sub(most);
+        let (text, bytes) = self.places[self.places.partition_point(|(text, _)| *text < least)];
+        (&self.text[text..], self.places[self.places.len() - 1].1 - bytes)
+    }
 }
 
 #[cfg(test)]
@@ -232,6 +274,8 @@ mod tests {
         assert_eq!(words("python3", &format!("{TRACE}wrong answer 3 != 4\n")), None);
         assert_eq!(words("python3", "wrong answer Traceback (most recent call last):\n"), None);
         assert_eq!(words("cpp20", TRACE), None);
+        assert_eq!(words("d", "std. deviation differs\n"), None);
+        assert!(words("d", "std.conv.ConvException@std/conv.d(7): no\n").is_some());
         let java = "Exception in thread \"main\" java.lang.Error: no\n\tat M.main(M.java:1)\nCaused by: x\n\t... 1 more\n";
         assert!(words("java17", java).unwrap().ends_with("java.lang.Error: no"));
         assert_eq!(words("java17", &format!("{java}wrong answer\nat last")), None);
@@ -274,9 +318,33 @@ mod tests {
             text[0] = b'<';
             text.push(b'>');
             let shown = standard_error(&text).shown().unwrap();
-            assert!(shown.starts_with('<') && shown.ends_with('>') && shown.len() < 4200, "{}", shown.len());
-            assert!(shown.contains(&format!("[… {} bytes …]", length + 1 - 4096)), "{length}");
+            assert!(
+                shown.starts_with('<') && shown.ends_with('>') && shown.len() <= SHOWN,
+                "{}",
+                shown.len()
+            );
+            assert!(shown.contains(&format!("[… {} bytes …]", length + 1 - (4096 - 64))), "{length}");
         }
+    }
+
+    #[test]
+    fn what_is_shown_is_cut_after_escaping_between_characters() {
+        for character in ["\x01", "\u{7f}", "\u{85}", "ä", "€", "😀", "\r", "a\x01€"] {
+            for length in [1, 681, 683, 1024, 4096, 20_000, 100_000] {
+                let text = character.repeat(length);
+                let shown = standard_error(text.as_bytes()).shown().unwrap();
+                assert!(shown.len() <= 4096, "{character:?} {length}: {}", shown.len());
+                if length == 100_000 && character == "\x01" {
+                    // What is left out is counted in the program's own bytes.
+                    let count = shown.matches("\\u{1}").count();
+                    assert!(shown.contains(&format!("[… {} bytes …]", length - count)), "{shown}");
+                }
+                // Only the ends of what was kept can be in the middle of a character.
+                assert!(shown.matches('\u{fffd}').count() <= 6, "{character:?} {length}");
+            }
+        }
+        let shown = standard_error(&[0xff; 9000]).shown().unwrap();
+        assert!(shown.len() <= 4096 && shown.starts_with('\u{fffd}') && shown.ends_with('\u{fffd}'));
     }
 
     #[test]

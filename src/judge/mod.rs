@@ -65,7 +65,7 @@ pub use limits::UNSET_TIME_LIMIT;
 pub use made::NotMade;
 pub use progress::EventSink;
 pub use request::{MAX_FILES, RequestError};
-pub use settings::{JudgeSettings, StartError};
+pub use settings::{JudgeSettings, Readers, StartError};
 pub use slots::CoreUse;
 pub use toolchain::ToolchainState;
 
@@ -76,12 +76,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use feedback::Level;
+
 use crate::cache::Store;
 use crate::language::{Language, Table};
 use crate::package::Package;
 use crate::report::{CompileReport, EventKind, LimitsReport, Phases, Report};
 use crate::sandbox::{BoxHandle, CancelToken, Limits, Sandbox, SandboxError, Shape};
-use crate::submission::{Feedback, SCHEMA, Submission};
+use crate::submission::{SCHEMA, Submission};
 use crate::units::milliseconds;
 use crate::verdict::{Reason, Verdict};
 use answers::Answers;
@@ -142,7 +144,7 @@ pub struct Judge {
     preloaded: Mutex<HashSet<FileState>>,
     transcripts: Option<PathBuf>,
     may_raise_limits: bool,
-    feedback: Option<Feedback>,
+    readers: Readers,
     host_memory: HostMemory,
 }
 
@@ -211,7 +213,7 @@ impl Judge {
             preloaded: Mutex::new(HashSet::new()),
             transcripts: settings.transcripts,
             may_raise_limits: settings.may_raise_limits,
-            feedback: settings.feedback,
+            readers: settings.readers,
             host_memory: HostMemory::watch(control),
         })
     }
@@ -442,7 +444,9 @@ impl Judge {
             let control = self.sandbox.resource_control();
             report.warnings.extend(limits::refused(submission, &package.limits, request.language, control));
         }
-        events.send(EventKind::Accepted { tests: request.tests.len(), warnings: report.warnings.clone() });
+        let level = Level::of(self.readers, package.feedback, submission.feedback);
+        let tests = request.tests.iter().filter(|test| level.tells_of(test)).count();
+        events.send(EventKind::Accepted { tests, warnings: report.warnings.clone() });
         report.phases_ms.fetch = milliseconds(started.elapsed());
         let judged = self.judge_request(report, submission, package, &request, overtime, events, cancel);
         // Whatever came of it may be of two versions, a file that was not found for a moment included.
@@ -466,7 +470,7 @@ impl Judge {
     ) -> Result<(), Fault> {
         let inputs = files::Inputs::of(&self.sandbox, package)?;
         let stop = submission.policy.stop;
-        let feedback = self.feedback(submission, package);
+        let feedback = Level::of(self.readers, package.feedback, submission.feedback);
         let trial = Trial { judge: self, package, inputs: &inputs, stop, feedback, overtime, cancel, events };
         match request.language {
             Some(language) => self.judge_program(report, submission, request, language, &trial),
@@ -571,15 +575,6 @@ impl Judge {
         pipeline::run_all(&run, &request.tests, report)?;
         report.phases_ms.tests = milliseconds(started.elapsed());
         Ok(())
-    }
-
-    /// What may be told of secret tests. One who judges with a package at hand may see all of it.
-    fn feedback(&self, submission: &Submission, package: &Package) -> Feedback {
-        let asked = submission.feedback.unwrap_or_default();
-        match self.feedback {
-            None => asked,
-            Some(own) => asked.min(own).min(package.feedback.unwrap_or_default()),
-        }
     }
 
     fn blank_report(&self, submission: &Submission) -> Report {

@@ -15,9 +15,13 @@ use super::limits::RunLimits;
 use super::outside_kill::{has_ended, may_have_ended};
 use super::test_result::TestResult;
 use crate::language::Language;
+use crate::report::TestReport;
 use crate::sandbox::{Exit, Outcome, Stopped};
 use crate::units::Bytes;
 use crate::verdict::{Reason, Verdict};
+
+/// Begins the message of a program whose runtime ran out of memory; the rest is the runtime's line.
+const OUT_OF_MEMORY: &str = "its runtime ran out of memory";
 
 /// Everything that applied before the output is looked at; the message and the reason are those of the
 /// most decisive.
@@ -62,11 +66,25 @@ fn failed(
     (stderr, language): (&StandardError, &Language),
 ) -> (Verdict, Option<Reason>, String) {
     match stderr.out_of_memory(language) {
-        Some(line) => (Verdict::MLE, None, format!("its runtime ran out of memory: {line}")),
+        Some(line) => (Verdict::MLE, None, format!("{OUT_OF_MEMORY}: {line}")),
         None => {
             let message = stderr.error(language).unwrap_or_else(|| last_words::of_exit(exit));
             (Verdict::RTE, Some(reason), message)
         }
+    }
+}
+
+/// The message of a test without what the program wrote: how it ended.
+pub(super) fn message_without_words(test: &TestReport) -> String {
+    let of_exit = match (test.exit_code, test.signal) {
+        (Some(code), _) => last_words::of_exit(Exit::Code(code)),
+        (None, Some(signal)) => last_words::of_exit(Exit::Signal(signal)),
+        (None, None) => String::new(),
+    };
+    match (test.verdict, test.reason) {
+        (Verdict::RTE, Some(Reason::ExitCode | Reason::Signal)) => of_exit,
+        (Verdict::MLE, _) if test.message.starts_with(OUT_OF_MEMORY) => OUT_OF_MEMORY.to_owned(),
+        _ => test.message.clone(),
     }
 }
 

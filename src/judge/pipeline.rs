@@ -13,7 +13,7 @@ use super::answers::Answers;
 use super::check::Checkers;
 use super::equal_tests::{EqualTests, Way, renamed};
 use super::fault::Fault;
-use super::feedback;
+use super::feedback::{self, Level, StderrBudget};
 use super::files::Inputs;
 use super::progress::EventSender;
 use super::request::Source;
@@ -25,7 +25,7 @@ use super::{Judge, panic_message};
 use crate::package::{Package, ScoreRange, Scoring, Test};
 use crate::report::{EventKind, GroupReport, RangeReport, Report};
 use crate::sandbox::CancelToken;
-use crate::submission::{Feedback, Stop};
+use crate::submission::Stop;
 use crate::units::Bytes;
 use crate::verdict::{Reason, Verdict};
 
@@ -35,7 +35,7 @@ pub(super) struct Trial<'a> {
     pub(super) package: &'a Package,
     pub(super) inputs: &'a Inputs,
     pub(super) stop: Stop,
-    pub(super) feedback: Feedback,
+    pub(super) feedback: Level,
     /// How many times its CPU limit a program may run, so that its time can be told; 1 outside verification.
     pub(super) overtime: f64,
     pub(super) cancel: &'a CancelToken,
@@ -57,7 +57,7 @@ pub(super) struct TestRun<'a> {
     pub(super) entrant: Entrant<'a>,
     pub(super) checkers: &'a Checkers<'a>,
     pub(super) stop: Stop,
-    pub(super) feedback: Feedback,
+    pub(super) feedback: Level,
     pub(super) cancel: &'a CancelToken,
     pub(super) events: &'a EventSender<'a>,
     pub(super) inputs: &'a Inputs,
@@ -101,6 +101,7 @@ pub(super) fn run_all(run: &TestRun<'_>, tests: &[&Test], report: &mut Report) -
             results: vec![None; tests.len()],
             told: 0,
             running: HashMap::new(),
+            stderr: StderrBudget::default(),
         }),
     };
     let workers = run.judge.slots().min(tests.len());
@@ -146,6 +147,8 @@ struct State<'a> {
     told: usize,
     /// Tokens of running tests.
     running: HashMap<usize, CancelToken>,
+    /// Of the tests that are told.
+    stderr: StderrBudget,
 }
 
 impl Pipeline<'_> {
@@ -276,15 +279,7 @@ impl State<'_> {
                 }
             }
             self.told += 1;
-            let shown = self.results[index]
-                .as_ref()
-                .and_then(|result| feedback::of_test(run.feedback, &result.report));
-            if let Some(test) = shown {
-                // Its place among those that are told.
-                let hidden = |test: &&&Test| run.feedback == Feedback::None && !test.sample;
-                let index = index - self.tests[..index].iter().filter(hidden).count();
-                run.events.send(EventKind::Test { index, test: Box::new(test) });
-            }
+            self.tell(index, run);
             let complete =
                 self.standing.tell(index, outcome, &mut |_, arguments, results| match &self.grader {
                     Some(grader) => grader.grade(arguments, results),
@@ -293,12 +288,25 @@ impl State<'_> {
                         message: "a group has a grader of its own, and the package has none".to_owned(),
                     }),
                 });
-            let is_told = |group: &usize| run.feedback != Feedback::None || self.is_open(*group);
+            let is_told = |group: &usize| run.feedback != Level::None || self.is_open(*group);
             for group in complete.into_iter().filter(|group| *group > 0 && is_told(group)) {
                 let GroupReport { name, verdict, score, range } = self.group(group);
                 run.events.send(EventKind::Group { name, verdict, score, range });
             }
         }
+    }
+
+    /// Sends a decided test as far as it may be told.
+    fn tell(&mut self, index: usize, run: &TestRun<'_>) {
+        let Some(result) = &mut self.results[index] else { return };
+        let Some(mut test) = feedback::of_test(run.feedback, &result.report) else { return };
+        if let Some(note) = self.stderr.spend(&test) {
+            test.stderr = Some(note.clone());
+            result.report.stderr = Some(note);
+        }
+        // Its place among those that are told.
+        let index = self.tests[..index].iter().filter(|test| run.feedback.tells_of(test)).count();
+        run.events.send(EventKind::Test { index, test: Box::new(test) });
     }
 
     /// Whether a group has only samples.

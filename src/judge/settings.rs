@@ -36,9 +36,18 @@ pub struct JudgeSettings {
     pub transcripts: Option<PathBuf>,
     /// Whether a submission may raise limits above the package's, or only lower them.
     pub may_raise_limits: bool,
-    /// The most that reports tell of secret tests; `None` where reports are for one who has the packages, whose own settings
-    /// then say nothing either.
-    pub feedback: Option<Feedback>,
+    /// Who reads the reports, and so what they may tell of secret tests.
+    pub readers: Readers,
+}
+
+/// Who reads the reports of a judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// One who has the packages: reports tell what the submission asks for, and everything where it asks for nothing.
+    Jury,
+    /// A backend and whomever it shows them to: this is the most that reports tell of secret tests, and a package may allow
+    /// less. Where neither these settings nor the package nor the submission say anything, what programs wrote is left out.
+    Backend(Option<Feedback>),
 }
 
 impl JudgeSettings {
@@ -56,7 +65,7 @@ impl JudgeSettings {
             worker: host_name(),
             transcripts: None,
             may_raise_limits: false,
-            feedback: None,
+            readers: Readers::Jury,
         }
     }
 

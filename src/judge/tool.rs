@@ -42,6 +42,8 @@ pub(super) struct Tool {
     pub(super) limits: Limits,
     /// How its runtime tells of an error that nothing caught.
     pub(super) crash: Vec<String>,
+    /// Exit codes that its runtime ends with then; `None` where any may be one.
+    pub(super) crash_codes: Option<Vec<i32>>,
     /// Its files, to be shown at [`PROGRAM`].
     pub(super) program: Program,
 }
@@ -177,6 +179,7 @@ impl Workshop<'_> {
             limits: run_limits(cpu, memory, limits.output, processes),
             name: name.to_owned(),
             crash: language.crash.iter().chain(&language.crash_end).cloned().collect(),
+            crash_codes: language.crash_codes.clone(),
             program,
         })
     }
@@ -281,6 +284,11 @@ impl Tool {
     /// to do so.
     pub(super) fn last_words<'a>(&self, stderr: &'a str) -> Option<&'a str> {
         last_words::of_tool(&self.crash, stderr)
+    }
+
+    /// Whether its runtime ends with this code when a program dies of an error nothing caught.
+    pub(super) fn may_crash_with(&self, code: i32) -> bool {
+        self.crash_codes.as_ref().is_none_or(|codes| codes.contains(&code))
     }
 
     /// A run of it in its work directory, what it says kept.

@@ -56,10 +56,13 @@ pub struct Language {
     /// What makes a program write its standard output without a buffer; `None` where nothing does.
     pub unbuffered: Option<Unbuffered>,
     /// How a line of standard error begins that its runtime writes when a program dies of an error that nothing
-    /// caught. The exit code beside it is the runtime's choice, and means nothing.
+    /// caught. The exit code beside it is the runtime's choice where
+    /// `crash_codes` has it, and means nothing.
     pub crash: Vec<String>,
     /// The same where the error itself stands before that line.
     pub crash_end: Vec<String>,
+    /// Exit codes of a program that ends so, none where a signal ends it; `None` where any code may be the runtime's.
+    pub crash_codes: Option<Vec<i32>>,
     /// How a line begins in which it says that it ran out of memory.
     pub out_of_memory: Vec<String>,
     /// A program for the self-test: reads two integers from standard input and prints their sum.

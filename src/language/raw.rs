@@ -46,6 +46,7 @@ pub(super) struct RawLanguage {
     pub(super) unbuffered: Option<RawUnbuffered>,
     pub(super) crash: Option<List>,
     pub(super) crash_end: Option<List>,
+    pub(super) crash_codes: Option<Spanned<Vec<Spanned<i64>>>>,
     pub(super) out_of_memory: Option<List>,
     pub(super) hello: Text,
 }

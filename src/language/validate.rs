@@ -85,6 +85,7 @@ impl Rules<'_> {
                 .transpose()?,
             crash: self.beginnings("crash", raw.crash.as_ref())?,
             crash_end: self.beginnings("crash_end", raw.crash_end.as_ref())?,
+            crash_codes: raw.crash_codes.as_ref().map(|codes| self.exit_codes(codes)).transpose()?,
             out_of_memory: self.beginnings("out_of_memory", raw.out_of_memory.as_ref())?,
             hello: self.hello(&raw.hello)?,
         })
@@ -182,6 +183,21 @@ impl Rules<'_> {
             beginnings.push(beginning.get_ref().clone());
         }
         Ok(beginnings)
+    }
+
+    fn exit_codes(&self, codes: &Spanned<Vec<Spanned<i64>>>) -> Result<Vec<i32>, LanguageError> {
+        let mut accepted = Vec::new();
+        for code in codes.get_ref() {
+            match i32::try_from(*code.get_ref()).ok().filter(|code| (1..=255).contains(code)) {
+                Some(code) => accepted.push(code),
+                None => {
+                    let problem =
+                        format!("{} is no exit code of a failure; accepted: 1 to 255", code.get_ref());
+                    return Err(self.broken(&code.span(), "crash_codes", problem));
+                }
+            }
+        }
+        Ok(accepted)
     }
 
     fn artifact(&self, raw: &RawLanguage) -> Result<Artifact, LanguageError> {

@@ -157,9 +157,9 @@ pub const KEYS: &[Key] = &[
         "Let submissions raise limits above their package's",
         "true"),
     key("feedback", Kind::Choice(&["none", "case", "full"]),
-        Fallback::Is("full"),
+        Fallback::Found("all but what programs wrote"),
         "The most that events and reports tell of secret tests: the verdict and score of the whole, those of each test, or \
-         everything; submissions and packages can ask for less",
+         everything, also what programs wrote to standard error; submissions and packages can ask for less",
         "\"case\""),
     key("listen", Kind::Address,
         Fallback::Found("no port"),

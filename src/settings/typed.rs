@@ -41,8 +41,8 @@ pub struct Settings {
     pub deadline: Time,
     /// Whether submissions may raise limits.
     pub raise_limits: bool,
-    /// The most that is told of secret tests.
-    pub feedback: Feedback,
+    /// The most that is told of secret tests, where it is set.
+    pub feedback: Option<Feedback>,
     /// Where health and metrics are served.
     pub listen: Option<SocketAddr>,
     /// One of the accepted words of the key.
@@ -112,7 +112,7 @@ impl Settings {
             user: values.text("user"),
             deadline: values.time("deadline"),
             raise_limits: matches!(values.get("raise_limits"), Some(Value::Switch(true))),
-            feedback: values.text("feedback").and_then(|word| word.parse().ok()).unwrap_or(Feedback::None),
+            feedback: values.text("feedback").map(|word| word.parse().unwrap_or(Feedback::None)),
             listen: match values.get("listen") {
                 Some(Value::Address(address)) => Some(address),
                 _ => None,

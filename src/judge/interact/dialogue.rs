@@ -180,17 +180,13 @@ impl Dialogue<'_> {
         }
         let said = Said { outcome: ending.outcome.clone(), stdout: Vec::new(), stderr: stderr.to_vec() };
         let code = check::exit_code(self.tool, &said)?;
-        check::refuse_crash(self.tool, self.interactor.protocol, code, stderr)?;
         let most = self.tool.limits.output.unwrap_or(Bytes(u64::MAX));
         let feedback = check::read_feedback(interactor_box.workspace(), most)
             .map_err(|problem| Fault::Checker(format!("{name}: {problem}")))?;
         // What it wrote to its standard output was for the program.
         let finished = Finished { code, stdout: b"", stderr, feedback: &feedback };
-        let opinion = self
-            .interactor
-            .protocol
-            .interpret(&finished, self.test.custom_score.unwrap_or(self.interactor.scores))
-            .map_err(|broken| Fault::Checker(format!("{name}: {broken}")))?;
+        let scores = self.test.custom_score.unwrap_or(self.interactor.scores);
+        let opinion = check::interpret(self.tool, self.interactor.protocol, &finished, scores)?;
         Ok((opinion, feedback.next_pass))
     }
 

@@ -18,10 +18,12 @@
 //! |---|---|
 //! | `document` | the XML: elements, attributes, lines |
 //! | `tests` | tests, groups and points |
+//! | `points` | whether the checker gives points |
 //! | `programs` | checker, interactor, validators, generators, what is compiled with submissions |
 //! | `solutions` | solutions and their tags |
 
 mod document;
+mod points;
 mod programs;
 mod solutions;
 mod tests;
@@ -30,14 +32,13 @@ use document::Element;
 
 use super::checking::{Check, CheckerProgram, Interaction, Interactor};
 use super::error::{PackageError, one_line};
-use super::groups::{Objective, OnReject, Scoring};
 use super::jury::Verification;
 use super::kattis::short_name;
 use super::making::{MadeAnswer, MadeData, MadeTest};
 use super::model::{Format, Package, PackageLimits, TimeLimit};
 use super::program::ProgramLimits;
 use super::submitting::Streams;
-use super::tree::{Entry, Tree, read_at_most, read_text_at_most};
+use super::tree::{Entry, Tree, read_text_at_most};
 use crate::checker::Comparator;
 use crate::checker::{CustomScore, Protocol, TestlibChecker};
 use crate::units::Bytes;
@@ -112,7 +113,7 @@ fn read(tree: &Tree, root: Element<'_, '_>) -> Result<Package, PackageError> {
     let missing = tests::fill(&mut package, tree, &set)?;
     let scores = if package.scoring.is_some() { CustomScore::Allowed } else { CustomScore::Refused };
     check(&mut package, &root, &files, scores, &mut warnings)?;
-    score_by_points_of_the_checker(&mut package)?;
+    points::score_by_points_of_the_checker(&mut package)?;
     package.includes = programs::included(&root, &files, &mut warnings)?;
     if !missing.is_empty() {
         package.made = Some(made(&package, missing, &root, &files)?);
@@ -155,39 +156,6 @@ fn made(
         })
         .collect();
     Ok(data)
-}
-
-/// Where no test has points and the checker gives some all the same (`quitp`), the score is their sum, as in Codeforces'
-/// contests of that kind: there is no whole that they are a part of.
-fn score_by_points_of_the_checker(package: &mut Package) -> Result<(), PackageError> {
-    const CALL: &[u8] = b"quitp";
-    const LONGEST: u64 = 4 << 20;
-    if package.scoring.is_some() {
-        return Ok(());
-    }
-    let interactor = match &package.interaction {
-        Interaction::Interactive(interactor) => Some(&interactor.program),
-        Interaction::None | Interaction::Communication(_) | Interaction::TwoSteps => None,
-    };
-    let mut gives_points = false;
-    for program in package.checkers.iter().map(|checker| &checker.program).chain(interactor) {
-        if let Some(source) = program.files.first() {
-            gives_points |= memchr::memmem::find(&read_at_most(&source.path, LONGEST)?, CALL).is_some();
-        }
-    }
-    if !gives_points {
-        return Ok(());
-    }
-    package.scoring = Some(Scoring { objective: Objective::Maximise, precision: None });
-    for group in &mut package.groups {
-        group.accept_score = 0.0;
-        group.on_reject = OnReject::Continue;
-    }
-    package.checkers.iter_mut().for_each(|checker| checker.scores = CustomScore::Required);
-    if let Interaction::Interactive(interactor) = &mut package.interaction {
-        interactor.scores = CustomScore::Required;
-    }
-    Ok(())
 }
 
 /// The English name, or the first.
