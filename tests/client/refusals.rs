@@ -90,7 +90,7 @@ fn problems_rows_and_files_that_cannot_be_sent() {
     refused(&say(&["sum", "anna.sh", "--language", "klingon"]), 2, &["klingon", "cpp20"]);
     refused(&say(&["sum", "anna.sh", "--batch", "x.csv"]), 2, &["--batch"]);
     refused(&say(&["sum", "--batch", "x.csv"]), 2, &["x.csv", "No such file"]);
-    refused(&say(&["sum", "anna.sh", "--journal", "anna.sh"]), 2, &["anna.sh", "no journal"]);
+    refused(&say(&["sum", "anna.sh", "--journal", "anna.sh"]), 2, &["anna.sh", "not a gavel journal"]);
     scene.write("class.csv", "student,source,language\nanna,anna.sh,\nbert,bert.sh,\ncarl,anna.sh,klingon\n");
     let said = say(&["sum", "--batch", "class.csv"]);
     let rows = [
