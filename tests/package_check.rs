@@ -70,7 +70,7 @@ fn what_is_right_passes_and_what_is_not_there_is_wrong_usage() {
     write(directory.path(), "p/submissions/accepted/a.py", "print(input())\n");
     let (code, text) = check(&directory, "p");
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("p: folder, 1 tests, 1 submissions") && text.contains("0 errors"), "{text}");
+    assert!(text.contains("p: folder, 1 test, 1 submission") && text.contains("0 errors"), "{text}");
     assert_eq!(check(&directory, "nowhere").0, 2);
     let output = gavel(&directory, &["package", "check", "--format", "json", "p", "nowhere"]);
     let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -86,7 +86,7 @@ fn archives_are_packages_by_their_own_names_and_places() {
     zip(&directory.path().join("easy.zip"), &files);
     let (code, text) = check(&directory, "easy.zip");
     assert_eq!(code, 0, "{text}");
-    assert!(text.contains("easy.zip: folder, 1 tests, 1 submissions"), "{text}");
+    assert!(text.contains("easy.zip: folder, 1 test, 1 submission"), "{text}");
     zip(
         &directory.path().join("many.zip"),
         &[("a/1.in", ""), ("a/1.ans", ""), ("b/init.yml", "test_cases: [{in: x}]")],

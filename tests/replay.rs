@@ -72,7 +72,7 @@ fn what_is_no_recording_is_refused_with_its_file() {
     scene.write("recorded/broken.json", "{\"schema\":1,\"id\":\"x\"}");
     let said = replay(&scene, &[]);
     assert_eq!(said.code, 2, "{said:?}");
-    assert!(said.stderr.contains("broken.json: not a submission: missing field"), "{said:?}");
+    assert!(said.stderr.contains("broken.json: not a submission: /language is missing"), "{said:?}");
 }
 
 #[test]
