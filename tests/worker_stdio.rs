@@ -173,9 +173,9 @@ fn what_is_wrong_with_a_submission_itself_is_a_judging_error_with_that_reason() 
         ("/tests", json!(["nothing"]), "nothing"),
         // One limit, however it is spelled.
         ("/limits", json!({"cpu": "0s"}), "CPU time"),
-        ("/limits", json!({"cpu": "0"}), "'0' is not a time"),
+        ("/limits", json!({"cpu": "0"}), "/limits/cpu: \"0\" is not accepted"),
         ("/limits", json!({"cpu": 0}), "not a submission"),
-        ("/limits", json!({"memory": "0"}), "'0' is not a size"),
+        ("/limits", json!({"memory": "0"}), "/limits/memory: \"0\" is not accepted"),
         ("/limits", json!({"processes": 0}), "process"),
         // Values that cannot be read.
         ("/language", json!(7), "not a submission"),
