@@ -3,13 +3,14 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 use nix::sys::stat::{Mode, fstat, stat};
 use nix::sys::statvfs::fstatvfs;
 use nix::sys::utsname::uname;
-use nix::time::{ClockId, clock_gettime};
-use nix::unistd::Uid;
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::unistd::{Pid, Uid};
 
 use super::cgroup::{Files, Meter, Role};
 use super::directories::Source;
@@ -35,6 +36,8 @@ pub struct BoxHandle {
     pub(super) socket: OwnedFd,
     pub(super) inbox: Inbox,
     pub(super) meter: Option<Meter>,
+    /// Where box init's own time is in the figure of its group.
+    pub(super) init_time: Option<InitTime>,
     workspace: OwnedFd,
     /// What the work directory looked like when it was new.
     pristine: Traces,
@@ -53,6 +56,31 @@ pub struct BoxHandle {
     core: Option<usize>,
     pub(super) hard_limits: HardLimits,
     shown: Vec<(&'static str, Identity)>,
+}
+
+/// The CPU time of box init itself since the last run, which a group that it shares with programs counts with theirs.
+pub(super) struct InitTime {
+    clock: ClockId,
+    /// What it had used when the last run ended.
+    last: Duration,
+}
+
+impl InitTime {
+    /// `None` where it cannot be read: an init that is dead, which its socket shows.
+    fn of(init: i32) -> Option<Self> {
+        let clock = clock_getcpuclockid(Pid::from_raw(init)).ok()?;
+        let last = clock.now().ok()?.into();
+        Some(Self { clock, last })
+    }
+
+    /// At the end of a run, where it has used `total` since its birth.
+    pub(super) fn since_last(&mut self, total: Duration) -> Duration {
+        total.saturating_sub(std::mem::replace(&mut self.last, total))
+    }
+
+    pub(super) fn so_far(&self) -> Duration {
+        self.clock.now().map_or(Duration::ZERO, |now| Duration::from(now).saturating_sub(self.last))
+    }
 }
 
 /// Which directory is shown: not its path alone, since a cache may remove a directory and make it again at the
@@ -175,6 +203,7 @@ impl BoxHandle {
             socket: take(&mut files, Role::Init)?,
             inbox: Inbox::new(),
             meter: Meter::new(control, files)?,
+            init_time: if control == ResourceControl::CgroupV1 { InitTime::of(init) } else { None },
             workspace,
             pristine,
             hides_changes: false,

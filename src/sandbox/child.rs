@@ -32,16 +32,6 @@ pub(super) struct ResourceLimit {
     pub value: u64,
 }
 
-/// The user and group ids a program gets.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct ProgramId {
-    /// Both uid and gid.
-    pub id: u32,
-    /// Whether supplementary groups can (and so must) be emptied; not in a user namespace that was made
-    /// without privileges, where the kernel forbids it (user_namespaces(7), "/proc/pid/setgroups").
-    pub clear_groups: bool,
-}
-
 /// Everything the child needs, computed before the clone.
 pub(super) struct Plan {
     /// Candidates for the program's path, tried in order while they do not exist.
@@ -52,7 +42,8 @@ pub(super) struct Plan {
     /// Become descriptors 0, 1 and 2; all are above 2.
     stdio: [RawFd; 3],
     limits: Vec<ResourceLimit>,
-    ids: ProgramId,
+    /// Both uid and gid of the program.
+    id: u32,
     failed_step: AtomicU32,
     failed_errno: AtomicI32,
     /// What the pointers above point into.
@@ -60,8 +51,8 @@ pub(super) struct Plan {
 }
 
 /// Steps that can fail; the index travels to the worker.
-pub(super) const STEPS: [&str; 9] =
-    ["none", "dup2", "close_range", "setsid", "chdir", "setrlimit", "setgroups", "setresuid", "execve"];
+pub(super) const STEPS: [&str; 8] =
+    ["none", "dup2", "close_range", "setsid", "chdir", "setrlimit", "setresuid", "execve"];
 
 /// The parts of a command a [`Plan`] is made of.
 pub(super) struct Parts {
@@ -76,7 +67,7 @@ impl Plan {
     /// Computes the plan.
     ///
     /// Descriptors at or below 2 are refused later, with EINVAL, by [`spawn`].
-    pub(super) fn new(parts: Parts, stdio: [BorrowedFd<'_>; 3], ids: ProgramId) -> Self {
+    pub(super) fn new(parts: Parts, stdio: [BorrowedFd<'_>; 3], id: u32) -> Self {
         let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
             strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
         };
@@ -89,7 +80,7 @@ impl Plan {
             directory,
             stdio: stdio.map(|descriptor| descriptor.as_raw_fd()),
             limits: parts.limits,
-            ids,
+            id,
             failed_step: AtomicU32::new(0),
             failed_errno: AtomicI32::new(0),
             // The strings' heap buffers stay where they are when the CStrings are moved.
@@ -237,27 +228,20 @@ unsafe extern "C" fn child_main(plan: *const Plan) -> ! {
                 fail(plan, 5, result);
             }
         }
-        if plan.ids.clear_groups {
-            let result = libc::syscall(libc::SYS_setgroups, 0, ptr::null::<libc::gid_t>());
-            if result < 0 {
-                fail(plan, 6, result);
-            }
-        }
-        let id = plan.ids.id;
+        let id = plan.id;
         let result = libc::syscall(libc::SYS_setresgid, id, id, id);
         if result < 0 {
-            fail(plan, 7, result);
+            fail(plan, 6, result);
         }
         let result = libc::syscall(libc::SYS_setresuid, id, id, id);
         if result < 0 {
-            fail(plan, 7, result);
+            fail(plan, 6, result);
         }
         // With the program's rights: box init has no capability that overrides the modes of files.
         let result = libc::syscall(libc::SYS_chdir, plan.directory);
         if result < 0 {
             fail(plan, 4, result);
         }
-        libc::syscall(libc::SYS_umask, 0o022);
         let mut candidate = plan.paths.as_ptr();
         let mut result = -1;
         while !(*candidate).is_null() {
@@ -267,6 +251,6 @@ unsafe extern "C" fn child_main(plan: *const Plan) -> ! {
             }
             candidate = candidate.add(1);
         }
-        fail(plan, 8, result)
+        fail(plan, 7, result)
     }
 }

@@ -14,7 +14,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
@@ -22,14 +22,14 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl, open, openat};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, CpuSet, sched_setaffinity, unshare};
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::{Usage, UsageWho, getrusage};
 use nix::sys::signal::Signal;
-use nix::sys::stat::{Mode, SFlag, fstat, major, minor};
+use nix::sys::stat::{Mode, SFlag, fstat, major, minor, umask};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, sethostname, setresgid, setresuid};
 use serde::{Deserialize, Serialize};
 
-use super::child::{self, ChildStack, Parts, Plan, ProgramId};
+use super::child::{self, ChildStack, Parts, Plan};
 use super::resource_limits::set_common_limits;
 use super::run_message::{End, KILL, RUN, RunRequest, RunResult};
 use super::syscalls::Reaped;
@@ -74,12 +74,12 @@ pub(super) fn live(
     worker: OwnedFd,
 ) {
     match become_init(shape, sources, core, identity, &keeper) {
-        Ok((last_id, listener)) => {
+        Ok(means) => {
             let told = wire::send_json(keeper.as_fd(), &Progress::Ready, &[]);
             drop(keeper);
             if told.is_ok() {
                 // A failure of the socket means the worker is gone or confused: either way the box ends.
-                let _ = serve(identity, &last_id, &worker, listener);
+                let _ = serve(identity, &means, &worker);
             }
         }
         Err(error) => {
@@ -103,6 +103,14 @@ fn wait(keeper: &OwnedFd) -> Result<(), SandboxError> {
     }
 }
 
+/// What box init keeps for its runs.
+struct Means {
+    last_id: LastId,
+    null: NullDevice,
+    /// Tells of programs that ask for a signal; `None` where the kernel has no such listener.
+    listener: Option<OwnedFd>,
+}
+
 /// From the fork to the last privilege given up.
 fn become_init(
     shape: &Shape,
@@ -110,7 +118,7 @@ fn become_init(
     core: Option<usize>,
     identity: Identity,
     keeper: &OwnedFd,
-) -> Result<(LastId, Option<OwnedFd>), SandboxError> {
+) -> Result<Means, SandboxError> {
     let failed = |operation: &'static str, subject: &str| {
         let subject = subject.to_owned();
         move |errno: Errno| SandboxError::on(operation, subject, errno)
@@ -141,6 +149,7 @@ fn become_init(
     forbid_namespaces(&proc)?;
     let last_id = LastId::open(&proc)?;
     drop(proc);
+    let null = NullDevice::open().map_err(failed("open", "the null device of a box"))?;
     for capability in 0.. {
         if syscalls::drop_bounding_capability(capability).is_err() {
             break;
@@ -151,6 +160,7 @@ fn become_init(
         .map_err(|error| SandboxError::on("give up", "the capabilities of box init", error))?;
     last_id.reset().map_err(|error| SandboxError::on("set", LAST_ID, error))?;
     set_common_limits().map_err(|error| SandboxError::on("limit", "the programs of a box", error))?;
+    umask(Mode::S_IWGRP | Mode::S_IWOTH);
     // Both are cleared by changes of credentials (prctl(2)), so they come after the last one.
     nix::sys::prctl::set_dumpable(false).map_err(failed("hide", "box init"))?;
     nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).map_err(failed("bind", "box init to the keeper"))?;
@@ -165,7 +175,7 @@ fn become_init(
         install(&seccomp::uncounted::filter())?;
     }
     install(&seccomp::filter(shape.profile, true)?)?;
-    Ok((last_id, listener))
+    Ok(Means { last_id, null, listener })
 }
 
 /// To set the last process id (capabilities(7), CAP_CHECKPOINT_RESTORE).
@@ -251,20 +261,12 @@ fn file_at_start(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
 }
 
 /// Serves runs until the worker closes its end.
-fn serve(
-    identity: Identity,
-    last_id: &LastId,
-    worker: &OwnedFd,
-    listener: Option<OwnedFd>,
-) -> io::Result<()> {
+fn serve(identity: Identity, means: &Means, worker: &OwnedFd) -> io::Result<()> {
     let mut inbox = Inbox::new();
     let mut stack = ChildStack::new();
-    let mut null = NullDevice::default();
+    let mut reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     loop {
-        // Before a request: opening takes longer than all else between a request and its program.
-        null.open_ahead();
-        let cpu_before = own_cpu()?;
-        let Some((bytes, mut descriptors)) = inbox.receive(worker.as_fd())? else { return Ok(()) };
+        let Some((bytes, descriptors)) = inbox.receive(worker.as_fd())? else { return Ok(()) };
         let request = match bytes.split_first() {
             Some((&RUN, rest)) => RunRequest::decode(rest).filter(|_| descriptors.len() >= 3),
             // A kill that crossed with a result: nothing runs any more.
@@ -274,28 +276,24 @@ fn serve(
         let Some(request) = request else {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         };
-        let listening = (worker, listener.as_ref());
-        let replaced = null.replace(&mut descriptors)?;
-        let result = run(request, descriptors, identity, listening, &mut stack, cpu_before, last_id)?;
+        let result = run(request, descriptors, identity, means, worker, &mut stack, &mut reaped)?;
         wire::send(worker.as_fd(), &result.encode(), &[])?;
         // Here, where the worker reads its counters meanwhile, and not before the next program.
-        last_id.reset()?;
-        drop(replaced);
+        means.last_id.reset()?;
     }
 }
 
-/// One program, from clone to the last process reaped.
+/// One program, from clone to the last process reaped. `reaped` is what all processes of the box have used, before and
+/// after it.
 fn run(
     request: RunRequest,
     descriptors: Vec<OwnedFd>,
     identity: Identity,
-    (worker, listener): (&OwnedFd, Option<&OwnedFd>),
+    means: &Means,
+    worker: &OwnedFd,
     stack: &mut ChildStack,
-    cpu_before: Duration,
-    last_id: &LastId,
+    reaped: &mut Usage,
 ) -> io::Result<RunResult> {
-    let reaped_before = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let ids = ProgramId { id: identity.program, clear_groups: identity.privileged };
     let mut limits = request.resource_limits();
     for limit in
         limits.iter_mut().filter(|limit| limit.resource == libc::RLIMIT_NPROC && !identity.privileged)
@@ -310,8 +308,8 @@ fn run(
         directory: request.directory,
         limits,
     };
-    let stdio = [descriptors[0].as_fd(), descriptors[1].as_fd(), descriptors[2].as_fd()];
-    let plan = Plan::new(parts, stdio, ids);
+    let stream = |index: usize| means.null.in_place_of(&descriptors[index]);
+    let plan = Plan::new(parts, [stream(0)?, stream(1)?, stream(2)?], identity.program);
     let leaf = descriptors.get(3).map(AsFd::as_fd);
     // Not from the moment of exec, a few hundred microseconds later: the program's CPU time begins here too.
     let started = Instant::now();
@@ -319,6 +317,7 @@ fn run(
     // The program has its own copies; as long as these are open, its pipes could not end.
     drop(descriptors);
     let mut max_rss_kib = 0;
+    let listener = means.listener.as_ref();
     let mut asked_to_end = listener.map(|_| false);
     let leader = born.as_ref().map_or(0, |born| born.pid);
     let (end, wall) = match born {
@@ -334,19 +333,21 @@ fn run(
     kill_everything(&mut max_rss_kib)?;
     // A child's peak starts from that of the process it shared its memory with at birth: this one.
     let floor_kib = u64::try_from(getrusage(UsageWho::RUSAGE_SELF)?.max_rss()).unwrap_or(u64::MAX);
-    let reaped = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let cpu =
-        |usage: &nix::sys::resource::Usage| time_value(usage.user_time()) + time_value(usage.system_time());
+    let reaped_before = std::mem::replace(reaped, getrusage(UsageWho::RUSAGE_CHILDREN)?);
+    let cpu = |usage: &Usage| time_value(usage.user_time()) + time_value(usage.system_time());
     let count = |value: i64| u64::try_from(value).unwrap_or(0);
     let disk_reads = count(reaped.major_page_faults() - reaped_before.major_page_faults())
         + count(reaped.block_reads() - reaped_before.block_reads());
-    let births =
-        if disk_reads > 0 || wall >= WORTH_COUNTING { Some(last_id.births_after(leader)?) } else { None };
+    let births = if disk_reads > 0 || wall >= WORTH_COUNTING {
+        Some(means.last_id.births_after(leader)?)
+    } else {
+        None
+    };
     Ok(RunResult {
         end,
         wall,
-        init_cpu: own_cpu()?.saturating_sub(cpu_before),
-        reaped_cpu: cpu(&reaped).saturating_sub(cpu(&reaped_before)),
+        init_cpu: own_cpu()?,
+        reaped_cpu: cpu(reaped).saturating_sub(cpu(&reaped_before)),
         max_rss_kib,
         floor_kib,
         births,
@@ -358,42 +359,34 @@ fn run(
 /// The box's `/dev/null`, which programs get in place of the host's. Everybody may write the host's, and so set its times
 /// to now (futimens(3)): one run could leave a message for another. The box's is on a read-only mount.
 ///
-/// Every run gets descriptors of its own: what they share (fcntl(2), F_SETFL) would outlast it.
-#[derive(Default)]
+/// Opened once a box, since opening takes longer than all else between a request and its program. What runs could leave
+/// to each other in a descriptor they share are its status flags (fcntl(2), F_SETFL), which are set anew for each; its
+/// position does not move, and the filter refuses locks, leases and owners of signals.
 struct NullDevice {
-    /// Opened for reading, for the next program's standard input.
-    input: Option<OwnedFd>,
+    /// Opened for reading, for writing, and for both.
+    opened: [OwnedFd; 3],
 }
 
 impl NullDevice {
-    /// Opens what the next program is likely to need.
-    fn open_ahead(&mut self) {
-        if self.input.is_none() {
-            // Where that fails, it fails again when it is needed, and is told then.
-            self.input = Self::open(OFlag::O_RDONLY).ok();
-        }
+    fn open() -> nix::Result<Self> {
+        let open = |access: OFlag| open("/dev/null", access | OFlag::O_CLOEXEC, Mode::empty());
+        Ok(Self { opened: [open(OFlag::O_RDONLY)?, open(OFlag::O_WRONLY)?, open(OFlag::O_RDWR)?] })
     }
 
-    /// Replaces the host's null device among a program's streams; returns what it has replaced.
-    fn replace(&mut self, descriptors: &mut [OwnedFd]) -> io::Result<Vec<OwnedFd>> {
-        let mut replaced = Vec::new();
-        for descriptor in descriptors.iter_mut().take(3) {
-            if !Self::is(descriptor)? {
-                continue;
-            }
-            let access =
-                OFlag::from_bits_truncate(fcntl(&*descriptor, FcntlArg::F_GETFL)?) & OFlag::O_ACCMODE;
-            let own = match self.input.take_if(|_| access == OFlag::O_RDONLY) {
-                Some(own) => own,
-                None => Self::open(access)?,
-            };
-            replaced.push(std::mem::replace(descriptor, own));
+    /// What a program gets as the stream `descriptor`: this device where that is the host's.
+    fn in_place_of<'a>(&'a self, descriptor: &'a OwnedFd) -> io::Result<BorrowedFd<'a>> {
+        if !Self::is(descriptor)? {
+            return Ok(descriptor.as_fd());
         }
-        Ok(replaced)
-    }
-
-    fn open(access: OFlag) -> io::Result<OwnedFd> {
-        Ok(open("/dev/null", access | OFlag::O_CLOEXEC, Mode::empty())?)
+        let access = OFlag::from_bits_truncate(fcntl(descriptor, FcntlArg::F_GETFL)?) & OFlag::O_ACCMODE;
+        let [reading, writing, both] = &self.opened;
+        let own = match access {
+            OFlag::O_RDONLY => reading,
+            OFlag::O_WRONLY => writing,
+            _ => both,
+        };
+        fcntl(own, FcntlArg::F_SETFL(OFlag::empty()))?;
+        Ok(own.as_fd())
     }
 
     fn is(descriptor: &OwnedFd) -> io::Result<bool> {

@@ -111,7 +111,7 @@ pub(super) struct RunResult {
     pub end: End,
     /// From the program's birth to the leader's end.
     pub wall: Duration,
-    /// CPU time box init used itself since the request came in.
+    /// CPU time box init has used itself since its birth.
     pub init_cpu: Duration,
     /// CPU time of all processes reaped (wait4(2)).
     pub reaped_cpu: Duration,

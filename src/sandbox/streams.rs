@@ -15,7 +15,7 @@ use super::command::Stream;
 use super::{Capture, SandboxError};
 use crate::units::Bytes;
 
-/// Room in a pipe: 1 ms at 256 MB/s.
+/// Room in a wide pipe: 1 ms at 256 MB/s.
 const PIPE_BYTES: i32 = 256 * 1024;
 
 /// Lets programs open their end of a pipe again by name (`/dev/stdin`, `/dev/stdout`): they are not the user who made
@@ -64,10 +64,16 @@ impl<'a> Source<'a> {
                 // Our end only: the program gets an ordinary, blocking pipe.
                 nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
                     .map_err(failed)?;
-                // Refused where the user's pipes have used up their pages (pipe(7)); then it is just smaller.
-                let _ = nix::fcntl::fcntl(&reader, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
                 Ok((Self::Captured { capture, pipe: Some(reader), limit }, Writer::Pipe(writer)))
             }
+        }
+    }
+
+    /// Makes room for much output.
+    pub(super) fn widen(&self) {
+        if let Some(pipe) = self.descriptor() {
+            // Refused where the user's pipes have used up their pages (pipe(7)); then it is just smaller.
+            let _ = nix::fcntl::fcntl(pipe, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
         }
     }
 

@@ -14,17 +14,16 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::time::TimeSpec;
-use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
-use super::box_handle::BoxHandle;
+use super::box_handle::{BoxHandle, InitTime};
 use super::cgroup::{Meter, Processes, Role};
 use super::child::STEPS;
 use super::command::{Command, Exit, Limits, MemorySource, Outcome, Stopped};
 use super::resource_limits::resource_limits;
 use super::run_message::{End, KILL, RunRequest, RunResult};
 use super::streams::{Source, Writer};
-use super::{CancelToken, Profile, ResourceControl, SandboxError, tree, wire};
+use super::{CancelToken, Profile, SandboxError, tree, wire};
 use crate::units::Bytes;
 
 /// How long a box may take from being killed to its result before it is given up. Freeing the memory of a
@@ -185,27 +184,6 @@ pub(super) struct Run<'a> {
     last_threads: Option<(Instant, tree::Threads)>,
     /// What files in the work directory held when the run began; looked at without cgroups.
     files_before: Bytes,
-    /// Where box init's own time is in the figure of its group.
-    init_time: Option<InitTime>,
-}
-
-/// The CPU time that box init itself has used since a run began.
-struct InitTime {
-    clock: ClockId,
-    before: Duration,
-}
-
-impl InitTime {
-    /// `None` where it cannot be read: an init that is dead, which its socket shows.
-    fn begin(init: i32) -> Option<Self> {
-        let clock = clock_getcpuclockid(Pid::from_raw(init)).ok()?;
-        let before = clock.now().ok()?.into();
-        Some(Self { clock, before })
-    }
-
-    fn so_far(&self) -> Duration {
-        self.clock.now().map_or(Duration::ZERO, |now| Duration::from(now).saturating_sub(self.before))
-    }
 }
 
 /// A program's ends of the pipes that join it with another.
@@ -236,10 +214,9 @@ impl<'a> Run<'a> {
             Some(pipe) => (Source::Inherited, Writer::Pipe(pipe)),
             None => Source::new(stdout, limits.output)?,
         };
+        stdout.widen();
         let (stderr, stderr_writer) = Source::new(stderr, None)?;
         let leaf = handle.meter.as_ref().and_then(|meter| meter.file(Role::Leaf));
-        let shares = handle.control == ResourceControl::CgroupV1;
-        let init_time = if shares { InitTime::begin(handle.init) } else { None };
         let lost = |error: io::Error| match error.raw_os_error() {
             Some(libc::E2BIG) => {
                 SandboxError::Command { detail: "its arguments are longer than 128 KiB".to_owned() }
@@ -286,7 +263,6 @@ impl<'a> Run<'a> {
             sampler,
             last_threads: None,
             files_before,
-            init_time,
         })
     }
 
@@ -338,10 +314,9 @@ impl<'a> Run<'a> {
                 if usage.out_of_memory && !stopped.contains(&Stopped::Memory) {
                     stopped.push(Stopped::Memory);
                 }
-                // Where init shares the group its own time is in the figure.
-                let shared = handle.control == ResourceControl::CgroupV1;
-                let cpu = if shared { usage.cpu.saturating_sub(result.init_cpu) } else { usage.cpu };
-                (cpu, usage.memory, Some(usage.memory_bound), usage.memory_source)
+                let own =
+                    handle.init_time.as_mut().map_or(Duration::ZERO, |time| time.since_last(result.init_cpu));
+                (usage.cpu.saturating_sub(own), usage.memory, Some(usage.memory_bound), usage.memory_source)
             }
             None => {
                 let files = Bytes(handle.workspace_use().0.saturating_sub(self.files_before.0));
@@ -498,7 +473,8 @@ impl<'a> Run<'a> {
         match self.meter() {
             Some(meter) => {
                 let used = meter.cpu_so_far()?;
-                Ok(used.saturating_sub(self.init_time.as_ref().map_or(Duration::ZERO, InitTime::so_far)))
+                Ok(used
+                    .saturating_sub(self.handle.init_time.as_ref().map_or(Duration::ZERO, InitTime::so_far)))
             }
             None => {
                 self.sample();

@@ -1019,6 +1019,8 @@ static int variant_state(void) {
         if (lstat(files[index].path, &status) == 0) say_status(files[index].path, &status, files[index].own);
     }
     if (fstat(0, &status) == 0) say_status("input", &status, 0);
+    say("input_flags", fcntl(0, F_GETFL));
+    say("input_owner", fcntl(0, F_GETOWN));
     say_entries("/");
     say_entries("/dev");
     int file = open("/w/file", O_CREAT | O_RDWR, 0666);

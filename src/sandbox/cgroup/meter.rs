@@ -12,9 +12,12 @@ use super::peak::{Allocated, Look, Looks, NOISE};
 use crate::sandbox::{MemorySource, ResourceControl, SandboxError};
 use crate::units::Bytes;
 
-/// How much more than a new box a box may be charged for when a run begins: charges in advance, and a few
-/// names the kernel remembers.
-const GROWTH: u64 = 768 * 1024;
+/// How much more than a new box a box may be charged for when a run begins: charges in advance, and kernel objects of
+/// earlier processes, which are freed some 20 ms after their end (RCU). Runs of 1 ms in a row leave up to 1.7 MiB of
+/// them, so a limit that is not small has room for that: a [`SHARE`] of the limit, between these two.
+const LEAST_GROWTH: u64 = 768 * 1024;
+const LARGEST_GROWTH: u64 = 2 << 20;
+const SHARE: u64 = 64;
 
 /// How often and how long [`Meter::has_grown`] waits for the kernel to give memory back.
 const SETTLING_STEPS: u32 = 50;
@@ -222,14 +225,14 @@ impl Meter {
     /// Such a charge is page cache, or kernel memory of names that were looked up. It must not reach the next
     /// run: above the limit it is a gift, since the kernel reclaims it for the program, and within the limit it
     /// is a loss. The kernel gives the memory of dead processes and removed files back after a while (RCU), so
-    /// this waits for that.
+    /// this waits until little of it is left.
     pub(in crate::sandbox) fn has_grown(&self) -> Result<bool, SandboxError> {
         for step in 0..=SETTLING_STEPS {
-            if self.number(Role::MemoryUsage)? <= self.memory_new.saturating_add(GROWTH) {
+            if self.number(Role::MemoryUsage)? <= self.usual_charge() {
                 return Ok(false);
             }
             // Page cache stays for good.
-            if step == 0 && self.page_cache()? > self.cache_base.saturating_add(GROWTH) {
+            if step == 0 && self.page_cache()? > self.cache_base.saturating_add(LEAST_GROWTH) {
                 break;
             }
             if step < SETTLING_STEPS {
@@ -237,6 +240,12 @@ impl Meter {
             }
         }
         Ok(true)
+    }
+
+    /// What the group may be charged for when a run begins, under the limit set last.
+    fn usual_charge(&self) -> u64 {
+        let limit = self.memory_limit.flatten().map_or(u64::MAX, |limit| limit.0);
+        self.memory_new.saturating_add((limit / SHARE).clamp(LEAST_GROWTH, LARGEST_GROWTH))
     }
 
     /// Makes the kernel reclaim what it can of the group's memory (v1; "force_empty" in memory.rst): where the
@@ -255,7 +264,7 @@ impl Meter {
         if self.control == ResourceControl::CgroupV2 {
             return Ok(0);
         }
-        let usual = self.memory_new.saturating_add(GROWTH);
+        let usual = self.usual_charge();
         if self.memory_base <= usual {
             return Ok(self.memory_base);
         }
@@ -366,11 +375,13 @@ impl Meter {
             });
         }
         (self.kills_base, self.hits_base) = (kills, hits);
-        // The kernel charges in advance: what was in stock when the run began was the run's to use, and small
-        // programs need no more than that.
-        let in_stock = self.memory_base.saturating_sub(self.memory_floor).min(STOCK);
+        // The kernel charges in advance: what was in stock when the run began was the run's to use, and small programs
+        // need no more than that. So was what earlier runs left and the kernel freed during this one.
+        let above_floor = self.memory_base.saturating_sub(self.memory_floor);
+        let freed = self.memory_base.saturating_sub(self.number(Role::MemoryUsage)?);
+        let to_use = above_floor.min(STOCK).saturating_add(freed).min(above_floor);
         let since = self.number(Role::MemoryPeak)?.saturating_sub(self.memory_base);
-        let peak = self.looks.whole_peak(since).saturating_add(in_stock);
+        let peak = self.looks.whole_peak(since).saturating_add(to_use);
         let mut cache = 0;
         if processes.disk_reads || self.looks.saw_cache() {
             cache = self.page_cache()?.saturating_sub(self.cache_base);
@@ -389,7 +400,7 @@ impl Meter {
                     Allocated::Resident(bytes) => (bytes, MemorySource::Resident),
                     Allocated::AtMost(bytes) => (bytes, MemorySource::PeakWithCache),
                 };
-                (allocated.saturating_add(in_stock).min(peak), source)
+                (allocated.saturating_add(to_use).min(peak), source)
             }
         };
         let limit = self.memory_limit.flatten().unwrap_or(Bytes(u64::MAX));

@@ -58,8 +58,8 @@ pub(super) const FILES: &[c_long] = &[
 pub(super) const MEMORY: &[c_long] = &[libc::SYS_brk, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap];
 
 /// Being born, ending, waiting, and asking who one is. The PID namespace bounds whom a signal reaches.
-/// The `setres*` calls and `setgroups` are how box init gives its privileges up in a new program; nobody
-/// else has any to use them with.
+/// The `setres*` calls are how box init gives its privileges up in a new program; nobody else has any to use them
+/// with.
 pub(super) const PROCESSES: &[c_long] = &[
     libc::SYS_execve,
     libc::SYS_execveat,
@@ -88,7 +88,6 @@ pub(super) const PROCESSES: &[c_long] = &[
     libc::SYS_setgid,
     libc::SYS_setresuid,
     libc::SYS_setresgid,
-    libc::SYS_setgroups,
     libc::SYS_capget,
     libc::SYS_getrlimit,
     libc::SYS_setrlimit,
