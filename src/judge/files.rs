@@ -103,6 +103,17 @@ impl Inputs {
     pub(super) fn open_as(&self, what: &str, path: &Path) -> Result<File, Fault> {
         let broken =
             |error: io::Error| Fault::Package(format!("cannot read the {what} {}: {error}", path.display()));
+        let how = OpenHow::new()
+            .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+        // Most paths need not be resolved; what fails here is told below.
+        let views = self.views.iter();
+        let named = views.filter_map(|(directory, view)| Some((view, path.strip_prefix(directory).ok()?)));
+        for (view, below) in named {
+            if let Ok(opened) = openat2(view.as_fd(), below, how) {
+                return regular(opened.into()).map_err(broken);
+            }
+        }
         // Links are followed on the host, where the package's reader has checked that they stay inside.
         let resolved = path.canonicalize().map_err(broken)?;
         let (view, below) = self
@@ -112,9 +123,6 @@ impl Inputs {
             .ok_or_else(|| {
                 broken(io::Error::new(io::ErrorKind::InvalidInput, "it lies outside the package"))
             })?;
-        let how = OpenHow::new()
-            .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
         let opened = openat2(view.as_fd(), below, how).map_err(|errno| broken(errno.into()))?;
         regular(opened.into()).map_err(broken)
     }

@@ -70,6 +70,7 @@ pub use slots::CoreUse;
 pub use toolchain::ToolchainState;
 
 use std::collections::HashSet;
+use std::fs::Metadata;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -94,7 +95,6 @@ use interact::Counterpart;
 use limits::LimitsByTest;
 use pipeline::{Entrant, TestRun, Trial};
 use progress::EventSender;
-use provenance::Snapshot;
 use request::Request;
 use run_test::Runner;
 use slots::Slots;
@@ -142,6 +142,7 @@ pub struct Judge {
     toolchains: toolchain::Toolchains,
     /// Files read into the page cache already.
     preloaded: Mutex<HashSet<FileState>>,
+    digests: provenance::Digests,
     transcripts: Option<PathBuf>,
     may_raise_limits: bool,
     readers: Readers,
@@ -211,6 +212,7 @@ impl Judge {
             host,
             toolchains: toolchain::Toolchains::default(),
             preloaded: Mutex::new(HashSet::new()),
+            digests: provenance::Digests::default(),
             transcripts: settings.transcripts,
             may_raise_limits: settings.may_raise_limits,
             readers: settings.readers,
@@ -310,9 +312,9 @@ impl Judge {
     pub fn package_digest(&self, package: &Package, cancel: &CancelToken) -> Option<String> {
         if package.made.is_some() {
             let completed = made::complete(self, package, cancel).ok()?;
-            return provenance::package_digest(self, &completed).ok();
+            return Some(provenance::package_digest(self, &completed).ok()?.0);
         }
-        provenance::package_digest(self, package).ok()
+        Some(provenance::package_digest(self, package).ok()?.0)
     }
 
     fn try_to_judge(
@@ -430,8 +432,8 @@ impl Judge {
         supported::check(package)?;
 
         let started = Instant::now();
-        let snapshot = Snapshot::of(package)?;
-        report.provenance.package = provenance::package_digest(self, package)?;
+        let snapshot;
+        (report.provenance.package, snapshot) = provenance::package_digest(self, package)?;
         if let Some(wanted) = &submission.problem.sha256
             && report.provenance.package.trim_start_matches("sha256:") != wanted.trim_start_matches("sha256:")
         {
@@ -672,13 +674,14 @@ impl Judge {
 
     fn try_preload(&self, path: &Path) -> io::Result<()> {
         use std::os::unix::fs::MetadataExt;
-        let mut file = files::open_regular(path)?;
-        let metadata = file.metadata()?;
-        let identity =
-            (metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec());
-        if slots::lock(&self.preloaded).contains(&identity) {
+        let identity = |metadata: &Metadata| {
+            (metadata.dev(), metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())
+        };
+        if slots::lock(&self.preloaded).contains(&identity(&path.metadata()?)) {
             return Ok(());
         }
+        let mut file = files::open_regular(path)?;
+        let identity = identity(&file.metadata()?);
         io::copy(&mut file, &mut io::sink())?;
         let mut preloaded = slots::lock(&self.preloaded);
         if preloaded.len() >= PRELOADED_REMEMBERED {

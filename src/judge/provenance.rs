@@ -1,12 +1,13 @@
 //! What judged a submission: the host, and the digest of everything in a package that judging reads.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::time::{Duration, UNIX_EPOCH};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::fault::Fault;
-use super::{Judge, files};
+use super::{Judge, slots};
 use crate::cache::{Digest, KeyBuilder, Lookup};
 use crate::package::Package;
 use crate::report::Provenance;
@@ -61,89 +62,151 @@ fn cpu_model() -> String {
         .map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, model)| model.trim().to_owned())
 }
 
-/// `sha256:` and the digest of a package.
+/// `sha256:` and the digest of a package, with the state its files were in.
 ///
 /// Reading the files takes as long as they are large, so the digest is kept in the cache under what `stat`
 /// says of them; ctime is among it, which no program can set back.
-pub(super) fn package_digest(judge: &Judge, package: &Package) -> Result<String, Fault> {
-    wait_out_the_clock(package);
-    let key = key(package)?;
-    let draft = match judge.store.get_or_lock(&key)? {
+pub(super) fn package_digest(judge: &Judge, package: &Package) -> Result<(String, Snapshot), Fault> {
+    let snapshot = Snapshot::settled(package)?;
+    if let Some(digest) = judge.digests.get(&snapshot) {
+        return Ok((digest, snapshot));
+    }
+    let digest = match judge.store.get_or_lock(&snapshot.key(package))? {
         Lookup::Hit(entry) => {
             let path = entry.path().join("digest");
-            return std::fs::read_to_string(&path).map_err(|error| Fault::file("read", &path, error));
+            std::fs::read_to_string(&path).map_err(|error| Fault::file("read", &path, error))?
         }
-        Lookup::Miss(draft) => draft,
+        Lookup::Miss(draft) => {
+            // Not one that the package remembers: the files may have changed since, and then the key is new.
+            let digest = package.digest_now().map_err(|error| Fault::Package(error.to_string()))?;
+            if !snapshot.holds(package) {
+                return Ok((digest, snapshot));
+            }
+            let path = draft.path().join("digest");
+            std::fs::write(&path, &digest).map_err(|error| Fault::file("write", &path, error))?;
+            judge.store.commit(draft)?;
+            digest
+        }
     };
-    // Not one that the package remembers: the files may have changed since, and then the key is new.
-    let digest = package.digest_now().map_err(|error| Fault::Package(error.to_string()))?;
-    if self::key(package)? == key {
-        let path = draft.path().join("digest");
-        std::fs::write(&path, &digest).map_err(|error| Fault::file("write", &path, error))?;
-        judge.store.commit(draft)?;
+    judge.digests.insert(snapshot.clone(), digest.clone());
+    Ok((digest, snapshot))
+}
+
+/// Digests of the packages judged last, by the state of their files.
+#[derive(Debug, Default)]
+pub(super) struct Digests(Mutex<VecDeque<(Snapshot, String)>>);
+
+impl Digests {
+    /// A package of 200 tests takes 25 KiB.
+    const KEPT: usize = 16;
+
+    fn get(&self, snapshot: &Snapshot) -> Option<String> {
+        slots::lock(&self.0).iter().find(|(known, _)| known == snapshot).map(|(_, digest)| digest.clone())
     }
-    Ok(digest)
+
+    fn insert(&self, snapshot: Snapshot, digest: String) {
+        let mut digests = slots::lock(&self.0);
+        digests.truncate(Self::KEPT - 1);
+        digests.push_front((snapshot, digest));
+    }
 }
 
 /// The state of a package's files at one time: what judgings read, and the directories that lead to it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Snapshot(Digest);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    directory: PathBuf,
+    /// What judging reads of the package besides its files.
+    settings: String,
+    files: Vec<FileState>,
+    directories: Vec<FileState>,
+}
+
+/// Everything that changes when a file is replaced or written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct FileState {
+    device: u64,
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl FileState {
+    fn of(path: &Path) -> Result<Self, Fault> {
+        let metadata = path.metadata().map_err(|error| {
+            Fault::Package(format!("cannot read the package's file {}: {error}", path.display()))
+        })?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
 
 impl Snapshot {
+    /// Takes it when the newest of the package's files is older than a tick of the kernel's clock. Before Linux 6.13 a
+    /// file that is written to twice within a tick has the same ctime after both.
+    fn settled(package: &Package) -> Result<Self, Fault> {
+        const TICKS: Duration = Duration::from_millis(20);
+        let snapshot = Self::of(package)?;
+        let age = snapshot.newest().and_then(|newest| newest.elapsed().ok()).unwrap_or(TICKS);
+        if age >= TICKS {
+            return Ok(snapshot);
+        }
+        std::thread::sleep(TICKS.saturating_sub(age));
+        Self::of(package)
+    }
+
     /// Takes it with one `stat` a file, which tells every later change: a file that is written to or replaced has
     /// another inode or ctime, and so has a directory in which something takes another's place, or that is renamed.
-    pub(super) fn of(package: &Package) -> Result<Self, Fault> {
-        let mut snapshot = KeyBuilder::default().field("files", key(package)?.to_string());
+    fn of(package: &Package) -> Result<Self, Fault> {
+        let (mut states, mut directories) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
         for (_, path) in package.judged_files() {
+            states.push(FileState::of(path)?);
             let above = path.ancestors().skip(1).take_while(|above| above.starts_with(&package.directory));
             for directory in above {
-                if !seen.insert(directory.to_owned()) {
+                if !seen.insert(directory) {
                     break;
                 }
-                let metadata = directory.metadata().map_err(|error| unreadable(directory, &error))?;
-                snapshot = snapshot.field("directory", files::state(directory, &metadata));
+                directories.push(FileState::of(directory)?);
             }
         }
-        Ok(Self(snapshot.finish()))
+        Ok(Self {
+            directory: package.directory.clone(),
+            settings: format!("{}\n{}", limits(package), package.settings()),
+            files: states,
+            directories,
+        })
     }
 
     /// Whether the package's files are still the same.
     pub(super) fn holds(&self, package: &Package) -> bool {
         Self::of(package).is_ok_and(|now| now == *self)
     }
-}
 
-/// Waits until the newest of the package's files is older than a tick of the kernel's clock, for two ticks at most.
-/// Before Linux 6.13 a file that is written to twice within a tick has the same ctime after both.
-fn wait_out_the_clock(package: &Package) {
-    const TICKS: Duration = Duration::from_millis(20);
-    let changed = |path: &Path| {
-        let metadata = path.metadata().ok()?;
-        let seconds = u64::try_from(metadata.ctime()).ok()?;
-        Some(UNIX_EPOCH + Duration::new(seconds, u32::try_from(metadata.ctime_nsec()).ok()?))
-    };
-    let newest = package.judged_files().filter_map(|(_, path)| changed(path)).max();
-    if let Some(age) = newest.and_then(|newest| newest.elapsed().ok()) {
-        std::thread::sleep(TICKS.saturating_sub(age));
+    /// When the newest of the files was written to, its status included.
+    fn newest(&self) -> Option<SystemTime> {
+        let (seconds, nanoseconds) = self.files.iter().map(|file| file.changed).max()?;
+        let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanoseconds).ok()?);
+        Some(UNIX_EPOCH + since)
     }
-}
 
-/// What `stat` says of everything in the digest.
-fn key(package: &Package) -> Result<Digest, Fault> {
-    let mut key = KeyBuilder::default()
-        .field("kind", "package digest 3")
-        .field("limits", limits(package))
-        .field("settings", package.settings());
-    for (name, path) in package.judged_files() {
-        let metadata = path.metadata().map_err(|error| unreadable(path, &error))?;
-        key = key.field("name", &name).field("file", files::state(path, &metadata));
+    /// The key of the digest in the cache.
+    fn key(&self, package: &Package) -> Digest {
+        let mut key =
+            KeyBuilder::default().field("kind", "package digest 4").field("settings", &self.settings);
+        for ((name, path), file) in package.judged_files().zip(&self.files) {
+            key = key
+                .field("name", &name)
+                .field("path", path.display().to_string())
+                .field("file", format!("{file:?}"));
+        }
+        key.finish()
     }
-    Ok(key.finish())
-}
-
-fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
-    Fault::Package(format!("cannot read the package's file {}: {error}", path.display()))
 }
 
 /// What of the limits decides verdicts.
