@@ -44,7 +44,7 @@
 //! | [`cache`] | directories named by what they were made from | what is in them |
 //! | [`sandbox`] | boxes: commands with limits in, facts out | verdicts, languages, packages |
 //! | [`settings`] | what a worker is told, and where | connecting, listening, fetching |
-//! | [`submission`], [`verdict`], [`report`], [`units`], [`instruments`] | plain data and its text forms; what is measured | all input and output |
+//! | [`submission`], [`verdict`], [`report`], [`units`], [`instruments`], [`mod@cancel`] | plain data and its text forms; what is measured; the token that cancels | all input and output |
 //!
 //! Imports go one way: `commands → monitor → queue → settings → workspace → judge → package, language, checker, checktestdata, archive, cache → sandbox`;
 //! the plain-data modules are for everyone. A test reads the `use crate::` lines and fails on a wrong
@@ -87,6 +87,7 @@
 
 pub mod archive;
 pub mod cache;
+pub mod cancel;
 pub mod checker;
 pub mod checktestdata;
 pub mod cli;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 ///
 /// `package` reads comparators' options into its model, so `checker` lies below it.
 const LAYERS: &[&[&str]] = &[
-    &["units", "submission", "verdict", "report", "instruments", "nearest"],
+    &["cancel", "units", "submission", "verdict", "report", "instruments", "nearest"],
     &["sandbox"],
     &["archive", "cache"],
     &["checker", "checktestdata"],

@@ -7,6 +7,7 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{SUM, Scene, text};
+use gavel::cancel::CancelToken;
 use gavel::checker::{CustomScore, DmojKind, Protocol};
 use gavel::judge::{Judge, JudgeSettings};
 use gavel::language::Table;
@@ -14,7 +15,6 @@ use gavel::package::{
     Check, CheckerProgram, JuryProgram, LanguageHint, Making, Package, ProgramFile, ProgramLimits, load,
 };
 use gavel::report::{Report, TestReport};
-use gavel::sandbox::CancelToken;
 use gavel::submission::{Content, LimitOverrides, Policy, ProblemRef, SCHEMA, SourceFile, Stop, Submission};
 use gavel::verdict::{Reason, Verdict};
 

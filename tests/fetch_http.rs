@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gavel::sandbox::CancelToken;
+use gavel::cancel::CancelToken;
 use gavel::submission::Submission;
 use gavel::units::{Bytes, Time};
 use gavel::workspace::{FetchSettings, Workspace, WorkspaceError};

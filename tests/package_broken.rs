@@ -9,8 +9,8 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
+use gavel::cancel::CancelToken;
 use gavel::package::{PackageError, Stash, discover, load};
-use gavel::sandbox::CancelToken;
 use tempfile::TempDir;
 
 fn write(root: &Path, name: &str, text: impl AsRef<[u8]>) {

@@ -7,11 +7,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use gavel::cancel::CancelToken;
 use gavel::checker::{Comparator, DmojChecker, DmojKind, FloatMode, Protocol};
 use gavel::package::{
     Aggregation, Check, Interaction, MadeAnswer, Member, Package, PackageError, Stash, TimeLimit,
 };
-use gavel::sandbox::CancelToken;
 use gavel::units::Bytes;
 use gavel::verdict::Verdict;
 use tempfile::TempDir;

@@ -6,12 +6,12 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use gavel::cancel::CancelToken;
 use gavel::checker::{Comparator, CustomScore, Protocol, TokenOptions};
 use gavel::package::{
     Aggregation, Check, Format, Interaction, Making, Member, MultiPass, Package, ScoreRange, Stash,
     SubmissionKind, TimeLimit, ValidatorArguments, load,
 };
-use gavel::sandbox::CancelToken;
 use gavel::verdict::Verdict::{AC, MLE, OLE, RTE, SV, TLE, WA, WTL};
 use tempfile::TempDir;
 

@@ -6,9 +6,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gavel::cancel::CancelToken;
 use gavel::checker::{Comparator, Protocol};
 use gavel::package::{Check, Format, MadeAnswer, Package, PackageError, Stash, TimeLimit};
-use gavel::sandbox::CancelToken;
 use gavel::units::Bytes;
 use gavel::verdict::Verdict;
 use proptest::prelude::*;

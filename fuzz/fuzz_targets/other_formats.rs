@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use gavel::package::{Stash, parse_gen_file};
-use gavel::sandbox::CancelToken;
+use gavel::cancel::CancelToken;
 use libfuzzer_sys::fuzz_target;
 
 /// The file that is made up, and what stands beside it.

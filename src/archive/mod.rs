@@ -22,7 +22,7 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 use ruzstd::decoding::StreamingDecoder;
 
-use crate::sandbox::CancelToken;
+use crate::cancel::CancelToken;
 use error::Problem;
 use target::Target;
 

@@ -13,7 +13,7 @@ use icu_normalizer::DecomposingNormalizer;
 
 use super::Limits;
 use super::error::Problem;
-use crate::sandbox::CancelToken;
+use crate::cancel::CancelToken;
 use crate::units::Bytes;
 
 /// Folders within folders; real packages have three or four.

@@ -16,12 +16,12 @@ use super::batch::{self, Entry, Journal, Live, Options, Problem, Roster, Style, 
 use super::interrupt::Interrupts;
 use super::start::{self, shown};
 use super::{CommandError, output};
+use crate::cancel::CancelToken;
 use crate::cli::{Global, Grade as Arguments, SubmitFormat};
 use crate::judge::{Judge, UNSET_TIME_LIMIT};
 use crate::package::{Package, SubmissionKind, TimeLimit};
 use crate::queue::{self, Key, Message};
 use crate::report::{Event, EventKind, Report};
-use crate::sandbox::CancelToken;
 use crate::submission::{LimitOverrides, Priority, ProblemRef, Submission};
 use crate::units::format_duration;
 use crate::verdict::Verdict;

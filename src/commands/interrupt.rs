@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use nix::sys::signal::{SigSet, Signal};
 
 use super::CommandError;
-use crate::sandbox::CancelToken;
+use crate::cancel::CancelToken;
 
 /// Blocks the signals in this thread and those it starts; one that comes waits for [`Interrupts::watch`].
 ///

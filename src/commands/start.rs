@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, doctor, output};
 use crate::cache::Store;
+use crate::cancel::CancelToken;
 use crate::cli::Global;
 use crate::judge::{Judge, JudgeSettings, Prepared, Readers, StartError};
 use crate::language::Table;
 use crate::package::Stash;
-use crate::sandbox::{self, Account, CancelToken, Reachable, ResourceControl, SandboxError, Shape};
+use crate::sandbox::{self, Account, Reachable, ResourceControl, SandboxError, Shape};
 use crate::settings::Settings;
 use crate::submission::Feedback;
 

@@ -9,11 +9,12 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::interrupt::{self, Interrupts};
 use super::{CommandError, configure, exit, output, start};
+use crate::cancel::CancelToken;
 use crate::cli::{Global, Worker as Arguments};
 use crate::instruments;
 use crate::monitor::{self, Metrics, Status};
 use crate::queue::{self, Addresses, Amqp, Backlog, Health, Stdio, Worker};
-use crate::sandbox::{CancelToken, allocator};
+use crate::sandbox::allocator;
 use crate::units::Time;
 use crate::workspace::{self, Workspace};
 

@@ -22,10 +22,11 @@ use super::pipeline::{Entrant, TestRun};
 use super::test_result::TestResult;
 use super::tool::{Tool, Workshop};
 use super::{Judge, STDERR_LIMIT};
+use crate::cancel::CancelToken;
 use crate::checker::{CheckerPaths, CustomScore, Feedback, Finished, Opinion, Protocol, Used};
 use crate::package::{Check, CheckerProgram, Package, Test};
 use crate::report::TestReport;
-use crate::sandbox::{BoxHandle, CancelToken, Capture, Exit, Outcome, PACKAGE, PROGRAM, Stopped, WORKSPACE};
+use crate::sandbox::{BoxHandle, Capture, Exit, Outcome, PACKAGE, PROGRAM, Stopped, WORKSPACE};
 use crate::units::Bytes;
 
 /// Name of the output under judgement in the checker's work directory.

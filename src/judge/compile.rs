@@ -22,13 +22,12 @@ use super::{
     environment,
 };
 use crate::cache::{Digest, Draft, Entry, KeyBuilder, Lookup};
+use crate::cancel::CancelToken;
 use crate::instruments;
 use crate::language::{Artifact, Language, Placeholders, expand};
 use crate::package::Package;
 use crate::report::CompileReport;
-use crate::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PREPARED, Stopped, Stream,
-};
+use crate::sandbox::{BoxHandle, Capture, Command, Exit, Limits, Outcome, PREPARED, Stopped, Stream};
 use crate::units::{Bytes, milliseconds};
 use crate::verdict::Reason;
 

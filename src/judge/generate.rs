@@ -22,13 +22,14 @@ use super::slots::lock;
 use super::tool::{Tool, Workshop};
 use super::work_directory::{Output, is_plain, take};
 use super::{Judge, STDERR_LIMIT, artifacts};
+use crate::cancel::CancelToken;
 use crate::package::{
     Interaction, JuryProgram, MadeAnswer, MadeData, MadeInput, MadeTest, Package, ProgramFile, ProgramLimits,
     Written,
 };
 use crate::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Conversation, Exit, Member, PACKAGE, PROGRAM, Stopped, Stream,
-    WORKSPACE, run_together,
+    BoxHandle, Capture, Command, Conversation, Exit, Member, PACKAGE, PROGRAM, Stopped, Stream, WORKSPACE,
+    run_together,
 };
 use crate::units::Bytes;
 

@@ -15,10 +15,9 @@ use super::fault::Fault;
 use super::request::Source;
 use super::run_test::{open_null, run_argv, run_shape};
 use super::{Judge, compile_limits, environment};
+use crate::cancel::CancelToken;
 use crate::language::Language;
-use crate::sandbox::{
-    CancelToken, Capture, Command, Exit, Limits, PROGRAM, SandboxError, Shape, Stream, WORKSPACE,
-};
+use crate::sandbox::{Capture, Command, Exit, Limits, PROGRAM, SandboxError, Shape, Stream, WORKSPACE};
 use crate::units::Bytes;
 
 /// Bytes that the disk must take before it counts as working; more than a small program, its tests and the
@@ -114,7 +113,7 @@ impl Judge {
 
     /// Compiles and runs the language's hello under a key of its own.
     fn try_language(&self, language: &Language) -> Result<(), Fault> {
-        let cancel = CancelToken::new()?;
+        let cancel = CancelToken::new().map_err(SandboxError::from)?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let source = |name: String, text: &str| Source { name, bytes: text.as_bytes().to_vec() };
         let sources = [

@@ -7,9 +7,9 @@ use std::io::Read;
 
 use super::files;
 use super::jury::{JuryFault, Validation};
+use crate::cancel::CancelToken;
 use crate::checktestdata::{Answer, Bounds, CheckError, Script};
 use crate::package::InputValidator;
-use crate::sandbox::CancelToken;
 use crate::units::Bytes;
 
 /// Memory of a script's variables, which are this process's: less than a validator in a box may have.

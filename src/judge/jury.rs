@@ -18,12 +18,13 @@ use super::files::{Inputs, open_regular};
 use super::input_script;
 use super::tool::{Tool, Workshop};
 use super::{STDERR_LIMIT, panic_message};
+use crate::cancel::CancelToken;
 use crate::checker::{Comparator, Comparison, Grade, Opinion, TokenOptions, compare};
 use crate::checktestdata::Script;
 use crate::package::{
     Check, GeneratorRun, InputValidator, JuryProgram, Making, Package, ProgramLimits, Test,
 };
-use crate::sandbox::{CancelToken, Capture, PACKAGE, PROGRAM};
+use crate::sandbox::{Capture, PACKAGE, PROGRAM};
 use crate::units::Bytes;
 
 /// Bytes kept of what a validator says.

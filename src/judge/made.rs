@@ -10,8 +10,8 @@ use super::fault::Fault;
 use super::files::open_regular;
 use super::generate::generate;
 use crate::cache::{Digest, Entry, KeyBuilder, Lookup};
+use crate::cancel::CancelToken;
 use crate::package::{Held, Interaction, MadeAnswer, MadeData, MadeTest, Package, ProgramFile};
-use crate::sandbox::CancelToken;
 
 /// Counted up whenever the layout of entries changes.
 const LAYOUT: &str = "2";

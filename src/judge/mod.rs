@@ -80,10 +80,11 @@ use std::time::{Duration, Instant};
 use feedback::Level;
 
 use crate::cache::Store;
+use crate::cancel::CancelToken;
 use crate::language::{Language, Table};
 use crate::package::Package;
 use crate::report::{CompileReport, EventKind, LimitsReport, Phases, Report};
-use crate::sandbox::{BoxHandle, CancelToken, Limits, Sandbox, SandboxError, Shape};
+use crate::sandbox::{BoxHandle, Limits, Sandbox, SandboxError, Shape};
 use crate::submission::{SCHEMA, Submission};
 use crate::units::milliseconds;
 use crate::verdict::{Reason, Verdict};

@@ -22,9 +22,10 @@ use super::score::{Grader, Outcome, Standing, Trouble, Value, View};
 use super::slots::lock;
 use super::test_result::TestResult;
 use super::{Judge, panic_message};
+use crate::cancel::CancelToken;
 use crate::package::{Package, ScoreRange, Scoring, Test};
 use crate::report::{EventKind, GroupReport, RangeReport, Report};
-use crate::sandbox::CancelToken;
+use crate::sandbox::SandboxError;
 use crate::submission::Stop;
 use crate::units::Bytes;
 use crate::verdict::{Reason, Verdict};
@@ -196,7 +197,8 @@ impl Pipeline<'_> {
                     return Some((index, token));
                 }
                 Err(error) => {
-                    let result = TestResult::judging_error(self.tests[index], &error.into());
+                    let result =
+                        TestResult::judging_error(self.tests[index], &SandboxError::from(error).into());
                     state.finish(index, result, self.run, &self.order);
                 }
             }

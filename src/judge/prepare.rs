@@ -16,8 +16,9 @@ use super::{
     EXECUTABLE, Judge, OUTPUT_DIRECTORY, SOURCE_DIRECTORY, compile_limits, compile_shape, environment,
 };
 use crate::cache::{Digest, Entry, KeyBuilder, Lookup};
+use crate::cancel::CancelToken;
 use crate::language::{Language, Placeholders, Prepare, expand};
-use crate::sandbox::{CancelToken, Capture, Command, Exit, Stream};
+use crate::sandbox::{Capture, Command, Exit, Stream};
 
 /// Directory of the files inside a cache entry.
 pub(super) const FILES: &str = "prepared";

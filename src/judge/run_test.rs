@@ -22,13 +22,13 @@ use super::pipeline::{Entrant, TestRun};
 use super::test_result::{TestResult, blank, figures, take_in};
 use super::work_directory::{Output, WorkDirectory};
 use super::{EXECUTABLE, environment};
+use crate::cancel::CancelToken;
 use crate::checker::{Comparator, Comparison, Score, compare};
 use crate::instruments;
 use crate::language::{Language, Placeholders, expand};
 use crate::package::{Check, OutputFile, Package, Test};
 use crate::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PROGRAM, Shape, Stopped, Stream,
-    WORKSPACE,
+    BoxHandle, Capture, Command, Exit, Limits, Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE,
 };
 use crate::units::Bytes;
 use crate::verdict::{Verdict, decide};

@@ -15,9 +15,10 @@ use super::request::Source;
 use super::tool::{Tool, Workshop, complaint, program_path, run_limits};
 use super::{BASE_ENVIRONMENT, Judge, SOURCE_DIRECTORY, toolchain};
 use crate::cache::{Draft, Entry, KeyBuilder, Lookup};
+use crate::cancel::CancelToken;
 use crate::language::{CompileLimits, Table};
 use crate::package::ProgramLimits;
-use crate::sandbox::{CancelToken, Capture, Command, Exit, Limits, Profile, Shape, Stream};
+use crate::sandbox::{Capture, Command, Exit, Limits, Profile, Shape, Stream};
 use crate::units::Bytes;
 
 const BUILD: &str = "build";

@@ -13,11 +13,10 @@ use super::last_words;
 use super::request::Source;
 use super::run_test::{run_argv, run_shape};
 use super::{Judge, compile_limits, environment, files, scripts};
+use crate::cancel::CancelToken;
 use crate::language::{Language, Table};
 use crate::package::{JuryProgram, LanguageHint, Making, ProgramLimits};
-use crate::sandbox::{
-    CancelToken, Capture, Command, Limits, PROGRAM, ResourceControl, Shape, Stream, WORKSPACE,
-};
+use crate::sandbox::{Capture, Command, Limits, PROGRAM, ResourceControl, Shape, Stream, WORKSPACE};
 use crate::units::Bytes;
 
 /// All files of one program together; those with large tables have some megabytes.

@@ -16,8 +16,9 @@ use super::fault::Fault;
 use super::slots::lock;
 use super::{Judge, compile_limits, compile_shape, environment, files};
 use crate::cache::{KeyBuilder, Lookup};
+use crate::cancel::CancelToken;
 use crate::language::{Language, version_line};
-use crate::sandbox::{CancelToken, Capture, Command, Exit, Limits, Stream, WORKSPACE};
+use crate::sandbox::{Capture, Command, Exit, Limits, Stream, WORKSPACE};
 
 /// Directories of the box's PATH; the box shows the host's own.
 const SEARCH: &[&str] = &["/usr/local/bin", "/usr/bin", "/bin"];

@@ -17,7 +17,7 @@ use super::tree::{open_regular, read_at_most};
 use super::{fps, load};
 use crate::archive;
 use crate::cache::{Digest, Entry, KeyBuilder, Lookup, Store};
-use crate::sandbox::CancelToken;
+use crate::cancel::CancelToken;
 use crate::units::Bytes;
 
 /// What all entries together may take on disk.

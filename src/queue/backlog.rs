@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use super::contents::{Contents, KeyDigest};
 use super::message::Key;
 use super::pulse::Pulse;
+use crate::cancel::CancelToken;
 use crate::instruments;
-use crate::sandbox::{CancelToken, SandboxError};
+use crate::sandbox::SandboxError;
 use crate::submission::{Priority, Remote, RemoteKind, Submission};
 use crate::verdict::Reason;
 

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::backlog::{Backlog, Upcoming};
-use crate::sandbox::CancelToken;
+use crate::cancel::CancelToken;
 use crate::submission::{Remote, RemoteKind};
 use crate::workspace::Workspace;
 

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use super::backlog::{Backlog, Job, Tag};
 use super::prefetch;
+use crate::cancel::CancelToken;
 use crate::instruments;
 use crate::judge::{EventSink, HostFault, Judge, Setback};
 use crate::report::{Event, EventKind, Report};
-use crate::sandbox::{CancelToken, allocator};
+use crate::sandbox::allocator;
 use crate::units::milliseconds;
 use crate::verdict::{Reason, Verdict};
 use crate::workspace::{Problem, Workspace, WorkspaceError};

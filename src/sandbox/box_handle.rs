@@ -19,7 +19,8 @@ use super::keeper_message::{Answer, Request};
 use super::resource_limits::HardLimits;
 use super::watch::LARGEST_STRETCH;
 use super::wire::Inbox;
-use super::{CancelToken, Command, Outcome, ResourceControl, SandboxError, Shape, privileges, watch};
+use super::{Command, Outcome, ResourceControl, SandboxError, Shape, privileges, watch};
+use crate::cancel::CancelToken;
 use crate::instruments::{self, BoxEnd, BoxPart};
 use crate::units::Bytes;
 

@@ -5,6 +5,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::cancel::NoDescriptor;
+
 /// A fault of the sandbox or the host under it.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
@@ -59,6 +61,16 @@ pub enum SandboxError {
         /// What to do about it.
         remedy: String,
     },
+}
+
+impl From<NoDescriptor> for SandboxError {
+    fn from(error: NoDescriptor) -> Self {
+        Self::System {
+            operation: "make",
+            subject: "a cancellation token".to_owned(),
+            source: io::Error::other(error),
+        }
+    }
 }
 
 impl SandboxError {

@@ -23,7 +23,6 @@
 
 pub mod allocator;
 mod box_handle;
-mod cancel;
 mod capture;
 mod cgroup;
 mod channel;
@@ -52,8 +51,8 @@ mod vitals;
 mod watch;
 mod wire;
 
+pub use crate::cancel::CancelToken;
 pub use box_handle::BoxHandle;
-pub use cancel::CancelToken;
 pub use capture::{Capture, sealed};
 pub use cgroup::Hierarchy;
 pub use command::{Command, Exit, Limits, MemorySource, Outcome, Stopped, Stream};

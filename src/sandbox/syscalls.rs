@@ -25,12 +25,6 @@ fn owned(result: libc::c_long) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
-/// A close-on-exec, non-blocking eventfd (eventfd(2)).
-pub(crate) fn event_descriptor() -> io::Result<OwnedFd> {
-    // SAFETY: eventfd takes no pointers.
-    owned(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) }.into())
-}
-
 /// Bytes that lie in a pipe, asked at either end (FIONREAD in pipe(7)).
 pub(crate) fn unread(pipe: BorrowedFd<'_>) -> io::Result<usize> {
     let mut bytes: libc::c_int = 0;

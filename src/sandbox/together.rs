@@ -20,7 +20,8 @@ use nix::poll::{PollFd, PollFlags};
 use super::channel::Channel;
 use super::command::{Command, Exit, Outcome, Stopped};
 use super::watch::{self, Joint, LARGEST_STRETCH, Run};
-use super::{BoxHandle, CancelToken, SandboxError, tree};
+use super::{BoxHandle, SandboxError, tree};
+use crate::cancel::CancelToken;
 
 /// How often it is looked whether a program has come to rest that is to be told of an end: first, and when that has not
 /// come for long.

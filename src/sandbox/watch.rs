@@ -23,7 +23,8 @@ use super::command::{Command, Exit, Limits, MemorySource, Outcome, Stopped};
 use super::resource_limits::resource_limits;
 use super::run_message::{End, KILL, RunRequest, RunResult};
 use super::streams::{Source, Writer};
-use super::{CancelToken, Profile, SandboxError, tree, wire};
+use super::{Profile, SandboxError, tree, wire};
+use crate::cancel::CancelToken;
 use crate::units::Bytes;
 
 /// How long a box may take from being killed to its result before it is given up. Freeing the memory of a

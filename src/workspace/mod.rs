@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cache::{CacheError, Entry};
+use crate::cancel::CancelToken;
 use crate::checker::FlagError;
 use crate::package::{Package, PackageError, Stash};
-use crate::sandbox::CancelToken;
 use crate::submission::{ProblemSource, Remote, RemoteKind, Submission};
 use crate::verdict::Reason;
 

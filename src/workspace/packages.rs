@@ -200,7 +200,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::CancelToken;
+    use crate::cancel::CancelToken;
 
     fn stash(directory: &Path) -> Arc<Stash> {
         Arc::new(Stash::new(&directory.join("cache"), CancelToken::new().unwrap()))

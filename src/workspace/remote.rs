@@ -10,9 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::fetch::{FetchError, FetchSettings, Fetcher, Urgency, Wanted};
 use crate::cache::Entry;
+use crate::cancel::CancelToken;
 use crate::judge::MAX_FILES;
 use crate::package::{Package, Stash};
-use crate::sandbox::CancelToken;
 use crate::submission::{Content, Remote, RemoteKind, Submission};
 
 /// Packages kept loaded. Each keeps its files from eviction, so half of the cache is the limit, too.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gavel::cancel::CancelToken;
 use gavel::checker::{CustomScore, Protocol};
 use gavel::judge::{Judge, JudgeSettings};
 use gavel::language::Table;
@@ -11,7 +12,7 @@ use gavel::package::{
     ProgramFile, ProgramLimits, Test, TimeLimit,
 };
 use gavel::report::{Report, TestReport};
-use gavel::sandbox::{self, CancelToken};
+use gavel::sandbox;
 use gavel::submission::{Content, Policy, ProblemRef, SCHEMA, SourceFile, Stop, Submission};
 use gavel::units::Bytes;
 

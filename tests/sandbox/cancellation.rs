@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use gavel::sandbox::{CancelToken, Exit, Limits, Stopped};
+use gavel::cancel::CancelToken;
+use gavel::sandbox::{Exit, Limits, Stopped};
 
 use super::harness::{Bench, each_control, roomy};
 

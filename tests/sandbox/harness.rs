@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use gavel::cancel::CancelToken;
 use gavel::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PROGRAM, ResourceControl, Sandbox,
-    SandboxError, Settings, Shape, Stopped, Stream,
+    BoxHandle, Capture, Command, Exit, Limits, Outcome, PROGRAM, ResourceControl, Sandbox, SandboxError,
+    Settings, Shape, Stopped, Stream,
 };
 use gavel::units::Bytes;
 

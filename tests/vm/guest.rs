@@ -12,9 +12,10 @@ use std::rc::Rc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use gavel::cancel::CancelToken;
 use gavel::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Exit, Limits, Outcome, PACKAGE, PROGRAM, ResourceControl,
-    Sandbox, SandboxError, Settings, Shape, Stopped, Stream,
+    BoxHandle, Capture, Command, Exit, Limits, Outcome, PACKAGE, PROGRAM, ResourceControl, Sandbox,
+    SandboxError, Settings, Shape, Stopped, Stream,
 };
 use gavel::units::Bytes;
 use nix::sys::signal::{Signal, kill};

@@ -9,7 +9,7 @@ use super::super::start::shown;
 use super::super::{CommandError, output};
 use super::{csv_roster, folder_roster, git};
 use crate::archive::{self, Limits};
-use crate::sandbox::CancelToken;
+use crate::cancel::CancelToken;
 
 /// Bad rows that are named one by one.
 const MOST_NAMED: usize = 20;

@@ -17,9 +17,9 @@ use super::location::Location;
 use super::notebook;
 use super::text::{self, Form};
 use crate::archive::{self, Limits};
+use crate::cancel::CancelToken;
 use crate::judge::MAX_FILES;
 use crate::language::{Language, Table};
-use crate::sandbox::CancelToken;
 
 /// What a student's archive may unpack to.
 const LIMITS: Limits = Limits { bytes: 256 << 20, entries: 20_000, ratio: 200, free: 16 << 20 };

@@ -11,9 +11,10 @@ use serde::Serialize;
 use super::noise::{median, round};
 use super::rig::{Rig, usual_limits};
 use crate::cache::{Entry, KeyBuilder, Lookup, Store};
+use crate::cancel::CancelToken;
 use crate::commands::CommandError;
 use crate::commands::output::Progress;
-use crate::sandbox::{CancelToken, Exit, PROGRAM, Sandbox, Shape};
+use crate::sandbox::{Exit, PROGRAM, Sandbox, Shape};
 use crate::units::milliseconds;
 
 /// Runs of each kind.

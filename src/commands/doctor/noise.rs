@@ -12,9 +12,10 @@ use serde::Serialize;
 use super::check::Check;
 use super::processor::loads;
 use super::rig::{Ran, Rig, usual_limits};
+use crate::cancel::CancelToken;
 use crate::cli::ProbeAction;
 use crate::commands::output::Progress;
-use crate::sandbox::{CancelToken, Sandbox, SandboxError, Shape};
+use crate::sandbox::{Sandbox, SandboxError, Shape};
 use crate::units::milliseconds;
 
 /// What the loop should take: long beside starting a program, short enough for many runs.

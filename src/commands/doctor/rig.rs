@@ -8,11 +8,11 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::cache::{Entry, KeyBuilder, Lookup, Store};
+use crate::cancel::CancelToken;
 use crate::cli::ProbeAction;
 use crate::commands::CommandError;
 use crate::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Limits, Outcome, PROGRAM, Sandbox, SandboxError, Shape, Stream,
-    WORKSPACE,
+    BoxHandle, Capture, Command, Limits, Outcome, PROGRAM, Sandbox, SandboxError, Shape, Stream, WORKSPACE,
 };
 use crate::units::Bytes;
 

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use super::check::Check;
 use super::rig::{Ran, Rig, usual_limits};
+use crate::cancel::CancelToken;
 use crate::cli::ProbeAction as Action;
-use crate::sandbox::{CancelToken, Exit, Limits, ResourceControl, Sandbox, SandboxError, Shape, Stopped};
+use crate::sandbox::{Exit, Limits, ResourceControl, Sandbox, SandboxError, Shape, Stopped};
 use crate::units::{Bytes, milliseconds};
 
 /// What every failed self-test comes down to.

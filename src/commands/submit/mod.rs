@@ -16,10 +16,10 @@ use super::interrupt::Interrupts;
 use super::start::{self, shown};
 use super::{CommandError, output};
 use crate::cache::KeyBuilder;
+use crate::cancel::CancelToken;
 use crate::cli::{Global, Submit as Arguments, SubmitFormat};
 use crate::language::Table;
 use crate::queue::{Submitter, SubmitterOptions};
-use crate::sandbox::CancelToken;
 use talk::Talk;
 
 /// Runs the command.

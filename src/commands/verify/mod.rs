@@ -47,12 +47,12 @@ use super::interrupt::Interrupts;
 use super::output;
 use super::start::{self, shown};
 use super::{CommandError, exit, sources};
+use crate::cancel::CancelToken;
 use crate::cli::{Global, Verify as Arguments, VerifyFormat, VerifyPart};
 use crate::judge::Judge;
 use crate::language::Table;
 use crate::package::{Package, Stash};
 use crate::report::Report;
-use crate::sandbox::CancelToken;
 use crate::verdict::{Reason, Verdict};
 
 /// One package with everything that came of it.

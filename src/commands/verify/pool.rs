@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::cancel::CancelToken;
 use crate::commands::output::Progress;
-use crate::sandbox::CancelToken;
 
 /// Something to do; what it returns is done next.
 pub(super) struct Work<'a> {

@@ -3,13 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Row, expected, groups};
+use crate::cancel::CancelToken;
 use crate::commands::output::{self, Progress};
 use crate::commands::sources;
 use crate::judge::Judge;
 use crate::language::{Order, Table};
 use crate::package::{Interaction, JurySubmission, Package, SubmissionKind, TimeLimit};
 use crate::report::Report;
-use crate::sandbox::CancelToken;
 use crate::submission::{ANSWERS, LimitOverrides, Policy, ProblemRef, SCHEMA, Stop, Submission};
 use crate::units::Time;
 use crate::verdict::{Reason, Verdict};

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use nix::sys::stat::Mode;
 use nix::unistd::{mkfifo, symlinkat};
 
+use crate::cancel::CancelToken;
 use crate::checker::{CustomScore, Feedback, Finished, Opinion, Protocol};
 use crate::judge::STDERR_LIMIT;
 use crate::judge::check::{self, SAID_LIMIT, Said};
@@ -34,8 +35,8 @@ use crate::judge::test_result::{TestResult, take_in};
 use crate::judge::tool::Tool;
 use crate::package::{Channel, Communication, Test};
 use crate::sandbox::{
-    BoxHandle, CHANNELS, CancelToken, Capture, Command, Conversation, Ending, Exit, Member, MemorySource,
-    Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE, run_together,
+    BoxHandle, CHANNELS, Capture, Command, Conversation, Ending, Exit, Member, MemorySource, Outcome,
+    PROGRAM, Shape, Stopped, Stream, WORKSPACE, run_together,
 };
 use crate::units::Bytes;
 

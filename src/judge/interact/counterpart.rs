@@ -1,10 +1,10 @@
 //! The jury's side of a problem, compiled.
 
+use crate::cancel::CancelToken;
 use crate::judge::Judge;
 use crate::judge::fault::Fault;
 use crate::judge::tool::{Tool, Workshop};
 use crate::package::{Communication, Interaction, Interactor, Package};
-use crate::sandbox::CancelToken;
 use crate::units::Bytes;
 
 /// What stands opposite the contestant's program.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::decision::{Decision, decide};
 use super::transcript::Transcript;
+use crate::cancel::CancelToken;
 use crate::checker::{CheckerPaths, Finished, Opinion, Protocol, Used};
 use crate::judge::STDERR_LIMIT;
 use crate::judge::artifacts;
@@ -17,8 +18,8 @@ use crate::judge::test_result::{TestResult, figures, take_in};
 use crate::judge::tool::Tool;
 use crate::package::{Check, Interactor, Test};
 use crate::sandbox::{
-    BoxHandle, CancelToken, Capture, Command, Conversation, Ending, Exit, Limits, Member, Outcome, PROGRAM,
-    Stopped, Stream, WORKSPACE, run_together,
+    BoxHandle, Capture, Command, Conversation, Ending, Exit, Limits, Member, Outcome, PROGRAM, Stopped,
+    Stream, WORKSPACE, run_together,
 };
 use crate::units::Bytes;
 

@@ -17,6 +17,7 @@ use super::counterpart::Counterpart;
 use super::dialogue::{Dialogue, lay_out};
 use super::transcript::Transcript;
 use super::two_steps;
+use crate::cancel::CancelToken;
 use crate::checker::Grade;
 use crate::instruments;
 use crate::judge::artifacts;
@@ -26,7 +27,7 @@ use crate::judge::pipeline::TestRun;
 use crate::judge::run_test::{self, Runner};
 use crate::judge::test_result::{TestResult, take_in};
 use crate::package::{Check, Interactor, Test};
-use crate::sandbox::{BoxHandle, CancelToken, Capture, WORKSPACE};
+use crate::sandbox::{BoxHandle, Capture, WORKSPACE};
 use crate::verdict::{Verdict, decide};
 
 /// What a checker writes the next pass's input into.

@@ -21,6 +21,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use super::communication::{Directory, together};
+use crate::cancel::CancelToken;
 use crate::judge::fault::Fault;
 use crate::judge::last_words::{self, StandardError};
 use crate::judge::pipeline::TestRun;
@@ -28,8 +29,8 @@ use crate::judge::run_test::{self, Runner, open_null};
 use crate::judge::test_result::TestResult;
 use crate::package::Test;
 use crate::sandbox::{
-    BoxHandle, CHANNELS, CancelToken, Capture, Command, Conversation, Ending, Exit, Member, Stream,
-    WORKSPACE, run_together,
+    BoxHandle, CHANNELS, Capture, Command, Conversation, Ending, Exit, Member, Stream, WORKSPACE,
+    run_together,
 };
 
 /// Name of the pipe in its directory.

@@ -12,8 +12,9 @@ use super::super::fault::Fault;
 use super::super::tool::{Tool, Workshop};
 use super::super::{Judge, STDERR_LIMIT};
 use super::Trouble;
+use crate::cancel::CancelToken;
 use crate::package::{Aggregation, Group, Package, ProgramLimits};
-use crate::sandbox::{CancelToken, Capture, PROGRAM};
+use crate::sandbox::{Capture, PROGRAM};
 use crate::units::Bytes;
 use crate::verdict::Verdict;
 

@@ -10,11 +10,12 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::unistd::{Gid, Pid, Uid, chown};
 use serde::{Deserialize, Serialize};
 
 use super::hierarchy::{Hierarchies, remove_tree};
-use crate::sandbox::{ResourceControl, SandboxError, syscalls};
+use crate::sandbox::{ResourceControl, SandboxError};
 
 /// What a descriptor handed to the worker is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -246,13 +247,13 @@ impl Drop for BoxGroup {
 /// An eventfd that becomes readable when the v1 memory group is out of memory (memory.rst, "OOM Control").
 fn out_of_memory_event(memory: &Path) -> Result<OwnedFd, SandboxError> {
     let control = open(memory, "memory.oom_control")?;
-    let event =
-        syscalls::event_descriptor().map_err(|error| SandboxError::on("make", "an eventfd", error))?;
+    let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)
+        .map_err(|errno| SandboxError::on("make", "an eventfd", errno))?;
     write(
         &memory.join("cgroup.event_control"),
         &format!("{} {}", event.as_fd().as_raw_fd(), control.as_fd().as_raw_fd()),
     )?;
-    Ok(event)
+    Ok(event.into())
 }
 
 /// Opens for reading and writing where that is allowed, else for either.

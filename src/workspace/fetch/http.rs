@@ -18,8 +18,8 @@ use ureq::{Agent, Body, Proxy, Timeout, http};
 use super::address::{Address, AllowedUrl, shortened};
 use super::error::FetchError;
 use super::settings::FetchSettings;
+use crate::cancel::CancelToken;
 use crate::sandbox;
-use crate::sandbox::CancelToken;
 use crate::units::Bytes;
 
 /// Redirects followed on the way to one file.

@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use crate::archive;
 use crate::cache::{Digest, Draft, Entry, KeyBuilder, Lookup, Store};
-use crate::sandbox::CancelToken;
+use crate::cancel::CancelToken;
 use crate::submission::Remote;
 use crate::units::Bytes;
 use address::{Address, Scheme, shortened};
