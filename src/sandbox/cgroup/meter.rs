@@ -54,6 +54,8 @@ pub(in crate::sandbox) struct Meter {
     memory_new: u64,
     /// What was really used of that: the charge without what is charged in advance.
     memory_floor: u64,
+    /// Kernel memory when the run began, where it was more than that of a new group.
+    kernel_base: Option<u64>,
     cache_base: u64,
     /// Whether page cache was charged or given back since that was read.
     cache_moved: bool,
@@ -116,6 +118,7 @@ impl Meter {
             memory_base: 0,
             memory_new: 0,
             memory_floor: 0,
+            kernel_base: None,
             cache_base: 0,
             cache_moved: false,
             looks: Looks::default(),
@@ -191,6 +194,8 @@ impl Meter {
         }
         let usage = self.number(Role::MemoryUsage)?;
         let before = std::mem::replace(&mut self.memory_base, usage);
+        let has_leftovers = usage > self.memory_new.saturating_add(STOCK);
+        self.kernel_base = if has_leftovers { self.kernel_memory().ok() } else { None };
         if std::mem::take(&mut self.cache_moved) || usage.abs_diff(before) > LIMIT_TOLERANCE {
             self.cache_base = self.page_cache()?;
         }
@@ -378,7 +383,10 @@ impl Meter {
         // The kernel charges in advance: what was in stock when the run began was the run's to use, and small programs
         // need no more than that. So was what earlier runs left and the kernel freed during this one.
         let above_floor = self.memory_base.saturating_sub(self.memory_floor);
-        let freed = self.memory_base.saturating_sub(self.number(Role::MemoryUsage)?);
+        let freed = match self.kernel_base {
+            Some(before) => before.saturating_sub(self.kernel_memory()?),
+            None => 0,
+        };
         let to_use = above_floor.min(STOCK).saturating_add(freed).min(above_floor);
         let since = self.number(Role::MemoryPeak)?.saturating_sub(self.memory_base);
         let peak = self.looks.whole_peak(since).saturating_add(to_use);
@@ -480,10 +488,18 @@ impl Meter {
         if self.control == ResourceControl::CgroupV2 {
             return Ok(0);
         }
-        let kernel = self.number(Role::KernelMemory)?;
+        let kernel = self.kernel_memory()?;
         let user =
             self.with_text(Role::MemoryStat, |text| Some(field(text, "rss ")? + field(text, "cache ")?))?;
         Ok(kernel + user)
+    }
+
+    /// Bytes of kernel objects and page tables charged to the group (v2: "kernel" in cgroup-v2.rst, since 5.18).
+    fn kernel_memory(&self) -> Result<u64, SandboxError> {
+        if self.control == ResourceControl::CgroupV2 {
+            return self.with_text(Role::MemoryStat, |text| field(text, "kernel "));
+        }
+        self.number(Role::KernelMemory)
     }
 
     /// Bytes of file pages charged to the group, tmpfs (which is the program's own memory) left out.
