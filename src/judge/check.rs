@@ -14,14 +14,15 @@ use std::time::Instant;
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
+use super::Judge;
 use super::artifacts;
+use super::exec::{Finished as Ran, Keep, read_all};
 use super::fault::Fault;
 use super::files::{Inputs, open_regular};
 use super::outside_kill::{may_have_ended, named};
 use super::pipeline::{Entrant, TestRun};
 use super::test_result::TestResult;
 use super::tool::{Tool, Workshop};
-use super::{Judge, STDERR_LIMIT};
 use crate::cancel::CancelToken;
 use crate::checker::{CheckerPaths, CustomScore, Feedback, Finished, Opinion, Protocol, Used};
 use crate::package::{Check, CheckerProgram, Package, Test};
@@ -173,6 +174,14 @@ pub(super) struct Said {
     pub(super) stderr: Vec<u8>,
 }
 
+impl Said {
+    /// Reads what was kept of a run's output.
+    pub(super) fn of(ran: Ran, spill: &Path) -> Result<Self, Fault> {
+        let Ran { outcome, mut stdout, mut stderr, .. } = ran;
+        Ok(Self { outcome, stdout: read_all(&mut stdout, spill)?, stderr: read_all(&mut stderr, spill)? })
+    }
+}
+
 fn run(
     checked: &Checked<'_>,
     tool: &Tool,
@@ -199,12 +208,11 @@ fn run(
     };
     let unreadable = |error: io::Error| Fault::file("read the output of", &checked.test.input, error);
     let stdin = if checker.protocol.reads_output_from_stdin() {
-        output.open().map_err(unreadable)?
+        Some(output.open().map_err(unreadable)?)
     } else {
         let mut reader = output.reader().map_err(unreadable)?;
         artifacts::write_new(sandbox_box.workspace(), OUTPUT, 0o644, &mut *reader)?;
-        let null = Path::new("/dev/null");
-        File::open(null).map_err(|error| Fault::file("open", null, error))?
+        None
     };
     let mut argv = tool.argv.clone();
     match &checker.call {
@@ -212,19 +220,8 @@ fn run(
         Some(call) => argv.extend(paths.put_into(call)),
     }
     argv.extend_from_slice(checked.arguments);
-    let mut stdout = Capture::at_most(SAID_LIMIT, &judge.spill);
-    let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-    let outcome = sandbox_box.run(tool.command(&argv, stdin.as_fd(), &mut stdout, &mut stderr), cancel)?;
-    let (stdout, stderr) = (bytes_of(judge, &mut stdout)?, bytes_of(judge, &mut stderr)?);
-    Ok(Said { outcome, stdout, stderr })
-}
-
-/// What was kept of a stream.
-pub(super) fn bytes_of(judge: &Judge, capture: &mut Capture) -> Result<Vec<u8>, Fault> {
-    let mut bytes = Vec::new();
-    let read = capture.reader().and_then(|mut reader| reader.read_to_end(&mut bytes));
-    read.map_err(|error| Fault::file("read", &judge.spill, error))?;
-    Ok(bytes)
+    let command = tool.exec(&argv, stdin.as_ref().map(File::as_fd), Keep::First(SAID_LIMIT));
+    Said::of(command.run(judge, sandbox_box, cancel)?, &judge.spill)
 }
 
 /// The paths of input and answer inside the box: where the package is shown or, for files that the box's own user may

@@ -4,14 +4,12 @@
 //! environment, the limits, the toolchain's version and files, and what was prepared. Rejections are not kept:
 //! a part of the compiler may have been killed by the host, and then another time does better.
 
-use std::fs::File;
-use std::io::Read as _;
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::artifacts::{self, TakeError};
+use super::exec::{Exec, Finished, Keep, read_all};
 use super::fault::Fault;
 use super::outside_kill::{self, may_have_ended_compiler, named};
 use super::prepare::{self, Prepared};
@@ -27,7 +25,7 @@ use crate::instruments;
 use crate::language::{Artifact, Language, Placeholders, expand};
 use crate::package::Package;
 use crate::report::CompileReport;
-use crate::sandbox::{BoxHandle, Capture, Command, Exit, Limits, Outcome, PREPARED, Stopped, Stream};
+use crate::sandbox::{BoxHandle, Capture, Exit, Limits, Outcome, PREPARED, Stopped};
 use crate::units::{Bytes, milliseconds};
 use crate::verdict::Reason;
 
@@ -293,6 +291,12 @@ enum Ended {
     FromOutside,
 }
 
+/// Returns the command of a compiler, or of anything else that builds in a compile box.
+pub(super) fn compiler<'a>(argv: &'a [String], env: &'a [String], limits: Limits) -> Exec<'a> {
+    let log = Keep::First(LOG_LIMIT as u64);
+    Exec { argv, env, directory: SOURCE_DIRECTORY, stdin: None, stdout: log, stderr: log, limits }
+}
+
 /// Compiles and takes the program out; the report says how it went. Also tells whether something outside may have ended
 /// the compiler.
 fn compile_in_box(
@@ -309,21 +313,8 @@ fn compile_in_box(
         None => sandbox_box.detach(PREPARED)?,
     }
     artifacts::fill_workspace(sandbox_box.fresh_workspace()?, plan.sources)?;
-    let null = File::open("/dev/null").map_err(|error| Fault::file("open", Path::new("/dev/null"), error))?;
-    let mut stdout = Capture::at_most(LOG_LIMIT as u64, &judge.spill);
-    let mut stderr = Capture::at_most(LOG_LIMIT as u64, &judge.spill);
-    let outcome = sandbox_box.run(
-        Command {
-            argv,
-            env: &plan.env,
-            directory: SOURCE_DIRECTORY,
-            stdin: null.as_fd(),
-            stdout: Stream::Capture(&mut stdout),
-            stderr: Stream::Capture(&mut stderr),
-            limits: plan.limits.clone(),
-        },
-        &[cancel],
-    )?;
+    let compiler = compiler(argv, &plan.env, plan.limits.clone());
+    let Finished { outcome, mut stdout, mut stderr, .. } = compiler.run(judge, sandbox_box, &[cancel])?;
     if cancel.is_cancelled() {
         return Err(Fault::Cancelled);
     }
@@ -449,10 +440,7 @@ pub(super) fn preload_program(judge: &Judge, directory: &Path) {
 pub(super) fn read_log(stdout: &mut Capture, stderr: &mut Capture, spill: &Path) -> Result<String, Fault> {
     let mut bytes = Vec::new();
     for capture in [&mut *stdout, &mut *stderr] {
-        capture
-            .reader()
-            .and_then(|mut reader| reader.read_to_end(&mut bytes))
-            .map_err(|error| Fault::file("read", spill, error))?;
+        bytes.append(&mut read_all(capture, spill)?);
     }
     let truncated = bytes.len() > LOG_LIMIT || stdout.is_truncated() || stderr.is_truncated();
     bytes.truncate(LOG_LIMIT);

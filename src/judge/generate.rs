@@ -5,32 +5,29 @@
 //! for it, and ends the whole: a test is never left out.
 
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::check::{OUTPUT, Said, exit_code};
+use super::exec::{Finished, Group, GroupFinished, GroupMember, Keep, read_all};
 use super::fault::Fault;
 use super::files::open_regular;
 use super::generation_budget::Budget;
 use super::made::{answer_path, broken, input_path, no_test};
-use super::run_test::open_null;
 use super::slots::lock;
 use super::tool::{Tool, Workshop};
 use super::work_directory::{Output, is_plain, take};
-use super::{Judge, STDERR_LIMIT, artifacts};
+use super::{Judge, artifacts};
 use crate::cancel::CancelToken;
 use crate::package::{
     Interaction, JuryProgram, MadeAnswer, MadeData, MadeInput, MadeTest, Package, ProgramFile, ProgramLimits,
     Written,
 };
-use crate::sandbox::{
-    BoxHandle, Capture, Command, Conversation, Exit, Member, PACKAGE, PROGRAM, Stopped, Stream, WORKSPACE,
-    run_together,
-};
+use crate::sandbox::{BoxHandle, Capture, Exit, PACKAGE, PROGRAM, Stopped, WORKSPACE};
 use crate::units::Bytes;
 
 /// Time between two lines of the log about how far it is.
@@ -304,7 +301,7 @@ impl Generation<'_> {
                         Output::Missing(_) => false,
                         Output::TooLarge => true,
                         Output::Written(mut content) => {
-                            let text = read(self.judge, &mut content)?;
+                            let text = read_all(&mut content, &self.judge.spill)?;
                             memchr::memmem::find(&text, word.as_bytes()).is_some()
                         }
                     };
@@ -452,22 +449,18 @@ impl Generation<'_> {
             // Another package's checker may have used this box.
             sandbox_box.detach(PACKAGE)?;
             lay_out(sandbox_box, run.beside)?;
-            let input = match run.stdin {
-                None => File::open("/dev/null"),
-                Some(path) => open_regular(path),
-            };
-            let input = input.map_err(|error| broken(run.stdin.unwrap_or(Path::new("/dev/null")), &error))?;
-            let mut stdout = Capture::whole(&judge.spill);
-            let mut stderr = match run.keeps_errors {
-                true => Capture::whole(&judge.spill),
-                false => Capture::at_most(STDERR_LIMIT, &judge.spill),
-            };
+            let open = |path| open_regular(path).map_err(|error| broken(path, &error));
+            let input = run.stdin.map(open).transpose()?;
             let mut argv = tool.argv.clone();
             argv.extend_from_slice(run.arguments);
-            let outcome = sandbox_box
-                .run(tool.command(&argv, input.as_fd(), &mut stdout, &mut stderr), &[self.cancel])?;
+            let mut command = tool.exec(&argv, input.as_ref().map(File::as_fd), Keep::All);
+            if run.keeps_errors {
+                command.stderr = Keep::All;
+            }
+            let Finished { outcome, mut stdout, mut stderr, .. } =
+                command.run(judge, sandbox_box, &[self.cancel])?;
             self.budget.run(outcome.cpu, outcome.wall)?;
-            let head = if run.keeps_errors { Vec::new() } else { read(judge, &mut stderr)? };
+            let head = if run.keeps_errors { Vec::new() } else { read_all(&mut stderr, &judge.spill)? };
             let said = Said { outcome, stdout: Vec::new(), stderr: head };
             match failure(tool, &said)? {
                 None => take(sandbox_box, &mut stdout, &mut stderr).map(|()| None),
@@ -496,39 +489,33 @@ impl Generation<'_> {
             }
             solution_box.fresh_workspace()?;
             lay_out(interactor_box, &[(INPUT, input)])?;
-            let null = open_null()?;
-            let mut said = [(); 2].map(|()| Capture::at_most(STDERR_LIMIT, &judge.spill));
             let paths = [INPUT, OUTPUT].map(|name| format!("{WORKSPACE}/{name}"));
             let argv: Vec<String> = interactor.argv.iter().cloned().chain(paths).collect();
-            let [solution_says, interactor_says] = &mut said;
-            let endings = run_together(
-                Conversation {
-                    members: vec![
-                        Member {
-                            command: talking(solution, &solution.argv, null.as_fd(), solution_says),
-                            sandbox_box: solution_box,
-                            serves: false,
-                        },
-                        Member {
-                            command: talking(interactor, &argv, null.as_fd(), interactor_says),
-                            sandbox_box: &mut *interactor_box,
-                            serves: true,
-                        },
-                    ],
-                    joined: true,
-                    on_words: &mut |_, _| {},
-                    on_end: &mut |place, ending| place != SOLUTION && ending.outcome.exit != Exit::Code(0),
-                    while_waiting: &mut || {},
-                },
-                &[self.cancel],
-            )?;
+            let group = Group {
+                members: vec![
+                    GroupMember {
+                        sandbox_box: solution_box,
+                        exec: solution.exec(&solution.argv, None, Keep::Discard),
+                        serves: false,
+                    },
+                    GroupMember {
+                        sandbox_box: &mut *interactor_box,
+                        exec: interactor.exec(&argv, None, Keep::Discard),
+                        serves: true,
+                    },
+                ],
+                joined: true,
+                on_words: &mut |_, _| {},
+                on_end: &mut |place, ending| place != SOLUTION && ending.outcome.exit != Exit::Code(0),
+                while_waiting: &mut || {},
+            };
+            let mut finished = group.run(judge, &[self.cancel])?;
             // The interactor first: a solution that it leaves early ends badly, too.
-            for (tool, place) in [(interactor, 1), (solution, SOLUTION)] {
-                let (Some(ending), Some(stderr)) = (endings.get(place), said.get_mut(place)) else {
+            for tool in [interactor, solution] {
+                let Some(GroupFinished { ran, .. }) = finished.pop() else {
                     return Err(Fault::Panic("a dialogue has two endings".to_owned()));
                 };
-                let stderr = read(judge, stderr)?;
-                let said = Said { outcome: ending.outcome.clone(), stdout: Vec::new(), stderr };
+                let said = Said::of(ran, &judge.spill)?;
                 self.budget.run(said.outcome.cpu, said.outcome.wall)?;
                 if let Some(problem) = failure(tool, &said)? {
                     return Err(Fault::Checker(problem));
@@ -540,24 +527,6 @@ impl Generation<'_> {
                 false => File::create(path).map(|_| ()).map_err(|error| Fault::file("write", path, error)),
             }
         })
-    }
-}
-
-/// A run of a program that talks; its standard streams are replaced by the channels between the two.
-fn talking<'run>(
-    tool: &'run Tool,
-    argv: &'run [String],
-    null: BorrowedFd<'run>,
-    stderr: &'run mut Capture,
-) -> Command<'run> {
-    Command {
-        argv,
-        env: &tool.env,
-        directory: WORKSPACE,
-        stdin: null,
-        stdout: Stream::Inherit(null),
-        stderr: Stream::Capture(stderr),
-        limits: tool.limits.clone(),
     }
 }
 
@@ -600,13 +569,6 @@ fn lay_out(sandbox_box: &mut BoxHandle, files: &[(&str, &Path)]) -> Result<(), F
         artifacts::write_new(workspace, name, 0o666, &mut file)?;
     }
     Ok(())
-}
-
-fn read(judge: &Judge, capture: &mut Capture) -> Result<Vec<u8>, Fault> {
-    let mut bytes = Vec::new();
-    let read = capture.reader().and_then(|mut reader| reader.read_to_end(&mut bytes));
-    read.map_err(|error| Fault::file("read", &judge.spill, error))?;
-    Ok(bytes)
 }
 
 /// Whether no limit ended a program.

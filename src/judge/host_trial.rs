@@ -5,19 +5,19 @@
 //! judged on. The trial repairs what it can: a directory of ours that somebody has removed.
 
 use std::io::Write as _;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::signal::Signal;
 
 use super::compile::{self, Recipe};
+use super::exec::{Exec, Keep};
 use super::fault::Fault;
 use super::request::Source;
-use super::run_test::{open_null, run_argv, run_shape};
+use super::run_test::{run_argv, run_shape};
 use super::{Judge, compile_limits, environment};
 use crate::cancel::CancelToken;
 use crate::language::Language;
-use crate::sandbox::{Capture, Command, Exit, Limits, PROGRAM, SandboxError, Shape, Stream, WORKSPACE};
+use crate::sandbox::{Exit, Limits, PROGRAM, SandboxError, Shape, WORKSPACE};
 use crate::units::Bytes;
 
 /// Bytes that the disk must take before it counts as working; more than a small program, its tests and the
@@ -86,18 +86,9 @@ impl Judge {
 
     fn try_box(&self) -> Result<(), Fault> {
         let mut sandbox_box = self.sandbox.open_box(&Shape::default(), None)?;
-        let null = open_null()?;
-        let (mut stdout, mut stderr) = (Capture::at_most(0, &self.spill), Capture::at_most(0, &self.spill));
-        let command = Command {
-            argv: &["true".to_owned()],
-            env: &[],
-            directory: WORKSPACE,
-            stdin: null.as_fd(),
-            stdout: Stream::Capture(&mut stdout),
-            stderr: Stream::Capture(&mut stderr),
-            limits: Limits { memory: Some(Bytes::mib(64)), ..Limits::default() },
-        };
-        match sandbox_box.run(command, &[])?.exit {
+        let limits = Limits { memory: Some(Bytes::mib(64)), ..Limits::default() };
+        let argv = ["true".to_owned()];
+        match silent(&argv, &[], limits).run(self, &mut sandbox_box, &[])?.outcome.exit {
             // A host without that command runs boxes all the same.
             Exit::Code(_) | Exit::NotStarted { step: "execve", errno: libc::ENOENT } => Ok(()),
             Exit::Signal(signal) => {
@@ -126,23 +117,17 @@ impl Judge {
         let argv = run_argv(language, &program, Bytes::mib(512).as_mib());
         let env = environment(language);
         self.in_box(&run_shape(language), &[&cancel], |sandbox_box| {
-            let null = open_null()?;
-            let (mut stdout, mut stderr) =
-                (Capture::at_most(0, &self.spill), Capture::at_most(0, &self.spill));
             sandbox_box.attach(PROGRAM, &program.directory)?;
-            let command = Command {
-                argv: &argv,
-                env: &env,
-                directory: WORKSPACE,
-                stdin: null.as_fd(),
-                stdout: Stream::Capture(&mut stdout),
-                stderr: Stream::Capture(&mut stderr),
-                limits: compile_limits(language),
-            };
-            sandbox_box.run(command, &[&cancel])?;
+            silent(&argv, &env, compile_limits(language)).run(self, sandbox_box, &[&cancel])?;
             Ok(())
         })
     }
+}
+
+/// Returns a command in the work directory whose output is counted and dropped.
+fn silent<'a>(argv: &'a [String], env: &'a [String], limits: Limits) -> Exec<'a> {
+    let nothing = Keep::First(0);
+    Exec { argv, env, directory: WORKSPACE, stdin: None, stdout: nothing, stderr: nothing, limits }
 }
 
 fn lost(detail: String) -> Fault {

@@ -5,7 +5,7 @@
 //! failure is stands in [`JuryFault`].
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -13,11 +13,12 @@ use std::time::Duration;
 
 use super::Judge;
 use super::check::{self, Checked, MadeBy, Said};
+use super::exec::{Finished, Keep, read_first};
 use super::fault::Fault;
 use super::files::{Inputs, open_regular};
 use super::input_script;
+use super::panic_message;
 use super::tool::{Tool, Workshop};
-use super::{STDERR_LIMIT, panic_message};
 use crate::cancel::CancelToken;
 use crate::checker::{Comparator, Comparison, Grade, Opinion, TokenOptions, compare};
 use crate::checktestdata::Script;
@@ -326,25 +327,15 @@ impl Jury<'_> {
             sandbox_box.detach(PACKAGE)?;
             let input = match (&mut stdin, file) {
                 (Some(capture), _) => {
-                    capture.open().map_err(|error| Fault::file("read from", &judge.spill, error))?
+                    Some(capture.open().map_err(|error| Fault::file("read from", &judge.spill, error))?)
                 }
-                (None, Some(path)) => self.inputs.open_for_program(&judge.sandbox, path)?,
-                (None, None) => {
-                    let null = Path::new("/dev/null");
-                    File::open(null).map_err(|error| Fault::file("open", null, error))?
-                }
+                (None, Some(path)) => Some(self.inputs.open_for_program(&judge.sandbox, path)?),
+                (None, None) => None,
             };
-            let mut stdout = Capture::at_most(keep, &judge.spill);
-            let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-            let outcome = sandbox_box
-                .run(tool.command(&argv, input.as_fd(), &mut stdout, &mut stderr), &[self.cancel])?;
-            let head = |capture: &mut Capture| -> Result<Vec<u8>, Fault> {
-                let mut bytes = Vec::new();
-                let read =
-                    capture.reader().and_then(|reader| reader.take(SAID_LIMIT).read_to_end(&mut bytes));
-                read.map_err(|error| Fault::file("read from", &judge.spill, error))?;
-                Ok(bytes)
-            };
+            let command = tool.exec(&argv, input.as_ref().map(File::as_fd), Keep::First(keep));
+            let Finished { outcome, mut stdout, mut stderr, .. } =
+                command.run(judge, sandbox_box, &[self.cancel])?;
+            let head = |capture: &mut Capture| read_first(capture, SAID_LIMIT, &judge.spill);
             let (out, err) = (head(&mut stdout)?, head(&mut stderr)?);
             Ok((Said { outcome, stdout: out, stderr: err }, stdout))
         })?;

@@ -4,15 +4,11 @@
 //! lines itself. That changes the message of a run-time error, or turns one into MLE, and never anything else: only runs
 //! that have failed are looked at.
 
-use std::io::{self, Read};
-use std::path::Path;
-
 use super::outside_kill::meaning;
 use crate::language::Language;
 use crate::sandbox::{Capture, Exit};
+use std::io::{self, Read};
 
-/// Bytes of the beginning and of the end of a program's standard error that are kept.
-const KEPT: (u64, usize) = (8 << 10, 64 << 10);
 /// Bytes of a program's standard error in a report.
 const SHOWN: usize = 4 << 10;
 /// Bytes of the beginning and of the end of one that is longer; there is room for a line between them.
@@ -29,13 +25,8 @@ pub(super) struct StandardError {
     dropped: u64,
 }
 
-/// Captures the standard error of a program, for [`StandardError::of`].
-pub(super) fn capture(spill: &Path) -> Capture {
-    Capture::both_ends(KEPT.0, KEPT.1, spill)
-}
-
 impl StandardError {
-    /// Reads what [`capture`] has taken in.
+    /// Reads a stream of which [`both_ends`](super::exec::both_ends) are kept.
     ///
     /// # Errors
     /// When the capture cannot be read.
@@ -240,7 +231,10 @@ impl Escaped {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::judge::exec::both_ends;
     use crate::language::Table;
 
     fn words(language: &str, stderr: &str) -> Option<String> {
@@ -251,7 +245,7 @@ mod tests {
     }
 
     fn standard_error(text: &[u8]) -> StandardError {
-        let mut capture = capture(Path::new("/nonexistent"));
+        let mut capture = both_ends(Path::new("/nonexistent"));
         capture.push(text).unwrap();
         StandardError::of(&mut capture).unwrap()
     }

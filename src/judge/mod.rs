@@ -27,6 +27,7 @@ mod check;
 mod compile;
 mod cores;
 mod equal_tests;
+mod exec;
 mod fault;
 mod feedback;
 mod files;
@@ -114,8 +115,6 @@ const BASE_ENVIRONMENT: &[&str] =
 /// Device, inode, size, and seconds and nanoseconds of the last change of a file's content.
 type FileState = (u64, u64, u64, i64, i64);
 
-/// What is kept of a program's standard error; the rest is read and dropped.
-const STDERR_LIMIT: u64 = 64 << 10;
 /// Files remembered as read into the page cache; beyond that all are forgotten, and read once more.
 const PRELOADED_REMEMBERED: usize = 100_000;
 

@@ -3,12 +3,9 @@
 //! Built in a compile box like any submission, kept in the cache, shown read-only at `/prepared` to every
 //! compiler run of the language. Nothing a submission does can reach it.
 
-use std::fs::File;
-use std::os::fd::AsFd;
-use std::path::Path;
-
 use super::artifacts::{self, TakeError};
-use super::compile::{CACHE_FORMAT, read_log};
+use super::compile::{CACHE_FORMAT, compiler, read_log};
+use super::exec::Finished;
 use super::fault::Fault;
 use super::request::Source;
 use super::toolchain::Toolchain;
@@ -18,7 +15,7 @@ use super::{
 use crate::cache::{Digest, Entry, KeyBuilder, Lookup};
 use crate::cancel::CancelToken;
 use crate::language::{Language, Placeholders, Prepare, expand};
-use crate::sandbox::{Capture, Command, Exit, Stream};
+use crate::sandbox::Exit;
 
 /// Directory of the files inside a cache entry.
 pub(super) const FILES: &str = "prepared";
@@ -100,21 +97,9 @@ fn run(
     argv: &[String],
     cancel: &CancelToken,
 ) -> Result<Result<(), String>, Fault> {
-    let null = File::open("/dev/null").map_err(|error| Fault::file("open", Path::new("/dev/null"), error))?;
-    let mut stdout = Capture::at_most(4 << 10, &judge.spill);
-    let mut stderr = Capture::at_most(4 << 10, &judge.spill);
-    let outcome = sandbox_box.run(
-        Command {
-            argv,
-            env: &environment(language),
-            directory: SOURCE_DIRECTORY,
-            stdin: null.as_fd(),
-            stdout: Stream::Capture(&mut stdout),
-            stderr: Stream::Capture(&mut stderr),
-            limits: compile_limits(language),
-        },
-        &[cancel],
-    )?;
+    let env = environment(language);
+    let command = compiler(argv, &env, compile_limits(language));
+    let Finished { outcome, mut stdout, mut stderr, .. } = command.run(judge, sandbox_box, &[cancel])?;
     if cancel.is_cancelled() {
         return Err(Fault::Cancelled);
     }

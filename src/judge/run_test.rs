@@ -6,15 +6,15 @@
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use super::answers::{Answer, Answers};
 use super::check::{self, Checked, MadeBy};
 use super::compile::Program;
+use super::exec::{Exec, Finished, Keep};
 use super::fault::Fault;
 use super::files::Inputs;
 use super::interact::{self, Counterpart};
-use super::last_words::{self, StandardError};
+use super::last_words::StandardError;
 use super::limits::LimitsByTest;
 use super::outcome::{judge_outcome, too_much_output};
 use super::outside_kill;
@@ -27,9 +27,7 @@ use crate::checker::{Comparator, Comparison, Score, compare};
 use crate::instruments;
 use crate::language::{Language, Placeholders, expand};
 use crate::package::{Check, OutputFile, Package, Test};
-use crate::sandbox::{
-    BoxHandle, Capture, Command, Exit, Limits, Outcome, PROGRAM, Shape, Stopped, Stream, WORKSPACE,
-};
+use crate::sandbox::{BoxHandle, Capture, Exit, Limits, Outcome, PROGRAM, Shape, Stopped, WORKSPACE};
 use crate::units::Bytes;
 use crate::verdict::{Verdict, decide};
 
@@ -228,25 +226,17 @@ impl Runner<'_> {
         let judge = run.judge;
         let argv = self.argv_on(test);
         let output_limit = self.limits.on(test).limits.output.unwrap_or_default();
-        let mut stdout = if self.directory.takes_output_file() {
-            Capture::at_most(0, &judge.spill)
-        } else {
-            Capture::whole(&judge.spill)
-        };
-        let mut stderr = last_words::capture(&judge.spill);
         self.prepare(run, test, sandbox_box)?;
-        let input = if self.directory.feeds_standard_input() { input } else { open_null()? };
-        let command = Command {
+        let command = Exec {
             argv: &argv,
             env: &self.env,
             directory: WORKSPACE,
-            stdin: input.as_fd(),
-            stdout: Stream::Capture(&mut stdout),
-            stderr: Stream::Capture(&mut stderr),
+            stdin: self.directory.feeds_standard_input().then_some(input.as_fd()),
+            stdout: if self.directory.takes_output_file() { Keep::First(0) } else { Keep::All },
+            stderr: Keep::BothEnds,
             limits: self.limits_with_room(test),
         };
-        let began = Instant::now();
-        let mut outcome = sandbox_box.run(command, cancel)?;
+        let Finished { mut outcome, stdout, mut stderr, began } = command.run(judge, sandbox_box, cancel)?;
         // Also a program that only tells of a child's death.
         if outcome.exit != Exit::Code(0) && outcome.stopped.is_empty() {
             judge.host_memory.has_spared_what_began(began)?;
@@ -342,11 +332,6 @@ fn check_answer(
     }
     result.report.verdict = decide(&result.applied);
     Ok(result)
-}
-
-pub(super) fn open_null() -> Result<File, Fault> {
-    let path = Path::new("/dev/null");
-    File::open(path).map_err(|error| Fault::file("open", path, error))
 }
 
 /// What is to be executed where it is the submission's own file, and there: a program of ours that has gone

@@ -4,12 +4,11 @@
 //! the program; `run` is started from there. Scripts may use any compiler and interpreter of the host that some language
 //! of the table shows.
 
-use std::fs::File;
-use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::artifacts::{self, TakeError};
-use super::compile::{self, CACHE_FORMAT, Program, read_log};
+use super::compile::{self, CACHE_FORMAT, Program, compiler, read_log};
+use super::exec::Finished;
 use super::fault::Fault;
 use super::request::Source;
 use super::tool::{Tool, Workshop, complaint, program_path, run_limits};
@@ -18,15 +17,13 @@ use crate::cache::{Draft, Entry, KeyBuilder, Lookup};
 use crate::cancel::CancelToken;
 use crate::language::{CompileLimits, Table};
 use crate::package::ProgramLimits;
-use crate::sandbox::{Capture, Command, Exit, Limits, Profile, Shape, Stream};
+use crate::sandbox::{Exit, Limits, Profile, Shape};
 use crate::units::Bytes;
 
 const BUILD: &str = "build";
 const RUN: &str = "run";
 /// Directory of the program inside a cache entry.
 const PROGRAM_DIRECTORY: &str = "program";
-/// What is kept of what a build says.
-const LOG_LIMIT: u64 = 64 << 10;
 /// Tools that the format promises to scripts, as languages of the table: an upgrade of theirs builds anew.
 const PROMISED: &[&str] = &["c", "cpp", "python3"];
 /// Processes of a running script and what it starts.
@@ -125,28 +122,17 @@ fn run_build(
     limits: &CompileLimits,
     cancel: &CancelToken,
 ) -> Result<(), Fault> {
-    let null = File::open("/dev/null").map_err(|error| Fault::file("open", Path::new("/dev/null"), error))?;
-    let mut stdout = Capture::at_most(LOG_LIMIT, &judge.spill);
-    let mut stderr = Capture::at_most(LOG_LIMIT, &judge.spill);
-    let outcome = sandbox_box.run(
-        Command {
-            argv: &[format!("{SOURCE_DIRECTORY}/{BUILD}")],
-            env: &environment(),
-            directory: SOURCE_DIRECTORY,
-            stdin: null.as_fd(),
-            stdout: Stream::Capture(&mut stdout),
-            stderr: Stream::Capture(&mut stderr),
-            limits: Limits {
-                cpu: Some(limits.cpu),
-                wall: Some(limits.wall),
-                memory: Some(limits.memory),
-                file_size: Some(limits.output),
-                processes: Some(limits.processes),
-                ..Limits::default()
-            },
-        },
-        &[cancel],
-    )?;
+    let (argv, env) = ([format!("{SOURCE_DIRECTORY}/{BUILD}")], environment());
+    let limits = Limits {
+        cpu: Some(limits.cpu),
+        wall: Some(limits.wall),
+        memory: Some(limits.memory),
+        file_size: Some(limits.output),
+        processes: Some(limits.processes),
+        ..Limits::default()
+    };
+    let command = compiler(&argv, &env, limits);
+    let Finished { outcome, mut stdout, mut stderr, .. } = command.run(judge, sandbox_box, &[cancel])?;
     if cancel.is_cancelled() {
         return Err(Fault::Cancelled);
     }

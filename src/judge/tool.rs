@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::compile::{self, Compilation, Program, Recipe};
+use super::exec::{Exec, Keep, STDERR_LIMIT};
 use super::fault::Fault;
 use super::last_words;
 use super::request::Source;
@@ -16,7 +17,7 @@ use super::{Judge, compile_limits, environment, files, scripts};
 use crate::cancel::CancelToken;
 use crate::language::{Language, Table};
 use crate::package::{JuryProgram, LanguageHint, Making, ProgramLimits};
-use crate::sandbox::{Capture, Command, Limits, PROGRAM, ResourceControl, Shape, Stream, WORKSPACE};
+use crate::sandbox::{Limits, PROGRAM, ResourceControl, Shape, WORKSPACE};
 use crate::units::Bytes;
 
 /// All files of one program together; those with large tables have some megabytes.
@@ -290,21 +291,20 @@ impl Tool {
         self.crash_codes.as_ref().is_none_or(|codes| codes.contains(&code))
     }
 
-    /// A run of it in its work directory, what it says kept.
-    pub(super) fn command<'run>(
+    /// Returns the command that runs it in its work directory; of its standard error [`STDERR_LIMIT`] bytes are kept.
+    pub(super) fn exec<'run>(
         &'run self,
         argv: &'run [String],
-        stdin: BorrowedFd<'run>,
-        stdout: &'run mut Capture,
-        stderr: &'run mut Capture,
-    ) -> Command<'run> {
-        Command {
+        stdin: Option<BorrowedFd<'run>>,
+        stdout: Keep,
+    ) -> Exec<'run> {
+        Exec {
             argv,
             env: &self.env,
             directory: WORKSPACE,
             stdin,
-            stdout: Stream::Capture(stdout),
-            stderr: Stream::Capture(stderr),
+            stdout,
+            stderr: Keep::First(STDERR_LIMIT),
             limits: self.limits.clone(),
         }
     }

@@ -5,20 +5,18 @@
 //! asked again only after an upgrade.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::Read as _;
-use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use super::exec::{Exec, Finished, Keep, read_all};
 use super::fault::Fault;
 use super::slots::lock;
 use super::{Judge, compile_limits, compile_shape, environment, files};
 use crate::cache::{KeyBuilder, Lookup};
 use crate::cancel::CancelToken;
 use crate::language::{Language, version_line};
-use crate::sandbox::{Capture, Command, Exit, Limits, Stream, WORKSPACE};
+use crate::sandbox::{Exit, Limits, WORKSPACE};
 
 /// Directories of the box's PATH; the box shows the host's own.
 const SEARCH: &[&str] = &["/usr/local/bin", "/usr/bin", "/bin"];
@@ -142,23 +140,17 @@ fn ask(judge: &Judge, language: &Language, cancel: &CancelToken) -> Result<Strin
     let env = environment(language);
     let limits = Limits { output: None, ..compile_limits(language) };
     let (outcome, line) = judge.in_box(&compile_shape(language), &[cancel], |sandbox_box| {
-        let null =
-            File::open("/dev/null").map_err(|error| Fault::file("open", Path::new("/dev/null"), error))?;
-        let mut stdout = Capture::at_most(VERSION_OUTPUT, &judge.spill);
-        let mut stderr = Capture::at_most(VERSION_OUTPUT, &judge.spill);
-        let outcome = sandbox_box.run(
-            Command {
-                argv: &language.version,
-                env: &env,
-                directory: WORKSPACE,
-                stdin: null.as_fd(),
-                stdout: Stream::Capture(&mut stdout),
-                stderr: Stream::Capture(&mut stderr),
-                limits: limits.clone(),
-            },
-            &[cancel],
-        )?;
-        let line = version_line(&kept(judge, &mut stdout)?, &kept(judge, &mut stderr)?);
+        let command = Exec {
+            argv: &language.version,
+            env: &env,
+            directory: WORKSPACE,
+            stdin: None,
+            stdout: Keep::First(VERSION_OUTPUT),
+            stderr: Keep::First(VERSION_OUTPUT),
+            limits: limits.clone(),
+        };
+        let Finished { outcome, mut stdout, mut stderr, .. } = command.run(judge, sandbox_box, &[cancel])?;
+        let line = version_line(&read_all(&mut stdout, &judge.spill)?, &read_all(&mut stderr, &judge.spill)?);
         Ok((outcome, line.unwrap_or_default()))
     })?;
     if cancel.is_cancelled() {
@@ -184,14 +176,4 @@ fn ask(judge: &Judge, language: &Language, cancel: &CancelToken) -> Result<Strin
         }
         Exit::Code(_) => Ok(line),
     }
-}
-
-/// What was kept of a stream.
-fn kept(judge: &Judge, capture: &mut Capture) -> Result<Vec<u8>, Fault> {
-    let mut bytes = Vec::new();
-    capture
-        .reader()
-        .and_then(|mut reader| reader.read_to_end(&mut bytes))
-        .map_err(|error| Fault::file("read", &judge.spill, error))?;
-    Ok(bytes)
 }

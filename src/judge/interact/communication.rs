@@ -18,26 +18,23 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::stat::Mode;
 use nix::unistd::{mkfifo, symlinkat};
 
 use crate::cancel::CancelToken;
 use crate::checker::{CustomScore, Feedback, Finished, Opinion, Protocol};
-use crate::judge::STDERR_LIMIT;
 use crate::judge::check::{self, SAID_LIMIT, Said};
+use crate::judge::exec::{Exec, Group, GroupFinished, GroupMember, Keep};
 use crate::judge::fault::Fault;
-use crate::judge::last_words::{self, StandardError};
+use crate::judge::last_words::StandardError;
 use crate::judge::pipeline::TestRun;
 use crate::judge::run_test::Runner;
 use crate::judge::test_result::{TestResult, take_in};
 use crate::judge::tool::Tool;
 use crate::package::{Channel, Communication, Test};
-use crate::sandbox::{
-    BoxHandle, CHANNELS, Capture, Command, Conversation, Ending, Exit, Member, MemorySource, Outcome,
-    PROGRAM, Shape, Stopped, Stream, WORKSPACE, run_together,
-};
+use crate::sandbox::{BoxHandle, CHANNELS, Exit, MemorySource, Outcome, PROGRAM, Shape, Stopped, WORKSPACE};
 use crate::units::Bytes;
 
 /// Names in the directory of one process.
@@ -200,9 +197,10 @@ impl Pipes {
     }
 }
 
-/// What the processes and the manager, the last, left.
+/// What the processes and the manager left.
 struct Ended {
-    endings: Vec<Ending>,
+    processes: Vec<Outcome>,
+    manager: Outcome,
     /// Of the process that decides.
     stderr: StandardError,
 }
@@ -236,81 +234,57 @@ impl Talk<'_> {
             self.runner.prepare(self.run, self.test, process_box)?;
             process_box.attach(CHANNELS, &self.pipes.of(number))?;
         }
-        let null = Path::new("/dev/null");
-        let null = File::options()
-            .read(true)
-            .write(true)
-            .open(null)
-            .map_err(|error| Fault::file("open", null, error))?;
         let argvs: Vec<_> = (0..process_boxes.len()).map(|number| self.process_argv(number)).collect();
         let manager_argv = self.manager_argv();
         let stdin = self.run.inputs.open_for_program(&judge.sandbox, &self.test.input)?;
-        let mut stdout = Capture::at_most(SAID_LIMIT, &judge.spill);
-        let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-        let manager = self.tool.command(&manager_argv, stdin.as_fd(), &mut stdout, &mut stderr);
+        let manager = self.tool.exec(&manager_argv, Some(stdin.as_fd()), Keep::First(SAID_LIMIT));
         let manager_place = process_boxes.len();
         let mut members = Vec::with_capacity(process_boxes.len() + 1);
-        let mut process_says: Vec<_> = argvs.iter().map(|_| last_words::capture(&judge.spill)).collect();
-        for ((process_box, argv), says) in process_boxes.iter_mut().zip(&argvs).zip(&mut process_says) {
-            let command = Command {
+        for (process_box, argv) in process_boxes.iter_mut().zip(&argvs) {
+            let exec = Exec {
                 argv,
                 env: &self.runner.env,
                 directory: WORKSPACE,
-                stdin: null.as_fd(),
-                stdout: Stream::Inherit(null.as_fd()),
-                stderr: Stream::Capture(says),
+                stdin: None,
+                stdout: Keep::Discard,
+                stderr: Keep::BothEnds,
                 limits: self.runner.limits.on(self.test).limits.clone(),
             };
-            members.push(Member { sandbox_box: process_box, command, serves: false });
+            members.push(GroupMember { sandbox_box: process_box, exec, serves: false });
         }
-        members.push(Member { sandbox_box: manager_box, command: manager, serves: true });
+        members.push(GroupMember { sandbox_box: manager_box, exec: manager, serves: true });
         let ended = RefCell::new(vec![false; manager_place + 1]);
-        let began = Instant::now();
-        let endings = run_together(
-            Conversation {
-                members,
-                joined: false,
-                on_words: &mut |_, _| {},
-                on_end: &mut |place, ending| {
-                    if let Some(ended) = ended.borrow_mut().get_mut(place) {
-                        *ended = true;
-                    }
-                    // A manager that has given its score lets the processes end as they like, and so does one that was cut
-                    // off by the end of one of them, which is then to be seen. Any other ends them.
-                    place == manager_place && !is_cut_off(&ending.outcome) && !has_ended_well(&ending.outcome)
-                },
-                while_waiting: &mut || {
-                    let ended = ended.borrow();
-                    match ended.get(manager_place) {
-                        Some(true) => self.pipes.drain(),
-                        _ => self.pipes.wake_manager(&ended),
-                    }
-                },
+        let group = Group {
+            members,
+            joined: false,
+            on_words: &mut |_, _| {},
+            on_end: &mut |place, ending| {
+                if let Some(ended) = ended.borrow_mut().get_mut(place) {
+                    *ended = true;
+                }
+                // A manager that has given its score lets the processes end as they like, and so does one that was cut
+                // off by the end of one of them, which is then to be seen. Any other ends them.
+                place == manager_place && !is_cut_off(&ending.outcome) && !has_ended_well(&ending.outcome)
             },
-            cancel,
-        )?;
-        if cancel.iter().any(|token| token.is_cancelled()) {
-            return Err(Fault::Cancelled);
-        }
-        for ending in &endings {
-            if ending.outcome.exit != Exit::Code(0) && ending.outcome.stopped.is_empty() {
-                judge.host_memory.has_spared_what_began(began)?;
-            }
-        }
-        let (stdout, stderr) = (check::bytes_of(judge, &mut stdout)?, check::bytes_of(judge, &mut stderr)?);
-        let said = endings
-            .last()
-            .ok_or_else(|| Fault::Panic("a manager has an ending".to_owned()))
-            .and_then(|manager| self.interpret(Said { outcome: manager.outcome.clone(), stdout, stderr }));
-        // Of the process that decides: the first that failed, else the first that said something.
-        let failed =
-            endings.iter().zip(&process_says).position(|(ending, _)| ending.outcome.exit != Exit::Code(0));
-        let decides = failed.or_else(|| process_says.iter().position(|says| says.total() > 0)).unwrap_or(0);
-        let stderr =
-            process_says.get_mut(decides).map_or_else(|| Ok(StandardError::default()), StandardError::of);
-        let stderr =
-            stderr.map_err(|error| Fault::file("read the standard error of", &self.test.input, error))?;
-        Ok((Ended { endings, stderr }, said))
+            while_waiting: &mut || {
+                let ended = ended.borrow();
+                match ended.get(manager_place) {
+                    Some(true) => self.pipes.drain(),
+                    _ => self.pipes.wake_manager(&ended),
+                }
+            },
+        };
+        let mut processes = group.run(judge, cancel)?;
+        let Some(GroupFinished { ran: manager, .. }) = processes.pop() else {
+            return Err(Fault::Panic("a manager has an ending".to_owned()));
+        };
+        let stderr = deciding_stderr(&mut processes, self.test)?;
+        let ended = Ended {
+            processes: processes.into_iter().map(|process| process.ran.outcome).collect(),
+            manager: manager.outcome.clone(),
+            stderr,
+        };
+        Ok((ended, Said::of(manager, &judge.spill).and_then(|said| self.interpret(said))))
     }
 
     fn interpret(&self, said: Said) -> Result<Opinion, Fault> {
@@ -346,12 +320,9 @@ impl Talk<'_> {
 
     fn conclude(
         &self,
-        Ended { endings, stderr }: &Ended,
+        Ended { processes, manager, stderr }: &Ended,
         said: Result<Opinion, Fault>,
     ) -> Result<TestResult, Fault> {
-        let Some((manager, processes)) = endings.split_last() else {
-            return Err(Fault::Panic("a manager has an ending".to_owned()));
-        };
         let outcome = together(processes);
         let mut result = self.runner.judge_outcome(self.test, &outcome, stderr)?;
         let is_certain = outcome.stopped.first().is_some_and(|stopped| *stopped != Stopped::Cancelled)
@@ -359,7 +330,7 @@ impl Talk<'_> {
         let has_failed = !result.applied.is_empty();
         match said {
             _ if has_failed && is_certain => {}
-            Err(_) if has_failed && is_cut_off(&manager.outcome) => {}
+            Err(_) if has_failed && is_cut_off(manager) => {}
             Err(fault) => return Err(fault),
             Ok(opinion) if has_failed => {
                 result.report.judge_message =
@@ -380,8 +351,18 @@ fn is_cut_off(manager: &Outcome) -> bool {
     manager.exit == Exit::Signal(libc::SIGPIPE) && manager.stopped.is_empty()
 }
 
+/// Reads the standard error of the process that decides: the first that failed, else the first that wrote something.
+pub(super) fn deciding_stderr(processes: &mut [GroupFinished], test: &Test) -> Result<StandardError, Fault> {
+    let failed = processes.iter().position(|process| process.ran.outcome.exit != Exit::Code(0));
+    let wrote = || processes.iter().position(|process| process.ran.stderr.total() > 0);
+    let decides = failed.or_else(wrote).unwrap_or(0);
+    let Some(process) = processes.get_mut(decides) else { return Ok(StandardError::default()) };
+    StandardError::of(&mut process.ran.stderr)
+        .map_err(|error| Fault::file("read the standard error of", &test.input, error))
+}
+
 /// The processes as one: the end of the first that failed, every limit that was met, their time and memory together.
-pub(super) fn together(processes: &[Ending]) -> Outcome {
+pub(super) fn together(processes: &[Outcome]) -> Outcome {
     let mut all = Outcome {
         exit: Exit::Code(0),
         stopped: Vec::new(),
@@ -393,7 +374,7 @@ pub(super) fn together(processes: &[Ending]) -> Outcome {
         output_bytes: 0,
         asked_to_end: Some(false),
     };
-    for Ending { outcome, .. } in processes {
+    for outcome in processes {
         if all.exit == Exit::Code(0) {
             (all.exit, all.asked_to_end) = (outcome.exit, outcome.asked_to_end);
         }

@@ -1,26 +1,20 @@
 //! One dialogue: the contestant's program in one box, the interactor in another.
 
-use std::os::fd::AsFd;
-use std::time::Instant;
-
 use super::decision::{Decision, decide};
 use super::transcript::Transcript;
 use crate::cancel::CancelToken;
 use crate::checker::{CheckerPaths, Finished, Opinion, Protocol, Used};
-use crate::judge::STDERR_LIMIT;
 use crate::judge::artifacts;
 use crate::judge::check::{self, FEEDBACK, OUTPUT, SUBMISSION, Said};
+use crate::judge::exec::{Exec, Group, GroupMember, Keep, read_all};
 use crate::judge::fault::Fault;
-use crate::judge::last_words::{self, StandardError};
+use crate::judge::last_words::StandardError;
 use crate::judge::pipeline::TestRun;
-use crate::judge::run_test::{Runner, open_null};
+use crate::judge::run_test::Runner;
 use crate::judge::test_result::{TestResult, figures, take_in};
 use crate::judge::tool::Tool;
 use crate::package::{Check, Interactor, Test};
-use crate::sandbox::{
-    BoxHandle, Capture, Command, Conversation, Ending, Exit, Limits, Member, Outcome, PROGRAM, Stopped,
-    Stream, WORKSPACE, run_together,
-};
+use crate::sandbox::{BoxHandle, Ending, Exit, Outcome, PROGRAM, Stopped, WORKSPACE};
 use crate::units::Bytes;
 
 /// What an interactor may say where its own limit, meant for a checker's few lines, is lower: it may have large inputs to
@@ -69,66 +63,44 @@ impl Dialogue<'_> {
             let source = self.run.submitted.first().map_or(&[][..], |source| &source.bytes);
             artifacts::write_new(interactor_box.workspace(), SUBMISSION, 0o644, &mut &*source)?;
         }
-        // Replaced by the channels between the two.
-        let null = open_null()?;
         let program_argv = self.runner.argv_on(self.test);
-        let mut program_says = last_words::capture(&judge.spill);
-        let mut interactor_says = Capture::at_most(STDERR_LIMIT, &judge.spill);
-        let program = Command {
+        let program = Exec {
             argv: &program_argv,
             env: &self.runner.env,
             directory: WORKSPACE,
-            stdin: null.as_fd(),
-            stdout: Stream::Inherit(null.as_fd()),
-            stderr: Stream::Capture(&mut program_says),
+            stdin: None,
+            stdout: Keep::Discard,
+            stderr: Keep::BothEnds,
             limits: self.runner.limits.on(self.test).limits.clone(),
         };
         let argv = self.interactor_argv();
-        let limits = Limits { output: Some(self.speech()), ..self.tool.limits.clone() };
-        let interactor = Command {
-            argv: &argv,
-            env: &self.tool.env,
-            directory: WORKSPACE,
-            stdin: null.as_fd(),
-            stdout: Stream::Inherit(null.as_fd()),
-            stderr: Stream::Capture(&mut interactor_says),
-            limits,
-        };
+        let mut interactor = self.tool.exec(&argv, None, Keep::Discard);
+        interactor.limits.output = Some(self.speech());
         let protocol = self.interactor.protocol;
-        let began = Instant::now();
-        let endings = run_together(
-            Conversation {
-                members: vec![
-                    Member { sandbox_box: program_box, command: program, serves: false },
-                    Member { sandbox_box: &mut *interactor_box, command: interactor, serves: true },
-                ],
-                joined: true,
-                on_words: &mut |speaker, words| {
-                    if let Some(transcript) = &mut transcript {
-                        transcript.note(speaker, words);
-                    }
-                },
-                on_end: &mut |place, ending| place != PROGRAM_PLACE && !may_accept(protocol, &ending.outcome),
-                while_waiting: &mut || {},
+        let group = Group {
+            members: vec![
+                GroupMember { sandbox_box: program_box, exec: program, serves: false },
+                GroupMember { sandbox_box: &mut *interactor_box, exec: interactor, serves: true },
+            ],
+            joined: true,
+            on_words: &mut |speaker, words| {
+                if let Some(transcript) = &mut transcript {
+                    transcript.note(speaker, words);
+                }
             },
-            cancel,
-        )?;
-        let [program, interactor] = endings.as_slice() else {
+            on_end: &mut |place, ending| place != PROGRAM_PLACE && !may_accept(protocol, &ending.outcome),
+            while_waiting: &mut || {},
+        };
+        let mut finished = group.run(judge, cancel)?;
+        let [program, interactor] = finished.as_mut_slice() else {
             return Err(Fault::Panic("a dialogue has two endings".to_owned()));
         };
-        if cancel.iter().any(|token| token.is_cancelled()) {
-            return Err(Fault::Cancelled);
-        }
-        for ended in [program, interactor] {
-            if ended.outcome.exit != Exit::Code(0) && ended.outcome.stopped.is_empty() {
-                judge.host_memory.has_spared_what_began(began)?;
-            }
-        }
-        let stderr = check::bytes_of(judge, &mut interactor_says)?;
-        let said = self.interpret(interactor, interactor_box, &stderr);
-        let program_says = StandardError::of(&mut program_says)
+        let stderr = read_all(&mut interactor.ran.stderr, &judge.spill)?;
+        let ending = interactor.ending();
+        let said = self.interpret(&ending, interactor_box, &stderr);
+        let program_says = StandardError::of(&mut program.ran.stderr)
             .map_err(|error| Fault::file("read the standard error of", &self.test.input, error))?;
-        self.conclude((&program.outcome, &program_says), interactor, said)
+        self.conclude((&program.ran.outcome, &program_says), &ending, said)
     }
 
     /// Bytes that the interactor may write to the program.

@@ -15,23 +15,19 @@ use std::io::Read;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
-use super::communication::{Directory, together};
+use super::communication::{Directory, deciding_stderr, together};
 use crate::cancel::CancelToken;
+use crate::judge::exec::{Exec, Group, GroupFinished, GroupMember, Keep};
 use crate::judge::fault::Fault;
-use crate::judge::last_words::{self, StandardError};
 use crate::judge::pipeline::TestRun;
-use crate::judge::run_test::{self, Runner, open_null};
+use crate::judge::run_test::{self, Runner};
 use crate::judge::test_result::TestResult;
 use crate::package::Test;
-use crate::sandbox::{
-    BoxHandle, CHANNELS, Capture, Command, Conversation, Ending, Exit, Member, Stream, WORKSPACE,
-    run_together,
-};
+use crate::sandbox::{BoxHandle, CHANNELS, Capture, Outcome, WORKSPACE};
 
 /// Name of the pipe in its directory.
 const PIPE: &str = "fifo";
@@ -114,87 +110,72 @@ fn hold(
     let [first_box, second_box] = boxes else {
         return Err(Fault::Panic("two steps have two boxes".to_owned()));
     };
-    let (input, null) = (run.inputs.open_for_program(&judge.sandbox, &test.input)?, open_null()?);
-    // Nothing reads what the first one prints; its limit of output holds all the same.
-    let mut stdouts = [Capture::at_most(0, &judge.spill), Capture::whole(&judge.spill)];
-    let mut stderrs = [last_words::capture(&judge.spill), last_words::capture(&judge.spill)];
+    let input = run.inputs.open_for_program(&judge.sandbox, &test.input)?;
     let argvs = ["0", "1"].map(|step| {
         let mut argv = runner.argv_on(test);
         argv.extend([step.to_owned(), format!("{CHANNELS}/{PIPE}")]);
         argv
     });
-    let limits = || runner.limits.on(test).limits.clone();
-    let stdins = [input.as_fd(), null.as_fd()];
+    let stdins = [Some(input.as_fd()), None];
+    // Nothing reads what the first one prints; its limit of output holds all the same.
+    let stdouts = [Keep::First(0), Keep::All];
     let members = [first_box, second_box]
         .into_iter()
         .zip(&argvs)
-        .zip(stdins)
-        .zip(stdouts.iter_mut().zip(&mut stderrs))
-        .map(|(((sandbox_box, argv), stdin), (stdout, stderr))| Member {
+        .zip(stdins.into_iter().zip(stdouts))
+        .map(|((sandbox_box, argv), (stdin, stdout))| GroupMember {
             sandbox_box,
-            command: Command {
+            exec: Exec {
                 argv,
                 env: &runner.env,
                 directory: WORKSPACE,
                 stdin,
-                stdout: Stream::Capture(stdout),
-                stderr: Stream::Capture(stderr),
-                limits: limits(),
+                stdout,
+                stderr: Keep::BothEnds,
+                limits: runner.limits.on(test).limits.clone(),
             },
             serves: false,
         })
         .collect();
     let ended = [Cell::new(false), Cell::new(false)];
-    let began = Instant::now();
-    let endings = run_together(
-        Conversation {
-            members,
-            joined: false,
-            on_words: &mut |_, _| {},
-            on_end: &mut |place, _| {
-                if let Some(ended) = ended.get(place) {
-                    ended.set(true);
-                }
-                false
-            },
-            while_waiting: &mut || {
-                if ended[0].get() {
-                    pipe.wake_reader();
-                }
-                if ended[1].get() {
-                    pipe.drain();
-                }
-            },
+    let group = Group {
+        members,
+        joined: false,
+        on_words: &mut |_, _| {},
+        on_end: &mut |place, _| {
+            if let Some(ended) = ended.get(place) {
+                ended.set(true);
+            }
+            false
         },
-        cancel,
-    )?;
-    if cancel.iter().any(|token| token.is_cancelled()) {
-        return Err(Fault::Cancelled);
-    }
-    for Ending { outcome, .. } in &endings {
-        if outcome.exit != Exit::Code(0) && outcome.stopped.is_empty() {
-            judge.host_memory.has_spared_what_began(began)?;
-        }
-    }
-    let result = judge_endings(runner, test, &endings, &mut stderrs)?;
-    let [_, stdout] = stdouts;
-    Ok((result, stdout))
+        while_waiting: &mut || {
+            if ended[0].get() {
+                pipe.wake_reader();
+            }
+            if ended[1].get() {
+                pipe.drain();
+            }
+        },
+    };
+    let mut finished = group.run(judge, cancel)?;
+    let result = judge_endings(runner, test, &mut finished)?;
+    let Some(GroupFinished { ran: second, .. }) = finished.pop() else {
+        return Err(Fault::Panic("two steps have two endings".to_owned()));
+    };
+    Ok((result, second.stdout))
 }
 
 /// What both got for how they ended, nothing where both ended well.
 fn judge_endings(
     runner: &Runner<'_>,
     test: &Test,
-    endings: &[Ending],
-    stderrs: &mut [Capture; 2],
+    finished: &mut [GroupFinished],
 ) -> Result<TestResult, Fault> {
-    let mut outcome = together(endings);
+    let outcomes: Vec<Outcome> = finished.iter().map(|process| process.ran.outcome.clone()).collect();
+    let mut outcome = together(&outcomes);
     // Each has the whole time limit.
-    outcome.cpu = endings.iter().map(|ending| ending.outcome.cpu).max().unwrap_or_default();
-    outcome.output_bytes = endings.last().map_or(0, |second| second.outcome.output_bytes);
-    let failed = endings.iter().position(|ending| ending.outcome.exit != Exit::Code(0));
-    let decides = failed.or_else(|| stderrs.iter().position(|says| says.total() > 0)).unwrap_or(0);
-    let stderr = stderrs.get_mut(decides).map_or_else(|| Ok(StandardError::default()), StandardError::of);
-    let stderr = stderr.map_err(|error| Fault::file("read the standard error of", &test.input, error))?;
+    outcome.cpu = outcomes.iter().map(|outcome| outcome.cpu).max().unwrap_or_default();
+    outcome.output_bytes = outcomes.last().map_or(0, |second| second.output_bytes);
+    let stderr = deciding_stderr(finished, test)?;
     runner.judge_outcome(test, &outcome, &stderr)
 }

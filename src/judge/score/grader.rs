@@ -3,18 +3,18 @@
 //! Kattis legacy, "Graders": it reads lines of a verdict and a score, prints one such line and exits with 0; anything
 //! else is a judging error. How strict the line is read follows problemtools.
 
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Seek as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::path::Path;
 
+use super::super::Judge;
 use super::super::check::{Said, exit_code};
+use super::super::exec::Keep;
 use super::super::fault::Fault;
 use super::super::tool::{Tool, Workshop};
-use super::super::{Judge, STDERR_LIMIT};
 use super::Trouble;
 use crate::cancel::CancelToken;
 use crate::package::{Aggregation, Group, Package, ProgramLimits};
-use crate::sandbox::{Capture, PROGRAM};
+use crate::sandbox::PROGRAM;
 use crate::units::Bytes;
 use crate::verdict::Verdict;
 
@@ -74,12 +74,8 @@ impl<'a> Grader<'a> {
             sandbox_box.attach(PROGRAM, self.tool.directory())?;
             sandbox_box.fresh_workspace()?;
             input.rewind().map_err(failed)?;
-            let mut stdout = Capture::at_most(SAID_LIMIT, &judge.spill);
-            let mut stderr = Capture::at_most(STDERR_LIMIT, &judge.spill);
-            let outcome = sandbox_box
-                .run(self.tool.command(&argv, input.as_fd(), &mut stdout, &mut stderr), &[self.cancel])?;
-            let (stdout, stderr) = (all_of(&mut stdout, &judge.spill)?, all_of(&mut stderr, &judge.spill)?);
-            let said = Said { outcome, stdout, stderr };
+            let command = self.tool.exec(&argv, Some(input.as_fd()), Keep::First(SAID_LIMIT));
+            let said = Said::of(command.run(judge, sandbox_box, &[self.cancel])?, &judge.spill)?;
             match exit_code(&self.tool, &said)? {
                 0 => Ok(said.stdout),
                 other => Err(Fault::Checker(format!(
@@ -89,13 +85,6 @@ impl<'a> Grader<'a> {
             }
         })
     }
-}
-
-fn all_of(capture: &mut Capture, spill: &Path) -> Result<Vec<u8>, Fault> {
-    let mut bytes = Vec::new();
-    let read = capture.reader().and_then(|mut reader| reader.read_to_end(&mut bytes));
-    read.map_err(|error| Fault::file("read", spill, error))?;
-    Ok(bytes)
 }
 
 /// The code a grader knows: problemtools tells time limits from everything else that is no answer.

@@ -1,0 +1,232 @@
+//! Runs one command in a box, or several that talk with each other, and collects what they write.
+//!
+//! The only place of the judge that assembles sandbox commands: standard streams, captures and the group's common ends.
+//! Callers prepare the box (program, work directory), say which output they need, and judge the outcome.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::Path;
+use std::time::Instant;
+
+use super::Judge;
+use super::fault::Fault;
+use crate::cancel::CancelToken;
+use crate::sandbox::{
+    BoxHandle, Capture, Command, Conversation, Ending, Exit, Limits, Member, Outcome, Stream, run_together,
+};
+
+/// Bytes kept of the standard error of the jury's programs; the rest is read and dropped.
+pub(super) const STDERR_LIMIT: u64 = 64 << 10;
+/// Bytes kept of the first and of the last output of a program whose standard error is shown by both ends.
+const BOTH_ENDS: (u64, usize) = (8 << 10, 64 << 10);
+
+/// A command, before it runs.
+pub(super) struct Exec<'a> {
+    /// Program and arguments.
+    pub(super) argv: &'a [String],
+    /// The whole environment.
+    pub(super) env: &'a [String],
+    /// Working directory inside the box.
+    pub(super) directory: &'a str,
+    /// Standard input; `/dev/null` when `None`.
+    pub(super) stdin: Option<BorrowedFd<'a>>,
+    pub(super) stdout: Keep,
+    pub(super) stderr: Keep,
+    pub(super) limits: Limits,
+}
+
+/// How much of an output stream is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// The first bytes; all are counted against the output limit.
+    First(u64),
+    /// Everything.
+    All,
+    /// The beginning and the end, as [`both_ends`] does.
+    BothEnds,
+    /// Nothing, and nothing is counted: the stream is `/dev/null`, or the channel to another program of the group.
+    Discard,
+}
+
+/// What a command left.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// How it ended and what it used.
+    pub(super) outcome: Outcome,
+    pub(super) stdout: Capture,
+    pub(super) stderr: Capture,
+    /// When it was started.
+    pub(super) began: Instant,
+}
+
+impl Exec<'_> {
+    /// Runs the command to its end; a command that was cancelled is returned with its outcome.
+    ///
+    /// # Errors
+    /// When `/dev/null` cannot be opened or the sandbox fails.
+    pub(super) fn run(
+        self,
+        judge: &Judge,
+        sandbox_box: &mut BoxHandle,
+        cancel: &[&CancelToken],
+    ) -> Result<Finished, Fault> {
+        let mut streams = Streams::open(&self, &judge.spill)?;
+        let began = Instant::now();
+        let outcome = sandbox_box.run(streams.command(&self), cancel)?;
+        let Streams { stdout, stderr, .. } = streams;
+        Ok(Finished { outcome, stdout, stderr, began })
+    }
+}
+
+/// One program of a group.
+pub(super) struct GroupMember<'a> {
+    /// The box it runs in.
+    pub(super) sandbox_box: &'a mut BoxHandle,
+    pub(super) exec: Exec<'a>,
+    /// Whether it serves the others: its wall limit begins when they have ended.
+    pub(super) serves: bool,
+}
+
+/// Programs that run at once, each in a box of its own.
+pub(super) struct Group<'a> {
+    pub(super) members: Vec<GroupMember<'a>>,
+    /// Whether the first two are joined: either reads from standard input what the other writes to standard output.
+    pub(super) joined: bool,
+    /// Called with everything a joined member writes, in order.
+    pub(super) on_words: &'a mut dyn FnMut(usize, &[u8]),
+    /// Called when a member has ended; returns true to stop the others.
+    pub(super) on_end: &'a mut dyn FnMut(usize, &Ending) -> bool,
+    /// Called from time to time once a member has ended.
+    pub(super) while_waiting: &'a mut dyn FnMut(),
+}
+
+/// What one program of a group left.
+#[derive(Debug)]
+pub(super) struct GroupFinished {
+    pub(super) ran: Finished,
+    /// Whether it ended before it could learn that a program it is joined with had.
+    pub(super) unprompted: bool,
+}
+
+impl GroupFinished {
+    /// Returns how it ended, as the sandbox reports it.
+    pub(super) fn ending(&self) -> Ending {
+        Ending { outcome: self.ran.outcome.clone(), unprompted: self.unprompted }
+    }
+}
+
+impl Group<'_> {
+    /// Runs all members to their ends; returns what each left, in their order.
+    ///
+    /// # Errors
+    /// [`Fault::Cancelled`] when a token was cancelled; when the host ran out of memory meanwhile and may have killed a
+    /// member; when the sandbox fails.
+    pub(super) fn run(self, judge: &Judge, cancel: &[&CancelToken]) -> Result<Vec<GroupFinished>, Fault> {
+        let Group { members, joined, on_words, on_end, while_waiting } = self;
+        let (boxes, execs): (Vec<_>, Vec<_>) =
+            members.into_iter().map(|member| ((member.sandbox_box, member.serves), member.exec)).unzip();
+        let mut streams = Vec::with_capacity(execs.len());
+        for exec in &execs {
+            streams.push(Streams::open(exec, &judge.spill)?);
+        }
+        let members = boxes
+            .into_iter()
+            .zip(execs.iter().zip(&mut streams))
+            .map(|((sandbox_box, serves), (exec, streams))| Member {
+                sandbox_box,
+                command: streams.command(exec),
+                serves,
+            })
+            .collect();
+        let began = Instant::now();
+        let endings =
+            run_together(Conversation { members, joined, on_words, on_end, while_waiting }, cancel)?;
+        if cancel.iter().any(|token| token.is_cancelled()) {
+            return Err(Fault::Cancelled);
+        }
+        for Ending { outcome, .. } in &endings {
+            if outcome.exit != Exit::Code(0) && outcome.stopped.is_empty() {
+                judge.host_memory.has_spared_what_began(began)?;
+            }
+        }
+        let finished = endings.into_iter().zip(streams).map(|(ending, streams)| {
+            let (Ending { outcome, unprompted }, Streams { stdout, stderr, .. }) = (ending, streams);
+            GroupFinished { ran: Finished { outcome, stdout, stderr, began }, unprompted }
+        });
+        Ok(finished.collect())
+    }
+}
+
+/// The standard streams of one command.
+struct Streams {
+    /// `/dev/null`, in the place of every stream that is not given or kept.
+    null: File,
+    stdout: Capture,
+    stderr: Capture,
+}
+
+impl Streams {
+    fn open(exec: &Exec<'_>, spill: &Path) -> Result<Self, Fault> {
+        let discards = exec.stdout == Keep::Discard || exec.stderr == Keep::Discard;
+        Ok(Self {
+            null: open_null(discards)?,
+            stdout: exec.stdout.capture(spill),
+            stderr: exec.stderr.capture(spill),
+        })
+    }
+
+    fn command<'s>(&'s mut self, exec: &'s Exec<'_>) -> Command<'s> {
+        let null = self.null.as_fd();
+        let stream = |keep: Keep, capture: &'s mut Capture| match keep {
+            Keep::Discard => Stream::Inherit(null),
+            Keep::First(_) | Keep::All | Keep::BothEnds => Stream::Capture(capture),
+        };
+        Command {
+            argv: exec.argv,
+            env: exec.env,
+            directory: exec.directory,
+            stdin: exec.stdin.unwrap_or(null),
+            stdout: stream(exec.stdout, &mut self.stdout),
+            stderr: stream(exec.stderr, &mut self.stderr),
+            limits: exec.limits.clone(),
+        }
+    }
+}
+
+impl Keep {
+    fn capture(self, spill: &Path) -> Capture {
+        match self {
+            Self::First(bytes) => Capture::at_most(bytes, spill),
+            Self::All => Capture::whole(spill),
+            Self::BothEnds => both_ends(spill),
+            Self::Discard => Capture::at_most(0, spill),
+        }
+    }
+}
+
+/// Returns a capture that keeps the first 8 KiB and the last 64 KiB of a stream.
+pub(super) fn both_ends(spill: &Path) -> Capture {
+    Capture::both_ends(BOTH_ENDS.0, BOTH_ENDS.1, spill)
+}
+
+fn open_null(writes: bool) -> Result<File, Fault> {
+    let path = Path::new("/dev/null");
+    File::options().read(true).write(writes).open(path).map_err(|error| Fault::file("open", path, error))
+}
+
+/// Reads everything that a capture kept.
+///
+/// # Errors
+/// When its spill file cannot be read.
+pub(super) fn read_all(capture: &mut Capture, spill: &Path) -> Result<Vec<u8>, Fault> {
+    read_first(capture, u64::MAX, spill)
+}
+
+/// As [`read_all`], at most the first `limit` bytes.
+pub(super) fn read_first(capture: &mut Capture, limit: u64, spill: &Path) -> Result<Vec<u8>, Fault> {
+    let mut bytes = Vec::new();
+    let read = capture.reader().and_then(|reader| reader.take(limit).read_to_end(&mut bytes));
+    read.map_err(|error| Fault::file("read", spill, error))?;
+    Ok(bytes)
+}
