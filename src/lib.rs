@@ -36,7 +36,7 @@
 //! | [`queue`] | messages, what waits, the worker's threads; standard streams, RabbitMQ, and the senders' side of it | how anything is judged, what a package is |
 //! | [`workspace`] | package roots, inline tests, what changed on disk, what is fetched and unpacked | where submissions come from |
 //! | [`judge`] | the order of steps, limits, verdicts, what runs when and where | queues, terminals, package formats |
-//! | [`package`] | problem packages on disk, one file a format, one model | programs, sandboxes |
+//! | [`package`] | problem packages on disk, one folder a format, one model | programs, sandboxes |
 //! | [`language`] | the language table and its templates | how a command is run |
 //! | [`checker`] | whether an output is right | where it came from |
 //! | [`checktestdata`] | whether an input has the format that a `.ctd` script describes | packages, verdicts |

@@ -2,16 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::error::{PackageError, one_line};
+use super::library::Stash;
 use super::model::Package;
-use super::own_file;
-use super::stash::Stash;
-use super::tree::{Entry, Kind, Tree, read_text};
-use super::trouble::Trouble;
-use super::{
-    cms, dmoj, folder, folder_pairs, foreign, hydro, icpc, kattis, library_checker, polygon, qduoj, sinol,
-    uoj, yaml,
-};
+use super::shared::gavel_toml;
+use super::source::diagnostics::Trouble;
+use super::source::error::{PackageError, one_line};
+use super::source::tree::{Entry, Kind, Tree, read_text};
+use super::source::yaml;
+use super::{cms, dmoj, folder, hydro, icpc, kattis, library_checker, polygon, qduoj, sinol, uoj};
 
 /// Files that mean the legacy ICPC/Kattis format.
 const KATTIS: [&str; 2] = ["problem.yaml", "domjudge-problem.ini"];
@@ -58,7 +56,7 @@ pub(super) fn check(path: &Path, stash: Option<&Stash>) -> (Option<Package>, Vec
 fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Package, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
-    let own = Tree::find(&entries, own_file::FILE).map(own_file::read).transpose()?;
+    let own = Tree::find(&entries, gavel_toml::FILE).map(gavel_toml::read).transpose()?;
     let mut package = read_format(&tree, entries, stash, trouble)?;
     package.feedback = own.and_then(|own| own.feedback);
     Ok(package)
@@ -105,7 +103,7 @@ fn read_format(
         return kattis::load(tree, &entries, stash, trouble);
     }
     refuse_several(tree, &entries)?;
-    foreign::refuse(tree, &entries)?;
+    folder::refuse(tree, &entries)?;
     folder::load(tree, entries)
 }
 
@@ -154,7 +152,7 @@ fn version(entries: &[Entry]) -> Result<Option<String>, PackageError> {
 pub fn discover(path: &Path) -> Result<Vec<PathBuf>, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
-    let paired = folder_pairs::folders(&entries).is_some() || folder_pairs::any(&entries);
+    let paired = folder::folders(&entries).is_some() || folder::any(&entries);
     if is_marked(&entries) || paired {
         return Ok(vec![path.to_owned()]);
     }
@@ -202,7 +200,7 @@ fn search(
         let inside = tree.entries(&entry.path, depth)?;
         let path = path.join(&entry.name);
         let marked = is_marked(&inside);
-        if marked || folder_pairs::any(&inside) {
+        if marked || folder::any(&inside) {
             found.push(Candidate { path, marked });
             continue;
         }

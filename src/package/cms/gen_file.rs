@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::package::error::{PackageError, one_line};
+use crate::package::source::error::{PackageError, one_line};
 
 /// Longer files are no lists of tests.
 const MOST_TESTS: usize = 50_000;

@@ -10,15 +10,13 @@ use std::path::PathBuf;
 use super::gen_file::{GenSource, GenTest};
 use super::programs::{SOURCES, is_header};
 use super::scores::Plan;
-use crate::package::checking::Interaction;
-use crate::package::error::{PackageError, one_line};
-use crate::package::jury::{InputValidator, ValidatorArguments};
-use crate::package::making::{MadeAnswer, MadeData, MadeInput, MadeTest};
-use crate::package::model::{Package, TimeLimit};
-use crate::package::program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
-use crate::package::submitting::SubmissionKind;
-use crate::package::tree::{Entry, Kind, Tree, below};
-use crate::package::trouble::Trouble;
+use crate::package::model::{
+    InputValidator, Interaction, JuryProgram, LanguageHint, MadeAnswer, MadeData, MadeInput, MadeTest,
+    Making, Package, ProgramFile, ProgramLimits, SubmissionKind, TimeLimit, ValidatorArguments,
+};
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::tree::{Entry, Kind, Tree, below};
 
 /// Where generators and validators are.
 const FOLDER: &str = "gen";

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use crate::checker::{CustomScore, Protocol};
-use crate::package::checking::{Channel, CheckerProgram, Communication};
-use crate::package::error::{PackageError, one_line};
-use crate::package::program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
-use crate::package::scope::Scope;
-use crate::package::submitting::Include;
-use crate::package::tree::{Entry, Kind, Tree};
+use crate::package::model::{
+    Channel, CheckerProgram, Communication, Include, JuryProgram, LanguageHint, Making, ProgramFile,
+    ProgramLimits,
+};
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::{Entry, Kind, Tree};
 
 /// Endings of sources, the likeliest first.
 pub(super) const SOURCES: &[&str] =
@@ -153,5 +154,5 @@ fn find(
 }
 
 fn tree_name(root: &Path, path: &Path) -> String {
-    crate::package::tree::below(root, path)
+    crate::package::source::tree::below(root, path)
 }

@@ -5,14 +5,13 @@ use std::collections::HashMap;
 use fancy_regex::Regex;
 
 use super::gen_file::{GenFile, MOST_SUBTASKS, parse_gen_file};
-use super::{FILE, MOST_TESTS};
-use crate::package::error::{PackageError, one_line};
-use crate::package::groups::{Aggregation, Group, Member, Objective, OnReject, Scoring};
-use crate::package::model::Package;
-use crate::package::scope::Scope;
-use crate::package::tree::{Entry, Kind, Tree, read_text};
-use crate::package::trouble::Trouble;
-use crate::package::yaml::{Node, Value};
+use super::load::{FILE, MOST_TESTS};
+use crate::package::model::{Aggregation, Group, Member, Objective, OnReject, Package, Scoring};
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::{Entry, Kind, Tree, read_text};
+use crate::package::source::yaml::{Node, Value};
 
 /// What a task without subtasks is worth.
 const TOTAL: f64 = 100.0;

@@ -5,15 +5,14 @@
 use globset::GlobBuilder;
 
 use super::programs::is_header;
-use crate::package::checking::Interaction;
-use crate::package::error::PackageError;
-use crate::package::groups::{Group, ScoreRange};
-use crate::package::jury::{Expectation, JurySubmission, PartialExpectation};
-use crate::package::model::Package;
-use crate::package::submissions::is_no_program;
-use crate::package::submitting::{OutputFile, SubmissionKind};
-use crate::package::tree::{Entry, Kind, Tree, read_at_most};
-use crate::package::trouble::Trouble;
+use crate::package::model::{
+    Expectation, Group, Interaction, JurySubmission, OutputFile, Package, PartialExpectation, ScoreRange,
+    SubmissionKind,
+};
+use crate::package::shared::submissions::is_no_program;
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::error::PackageError;
+use crate::package::source::tree::{Entry, Kind, Tree, read_at_most};
 use crate::verdict::Verdict;
 
 const FOLDER: &str = "sol";

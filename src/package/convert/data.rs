@@ -6,10 +6,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::validators::Arguments;
-use super::{ConvertError, Writer, allowed, is_allowed_path, list, quoted};
-use crate::package::groups::{Aggregation, Group, GroupVerdict, Member, Objective};
-use crate::package::jury::ValidatorArguments;
-use crate::package::model::Test;
+use super::writer::{ConvertError, Writer, allowed, is_allowed_path, list, quoted};
+use crate::package::model::{Aggregation, Group, GroupVerdict, Member, Objective, Test, ValidatorArguments};
 
 /// Where everything goes.
 pub(super) struct Layout {

@@ -1,10 +1,7 @@
 //! `problem.yaml`.
 
-use super::{ConvertError, Writer, list, quoted};
-use crate::package::checking::Interaction;
-use crate::package::model::TimeLimit;
-use crate::package::program::ProgramLimits;
-use crate::package::submitting::SubmissionKind;
+use super::writer::{ConvertError, Writer, list, quoted};
+use crate::package::model::{Interaction, ProgramLimits, SubmissionKind, TimeLimit};
 use crate::units::Bytes;
 
 pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), ConvertError> {

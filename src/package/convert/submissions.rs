@@ -4,9 +4,8 @@
 //! least one test gets it, and, where only acceptance is allowed, no test gets another.
 
 use super::data::Layout;
-use super::{ConvertError, Writer, allowed, is_allowed_path, quoted};
-use crate::package::groups::ScoreRange;
-use crate::package::jury::{Expectation, JurySubmission};
+use super::writer::{ConvertError, Writer, allowed, is_allowed_path, quoted};
+use crate::package::model::{Expectation, JurySubmission, ScoreRange};
 use crate::verdict::Verdict;
 
 pub(super) fn write(writer: &mut Writer<'_>, layout: &Layout) -> Result<(), ConvertError> {

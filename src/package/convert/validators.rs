@@ -2,14 +2,15 @@
 
 use serde_json::json;
 
-use super::{ConvertError, Writer, allowed};
+use super::writer::{ConvertError, Writer, allowed};
 use crate::checker::{
     Comparator, CustomScore, DmojChecker, DmojKind, Protocol, TestlibChecker, TokenOptions,
 };
-use crate::package::checking::{Check, CheckerProgram, Interaction};
-use crate::package::model::{Format, Test};
-use crate::package::program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
-use crate::package::tree::{Kind, Tree};
+use crate::package::model::{
+    Check, CheckerProgram, Format, Interaction, JuryProgram, LanguageHint, Making, ProgramFile,
+    ProgramLimits, Test,
+};
+use crate::package::source::tree::{Kind, Tree};
 
 const FOLDER: &str = "output_validator";
 const RUN: &str = include_str!("shims/run_checker.py");

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use fancy_regex::{Regex, RegexBuilder};
 
 use super::data::ProblemData;
-use crate::package::error::{PackageError, one_line};
-use crate::package::scope::Scope;
-use crate::package::yaml::{Node, Value};
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
+use crate::package::source::yaml::{Node, Value};
 
 /// The patterns of the judge's own.
 const INPUT: &str = r"^(?=.*?\.in|in).*?(?:(?:^|\W)(?P<batch>\d+)[^\d\s]+)?(?P<case>\d+)[^\d\s]*$";

@@ -4,23 +4,18 @@
 //! that any of its cases got. Cases of no points that stand alone are each a group, so that what follows can depend on
 //! them; what follows one stands in groups as well.
 
-use super::KEYS;
-use super::case_names;
-use super::checker;
 use super::data::ProblemData;
-use super::generator;
-use super::grader;
-use super::links;
-use super::suite;
-use crate::package::checking::{Check, Interaction};
-use crate::package::error::PackageError;
-use crate::package::groups::{Aggregation, Group, Member, OnReject};
-use crate::package::making::{MadeAnswer, MadeData, MadeInput, MadeTest};
-use crate::package::model::{Package, Test};
-use crate::package::scope::Scope;
-use crate::package::tree::Tree;
-use crate::package::trouble::Trouble;
-use crate::package::yaml::{Node, Value};
+use super::load::KEYS;
+use super::{case_names, checker, generator, grader, links, suite};
+use crate::package::model::{
+    Aggregation, Check, Group, Interaction, MadeAnswer, MadeData, MadeInput, MadeTest, Member, OnReject,
+    Package, Test,
+};
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::error::PackageError;
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::Tree;
+use crate::package::source::yaml::{Node, Value};
 
 /// Points beyond which something else than points is meant.
 const MOST_POINTS: f64 = 1e9;
@@ -58,7 +53,7 @@ pub(super) fn read(
             None if is_pretest => {}
             node => {
                 if let Some(Value::Map(map)) = node.map(|node| &node.value) {
-                    reader.trouble.unknown_keys(super::FILE, key, map, case_names::KEYS);
+                    reader.trouble.unknown_keys(super::load::FILE, key, map, case_names::KEYS);
                 }
                 let cases = case_names::read(scope, key, node, reader.data)?;
                 reader.matched(scope, key, &cases, is_pretest)?;
@@ -101,7 +96,7 @@ impl Reader<'_, '_> {
         for (place, item) in items.iter().enumerate() {
             let place = format!("{key}[{place}]");
             let Some(case) = self.trouble.keep(scope.inside(item, &place)) else { continue };
-            self.trouble.unknown_keys(super::FILE, &place, case.own(), KEYS);
+            self.trouble.unknown_keys(super::load::FILE, &place, case.own(), KEYS);
             if let Some(batch) = case.own_get("batched") {
                 self.batch(&case, batch, is_pretest)?;
             } else {
@@ -165,7 +160,7 @@ impl Reader<'_, '_> {
         for (place, item) in items.iter().enumerate() {
             let place = format!("batched[{place}]");
             let Some(case) = self.trouble.keep(scope.inside(item, &place)) else { continue };
-            self.trouble.unknown_keys(super::FILE, &scope.key(&place), case.own(), KEYS);
+            self.trouble.unknown_keys(super::load::FILE, &scope.key(&place), case.own(), KEYS);
             if case.own_get("batched").is_some() {
                 let error =
                     case.wrong("batched", "a batch within a batch", "put its cases into the outer one");

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use super::FILE;
 use super::data::ProblemData;
+use super::load::FILE;
 use crate::checker::{Comparator, CustomScore, DmojChecker, DmojKind, FloatMode, Protocol};
 use crate::nearest::nearest;
-use crate::package::checking::{Check, CheckerProgram};
-use crate::package::error::{PackageError, one_line};
-use crate::package::model::Package;
-use crate::package::program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
-use crate::package::scope::Scope;
-use crate::package::tree::{Kind, Tree};
-use crate::package::trouble::Trouble;
-use crate::package::yaml::{Node, Value};
+use crate::package::model::{
+    Check, CheckerProgram, JuryProgram, LanguageHint, Making, Package, ProgramFile, ProgramLimits,
+};
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::{Kind, Tree};
+use crate::package::source::yaml::{Node, Value};
 use crate::units::Bytes;
 
 /// `generator_time_limit`, `generator_memory_limit` of `dmoj/judgeenv.py`.
@@ -224,7 +224,7 @@ impl Arguments<'_> {
     fn bridged(&self, tree: &Tree) -> Result<CheckerProgram, PackageError> {
         let scope = &self.scope;
         let kind = kind(scope)?;
-        let time = scope.number("time_limit", 0.001..=super::LONGEST)?.unwrap_or(TIME);
+        let time = scope.number("time_limit", 0.001..=super::load::LONGEST)?.unwrap_or(TIME);
         let memory = scope.number("memory_limit", 1.0..=1e9)?.unwrap_or(MEMORY_KIB);
         Ok(CheckerProgram {
             program: program(scope, tree)?,

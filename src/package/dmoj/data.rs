@@ -6,13 +6,11 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cache::{Digest, KeyBuilder};
-use crate::package::checking::Interaction;
-use crate::package::error::{PackageError, one_line};
-use crate::package::model::Package;
-use crate::package::program::ProgramFile;
-use crate::package::scope::Scope;
-use crate::package::stash::{Held, Stash};
-use crate::package::tree::{Tree, open_regular};
+use crate::package::library::{Held, Stash};
+use crate::package::model::{Interaction, Package, ProgramFile};
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::{Tree, open_regular};
 
 /// Where files are looked for.
 pub(super) struct ProblemData<'a> {
@@ -187,7 +185,7 @@ fn needs_stash(tree: &Tree) -> PackageError {
         "data that must be unpacked or rewritten, without a cache",
         "supported: loading it with a place for that",
     )
-    .in_file(&tree.root().join(super::FILE))
+    .in_file(&tree.root().join(super::load::FILE))
 }
 
 /// Whether a text is as the judge would make it: no `\r`, and `\n` at its end.

@@ -2,12 +2,12 @@
 //! (`TestCase._run_generator`).
 
 use super::checker::{limits, named_program};
-use crate::package::error::PackageError;
-use crate::package::program::{JuryProgram, LanguageHint, ProgramLimits};
-use crate::package::scope::Scope;
-use crate::package::tree::Tree;
-use crate::package::trouble::Trouble;
-use crate::package::yaml::Value;
+use crate::package::model::{JuryProgram, LanguageHint, ProgramLimits};
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::error::PackageError;
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::Tree;
+use crate::package::source::yaml::Value;
 use crate::units::Bytes;
 
 /// `generator_time_limit` and `generator_memory_limit` of `dmoj/judgeenv.py`.
@@ -37,7 +37,7 @@ pub(super) fn read(
         return Ok((program, own, bounded(TIME, MEMORY_KIB)));
     };
     let inner = scope.bare().inside(node, "generator")?;
-    trouble.unknown_keys(super::FILE, &scope.key("generator"), inner.own(), KEYS);
+    trouble.unknown_keys(super::load::FILE, &scope.key("generator"), inner.own(), KEYS);
     let Some(source) = inner.own_get("source").or(inner.own_get("name")) else {
         return Err(inner.wrong_at(node, "source", "it is missing", "name the generator's file"));
     };
@@ -48,7 +48,7 @@ pub(super) fn read(
     let language = inner.own_text("language")?.map_or(LanguageHint::Files, LanguageHint::Dmoj);
     let program = named_program(&inner, tree, source, "source", language, list("flags")?)?;
     let arguments = if own.is_empty() { list("args")? } else { own };
-    let time = inner.number("time_limit", 0.001..=super::LONGEST)?.unwrap_or(TIME);
+    let time = inner.number("time_limit", 0.001..=super::load::LONGEST)?.unwrap_or(TIME);
     let memory = inner.number("memory_limit", 1.0..=1e9)?.unwrap_or(MEMORY_KIB);
     Ok((program, arguments, bounded(time, memory)))
 }

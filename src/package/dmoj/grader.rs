@@ -7,14 +7,14 @@
 
 use super::data::ProblemData;
 use crate::checker::{CustomScore, DmojKind, Protocol};
-use crate::package::checking::{Interaction, Interactor};
-use crate::package::error::{PackageError, one_line};
-use crate::package::model::{Package, TimeLimit};
-use crate::package::program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
-use crate::package::scope::Scope;
-use crate::package::submitting::Streams;
-use crate::package::tree::{Kind, Tree, read_at_most};
-use crate::package::yaml::Node;
+use crate::package::model::{
+    Interaction, Interactor, JuryProgram, LanguageHint, Making, Package, ProgramFile, ProgramLimits, Streams,
+    TimeLimit,
+};
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::{Kind, Tree, read_at_most};
+use crate::package::source::yaml::Node;
 
 const DRIVER: &str = include_str!("grader_driver.py");
 const DRIVER_NAME: &str = "gavel_grader.py";

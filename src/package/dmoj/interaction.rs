@@ -1,17 +1,16 @@
 //! What a submission talks with, and what is compiled with it: `interactive` and `signature_grader`.
 
-use super::FILE;
 use super::checker::{call, kind, limits, program};
 use super::data::ProblemData;
+use super::load::FILE;
 use crate::checker::{CustomScore, Protocol};
-use crate::package::checking::{Interaction, Interactor};
-use crate::package::error::{PackageError, one_line};
-use crate::package::model::{PackageLimits, TimeLimit};
-use crate::package::program::{LanguageHint, ProgramFile};
-use crate::package::scope::Scope;
-use crate::package::submitting::Include;
-use crate::package::tree::Tree;
-use crate::package::trouble::Trouble;
+use crate::package::model::{
+    Include, Interaction, Interactor, LanguageHint, PackageLimits, ProgramFile, TimeLimit,
+};
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::Tree;
 
 /// Seconds an interactor has beyond the problem's limit (`dmoj/graders/bridged.py`).
 const PREPROCESSING: f64 = 2.0;
@@ -44,7 +43,7 @@ pub(super) fn read(
     let Some(node) = scope.own_get("interactive") else { return Ok(Interaction::None) };
     let inner = scope.bare().inside(node, "interactive")?;
     trouble.unknown_keys(FILE, "interactive", inner.own(), KEYS);
-    let extra = inner.number("preprocessing_time", 0.0..=super::LONGEST)?.filter(|extra| *extra > 0.0);
+    let extra = inner.number("preprocessing_time", 0.0..=super::load::LONGEST)?.filter(|extra| *extra > 0.0);
     let memory = inner.number("memory_limit", 1.0..=1e9)?.unwrap_or(MEMORY_KIB);
     let TimeLimit::Fixed(time) = package.time else { return Ok(Interaction::None) };
     Ok(Interaction::Interactive(Interactor {

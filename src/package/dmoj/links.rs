@@ -1,8 +1,8 @@
 //! `symlinks`: links in the directory in which a submission runs (`BaseExecutor.launch`).
 
-use crate::package::error::{PackageError, one_line};
-use crate::package::scope::Scope;
-use crate::package::submitting::WorkLink;
+use crate::package::model::WorkLink;
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
 
 /// Links beyond which something else is meant.
 const MOST: usize = 100;

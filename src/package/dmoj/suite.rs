@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::package::error::{PackageError, one_line};
-use crate::package::jury::{Expectation, JurySubmission, PartialExpectation};
-use crate::package::model::Package;
-use crate::package::scope::Scope;
-use crate::package::tree::{Entry, Kind, Tree, below};
-use crate::package::trouble::Trouble;
-use crate::package::yaml::{self, Node, Value};
+use crate::package::model::{Expectation, JurySubmission, Package, PartialExpectation};
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::{Entry, Kind, Tree, below};
+use crate::package::source::yaml;
+use crate::package::source::yaml::{Node, Value};
 use crate::units::Bytes;
 use crate::verdict::Verdict;
 
@@ -174,7 +174,7 @@ fn read_test(
         }
         None => {}
     }
-    if let Some(seconds) = scope.number("time", 0.001..=super::LONGEST)? {
+    if let Some(seconds) = scope.number("time", 0.001..=super::load::LONGEST)? {
         suite.time = suite.time.max(Some(Duration::from_secs_f64(seconds)));
     }
     if let Some(kib) = scope.number("memory", 1.0..=1e9)? {

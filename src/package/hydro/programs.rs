@@ -1,16 +1,15 @@
 //! Checkers, interactors, validators and further files of a Hydro problem.
 
-use super::FOLDER;
+use super::load::FOLDER;
 use crate::checker::{Comparator, CustomScore, DmojKind, Protocol, TestlibChecker};
-use crate::package::checking::{Check, CheckerProgram, Interactor};
-use crate::package::error::{PackageError, one_line};
-use crate::package::jury::InputValidator;
-use crate::package::model::Package;
-use crate::package::program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
-use crate::package::scope::Scope;
-use crate::package::submitting::Include;
-use crate::package::tree::{Entry, Kind, Tree, below};
-use crate::package::yaml::Value;
+use crate::package::model::{
+    Check, CheckerProgram, Include, InputValidator, Interactor, JuryProgram, LanguageHint, Making, Package,
+    ProgramFile, ProgramLimits,
+};
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::{Entry, Kind, Tree, below};
+use crate::package::source::yaml::Value;
 
 const CHECKERS: &str = "supported today: default, strict, testlib, kattis, qduoj and hustoj";
 /// Endings of files that sources include.

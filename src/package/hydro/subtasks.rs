@@ -10,15 +10,13 @@ use std::sync::LazyLock;
 
 use fancy_regex::Regex;
 
-use super::{FOLDER, memory, time};
-use crate::package::checking::Check;
-use crate::package::error::{PackageError, one_line};
-use crate::package::groups::{Aggregation, Group, Member, OnReject};
-use crate::package::model::{Package, Test, TestLimits};
-use crate::package::scope::Scope;
-use crate::package::tree::{Entry, Kind, Tree, below};
-use crate::package::trouble::Trouble;
-use crate::package::yaml::{Node, Value};
+use super::load::{FOLDER, memory, time};
+use crate::package::model::{Aggregation, Check, Group, Member, OnReject, Package, Test, TestLimits};
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::{Entry, Kind, Tree, below};
+use crate::package::source::yaml::{Node, Value};
 
 /// Points of a whole problem, where they are shared out.
 const TOTAL: u32 = 100;

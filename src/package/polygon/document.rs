@@ -6,7 +6,7 @@
 use roxmltree::{Document, Node, ParsingOptions};
 
 use crate::package::PackageError;
-use crate::package::error::one_line;
+use crate::package::source::error::one_line;
 
 /// Elements, texts and comments of the largest package there could be.
 const MAX_NODES: u32 = 2_000_000;

@@ -2,12 +2,10 @@
 //!
 //! A call in a comment or in a literal is none: it would turn a problem of right and wrong into one with scores.
 
-use super::super::checking::Interaction;
-use super::super::error::PackageError;
-use super::super::groups::{Objective, OnReject, Scoring};
-use super::super::model::Package;
-use super::super::tree::read_at_most;
 use crate::checker::CustomScore;
+use crate::package::model::{Interaction, Objective, OnReject, Package, Scoring};
+use crate::package::source::error::PackageError;
+use crate::package::source::tree::read_at_most;
 
 /// testlib's functions that end a checker with points.
 const GIVES_POINTS: [&str; 2] = ["quitp", "quitpi"];

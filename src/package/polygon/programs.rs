@@ -6,12 +6,13 @@
 use std::path::PathBuf;
 
 use super::document::Element;
-use super::tests::Pattern;
-use crate::package::error::{PackageError, one_line};
-use crate::package::jury::{InputValidator, InvalidInput, OutputCase, ValidatorArguments, Verification};
-use crate::package::program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
-use crate::package::submitting::Include;
-use crate::package::tree::{Entry, Kind, Tree, below, read_at_most};
+use super::testset::Pattern;
+use crate::package::model::{
+    Include, InputValidator, InvalidInput, JuryProgram, LanguageHint, Making, OutputCase, ProgramFile,
+    ProgramLimits, ValidatorArguments, Verification,
+};
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::tree::{Entry, Kind, Tree, below, read_at_most};
 
 /// Where Polygon keeps the jury's files.
 const FOLDER: &str = "files";
@@ -196,7 +197,7 @@ pub(super) fn validators(
             Err(error) if error.is_ours() => return Err(error),
             // No judging needs it; whoever verifies the package reads the warning.
             Err(error) => {
-                let error = error.in_file(std::path::Path::new(super::FILE));
+                let error = error.in_file(std::path::Path::new(super::load::FILE));
                 warnings.push(format!("this input validator is not run: {error}"));
             }
         }

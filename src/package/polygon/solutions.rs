@@ -1,9 +1,9 @@
 //! Solutions of a Polygon package and what their tags say they get.
 
 use super::document::Element;
-use crate::package::error::{PackageError, one_line};
-use crate::package::jury::{Expectation, JurySubmission, PartialExpectation};
-use crate::package::tree::{Tree, below};
+use crate::package::model::{Expectation, JurySubmission, PartialExpectation};
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::tree::{Tree, below};
 use crate::verdict::Verdict;
 
 /// Reads the solutions in order.

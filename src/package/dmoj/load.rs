@@ -1,0 +1,195 @@
+//! DMOJ's format: a directory with `init.yml`.
+//!
+//! Read as the judge itself does (`dmoj/problem.py`, `dmoj/config.py`, 4.1), which is more than
+//! <https://docs.dmoj.ca/#/problem_format/problem_format> says:
+//! - a key that a case does not have is looked for in its batch and then at the top level, whatever key it is;
+//! - a file is looked for in the directory first, and then in the archive;
+//! - in texts, line ends become `\n`, and a last line gets one, unless `binary_data` is set;
+//! - a `generator` writes the input of a case to its standard output, and the answer to its standard error;
+//! - cases without `in` have an empty input, cases without `out` an empty answer;
+//! - `unbuffered` takes the buffer from standard output, as far as the language has a way; interactors have none unless
+//!   they ask for one;
+//! - a batch is over at its first failure, and nothing is run after a failed case or batch of no points;
+//! - `tests/NAME/test.yml`, what the judge's own test suite reads, says what submissions must get, case by case.
+//!
+//! - a batch of which nothing is wrong but in part lets those be run that depend on it;
+//! - what a checker finds right in part is AC there, with fewer points; here it is WA with these points, so that a test of
+//!   the suite that names scores (`score`, `score_cases`) accepts both.
+//!
+//! Limits are not in the format: the site has them. Those at the top level (`time_limit` in seconds, `memory_limit` in
+//! KiB) are taken, else the largest of the test suite's (`time`, `memory`), else two seconds and 256 MiB.
+//!
+//! Refused by name: graders (`custom_judge`) that ask for what the program used or how it ended, keys computed by Python code
+//! (`test_cases++`), limits of single cases, `linematches`.
+
+use std::time::Duration;
+
+use super::data::ProblemData;
+use super::{cases, grader, interaction, suite};
+use crate::package::library::Stash;
+use crate::package::model::{Format, Package, PackageLimits, Scoring, Streams, TimeLimit};
+use crate::package::shared::names::short_name;
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::error::PackageError;
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::{Entry, Tree};
+use crate::package::source::yaml;
+use crate::units::Bytes;
+
+/// The file that makes a directory one of these.
+pub(crate) const FILE: &str = "init.yml";
+
+/// CPU limit of a problem whose limits only a site knows.
+const TIME: Duration = Duration::from_secs(2);
+/// Its memory limit.
+const MEMORY: Bytes = Bytes::mib(256);
+/// `output_limit_length`, where it is not given (`ProblemConfig`).
+const OUTPUT: f64 = 25_165_824.0;
+/// `wall_time_factor`, where it is not given.
+const WALL_FACTOR: f64 = 3.0;
+/// Seconds beyond which a limit is a mistake.
+pub(super) const LONGEST: f64 = 3600.0;
+
+/// Keys of the top level, of batches and of cases: each is inherited, so that each may stand anywhere.
+pub(super) const KEYS: &[&str] = &[
+    "archive",
+    "batched",
+    "binary_data",
+    "checker",
+    "custom_judge",
+    "dependencies",
+    "file_io",
+    "generator",
+    "generator_args",
+    "generator_in",
+    "hints",
+    "in",
+    "interactive",
+    "memory_limit",
+    "meta",
+    "out",
+    "output_limit_length",
+    "output_prefix_length",
+    "points",
+    "pretest_test_cases",
+    "short_circuit",
+    "signature_grader",
+    "symlinks",
+    "test_cases",
+    "time_limit",
+    "unbuffered",
+    "wall_time_factor",
+];
+
+/// Loads the package at `tree`, whose own directory holds `entries`.
+pub(crate) fn load(
+    tree: &Tree,
+    entries: &[Entry],
+    stash: Option<&Stash>,
+    trouble: &mut Trouble,
+) -> Result<Package, PackageError> {
+    let file = Tree::find(entries, FILE).ok_or_else(|| not_here(tree))?;
+    let root = yaml::load(file, FILE, &mut trouble.warnings)?;
+    let map = root.map("").map_err(|error| error.in_file(&file.path))?;
+    if map.is_empty() {
+        return Err(PackageError::value(
+            0,
+            "test_cases",
+            "there is nothing in the file",
+            "name the test cases",
+        )
+        .in_file(&file.path));
+    }
+    let scope = Scope::root(&file.path, map);
+    scope.refuse_code()?;
+    trouble.unknown_keys(FILE, "", map, KEYS);
+    let mut data = ProblemData::open(tree, &scope, stash)?;
+    let suite = suite::read(tree, entries, trouble)?;
+    let limits = limits(&scope, &suite, trouble)?;
+
+    let name = short_name(tree.root());
+    let mut package = Package::new(name, tree.root().to_owned(), Format::Dmoj, limits);
+    package.scoring = Some(Scoring { objective: Default::default(), precision: None });
+    package.parts_pass = true;
+    package.unbuffered = scope.flag("unbuffered");
+    let interaction = interaction::read(&scope, tree, &package.limits, trouble);
+    if let Some(interaction) = trouble.keep(interaction) {
+        package.interaction = interaction;
+    }
+    let streams = streams(&scope, trouble);
+    if let Some(streams) = trouble.keep(streams) {
+        package.streams = streams;
+    }
+    let grader = grader::read(&scope, tree, &mut data, &package.streams);
+    if let Some(Some(grader)) = trouble.keep(grader) {
+        package.interaction = grader;
+    }
+    let includes = interaction::signature(&scope, &data, trouble);
+    if let Some(includes) = trouble.keep(includes) {
+        package.includes = includes;
+    }
+    cases::read(&scope, tree, &mut data, &mut package, trouble)?;
+    data.place(&mut package)?;
+    package.submissions = suite.submissions(&package, trouble);
+    Ok(package)
+}
+
+fn limits(
+    scope: &Scope<'_>,
+    suite: &suite::Suite,
+    trouble: &mut Trouble,
+) -> Result<PackageLimits, PackageError> {
+    let time = match scope.number("time_limit", 0.0..=LONGEST)? {
+        Some(seconds) => Some(Duration::from_secs_f64(seconds)),
+        None => suite.time,
+    };
+    const LARGEST: f64 = (1u64 << 30) as f64;
+    let memory = match scope.number("memory_limit", 1.0..=LARGEST)? {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+        Some(kib) => Some(Bytes::kib(kib as u64)),
+        None => suite.memory,
+    };
+    if time.is_none() {
+        trouble.warn(format!(
+            "{FILE}: time_limit: there is none, as the site keeps it: {} s assumed; give one, in seconds",
+            TIME.as_secs()
+        ));
+    }
+    let time = time.unwrap_or(TIME).max(Duration::from_millis(1));
+    let factor = scope.number("wall_time_factor", 1.0..=1000.0)?.unwrap_or(WALL_FACTOR);
+    let output = scope.number("output_limit_length", 0.0..=1e12)?.unwrap_or(OUTPUT);
+    Ok(PackageLimits {
+        wall: Some(time.mul_f64(factor)),
+        memory: memory.unwrap_or(MEMORY),
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+        output: Bytes(output as u64),
+        ..PackageLimits::new(TimeLimit::Fixed(time))
+    })
+}
+
+/// `file_io: {input: NAME, output: NAME}`.
+fn streams(scope: &Scope<'_>, trouble: &mut Trouble) -> Result<Streams, PackageError> {
+    let Some(node) = scope.get("file_io") else { return Ok(Streams::default()) };
+    let inner = scope.inside(node, "file_io")?;
+    trouble.unknown_keys(FILE, "file_io", inner.own(), &["input", "output"]);
+    let name = |key: &str| -> Result<Option<String>, PackageError> {
+        let Some(name) = inner.own_text(key)? else { return Ok(None) };
+        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
+            return Err(inner.wrong(
+                key,
+                format!("'{name}' is no plain file name"),
+                "name a file, without folders",
+            ));
+        }
+        Ok(Some(name))
+    };
+    Ok(Streams { input_file: name("input")?, output_file: name("output")? })
+}
+
+fn not_here(tree: &Tree) -> PackageError {
+    PackageError::NotAPackage {
+        path: tree.root().to_owned(),
+        problem: format!("there is no {FILE} in it"),
+        remedy: "name the directory of a DMOJ problem",
+    }
+}

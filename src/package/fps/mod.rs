@@ -1,0 +1,5 @@
+//! Reads HUSTOJ's exchange format.
+
+mod parse;
+
+pub(super) use parse::{LARGEST, is_one, parse};

@@ -1,0 +1,209 @@
+//! Hydro: a directory with `problem.yaml` and `testdata/`, as Hydro exports it, or the `testdata` folder itself.
+//!
+//! Read as its judge does (`packages/hydrojudge/src/cases.ts`, `flow.ts`, `checkers.ts`): `config.yaml` names limits,
+//! checker and subtasks; without subtasks the names of the files say which test belongs to which. Of the task types,
+//! `default` and `interactive` are judged. Checkers are those of testlib, Kattis, QDUOJ and HUSTOJ, and the built-in
+//! `default` and `strict`.
+//!
+//! Statements, tags and what `problem.yaml` counts do not concern judging.
+
+use std::time::Duration;
+
+use super::{programs, subtasks};
+use crate::package::model::{
+    Check, Format, Interaction, Objective, Package, PackageLimits, Scoring, Streams, TimeLimit,
+};
+use crate::package::shared::names::short_name;
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::scope::Scope;
+use crate::package::source::tree::{Entry, Kind, Tree, below, read_text};
+use crate::package::source::yaml;
+use crate::package::source::yaml::{Node, Value};
+use crate::units::Bytes;
+
+const PROBLEM: &str = "problem.yaml";
+pub(super) const FOLDER: &str = "testdata";
+const CONFIGS: [&str; 2] = ["config.yaml", "config.yml"];
+
+/// Limits of a problem that names none (`normalizeSubtasks`).
+const TIME: Duration = Duration::from_secs(1);
+const MEMORY: Bytes = Bytes::mib(256);
+
+/// Keys of `config.yaml`.
+const KEYS: &[&str] = &[
+    "answers",
+    "cases",
+    "checker",
+    "checker_type",
+    "count",
+    "detail",
+    "filename",
+    "hackable",
+    "interactor",
+    "judge_extra_files",
+    "key",
+    "langs",
+    "manager",
+    "memory",
+    "memory_limit_rate",
+    "multi_pass",
+    "num_processes",
+    "outputs",
+    "redirect",
+    "remote_judge",
+    "score",
+    "std",
+    "subType",
+    "subtasks",
+    "target",
+    "template",
+    "time",
+    "time_limit_rate",
+    "type",
+    "user_extra_files",
+    "validator",
+];
+
+/// Whether a directory, holding `entries`, is one of these.
+pub(crate) fn is_one(entries: &[Entry]) -> bool {
+    let has = |name: &str, kind| Tree::find(entries, name).is_some_and(|entry| entry.kind == kind);
+    let is_export = has(PROBLEM, Kind::File) && has(FOLDER, Kind::Directory) && !has("data", Kind::Directory);
+    // sinol's `config.yml` stands beside folders of programs and tests.
+    let is_testdata = CONFIGS.iter().any(|name| has(name, Kind::File))
+        && !["prog", "in", "out", "doc"].iter().any(|name| has(name, Kind::Directory))
+        && entries.iter().any(|entry| entry.ends_with(".in"));
+    is_export || is_testdata
+}
+
+/// Loads the package at `tree`, whose own directory holds `entries`.
+pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Result<Package, PackageError> {
+    let folder = Tree::find(entries, FOLDER).filter(|entry| entry.kind == Kind::Directory);
+    let inside = folder.map(|folder| tree.entries(&folder.path, 1)).transpose()?;
+    let files = inside.as_deref().unwrap_or(entries);
+    let file = CONFIGS.iter().find_map(|name| Tree::find(files, name));
+    if let Some(entry) = Tree::find(files, "config.ini").filter(|_| file.is_none()) {
+        let supported =
+            "supported today: config.yaml; Hydro itself converts config.ini when it is edited there";
+        return Err(PackageError::unsupported(0, "", "config.ini", supported).in_file(&entry.path));
+    }
+    let root = match file {
+        Some(file) => yaml::load(file, &below(tree.root(), &file.path), &mut trouble.warnings)?,
+        None => Node { line: 0, value: Value::Map(Vec::new()) },
+    };
+    let path = file.map_or_else(|| tree.root().join(FOLDER), |file| file.path.clone());
+    let map = root.map("").map_err(|error| error.in_file(&path))?;
+    let scope = Scope::root(&path, map);
+    trouble.unknown_keys(&below(tree.root(), &path), "", map, KEYS);
+    for key in ["time_limit_rate", "memory_limit_rate"].iter().filter(|key| scope.get(key).is_some()) {
+        trouble.warn(format!(
+            "{}: {key}: not used: languages have factors of their own here",
+            below(tree.root(), &path)
+        ));
+    }
+
+    let limits = PackageLimits {
+        memory: trouble.keep(memory(&scope, "memory")).flatten().unwrap_or(MEMORY),
+        ..PackageLimits::new(TimeLimit::Fixed(trouble.keep(time(&scope, "time")).flatten().unwrap_or(TIME)))
+    };
+    let mut package = Package::new(short_name(tree.root()), tree.root().to_owned(), Format::Hydro, limits);
+    if let Some(title) = title(entries) {
+        package.title = title;
+    }
+    let programs = programs::Programs { tree, files, scope: &scope };
+    let check = match kind(&scope)?.as_str() {
+        "interactive" => {
+            package.interaction = Interaction::Interactive(programs.interactor()?);
+            Check::Interaction { arguments: Vec::new() }
+        }
+        _ => programs.check(&mut package)?,
+    };
+    package.streams = trouble.keep(streams(&scope)).unwrap_or_default();
+    package.includes = trouble.keep(programs.includes()).unwrap_or_default();
+    package.verification.input_validators.extend(trouble.keep(programs.validator()).flatten());
+    package.scoring = Some(Scoring { objective: Objective::Maximise, precision: None });
+    subtasks::read(tree, files, &scope, &check, &mut package, trouble)?;
+    Ok(package)
+}
+
+/// `type`.
+fn kind(scope: &Scope<'_>) -> Result<String, PackageError> {
+    let supported = "supported today: default and interactive";
+    let kind = scope.text("type")?.unwrap_or_else(|| "default".to_owned());
+    if let Some(node) = scope.get("multi_pass").filter(|_| scope.flag("multi_pass")) {
+        return Err(scope.unsupported(node, "multi_pass", "running a program in several passes", supported));
+    }
+    match (kind.as_str(), scope.get("type")) {
+        ("default" | "interactive", _) | (_, None) => Ok(kind),
+        (other, Some(node)) => {
+            let found = format!("the problem type '{}'", one_line(other));
+            Err(scope.unsupported(node, "type", found, supported))
+        }
+    }
+}
+
+/// `title` of `problem.yaml`: a text, or the first of several languages'.
+fn title(entries: &[Entry]) -> Option<String> {
+    let root = yaml::parse(&read_text(Tree::find(entries, PROBLEM)?).ok()?).ok()?;
+    let (_, node) = root.map("").ok()?.iter().find(|(key, _)| key == "title")?;
+    let text = match &node.value {
+        Value::Map(languages) => languages.first()?.1.text("").ok()??,
+        _ => node.text("").ok()??,
+    };
+    Some(one_line(text.trim())).filter(|text| !text.is_empty())
+}
+
+/// `filename`: a program reads `NAME.in` and writes `NAME.out`.
+fn streams(scope: &Scope<'_>) -> Result<Streams, PackageError> {
+    let Some(name) = scope.text("filename")?.filter(|name| !name.is_empty()) else {
+        return Ok(Streams::default());
+    };
+    if name.contains(['/', '\0']) || name.starts_with('.') {
+        let problem = format!("'{}' is no plain file name", one_line(&name));
+        return Err(scope.wrong("filename", problem, "give a name without folders and without an ending"));
+    }
+    Ok(Streams { input_file: Some(format!("{name}.in")), output_file: Some(format!("{name}.out")) })
+}
+
+/// A duration as Hydro writes it: `1s`, `500ms`, or a number of milliseconds (`parseTimeMS`).
+pub(super) fn time(scope: &Scope<'_>, key: &str) -> Result<Option<Duration>, PackageError> {
+    let Some(text) = scope.text(key)? else { return Ok(None) };
+    let wrong = || {
+        scope.wrong(
+            key,
+            format!("'{}' is no time", one_line(&text)),
+            "write 1s, 500ms or a number of milliseconds",
+        )
+    };
+    let lower = text.trim().to_ascii_lowercase();
+    let (number, milliseconds) = match lower.strip_suffix('s') {
+        None => (lower.as_str(), 1.0),
+        Some(rest) => match (rest.strip_suffix('m'), rest.strip_suffix('u')) {
+            (Some(number), _) => (number, 1.0),
+            (_, Some(number)) => (number, 0.001),
+            _ => (rest, 1000.0),
+        },
+    };
+    let number = number.trim().parse::<f64>().ok().map(|number| number * milliseconds);
+    let number = number.filter(|number| *number > 0.0 && *number <= 3.6e6).ok_or_else(wrong)?;
+    Ok(Some(Duration::from_secs_f64(number / 1000.0).max(Duration::from_millis(1))))
+}
+
+/// A size as Hydro writes it: `256m`, `1g`, `65536k`, or a number of MiB (`parseMemoryMB`).
+pub(super) fn memory(scope: &Scope<'_>, key: &str) -> Result<Option<Bytes>, PackageError> {
+    let Some(text) = scope.text(key)? else { return Ok(None) };
+    let lower = text.trim().to_ascii_lowercase();
+    let lower = lower.strip_suffix('b').unwrap_or(&lower);
+    let (number, scale) = match (lower.strip_suffix('k'), lower.strip_suffix('m'), lower.strip_suffix('g')) {
+        (Some(number), ..) => (number, 1024.0),
+        (_, _, Some(number)) => (number, 1_073_741_824.0),
+        (_, Some(number), _) => (number, 1_048_576.0),
+        _ => (lower, 1_048_576.0),
+    };
+    let bytes = number.trim().parse::<f64>().ok().map(|number| number * scale);
+    let bytes = bytes.filter(|bytes| *bytes >= 1024.0 && *bytes <= 1.1e12).ok_or_else(|| {
+        scope.wrong(key, format!("'{}' is no size", one_line(&text)), "write 256m, 1g or a number of MiB")
+    })?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
+    Ok(Some(Bytes(bytes.ceil() as u64)))
+}

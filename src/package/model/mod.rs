@@ -1,0 +1,25 @@
+//! The one internal model that every package format fills.
+//!
+//! Plain data: nothing here knows a format. Only `digest` reads files, those that a package names.
+
+mod checkers;
+mod digest;
+mod generated;
+mod groups;
+mod package;
+mod program;
+mod submission;
+mod verification;
+
+pub use checkers::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
+pub use digest::Digest;
+pub(crate) use generated::seeds;
+pub use generated::{MadeAnswer, MadeData, MadeInput, MadeTest, Seeds, Written};
+pub use groups::{Aggregation, Group, GroupVerdict, Member, Objective, OnReject, ScoreRange, Scoring};
+pub use package::{Format, Package, PackageLimits, Test, TestLimits, TimeLimit};
+pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
+pub use submission::{Include, OutputFile, Streams, SubmissionKind, WorkLink};
+pub use verification::{
+    Expectation, GeneratorRun, InputValidator, InvalidInput, JurySubmission, OutputCase, PartialExpectation,
+    TimeMargins, ValidatorArguments, Verification,
+};

@@ -1,0 +1,5 @@
+//! Reads QDUOJ's exported problems.
+
+mod load;
+
+pub(super) use load::{FILE, is_one, load};

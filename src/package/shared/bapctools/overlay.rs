@@ -1,0 +1,436 @@
+//! Tests that BAPCtools would generate: `generators/generators.yaml` in Kattis and ICPC packages.
+//!
+//! Where `data/` lacks tests that the rules name, the readers of those formats are shown another `data/`, an entry of the
+//! cache: it has the settings of folders and tests, texts that stand in the rules, and an empty file in the place of every
+//! other. When they are done, those places are exchanged for the package's own files, or for what makes them. So groups,
+//! settings and names come about as if the tests had been generated before.
+//!
+//! Files that are in `data/` are taken as they are. Where `data/secret` holds as many tests as the rules have, the package
+//! is complete, whatever its tests are called: BAPCtools has numbered them in several ways. `match`, visualizers and what is
+//! for statements does not concern judging.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::rules::{Case, Rules, Solution};
+use super::{programs, rules};
+use crate::package::library::{Held, Stash};
+use crate::package::model::{MadeAnswer, MadeData, MadeInput, MadeTest, Package, TimeLimit, Written};
+use crate::package::shared::constants::Constants;
+use crate::package::shared::grading::Folder;
+use crate::package::source::diagnostics::Trouble;
+use crate::package::source::directory_writer::Draft;
+use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::tree::{Entry, Kind, Tree, read_at_most, read_text};
+
+use crate::cache::KeyBuilder;
+
+/// The rules, below the package.
+const FILE: &str = "generators/generators.yaml";
+/// What a generator calls its files.
+const STEM: &str = "testcase";
+/// Settings of tests and folders have some lines.
+const LONGEST: u64 = 1 << 20;
+/// A model solution may take so many times what contestants' may.
+const PATIENCE: u32 = 10;
+/// Folders that hold tests.
+const JUDGED: [&str; 2] = ["sample/", "secret/"];
+
+/// What the reader of a format says of the package.
+pub(crate) struct Problem<'a> {
+    /// Whether an answer is what a right program prints: not so where it is interactive, or has several passes.
+    pub(crate) prints_answers: bool,
+    /// Whether `NAME.yaml` is read.
+    pub(crate) reads_settings: bool,
+    /// Constants in commands.
+    pub(crate) constants: &'a Constants,
+}
+
+/// A `data/` in the cache that has what the package's lacks.
+pub(crate) struct Overlay {
+    held: Held,
+    /// Its tree, for the readers.
+    pub(crate) tree: Tree,
+    /// What its own directory holds.
+    pub(crate) entries: Vec<Entry>,
+    /// The package's own files, by the places that stand for them.
+    places: HashMap<PathBuf, PathBuf>,
+    /// What is to be made of tests, by their names.
+    makings: HashMap<String, Making>,
+    /// The tests that the rules ask for, with the line of each.
+    asked: HashMap<String, u64>,
+    data: MadeData,
+}
+
+/// What is to be made of a test.
+#[derive(Debug, Clone, Default)]
+struct Making {
+    origin: String,
+    input: Option<MadeInput>,
+    answer: Option<MadeAnswer>,
+}
+
+/// The content of a file of the overlay.
+#[derive(Debug, Clone)]
+enum Content {
+    Text(String),
+    /// A file of the package's.
+    File(PathBuf),
+    /// Nothing: it will be made.
+    Made,
+}
+
+/// Looks whether the package's tests are all there; a `data/` that has the rest where they are not.
+///
+/// # Errors
+/// When the rules are broken and there are no tests without them, or a program or file that they name is not there.
+pub(crate) fn overlay(
+    tree: &Tree,
+    entries: &[Entry],
+    problem: &Problem<'_>,
+    stash: Option<&Stash>,
+    warnings: &mut Vec<String>,
+) -> Result<Option<Overlay>, PackageError> {
+    let Ok(Some(file)) = tree.at(FILE) else { return Ok(None) };
+    if file.kind != Kind::File {
+        return Ok(None);
+    }
+    let mut files = BTreeMap::new();
+    if let Some(data) = Tree::find(entries, "data").filter(|entry| entry.kind == Kind::Directory) {
+        own_files(tree, &data.path, "", 1, &mut files)?;
+    }
+    let is_secret = |name: &&String| name.starts_with("secret/") && name.ends_with(".in");
+    let secret = files.keys().filter(is_secret).count();
+    let read = read_text(&file).and_then(|text| rules::parse(&text, problem.constants));
+    let mut rules = match read {
+        Ok(rules) => rules,
+        Err(error) if secret > 0 => {
+            warnings.push(format!("the tests are those in data: {}", error.in_file(Path::new(FILE))));
+            return Ok(None);
+        }
+        Err(error) => return Err(error.in_file(&file.path)),
+    };
+    let lacks = |case: &Case| {
+        let has = |ending: &str| files.contains_key(&format!("{}.{ending}", case.path));
+        is_judged(&case.path) && !(has("in") && has("ans"))
+    };
+    let named = rules.cases.iter().filter(|case| case.path.starts_with("secret/")).count();
+    let missing = rules.cases.iter().filter(|case| lacks(case)).count();
+    if missing == 0 {
+        return Ok(None);
+    }
+    if secret > 0 && secret >= named {
+        warnings.push(format!(
+            "{FILE}: {missing} of its tests are not in data, which has as many as it asks for: data is judged as it is"
+        ));
+        return Ok(None);
+    }
+    let Some(stash) = stash else {
+        let found = "tests that must be generated, without a cache";
+        let supported = "supported: loading it with a place for that";
+        return Err(PackageError::unsupported(0, "", found, supported).in_file(&file.path));
+    };
+    warnings.append(&mut rules.warnings);
+    let builder =
+        Builder { tree, entries, problem, files, data: MadeData::default(), makings: HashMap::new() };
+    builder.build(&rules, &file, stash, warnings).map(Some)
+}
+
+/// What a reader says of an overlay, with the files of the package at `root` in the place of those of the cache.
+///
+/// # Errors
+/// Those of the reader.
+pub(crate) fn in_author_s_words(
+    overlay: Option<&Overlay>,
+    root: &Path,
+    walked: Result<(), PackageError>,
+    folders: &mut [Folder],
+    trouble: &mut Trouble,
+) -> Result<(), PackageError> {
+    let Some(overlay) = overlay else { return walked };
+    let shown = |path: &Path| {
+        path.strip_prefix(overlay.tree.root()).map_or_else(|_| path.to_owned(), |below| root.join(below))
+    };
+    for folder in folders {
+        folder.file = shown(&folder.file);
+    }
+    trouble.rename_files(shown);
+    walked.map_err(|error| error.with_paths(shown))
+}
+
+fn is_judged(path: &str) -> bool {
+    JUDGED.iter().any(|folder| path.starts_with(folder))
+}
+
+/// Everything in `data/`, by its path below it.
+fn own_files(
+    tree: &Tree,
+    directory: &Path,
+    above: &str,
+    depth: usize,
+    files: &mut BTreeMap<String, Content>,
+) -> Result<(), PackageError> {
+    for entry in tree.entries(directory, depth)?.iter().filter(|entry| !entry.is_hidden()) {
+        entry.usable()?;
+        let name = format!("{above}{}", entry.reportable()?);
+        if entry.kind == Kind::Directory {
+            own_files(tree, &entry.path, &format!("{name}/"), depth + 1, files)?;
+        } else {
+            files.insert(name, Content::File(entry.path.clone()));
+        }
+    }
+    Ok(())
+}
+
+struct Builder<'a> {
+    tree: &'a Tree,
+    entries: &'a [Entry],
+    problem: &'a Problem<'a>,
+    /// The files of the new `data/`.
+    files: BTreeMap<String, Content>,
+    data: MadeData,
+    makings: HashMap<String, Making>,
+}
+
+impl Builder<'_> {
+    fn build(
+        mut self,
+        rules: &Rules,
+        file: &Entry,
+        stash: &Stash,
+        warnings: &mut Vec<String>,
+    ) -> Result<Overlay, PackageError> {
+        for (folder, name, node) in &rules.settings {
+            let path = if folder.is_empty() { (*name).to_owned() } else { format!("{folder}/{name}") };
+            let text = rules::json(node).to_string();
+            self.files.entry(path).or_insert(Content::Text(text));
+        }
+        let mut programs = programs::Programs::new(self.tree, self.entries, rules)?;
+        for case in &rules.cases {
+            self.case(case, &mut programs, warnings).map_err(|error| error.in_file(&file.path))?;
+        }
+        (self.data.generators, self.data.solutions) = (programs.generators, programs.solutions);
+        let held = self.write(stash).map_err(|error| error.in_file(&file.path))?;
+        let tree = Tree::open(held.directory())?;
+        let entries = tree.entries(tree.root(), 0)?;
+        let place = |name: &String| held.directory().join("data").join(name);
+        let places = self.files.iter().filter_map(|(name, content)| match content {
+            Content::File(path) => Some((place(name), path.clone())),
+            Content::Text(_) | Content::Made => None,
+        });
+        let places = places.collect();
+        let judged = rules.cases.iter().filter(|case| is_judged(&case.path));
+        let asked = judged.map(|case| (case.path.clone(), case.line)).collect();
+        Ok(Overlay { held, tree, entries, places, makings: self.makings, asked, data: self.data })
+    }
+
+    /// Adds the files of one rule that `data/` does not have.
+    fn case(
+        &mut self,
+        case: &Case,
+        programs: &mut programs::Programs<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<(), PackageError> {
+        let path = |ending: &str| format!("{}.{ending}", case.path);
+        let has_input = self.files.contains_key(&path("in"));
+        let mut making = Making { origin: format!("{FILE}:{}", case.line), ..Making::default() };
+        if !has_input {
+            // Later ones replace those before: what a generator writes, copies, texts.
+            let mut files = BTreeMap::new();
+            if let Some(run) = &case.generate {
+                if !is_judged(&case.path) {
+                    warnings.push(format!("data/{}: not looked at: its input is generated", case.path));
+                    return Ok(());
+                }
+                making.origin = format!("{FILE}:{}: '{}'", case.line, run.command);
+                let generator = programs.generator(&run.program, case.line)?;
+                making.input = Some(MadeInput {
+                    generator,
+                    arguments: run.arguments.clone(),
+                    seeds: run.seeds,
+                    stdin: None,
+                    written: Written::FileOrOutput {
+                        file: format!("{STEM}.in"),
+                        // Descriptions and hints are for people.
+                        refused: self
+                            .problem
+                            .reads_settings
+                            .then(|| (format!("{STEM}.yaml"), "args".to_owned())),
+                    },
+                });
+                files.insert("in".to_owned(), Content::Made);
+            }
+            if let Some(copy) = &case.copy {
+                self.copied(case, copy, &mut files)?;
+            }
+            for (ending, text) in &case.texts {
+                files.insert((*ending).to_owned(), Content::Text(text.clone()));
+            }
+            match files.get("in") {
+                None => {
+                    let problem = format!("data/{}.in: nothing makes it", case.path);
+                    return Err(PackageError::value(case.line, "", problem, "add generate, copy or in"));
+                }
+                Some(Content::Made) => {}
+                Some(_) => making.input = None,
+            }
+            // An answer that was made for another input is of no use.
+            self.files.remove(&path("ans"));
+            for (ending, content) in files {
+                self.files.insert(path(&ending), content);
+            }
+        }
+        if is_judged(&case.path) && !self.files.contains_key(&path("ans")) {
+            making.answer = Some(self.answer(case, &making, programs, warnings)?);
+            self.files.insert(path("ans"), Content::Made);
+        }
+        if making.input.is_some() || making.answer.is_some() {
+            self.makings.insert(case.path.clone(), making);
+        }
+        Ok(())
+    }
+
+    /// The files of `generators/PATH.*`.
+    fn copied(
+        &self,
+        case: &Case,
+        copy: &str,
+        files: &mut BTreeMap<String, Content>,
+    ) -> Result<(), PackageError> {
+        let wrong = |problem: String| {
+            PackageError::value(case.line, "copy", problem, "add the file, or correct the path")
+        };
+        let stem =
+            ["in", "ans"].iter().find_map(|ending| copy.strip_suffix(&format!(".{ending}"))).unwrap_or(copy);
+        let mut found = false;
+        for ending in ["in", "ans", "out", "yaml"] {
+            let name = format!("generators/{stem}.{ending}");
+            match self.tree.at(&name).map_err(&wrong)? {
+                Some(entry) if entry.kind == Kind::File => {
+                    found = true;
+                    files.insert(ending.to_owned(), Content::File(entry.path));
+                }
+                _ => {}
+            }
+        }
+        if found {
+            Ok(())
+        } else {
+            Err(wrong(format!("there is no file 'generators/{}.in'", one_line(stem))))
+        }
+    }
+
+    /// What makes the answer of a test that has none.
+    fn answer(
+        &self,
+        case: &Case,
+        making: &Making,
+        programs: &mut programs::Programs<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Result<MadeAnswer, PackageError> {
+        let otherwise = if self.problem.prints_answers {
+            match &case.solution {
+                Solution::None => None,
+                Solution::Unsaid => {
+                    Some(MadeAnswer::Solution(programs.default_solution(case.line, warnings)?))
+                }
+                Solution::Program(path) => Some(MadeAnswer::Solution(programs.solution(path, case.line)?)),
+            }
+        } else {
+            Some(MadeAnswer::Empty)
+        };
+        match (&making.input, otherwise) {
+            (Some(_), otherwise) => {
+                let otherwise = otherwise.map(Box::new);
+                Ok(MadeAnswer::GeneratorFile { file: format!("{STEM}.ans"), otherwise })
+            }
+            (None, Some(answer)) => Ok(answer),
+            (None, None) => {
+                let problem = format!("data/{}.ans: nothing makes it", case.path);
+                Err(PackageError::value(case.line, "solution", problem, "add ans, or name a solution"))
+            }
+        }
+    }
+
+    /// Writes the new `data/` into the cache.
+    fn write(&mut self, stash: &Stash) -> Result<Held, PackageError> {
+        let mut key = KeyBuilder::default().field("kind", "data of generators.yaml");
+        let mut texts = Vec::with_capacity(self.files.len());
+        for (name, content) in &mut self.files {
+            // Settings are read where they are; of other files only the place counts.
+            if let Content::File(path) = content
+                && name.ends_with(".yaml")
+            {
+                let bytes = read_at_most(path, LONGEST + 1)?;
+                let is_text = bytes.len() as u64 <= LONGEST;
+                let text = String::from_utf8(bytes).ok().filter(|_| is_text).ok_or_else(|| {
+                    let problem = "it is not text, or larger than 1 MiB";
+                    PackageError::value(0, "", problem, "keep only settings in it").in_file(path)
+                })?;
+                *content = Content::Text(text);
+            }
+            let text = match content {
+                Content::Text(text) => text.clone(),
+                Content::File(_) | Content::Made => String::new(),
+            };
+            key = key.field("name", name).field("text", &text);
+            texts.push((name.clone(), text));
+        }
+        stash.make(key, |directory| {
+            let draft = Draft::open(directory)?;
+            texts.iter().try_for_each(|(name, text)| draft.write(&format!("data/{name}"), text.as_bytes()))
+        })
+    }
+}
+
+impl Overlay {
+    /// Exchanges the places in what a reader made of the overlay.
+    ///
+    /// # Errors
+    /// When the reader left out a test that the rules ask for, and found nothing wrong.
+    pub(crate) fn fill(mut self, package: &mut Package, trouble: &Trouble) -> Result<(), PackageError> {
+        let place = |path: &mut PathBuf| {
+            if let Some(own) = self.places.get(path) {
+                path.clone_from(own);
+            }
+        };
+        for (number, test) in package.tests.iter_mut().enumerate() {
+            place(&mut test.input);
+            place(&mut test.answer);
+            test.files.iter_mut().for_each(|file| place(&mut file.path));
+            self.asked.remove(&test.name);
+            let Some(making) = self.makings.remove(&test.name) else { continue };
+            if making.input.is_some() {
+                test.input = PathBuf::new();
+            }
+            if making.answer.is_some() {
+                test.answer = PathBuf::new();
+            }
+            let Making { origin, input, answer } = making;
+            self.data.tests.push(MadeTest { test: number, origin, input, answer });
+        }
+        for case in &mut package.verification.invalid_inputs {
+            place(&mut case.input);
+        }
+        for case in &mut package.verification.outputs {
+            [&mut case.input, &mut case.answer, &mut case.output].into_iter().for_each(&place);
+        }
+        package.held.push(self.held);
+        let left_out = self.asked.iter().min_by_key(|(name, line)| (**line, name.as_str()));
+        if let Some((name, line)) = left_out.filter(|_| !trouble.has_errors()) {
+            let problem = format!("the test data/{} would not be judged", one_line(name));
+            let error = PackageError::value(*line, "", problem, "rename it, and the folders that it is in");
+            return Err(error.in_file(&package.directory.join(FILE)));
+        }
+        if self.data.tests.is_empty() {
+            return Ok(());
+        }
+        let limits = &mut self.data.solution_limits;
+        if let TimeLimit::Fixed(time) = package.limits.time {
+            limits.time = limits.time.max(time.saturating_mul(PATIENCE));
+        }
+        limits.memory = limits.memory.max(package.limits.memory);
+        package.made = Some(self.data);
+        Ok(())
+    }
+}

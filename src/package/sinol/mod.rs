@@ -1,0 +1,5 @@
+//! Reads sinol packages of SIO2.
+
+mod load;
+
+pub(super) use load::{is_one, load};

@@ -1,0 +1,5 @@
+//! Reads UOJ's problems.
+
+mod load;
+
+pub(super) use load::{is_one, load};
