@@ -302,7 +302,7 @@ fn a_runtime_that_dies_of_an_error_has_judged_nothing() {
             "None.x\n",
             "it crashed (exit code 1): AttributeError",
         ),
-        (Protocol::Dmoj(DmojKind::Peg), "check.js", "null.x\n", "it crashed (exit code 1): Node.js"),
+        (Protocol::Dmoj(DmojKind::Peg), "check.js", "null.x\n", "it crashed (exit code 1): TypeError: "),
         (testlib, "Check.java", java, "it crashed (exit code 1): Exception in thread \\\"main\\\""),
         (testlib, "check.lua", "error('no')\n", "it crashed (exit code 1): lua5.4: "),
         (
@@ -324,6 +324,60 @@ fn a_runtime_that_dies_of_an_error_has_judged_nothing() {
             let message = &first(&report).message;
             assert!(message.contains(complaint), "{program}: {message}");
         }
+    }
+}
+
+#[test]
+fn a_runtime_that_dies_with_a_code_of_the_protocol_rejects_nobody() {
+    let scene = Scene::new();
+    let judge = judge(&scene);
+    // Under testlib's protocol 1 and 2 reject. A failed open leaves ENOENT, which is 2, as the exit code of Perl's `die`.
+    for (name, program, complaint) in [
+        (
+            "check.pl",
+            "open(F, '<', '/nonexistent') or die 'cannot open';\n",
+            "cannot open at /program/check.pl line 1",
+        ),
+        ("check.pl", "open(F, '<', '/nonexistent') or die \"cannot open\\n\";\n", "cannot open"),
+        ("check.pl", "open(F, '<', '/nonexistent'); my $x; $x->method;\n", "call method"),
+        ("check.pl", "require Not::There;\n", "locate Not/There.pm"),
+        ("check.tcl", "open /nonexistent\n", "t open"),
+        ("check.awk", "BEGIN { print 1 / ARGV[9]; exit 0 }\n", "division by zero"),
+        ("check.awk", "BEGIN { print > \"/nonexistent/x\"; exit 0 }\n", "cannot redirect"),
+        ("check.rb", "require 'json'\nJSON.parse('{')\n", "JSON::ParserError"),
+        ("check.rb", "require 'not/there'\n", "cannot load such file"),
+        ("check.lisp", "(open \"/nonexistent\")\n", "does not exist"),
+        ("check.scm", "(open-input-file \"/nonexistent\")\n", "No such file"),
+        ("check.pro", "main :- open('/nonexistent', read, _).\n", "does not exist"),
+        ("check.sh", "set -u; echo $mistyped; exit 1\n", "unbound variable"),
+        ("check.php", "<?php fgets(fopen('/nonexistent', 'r'));\n", "Uncaught TypeError"),
+        (
+            "check.d",
+            "class Own : Exception { this() { super(\"no\"); } }\nvoid main() { throw new Own; }\n",
+            "Own@",
+        ),
+    ] {
+        let package = package(&scene, Protocol::Testlib, &[(name, program)], &[]);
+        let report = judged(&judge, &package, SUM);
+        let found = (first(&report).verdict, first(&report).reason);
+        assert_eq!(found, (Verdict::JE, Some(Reason::Checker)), "{program}: {report:?}");
+        let message = &first(&report).message;
+        assert!(message.contains(complaint), "{program}: {message}");
+    }
+    // A program that exits by itself has judged, whatever it said or met before.
+    for (name, program) in [
+        ("check.pl", "open(F, '<', '/nonexistent'); exit 2;\n"),
+        ("check.pl", "eval { die 'no' }; warn $@; exit 1;\n"),
+        ("check.pl", "eval { die \"no\\n\" }; open(F, '<', '/nonexistent'); exit($! + 0);\n"),
+        ("check.tcl", "catch { open /nonexistent } message; puts stderr $message; exit 1\n"),
+        ("check.awk", "BEGIN { print \"wrong answer\" > \"/dev/stderr\"; exit 2 }\n"),
+        ("check.rb", "abort 'wrong answer'\n"),
+        ("check.pro", "main :- halt(2).\n"),
+        ("check.sh", "[ abc -eq 3 ] || exit 1\n"),
+    ] {
+        let package = package(&scene, Protocol::Testlib, &[(name, program)], &[]);
+        let report = judged(&judge, &package, SUM);
+        assert_eq!(first(&report).verdict, Verdict::WA, "{program}: {report:?}");
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::fault::Fault;
 use super::files;
-use super::request::Source;
+use super::request::{Source, convert, names_of};
 use super::tool::language_named;
 use crate::language::{Artifact, Joining, Language, Table};
 use crate::package::{Include, LanguageHint, Package};
@@ -67,7 +67,10 @@ fn join_includes(
             package.name, language.id
         )));
     }
-    let included = read(include)?;
+    let mut included = read(include)?;
+    let names = [names_of(submitted), names_of(&included)].concat();
+    convert(&mut included, &names, language)
+        .map_err(|error| Fault::Package(format!("problem '{}': {error}", package.name)))?;
     let around = [&include.submission_prefix, &include.submission_suffix];
     let around = around.map(|text| Source { name: String::new(), bytes: text.as_bytes().to_vec() });
     let mut secret = lines_of(&included);

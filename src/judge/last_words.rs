@@ -70,12 +70,12 @@ impl StandardError {
     pub(super) fn out_of_memory(&self, language: &Language) -> Option<String> {
         let text = self.last();
         let line = text.lines().rev().find(|line| finds(&language.out_of_memory, line).is_some())?;
-        Some(in_short(without_label(language, line)))
+        Some(in_short(without_label(&language.crash, line)))
     }
 
     /// The line in which the runtime of a failed program names the error.
     pub(super) fn error(&self, language: &Language) -> Option<String> {
-        error_line(language, &self.last()).filter(|line| !line.is_empty())
+        error_line(&language.crash, &language.crash_end, &self.last()).filter(|line| !line.is_empty())
     }
 }
 
@@ -90,8 +90,11 @@ pub(super) fn of_exit(exit: Exit) -> String {
 
 /// The line in which a checker's runtime says that it died of an error nothing caught, where that is the last thing it
 /// said.
-pub(super) fn of_tool<'a>(crash: &[String], stderr: &'a str) -> Option<&'a str> {
+pub(super) fn of_tool(crash: &[String], crash_end: &[String], stderr: &str) -> Option<String> {
     let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
+    if finds(crash_end, lines.last()?).is_some() {
+        return error_line(crash, crash_end, stderr);
+    }
     let mark = lines.iter().rposition(|line| finds(crash, line).is_some())?;
     let trace = lines.get(mark..)?;
     // Frames are indented or stand above what is; besides them there is at most the error itself, after its frames.
@@ -107,22 +110,22 @@ pub(super) fn of_tool<'a>(crash: &[String], stderr: &'a str) -> Option<&'a str> 
         .map(|(_, line)| *line)
         .collect();
     match own.as_slice() {
-        [] => lines.get(mark).copied(),
-        [only] => lines.last().filter(|last| *last == only).copied(),
+        [] => lines.get(mark).map(|line| (*line).to_owned()),
+        [only] => lines.last().filter(|last| *last == only).map(|line| (*line).to_owned()),
         _ => None,
     }
 }
 
-fn error_line(language: &Language, stderr: &str) -> Option<String> {
+fn error_line(crash: &[String], crash_end: &[String], stderr: &str) -> Option<String> {
     let lines: Vec<&str> = stderr.lines().map(str::trim_end).collect();
     let last = lines.iter().rposition(|line| !line.is_empty())?;
-    if finds(&language.crash_end, lines[last]).is_some() {
+    let Some(mark) = lines.iter().rposition(|line| finds(crash, line).is_some()) else {
+        finds(crash_end, lines[last])?;
         return error_before(&lines[..last]);
-    }
-    let mark = lines.iter().rposition(|line| finds(&language.crash, line).is_some())?;
+    };
     let line = lines[mark];
     if !line.ends_with(':') {
-        let line = without_label(language, line);
+        let line = without_label(crash, line);
         // The C++ runtime says on the next line what the exception says.
         let what = lines.get(mark + 1).and_then(|next| next.strip_prefix("  what():  "));
         return Some(in_short(
@@ -140,13 +143,14 @@ fn error_line(language: &Language, stderr: &str) -> Option<String> {
 
 /// The error of a runtime that says it before the frames, such as Node.js.
 fn error_before(lines: &[&str]) -> Option<String> {
-    let is_error = |line: &&&str| !line.is_empty() && !is_indented(line) && !line.starts_with(['}', '(']);
+    let is_error =
+        |line: &&&str| !line.is_empty() && !is_indented(line) && !line.starts_with(['}', '(', '"']);
     lines.iter().rev().find(is_error).map(|line| in_short(line))
 }
 
 /// A line without a label such as `Fatal error: exception `: a beginning in the table that ends in a space.
-fn without_label<'a>(language: &Language, line: &'a str) -> &'a str {
-    let labels = language.crash.iter().filter(|beginning| beginning.ends_with(' '));
+fn without_label<'a>(crash: &[String], line: &'a str) -> &'a str {
+    let labels = crash.iter().filter(|beginning| beginning.ends_with(' '));
     labels.filter_map(|label| beginning(label, line)).min_by_key(|rest| rest.len()).unwrap_or(line)
 }
 
@@ -240,8 +244,7 @@ mod tests {
     fn words(language: &str, stderr: &str) -> Option<String> {
         let table = Table::built_in().unwrap();
         let language = table.get(language).unwrap();
-        let crash: Vec<_> = language.crash.iter().chain(&language.crash_end).cloned().collect();
-        of_tool(&crash, stderr).map(str::to_owned)
+        of_tool(&language.crash, &language.crash_end, stderr)
     }
 
     fn standard_error(text: &[u8]) -> StandardError {
@@ -274,8 +277,18 @@ mod tests {
         assert!(words("java17", java).unwrap().ends_with("java.lang.Error: no"));
         assert_eq!(words("java17", &format!("{java}wrong answer\nat last")), None);
         let node = "/program/main.js:1\nthrow 1;\n^\n\nError: x\n    at f\n\nNode.js v20.1.0\n";
-        assert!(words("javascript", node).is_some());
+        assert_eq!(words("javascript", node).as_deref(), Some("Error: x"));
         let go = "panic: no\n\ngoroutine 1 [running]:\nmain.f(...)\n\t/w/src/main.go:3\nmain.main()\n\t/w/src/main.go:9\n";
+        let lisp = "Unhandled SIMPLE-ERROR in thread #<SB-THREAD:THREAD \"main thread\" RUNNING\n    {1001348003}>:\n  no \
+                    way\n\nBacktrace for: #<SB-THREAD:THREAD {1001348003}>\n0: (F)\n1: (G)\n\nunhandled condition in \
+                    --disable-debugger mode, quitting\n";
+        assert_eq!(words("lisp", lisp).as_deref(), Some("no way"));
+        let prolog =
+            "ERROR: -g main: no file\nERROR: In:\nERROR:   [10] open(x)\nERROR:    [9] main at a.pl:1\n";
+        assert_eq!(words("prolog", prolog).as_deref(), Some("no file"));
+        let tcl = "no such file\n    while executing\n\"open x\"\n    (file \"/program/check.tcl\" line 4)\n";
+        assert_eq!(words("tcl", tcl).as_deref(), Some("no such file"));
+        assert_eq!(words("tcl", &format!("{tcl}wrong answer\n")), None);
         assert_eq!(words("go", go).as_deref(), Some("panic: no"));
     }
 

@@ -240,12 +240,16 @@ impl Judge {
         &self.sandbox
     }
 
-    /// Whether a submission can be judged as it was sent; [`Judge::judge`] checks the same.
+    /// Whether a submission can be judged as it was sent; [`Judge::judge`] checks the same. A source that is too large or in a
+    /// damaged encoding can be: it gets CE.
     ///
     /// # Errors
     /// [`RequestError`], one line saying what is wrong and what to do.
     pub fn check(&self, submission: &Submission, package: &Package) -> Result<(), RequestError> {
-        Request::new(submission, package, &self.table).map(|_| ())
+        match Request::new(submission, package, &self.table) {
+            Err(error) if error.compile_reason().is_none() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// What is found of a language's toolchain on this host.
@@ -423,11 +427,12 @@ impl Judge {
         };
         let request = match Request::new(submission, package, &self.table) {
             Ok(request) => request,
-            // Too much source is the contestant's own doing, and compiling is where it would have failed.
-            Err(error @ RequestError::TooLarge { .. }) => {
-                return reject_compile(report, Reason::Output, error.to_string());
+            Err(error) => {
+                return match error.compile_reason() {
+                    Some(reason) => reject_compile(report, reason, format!("{error}\n")),
+                    None => Err(error.into()),
+                };
             }
-            Err(error) => return Err(error.into()),
         };
         supported::check(package)?;
 

@@ -3,6 +3,7 @@
 //! The same checks guard the command line (exit code 2) and a message from a queue (JE), so that both
 //! refuse the same things in the same words.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,7 +12,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
-use crate::language::{Language, Order, Part, Table};
+use crate::language::{EncodingError, Language, Order, Part, Table};
 use crate::package::{Package, SubmissionKind, Test};
 use crate::submission::{ANSWERS, Content, SCHEMA, Submission};
 use crate::units::Bytes;
@@ -69,6 +70,14 @@ pub enum RequestError {
         /// Where it breaks.
         detail: String,
     },
+    /// A text that no compiler reads.
+    #[error("{name}: {error}")]
+    Encoding {
+        /// The file.
+        name: String,
+        /// What is wrong with it.
+        error: EncodingError,
+    },
     /// A file that is still somewhere else.
     #[error("source file '{0}' is given by its url, which only a worker fetches; send its text or base64")]
     NotFetched(String),
@@ -117,6 +126,15 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// The reason of the CE that this is. Sources are the contestant's own: a compiler would refuse them as well.
+    pub(super) fn compile_reason(&self) -> Option<Reason> {
+        match self {
+            Self::TooLarge { .. } => Some(Reason::Output),
+            Self::Encoding { .. } => Some(Reason::Error),
+            _ => None,
+        }
+    }
+
     /// The reason beside a JE.
     pub(super) fn reason(&self) -> Reason {
         match self {
@@ -128,6 +146,7 @@ impl RequestError {
             | Self::FileName { .. }
             | Self::DuplicateName(_)
             | Self::Base64 { .. }
+            | Self::Encoding { .. }
             | Self::NotFetched(_)
             | Self::TooLarge { .. }
             | Self::EntryPoint(_)
@@ -187,6 +206,8 @@ impl<'a> Request<'a> {
             false => (decoded, Vec::new()),
         };
         if let Some(language) = language.filter(|_| !only_outputs) {
+            let names = names_of(&sources);
+            convert(&mut sources, &names, language)?;
             put_entry_first(&mut sources, submission.entry_point.as_deref(), language, package)?;
         }
         let tests = choose_tests(&submission.tests, package)?;
@@ -275,6 +296,30 @@ fn decode_sources(submission: &Submission, package: &Package) -> Result<Vec<Sour
         });
     }
     Ok(sources)
+}
+
+pub(super) fn names_of(sources: &[Source]) -> Vec<String> {
+    sources.iter().map(|source| source.name.clone()).collect()
+}
+
+/// Converts sources and headers of a program to UTF-8 without a byte order mark; data keeps its bytes. `names` are the
+/// names of all files of the program.
+///
+/// # Errors
+/// [`RequestError::Encoding`].
+pub(super) fn convert(
+    sources: &mut [Source],
+    names: &[String],
+    language: &Language,
+) -> Result<(), RequestError> {
+    for source in sources {
+        let converted = language.source_as_utf8(names, &source.name, &source.bytes);
+        match converted.map_err(|error| RequestError::Encoding { name: visible(&source.name), error })? {
+            Cow::Borrowed(text) if text.len() == source.bytes.len() => {}
+            text => source.bytes = text.into_owned(),
+        }
+    }
+    Ok(())
 }
 
 /// Moves the file that the program starts with to the front.

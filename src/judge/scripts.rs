@@ -51,6 +51,7 @@ pub(super) fn make(
         limits: run_limits(limits.time, limits.memory, limits.output, PROCESSES),
         // Nothing is known of what they start.
         crash: Vec::new(),
+        crash_end: Vec::new(),
         crash_codes: None,
         program: Program::of_entry(entry, directory, Vec::new()),
     })

@@ -11,7 +11,7 @@ use super::compile::{self, Compilation, Program, Recipe};
 use super::exec::{Exec, Keep, STDERR_LIMIT};
 use super::fault::Fault;
 use super::last_words;
-use super::request::Source;
+use super::request::{Source, convert, names_of};
 use super::run_test::{run_argv, run_shape};
 use super::{Judge, compile_limits, environment, files, scripts};
 use crate::cancel::CancelToken;
@@ -42,6 +42,8 @@ pub(super) struct Tool {
     pub(super) limits: Limits,
     /// How its runtime tells of an error that nothing caught.
     pub(super) crash: Vec<String>,
+    /// The same for a last line above which the error is.
+    pub(super) crash_end: Vec<String>,
     /// Exit codes that its runtime ends with then; `None` where any may be one.
     pub(super) crash_codes: Option<Vec<i32>>,
     /// Its files, to be shown at [`PROGRAM`].
@@ -83,7 +85,7 @@ impl Workshop<'_> {
         buffered: bool,
     ) -> Result<Tool, Fault> {
         let name = format!("{role} '{}'", program.name);
-        let sources = read_sources(&name, program)?;
+        let mut sources = read_sources(&name, program)?;
         let mut tool = match &program.making {
             Making::Scripts => scripts::make(self, &name, &sources, limits)?,
             Making::Checktestdata => {
@@ -96,6 +98,9 @@ impl Workshop<'_> {
                         "{name}: its language is not known; name its files as 'gavel languages' lists them"
                     ))
                 })?;
+                let names = names_of(&sources);
+                convert(&mut sources, &names, language)
+                    .map_err(|error| Fault::Checker(format!("{name}: {error}")))?;
                 self.compile_or_older(&name, language, &sources, flags, limits, buffered)?
             }
         };
@@ -174,11 +179,12 @@ impl Workshop<'_> {
         };
         Ok(Tool {
             argv: run_argv(language, &program, limits.memory.as_mib()),
-            env: environment(language),
+            env: environment(language).into_iter().chain(language.jury_env.iter().cloned()).collect(),
             shape: run_shape(language),
             limits: run_limits(cpu, memory, limits.output, processes),
             name: name.to_owned(),
-            crash: language.crash.iter().chain(&language.crash_end).cloned().collect(),
+            crash: language.crash.clone(),
+            crash_end: language.crash_end.clone(),
             crash_codes: language.crash_codes.clone(),
             program,
         })
@@ -282,8 +288,8 @@ impl Tool {
     /// The line in which its runtime says that it died of an error nothing caught, where that is the last thing it said:
     /// an exit code beside it is the runtime's, and no answer. A program that tells of an error and then goes on is right
     /// to do so.
-    pub(super) fn last_words<'a>(&self, stderr: &'a str) -> Option<&'a str> {
-        last_words::of_tool(&self.crash, stderr)
+    pub(super) fn last_words(&self, stderr: &str) -> Option<String> {
+        last_words::of_tool(&self.crash, &self.crash_end, stderr)
     }
 
     /// Whether its runtime ends with this code when a program dies of an error nothing caught.

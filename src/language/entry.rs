@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::encoding::to_utf8_lossy;
 use super::guess::is_header;
 use super::{Language, Table};
 
@@ -57,6 +58,9 @@ impl Language {
     /// # Errors
     /// [`Unclear`], where several could be it and nothing decides.
     pub fn entry_point(&self, parts: &[Part<'_>], order: Order) -> Result<usize, Unclear> {
+        let texts: Vec<_> = parts.iter().map(|(_, bytes)| to_utf8_lossy(bytes)).collect();
+        let parts: Vec<Part<'_>> =
+            parts.iter().zip(&texts).map(|((name, _), text)| (*name, text.as_ref())).collect();
         let ours = |place: &usize| self.has_ending_of(Path::new(parts[*place].0));
         let mut candidates: Vec<usize> = (0..parts.len()).filter(ours).collect();
         if candidates.is_empty() {
@@ -68,7 +72,7 @@ impl Language {
         if candidates.len() < 2 || !self.starts_with_a_file() {
             return Ok(first);
         }
-        match (evident(parts, &candidates), order) {
+        match (evident(&parts, &candidates), order) {
             (Some(entry), Order::Unknown) => Ok(entry),
             (Some(entry), Order::FirstStarts) if entry == first => Ok(first),
             (Some(entry), Order::FirstStarts) => Err(Unclear(format!(

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use super::encoding::to_utf8_lossy;
 use super::{Language, Table};
 use crate::nearest::nearest;
 
@@ -124,14 +125,14 @@ pub(super) fn is_header(file: &Path) -> bool {
     file.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| HEADERS.contains(&ending))
 }
 
-/// The beginning of a regular file; a FIFO or a device is not waited for.
+/// The beginning of a regular file as UTF-8; a FIFO or a device is not waited for.
 fn first_bytes(file: &Path, limit: u64) -> Option<Vec<u8>> {
     if !fs::metadata(file).ok()?.is_file() {
         return None;
     }
     let mut bytes = Vec::new();
     File::open(file).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
+    Some(to_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether a line of the file begins or ends with what only this language has there.

@@ -10,6 +10,7 @@
 //! text ──parse──▶ raw structs with places ──validate──▶ Table ──guess──▶ Language ──expand──▶ argv
 //! ```
 
+pub(crate) mod encoding;
 mod entry;
 mod error;
 mod guess;
@@ -22,6 +23,7 @@ mod template;
 mod validate;
 mod version;
 
+pub use encoding::EncodingError;
 pub use entry::{Order, Part, Unclear};
 pub use error::LanguageError;
 pub use model::{Artifact, CompileLimits, Joining, Language, Prepare, RunAllowance, Table, Unbuffered};

@@ -44,6 +44,7 @@ pub(super) struct RawLanguage {
     pub(super) compile_limits: RawCompileLimits,
     pub(super) prepare: Option<RawPrepare>,
     pub(super) unbuffered: Option<RawUnbuffered>,
+    pub(super) jury_env: Option<List>,
     pub(super) crash: Option<List>,
     pub(super) crash_end: Option<List>,
     pub(super) crash_codes: Option<Spanned<Vec<Spanned<i64>>>>,

@@ -74,7 +74,7 @@ impl Rules<'_> {
             profile: self.profile(&raw.profile)?,
             mounts: self.mounts(raw.mounts.as_ref())?,
             proc: raw.proc,
-            env: self.env(raw.env.as_ref())?,
+            env: self.env("env", raw.env.as_ref())?,
             limits: self.limits(&raw.limits)?,
             compile_limits: self.compile_limits(&raw.compile_limits)?,
             prepare: raw.prepare.as_ref().map(|prepare| self.prepare(prepare)).transpose()?,
@@ -83,6 +83,7 @@ impl Rules<'_> {
                 .as_ref()
                 .map(|unbuffered| self.unbuffered(unbuffered, &raw.sources))
                 .transpose()?,
+            jury_env: self.env("jury_env", raw.jury_env.as_ref())?,
             crash: self.beginnings("crash", raw.crash.as_ref())?,
             crash_end: self.beginnings("crash_end", raw.crash_end.as_ref())?,
             crash_codes: raw.crash_codes.as_ref().map(|codes| self.exit_codes(codes)).transpose()?,
@@ -352,7 +353,7 @@ impl Rules<'_> {
         Ok(mounts)
     }
 
-    fn env(&self, entries: Option<&List>) -> Result<Vec<String>, LanguageError> {
+    fn env(&self, key: &str, entries: Option<&List>) -> Result<Vec<String>, LanguageError> {
         let mut env: Vec<String> = Vec::new();
         for entry in entries.into_iter().flat_map(|entries| entries.get_ref()) {
             let (name, value) = entry.get_ref().split_once('=').unwrap_or(("", ""));
@@ -361,10 +362,10 @@ impl Rules<'_> {
             if !named || value.contains('\0') {
                 let problem =
                     format!("'{}' is no setting; accepted: \"NAME=value\"", entry.get_ref().escape_debug());
-                return Err(self.broken(&entry.span(), "env", problem));
+                return Err(self.broken(&entry.span(), key, problem));
             }
             if env.iter().any(|other| other.split_once('=').is_some_and(|(other, _)| other == name)) {
-                return Err(self.broken(&entry.span(), "env", format!("{name} is set twice")));
+                return Err(self.broken(&entry.span(), key, format!("{name} is set twice")));
             }
             env.push(entry.get_ref().clone());
         }
@@ -395,7 +396,7 @@ impl Rules<'_> {
 
     fn unbuffered(&self, raw: &RawUnbuffered, sources: &RawSources) -> Result<Unbuffered, LanguageError> {
         const KEY: &str = "unbuffered.file";
-        let env = self.env(raw.env.as_ref())?;
+        let env = self.env("env", raw.env.as_ref())?;
         let Some(file) = &raw.file else { return Ok(Unbuffered { env, file: None }) };
         let name = self.file_name(KEY, &file.name)?;
         let ending = Path::new(&name).extension().and_then(|ending| ending.to_str()).unwrap_or_default();

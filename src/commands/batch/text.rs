@@ -1,11 +1,9 @@
-//! Brings names and texts of students' files into the form that compilers take.
+//! Recognizes students' files by their names, and the folders that their texts import from.
 
-use crate::language::{Language, Table};
+use crate::language::{Language, Table, encoding};
 
 /// Endings of archives that are unpacked; `jar` is what Java tools export.
 pub(super) const ARCHIVES: [&str; 9] = ["zip", "tar", "tgz", "gz", "zst", "jar", "rar", "7z", "bz2"];
-/// Share of zero bytes, as one in so many, from which a text without a mark counts as UTF-16.
-const ZEROS: usize = 4;
 
 /// What a file of a student's is, by its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,7 +68,9 @@ pub(super) fn declares_packages(name: &str) -> bool {
 /// Whether a line of a text imports something from a folder of that name: `from utils.io import read`,
 /// `#include "lib/tree.h"`. Comments and other text with the folder's name do not count.
 pub(super) fn names_folder(text: &[u8], folder: &str) -> bool {
-    String::from_utf8_lossy(text).lines().any(|line| imports_from(line.trim(), folder))
+    String::from_utf8_lossy(&encoding::to_utf8_lossy(text))
+        .lines()
+        .any(|line| imports_from(line.trim(), folder))
 }
 
 /// Whether a line is an import whose path has this folder in it.
@@ -134,59 +134,6 @@ fn required(line: &str) -> Option<&str> {
     is_call.then(|| quoted(rest)).flatten()
 }
 
-/// Source text as UTF-8 without a byte order mark, which `javac` refuses. What is in another encoding of one byte a
-/// character stays as it is.
-///
-/// # Errors
-/// When it is UTF-16 and damaged.
-pub(super) fn as_utf8(bytes: Vec<u8>) -> Result<Vec<u8>, &'static str> {
-    let units = |bytes: &[u8], is_big: bool| -> Vec<u16> {
-        let unit = |pair: &[u8]| {
-            let pair = [pair[0], pair[1]];
-            if is_big { u16::from_be_bytes(pair) } else { u16::from_le_bytes(pair) }
-        };
-        bytes.chunks_exact(2).map(unit).collect()
-    };
-    let (text, is_big) = match bytes.as_slice() {
-        [0xef, 0xbb, 0xbf, rest @ ..] => return Ok(rest.to_vec()),
-        [0xff, 0xfe, rest @ ..] => (rest, false),
-        [0xfe, 0xff, rest @ ..] => (rest, true),
-        all => match unmarked_utf16(all) {
-            Some(is_big) => (all, is_big),
-            None => return Ok(bytes),
-        },
-    };
-    if !text.len().is_multiple_of(2) {
-        return Err("it is UTF-16 and ends in the middle of a character; save it as UTF-8");
-    }
-    String::from_utf16(&units(text, is_big))
-        .map(String::into_bytes)
-        .map_err(|_| "it is UTF-16 with characters that do not exist; save it as UTF-8")
-}
-
-/// Whether bytes without a mark are UTF-16, and if so whether the higher byte comes first: in source text most characters
-/// are ASCII, and one byte of each is zero.
-fn unmarked_utf16(bytes: &[u8]) -> Option<bool> {
-    if bytes.len() < 8 || !bytes.len().is_multiple_of(2) {
-        return None;
-    }
-    let zeros = |first: usize| bytes.iter().skip(first).step_by(2).filter(|byte| **byte == 0).count();
-    let (even, odd) = (zeros(0), zeros(1));
-    let is_most = |count: usize| count * ZEROS > bytes.len() / 2;
-    match (is_most(even), is_most(odd)) {
-        (true, false) => Some(true),
-        (false, true) => Some(false),
-        _ => None,
-    }
-}
-
-/// Whether bytes can be a text: no zero byte in them.
-pub(super) fn is_text(bytes: &[u8]) -> bool {
-    !bytes.contains(&0)
-        || unmarked_utf16(bytes).is_some()
-        || matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..])
-}
-
 /// The name a text of no known ending gets in a language.
 pub(super) fn named_for(language: &Language) -> String {
     language.default_source.clone()
@@ -226,30 +173,6 @@ mod tests {
             [("anna.py", "anna"), ("anna.py.txt", "anna"), ("a.b.tar.gz", "a.b"), ("x", "x"), (".x", ".x")]
         {
             assert_eq!(stem(name), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn utf16_becomes_utf8_with_and_without_a_mark() {
-        let text = "# Größe\nprint(input())\n";
-        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
-        let marked = |mark: &[u8], bytes: &[u8]| [mark, bytes].concat();
-        for bytes in [
-            marked(b"\xff\xfe", &little),
-            marked(b"\xfe\xff", &big),
-            little.clone(),
-            big,
-            marked(b"\xef\xbb\xbf", text.as_bytes()),
-            text.as_bytes().to_vec(),
-        ] {
-            assert_eq!(as_utf8(bytes), Ok(text.as_bytes().to_vec()));
-        }
-        assert!(as_utf8(b"\xff\xfea".to_vec()).unwrap_err().contains("middle"));
-        assert!(as_utf8(b"\xff\xfe\x00\xd8".to_vec()).unwrap_err().contains("do not exist"));
-        // Latin-1, and a single NUL, are left to compilers.
-        for bytes in [b"# Gr\xf6\xdfe\nprint(1)\n".to_vec(), b"print('\0')\n".to_vec()] {
-            assert_eq!(as_utf8(bytes.clone()), Ok(bytes));
         }
     }
 

@@ -19,7 +19,7 @@ use super::text::{self, Form};
 use crate::archive::{self, Limits};
 use crate::cancel::CancelToken;
 use crate::judge::MAX_FILES;
-use crate::language::{Language, Table};
+use crate::language::{Language, Table, encoding};
 
 /// What a student's archive may unpack to.
 const LIMITS: Limits = Limits { bytes: 256 << 20, entries: 20_000, ratio: 200, free: 16 << 20 };
@@ -235,13 +235,11 @@ fn choose(files: &[File], wanted: Option<&Language>, table: &Table) -> Result<Ve
 }
 
 fn source(file: &File, name: String) -> Result<Source, CommandError> {
-    let bytes = text::as_utf8(read(file)?)
-        .map_err(|problem| CommandError::Usage(format!("'{}': {problem}", file.shown)))?;
-    Ok(Source { name, shown: file.shown.clone(), bytes })
+    Ok(Source { name, shown: file.shown.clone(), bytes: read(file)? })
 }
 
 fn of_notebook(file: &File, table: &Table) -> Result<Source, CommandError> {
-    let program = notebook::program(&read(file)?, table)
+    let program = notebook::program(&encoding::to_utf8_lossy(&read(file)?), table)
         .map_err(|problem| CommandError::Usage(format!("'{}': {problem}", file.shown)))?;
     let name = format!("{}.{}", text::stem(base(&file.shown)), program.ending);
     Ok(Source { name, shown: file.shown.clone(), bytes: program.text.into_bytes() })
@@ -265,15 +263,14 @@ fn only_text(files: &[&File], wanted: Option<&Language>) -> Result<Source, Comma
         let is_text = name.to_ascii_lowercase().ends_with(".txt");
         if is_bare || (is_text && wanted.is_some()) {
             let bytes = read(file)?;
-            let is_script = is_bare && bytes.starts_with(b"#!");
-            if text::is_text(&bytes) && !bytes.is_empty() && (is_script || wanted.is_some()) {
+            let is_script = is_bare && encoding::to_utf8_lossy(&bytes).starts_with(b"#!");
+            if encoding::is_text(&bytes) && !bytes.is_empty() && (is_script || wanted.is_some()) {
                 candidates.push((*file, bytes));
             }
         }
     }
     let [(file, bytes)] = candidates.as_mut_slice() else { return Err(none()) };
-    let bytes = text::as_utf8(std::mem::take(bytes))
-        .map_err(|problem| CommandError::Usage(format!("'{}': {problem}", file.shown)))?;
+    let bytes = std::mem::take(bytes);
     let name = wanted.map_or_else(|| base(&file.shown).to_owned(), text::named_for);
     Ok(Source { name, shown: file.shown.clone(), bytes })
 }
@@ -341,7 +338,7 @@ fn read(file: &File) -> Result<Vec<u8>, CommandError> {
 }
 
 fn mentions(text: &[u8], name: &str) -> bool {
-    name.len() >= 3 && memchr::memmem::find(text, name.as_bytes()).is_some()
+    name.len() >= 3 && memchr::memmem::find(&encoding::to_utf8_lossy(text), name.as_bytes()).is_some()
 }
 
 fn base(shown: &str) -> &str {
