@@ -1,14 +1,21 @@
 //! SIGINT and SIGTERM: the first cancels everything that runs, the second ends the process at once.
 //!
+//! `timeout` and terminals send one signal twice, to the process and to its group: what comes right after the first is the
+//! first again, and results are still printed.
+//!
 //! The signals are blocked in all threads and waited for by one, so no code ever runs in a handler. Even
 //! the second signal leaves nothing behind: the keeper takes its boxes down when its connection closes.
 
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 
 use super::CommandError;
 use crate::cancel::CancelToken;
+
+/// Signals that come no later after the first are copies of it.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
 /// Blocks the signals in this thread and those it starts; one that comes waits for [`Interrupts::watch`].
 ///
@@ -43,8 +50,10 @@ impl Interrupts {
         std::thread::Builder::new()
             .name("signals".to_owned())
             .spawn(move || {
+                let mut first = None;
                 while let Ok(signal) = signals.wait() {
-                    if watcher_seen.set(signal).is_err() {
+                    let began = *first.get_or_insert_with(Instant::now);
+                    if watcher_seen.set(signal).is_err() && began.elapsed() > SAME_SIGNAL {
                         std::process::exit(i32::from(exit_code(signal)));
                     }
                     watcher_token.cancel();

@@ -121,7 +121,8 @@ pub(super) fn of_run(
         },
         cpu,
         memory,
-        memory_mib: problem_memory.as_mib(),
+        // No runtime takes a heap of no size at all.
+        memory_mib: problem_memory.as_mib().max(1),
     }
 }
 

@@ -22,6 +22,7 @@
 
 mod answers;
 mod artifacts;
+mod big_math;
 mod boxes;
 mod check;
 mod compile;
@@ -537,7 +538,7 @@ impl Judge {
         let started = Instant::now();
         let directory = WorkDirectory::new(package, joined.data(language), joined.scripts(language))?;
         report.warnings.extend(directory.displaced(&request.sources, &request.tests));
-        let runner = Runner::new(
+        let mut runner = Runner::new(
             language,
             &program,
             &limits,
@@ -546,6 +547,9 @@ impl Judge {
             &request.tests,
             package.unbuffered,
         )?;
+        if package.no_big_math {
+            runner.forbidden = big_math::used_by(&program)?;
+        }
         let outputs = match Answers::new(package, &request.outputs) {
             Ok(outputs) => outputs,
             Err(error) => return reject_compile(report, Reason::Output, error.to_string()),

@@ -342,7 +342,9 @@ fn put_entry_first(
             })?
         }
         // A package that adds files to submissions starts with one of its own, or says how the contestant's is called.
-        None if sources.len() < 2 || !package.includes.is_empty() => return Ok(()),
+        None if sources.len() < 2 || package.includes.iter().any(|include| !include.files.is_empty()) => {
+            return Ok(());
+        }
         None => {
             let parts: Vec<Part<'_>> =
                 sources.iter().map(|source| (source.name.as_str(), source.bytes.as_slice())).collect();

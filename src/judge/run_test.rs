@@ -70,6 +70,8 @@ pub(super) struct Runner<'a> {
     argv: Vec<String>,
     pub(super) env: Vec<String>,
     pub(super) shape: Shape,
+    /// A class that the program uses and the problem forbids.
+    pub(super) forbidden: Option<&'static str>,
 }
 
 impl<'a> Runner<'a> {
@@ -99,6 +101,7 @@ impl<'a> Runner<'a> {
             argv: run_argv(language, program, limits.usual.memory_mib),
             env,
             shape,
+            forbidden: None,
         })
     }
 
@@ -143,6 +146,11 @@ fn run_once(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) -> Result<T
         if is_file {
             return check_answer(run, answers, limit, test, cancel);
         }
+    }
+    if let Entrant::Program(Runner { forbidden: Some(class), .. }) = &run.entrant {
+        let mut result = TestResult::without_run(test, Verdict::RTE);
+        result.report.message = format!("{class} is forbidden in this problem (hints: nobigmath)");
+        return Ok(result);
     }
     match &run.entrant {
         Entrant::Program(runner) if runner.is_staged(run.package) => {

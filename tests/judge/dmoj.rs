@@ -169,6 +169,82 @@ fn a_suite_may_expect_that_the_package_fails() {
     assert!(said.stdout.contains("JE"), "{said:?}");
 }
 
+/// `dmoj/testsuite.py` submits each with the time and memory of its own file, as a site would.
+#[test]
+fn submissions_of_a_suite_are_verified_under_limits_of_their_own() {
+    let scene = Scene::new();
+    let spin = "import time\nwhile time.process_time() < 2: pass\nprint(12)\n";
+    let java = "public class Main { public static void main(String[] a) { System.out.println(12); } }\n";
+    let package = problem(
+        &scene,
+        "test_cases: [{in: 1.in, out: 1.out}]\n",
+        &[
+            ("tests/long/test.yml", "{language: PY3, time: 20, memory: 262144, source: a.py, expect: AC}"),
+            ("tests/long/a.py", spin),
+            ("tests/short/test.yml", "{language: PY3, time: 1, memory: 262144, source: a.py, expect: TLE}"),
+            ("tests/short/a.py", spin),
+            ("tests/tiny/test.yml", "{language: C, time: 20, memory: 1, source: a.c, expect: MLE}"),
+            (
+                "tests/tiny/a.c",
+                "#include <stdio.h>\nint big[1 << 20];\nint main() { for (int i = 0; i < 1 << 20; i++) big[i] = i; puts(\"12\"); }\n",
+            ),
+            ("tests/heap/test.yml", "{language: JAVA, time: 20, memory: 1, source: Main.java, expect: MLE}"),
+            ("tests/heap/Main.java", java),
+        ],
+    );
+    let said = scene.say(&["verify", text(&package), "--only", "submissions"]);
+    assert_eq!(said.code, 0, "{said:?}");
+}
+
+/// DMOJ's Java agent ends a program that loads one of these classes; a class of one's own with that name is another.
+#[test]
+fn big_numbers_of_java_are_forbidden_by_a_hint() {
+    let scene = Scene::new();
+    let init = "hints: [nobigmath]\ntime_limit: 10\ntest_cases: [{in: 1.in, out: 1.out}]\n";
+    let package = problem(&scene, init, &[]);
+    let main = |before: &str, inside: &str| {
+        format!("{before}public class Main {{ public static void main(String[] a) {{ {inside} }} }}\n")
+    };
+    let used = main("import java.math.*;\n", "System.out.println(new BigInteger(\"12\"));");
+    let through = main("", "System.out.println(new java.util.Scanner(\"12\").nextBigDecimal());");
+    for source in [used, through] {
+        let report = judge(&scene, &package, "Main.java", &source, "java17");
+        assert_eq!(report["verdict"], "RTE", "{report}");
+        let message = report["tests"][0]["message"].as_str().unwrap();
+        assert!(message.contains("is forbidden in this problem (hints: nobigmath)"), "{report}");
+    }
+    let imported = main("import java.math.BigInteger;\n", "System.out.println(12);");
+    let own = main("class BigInteger { int value = 12; }\n", "System.out.println(new BigInteger().value);");
+    for source in [imported, own] {
+        let report = judge(&scene, &package, "Main.java", &source, "java17");
+        assert_eq!(report["verdict"], "AC", "{report}");
+    }
+    let report = judge(&scene, &package, "a.kt", "fun main() { println(\"12\".toBigInteger()) }\n", "kotlin");
+    assert_eq!(report["verdict"], "RTE", "{report}");
+    let report = judge(&scene, &package, "b.kt", "fun main() { println(12) }\n", "kotlin");
+    assert_eq!(report["verdict"], "AC", "{report}");
+}
+
+#[test]
+fn what_a_checker_asks_for_in_vain_is_named() {
+    let scene = Scene::new();
+    let init = "test_cases:\n- {in: 1.in, out: 1.out, checker: check.py}\n\
+        - {in: 1.in, out: 1.out, checker: {name: bridged, args: {files: c.cpp, lang: CPP17, feedback: false}}}\n\
+        - {in: 1.in, generator: g.py, generator_args: [1]}\n";
+    let checker =
+        "def check(process_output, judge_output, **_):\n    return True\ncheck.run_on_error = True\n";
+    let package =
+        problem(&scene, init, &[("check.py", checker), ("c.cpp", "int main() {}\n"), ("g.py", "print(1)\n")]);
+    let said = scene.say(&["package", "check", text(&package)]);
+    for expected in [
+        "check.py: run_on_error is not supported",
+        "checker.args.feedback: false is not supported",
+        "generator_args: the case has an input file ('in')",
+    ] {
+        assert!(said.stdout.contains(expected) || said.stderr.contains(expected), "{expected}: {said:?}");
+    }
+}
+
 #[test]
 fn an_empty_source_is_judged() {
     let scene = Scene::new();

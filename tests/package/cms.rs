@@ -156,7 +156,7 @@ fn graders_checkers_managers_and_answers_fill_the_model() {
     let package = task.load().unwrap();
     assert_eq!(package.checkers[0].protocol, Protocol::Cms);
     assert_eq!(package.checkers[0].program.name, "cor/correttore.cpp");
-    assert_eq!((package.streams.input_file.as_ref(), package.includes.len()), (None, 2));
+    assert_eq!((package.streams.input_file.as_ref(), package.includes.len()), (None, 3));
     let include = &package.includes[0];
     assert_eq!(include.language, Some(LanguageHint::Ending("cpp".to_owned())));
     assert_eq!((include.files.len(), include.submission_name.as_deref()), (2, Some("sums")));
@@ -277,4 +277,50 @@ fn more_subtasks_than_anybody_makes_are_refused_at_once() {
     assert!(directory.refusal().contains("score_type_parameters: there are more than 1000 subtasks"));
     let task = Task::new(PLAIN, 1).file("gen/GEN", &"#ST: 0\n1\n".repeat(1_001));
     assert!(task.refusal().contains("gen/GEN:2001: ST: there are more than 1000 subtasks"));
+}
+
+/// CMS compiles with `-DEVAL` for evaluations, cmsMake and task-maker everything.
+#[test]
+fn programs_in_c_are_compiled_with_eval() {
+    let task = Task::new("name: t\ntitle: T\ntime_limit: 1\nmemory_limit: 64\n", 0)
+        .file("gen/GEN", "1\n")
+        .file("gen/generator.cpp", "")
+        .file("sol/solution.cpp", "");
+    let package = task.load().unwrap();
+    let of = |ending: &str| {
+        let hint = Some(LanguageHint::Ending(ending.to_owned()));
+        package.includes.iter().find(|include| include.language == hint).map(|include| include.flags.clone())
+    };
+    assert_eq!((of("c"), of("cpp"), of("py")), (Some(vec!["-DEVAL".into()]), of("c"), None));
+    let made = package.made.unwrap();
+    let flags = |program: &JuryProgram| match &program.making {
+        Making::Language { flags, .. } => flags.clone(),
+        _ => Vec::new(),
+    };
+    assert_eq!((flags(&made.generators[0]), flags(&made.solutions[0])), (of("c").unwrap(), of("c").unwrap()));
+}
+
+#[test]
+fn what_only_task_maker_or_the_site_reads_is_named() {
+    let yaml = "name: t\ntitle: T\ntime_limit: 1\nmemory_limit: 64\n";
+    let task = Task::new(&format!("{yaml}feedback_level: full\n"), 2)
+        .file("gen/GEN", "#ST: 40\n1\n#ST: 60\n#STDEP: small\n2\n");
+    let warnings = task.load().unwrap().warnings.join("\n");
+    assert!(warnings.contains("gen/GEN:4: STDEP: dependencies of subtasks are not read"), "{warnings}");
+    assert!(warnings.contains("task.yaml: feedback_level is not supported"), "{warnings}");
+    // Without gen/GEN nothing says which tests are whose.
+    let task =
+        Task::new(yaml, 2).file("gen/cases.gen", ": GEN default gen/g.py N\n: SUBTASK 100 all\n1\n2\n");
+    assert!(task.refusal().contains("cases.gen"), "{}", task.refusal());
+    // The one that task-maker writes does not say which generator makes a test.
+    let task = Task::new(yaml, 0)
+        .file("gen/cases.gen", ": GEN default gen/g.py N\n1\n")
+        .file("gen/GEN", "1\n")
+        .file("gen/generator.py", "")
+        .file("sol/solution.py", "");
+    assert!(task.refusal().contains("cases.gen"), "{}", task.refusal());
+    // With the inputs there it says everything.
+    let task =
+        Task::new(yaml, 1).file("gen/cases.gen", ": GEN default gen/g.py N\n1\n").file("gen/GEN", "1\n");
+    assert_eq!(task.load().unwrap().warnings, Vec::<String>::new());
 }

@@ -361,3 +361,41 @@ fn folders_of_a_draft_may_be_graded_as_in_the_legacy_format() {
     assert_eq!(one.range, ScoreRange { min: 0.0, max: 50.0 });
     assert_eq!(group("").range, ScoreRange { min: 0.0, max: 100.0 });
 }
+
+/// BAPCtools gives arguments to folders at any depth; a score belongs to a group.
+#[test]
+fn folders_in_a_group_have_arguments_and_no_scores() {
+    let inner = "data/secret/big/inner/test_group.yaml";
+    let tests = [
+        ("data/secret/big/test_group.yaml", "input_validator_args: [--big]\n"),
+        (inner, "input_validator_args: [--inner]\n"),
+        ("data/secret/big/inner/2.in", "5 6\n"),
+        ("data/secret/big/inner/2.ans", "11\n"),
+        ("data/secret/big/3.in", "5 6\n"),
+        ("data/secret/big/3.ans", "11\n"),
+    ];
+    let directory = package("", &tests);
+    for name in ["1.in", "1.ans"] {
+        fs::remove_file(directory.path().join("data/secret").join(name)).unwrap();
+    }
+    let package = load(directory.path()).unwrap();
+    let arguments = |name: &str| test(&package, name).validator_arguments.clone();
+    assert_eq!(arguments("secret/big/inner/2"), ValidatorArguments::All(vec!["--inner".to_owned()]));
+    assert_eq!(arguments("secret/big/3"), ValidatorArguments::All(vec!["--big".to_owned()]));
+    write(directory.path(), inner, "max_score: 3\n");
+    let error = load(directory.path()).unwrap_err().to_string();
+    assert!(error.contains("max_score: a folder in a group has no score of its own"), "{error}");
+}
+
+#[test]
+fn full_feedback_and_validators_of_answers_are_named() {
+    let files = [
+        ("data/secret/test_group.yaml", "full_feedback: true\n"),
+        ("answer_validators/check.ctd", "INT(1,9)\n"),
+    ];
+    let warnings = loaded("", &files).warnings.join("\n");
+    for expected in ["test_group.yaml:1: full_feedback is not supported", "answer_validators/: not run"] {
+        assert!(warnings.contains(expected), "{expected}: {warnings}");
+    }
+    assert_eq!(loaded("", &[("data/secret/test_group.yaml", "full_feedback: false\n")]).warnings.len(), 0);
+}

@@ -266,6 +266,7 @@ fn submissions_yaml_replaces_and_narrows_the_folders() {
     let mixed = of("mixed/a.py");
     assert_eq!(mixed.language.as_deref(), Some("python3"));
     assert!(mixed.files[0].ends_with("go.py") && mixed.files.len() == 2);
+    assert!(mixed.names_entry && !of("accepted/a.py").names_entry);
     assert_eq!(mixed.expectation.required, [MLE, OLE, RTE, SV]);
     assert!(!of("accepted/slow.py").sets_time_limit && of("accepted/a.py").sets_time_limit);
     assert_eq!(of("accepted/slow.py").expectation.verdicts, [AC]);

@@ -579,14 +579,20 @@ fn an_interrupt_leaves_nothing_running() {
     let mark = format!("8{}.5", std::process::id());
     scene.write("sum/.timelimit", "3600\n");
     scene.write("sum/submissions/accepted/waits.sh", format!("sleep {mark}\n"));
-    let mut child = scene.gavel(&["verify", "sum"]).stdout(Stdio::null()).spawn().unwrap();
+    let mut child =
+        scene.gavel(&["verify", "sum", "--format", "json"]).stdout(Stdio::piped()).spawn().unwrap();
     crate::common::guardian::watch(&child);
     let patience = Instant::now() + Duration::from_secs(120);
     while !is_running(&mark) {
         assert!(Instant::now() < patience && child.try_wait().unwrap().is_none(), "it does not run");
         std::thread::sleep(Duration::from_millis(20));
     }
-    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    // As `timeout` does it: to the process, and to its group.
+    let pid = Pid::from_raw(child.id().try_into().unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    kill(pid, Signal::SIGINT).unwrap();
+    let result: Value = serde_json::from_reader(child.stdout.take().unwrap()).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(result["summary"]["complete"], false, "{result:#}");
     assert!(!is_running(&mark));
 }

@@ -21,6 +21,18 @@ pub(super) fn overtime(package: &Package) -> f64 {
     if runs_alone { package.verification.margins.rejected } else { 1.0 }
 }
 
+/// The limits of a submission that has its own. The package's wall limit shrinks with its CPU limit.
+fn own_limits(package: &Package, jury: &JurySubmission) -> LimitOverrides {
+    let mut limits = LimitOverrides { memory: jury.limits.memory, ..LimitOverrides::default() };
+    let (TimeLimit::Fixed(usual), Some(cpu)) = (package.limits.time, jury.limits.time) else { return limits };
+    if cpu < usual {
+        limits.cpu = Some(Time(cpu));
+        let share = cpu.as_secs_f64() / usual.as_secs_f64();
+        limits.wall = package.limits.wall.map(|wall| Time(wall.mul_f64(share)));
+    }
+    limits
+}
+
 /// What all judgings have in common.
 pub(super) struct Bench<'a> {
     pub(super) judge: &'a Judge,
@@ -155,7 +167,10 @@ impl<'a> Bench<'a> {
                 let mut files = sources::read(&jury.files).map_err(|error| error.to_string())?;
                 sources::name_nameless(&mut files, language);
                 // Where nothing decides it is the first, as other tools have it.
-                let place = sources::entry_of(&files, language, Order::Unknown).unwrap_or(0);
+                let place = match jury.names_entry {
+                    true => 0,
+                    false => sources::entry_of(&files, language, Order::Unknown).unwrap_or(0),
+                };
                 let entry = files.get(place).filter(|_| files.len() > 1).map(|file| file.name.clone());
                 (language.id.clone(), files, entry)
             }
@@ -170,7 +185,7 @@ impl<'a> Bench<'a> {
             language,
             files,
             problem: ProblemRef::reference(&package.directory),
-            limits: LimitOverrides::default(),
+            limits: own_limits(package, jury),
             policy: Policy { stop },
             tests: Vec::new(),
             entry_point,

@@ -16,6 +16,8 @@ pub struct GenFile {
     pub loose: Vec<GenTest>,
     /// The subtasks in order.
     pub subtasks: Vec<GenSubtask>,
+    /// Lines, from 1, that name subtasks on which another depends (task-maker: `#STDEP:`). CMS takes them for comments.
+    pub dependencies: Vec<u64>,
 }
 
 /// A subtask: `#ST: points`.
@@ -78,6 +80,9 @@ pub fn parse_gen_file(text: &str) -> Result<GenFile, PackageError> {
         };
         let copied = comment.strip_prefix("COPY:").map(str::trim);
         let subtask = comment.strip_prefix("ST:").map(str::trim);
+        if comment.starts_with("STDEP:") {
+            file.dependencies.push(number);
+        }
         let named = comment.strip_prefix("STNAME:").map(str::trim);
         if usize::from(!test.is_empty()) + usize::from(copied.is_some()) + usize::from(subtask.is_some()) > 1
         {

@@ -5,10 +5,10 @@
 //! under that name, as it would see them from the task's directory. `gen/validator.*` gets the path of an input and, where
 //! there are subtasks, the number of one, from 1.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::gen_file::{GenSource, GenTest};
-use super::programs::{SOURCES, is_header};
+use super::programs::{SOURCES, is_header, own_flags};
 use super::scores::Plan;
 use crate::package::model::{
     InputValidator, Interaction, JuryProgram, LanguageHint, MadeAnswer, MadeData, MadeInput, MadeTest,
@@ -20,6 +20,8 @@ use crate::package::source::tree::{Entry, Kind, Tree, below};
 
 /// Where generators and validators are.
 const FOLDER: &str = "gen";
+/// Another list of tests, which only task-maker reads; from it comes a `GEN` without the generators.
+pub(super) const CASES: &str = "cases.gen";
 /// The list of tests.
 const LIST: &str = "gen/GEN";
 const GENERATORS: [&str; 2] = ["generator", "generatore"];
@@ -29,6 +31,13 @@ const SOLUTIONS: [&str; 2] = ["solution", "soluzione"];
 const MOST_DATA: u64 = 16 << 20;
 /// A model solution may take so many times what contestants' may.
 const PATIENCE: u32 = 10;
+
+/// The error for tests that only `gen/cases.gen` can make.
+pub(super) fn unread_cases(path: &Path) -> PackageError {
+    let supported = "make the tests with task-maker first, which also writes gen/GEN";
+    PackageError::unsupported(0, "", "a list of tests in task-maker's format cases.gen", supported)
+        .in_file(path)
+}
 
 /// Fills in what is made of the tests that lack a file.
 pub(super) struct Generated<'a> {
@@ -70,6 +79,9 @@ impl<'a> Generated<'a> {
                 Ok((entry.path, None, String::new()))
             }
             GenSource::Run(command) => {
+                if let Some(entry) = Tree::find(&self.inside, CASES) {
+                    return Err(unread_cases(&entry.path));
+                }
                 if self.data.generators.is_empty() {
                     let generator = self.generator(line)?;
                     self.data.generators.push(generator);
@@ -172,7 +184,7 @@ impl<'a> Generated<'a> {
         for module in self.inside.iter().filter(is_module) {
             files.push(ProgramFile { name: module.reportable()?.to_owned(), path: module.path.clone() });
         }
-        let making = Making::Language { language: LanguageHint::Files, flags: Vec::new() };
+        let making = Making::Language { language: LanguageHint::Files, flags: own_flags(ending) };
         Ok(Some(JuryProgram { name: format!("{FOLDER}/{}", entry.reportable()?), files, making }))
     }
 
@@ -233,7 +245,7 @@ impl<'a> Generated<'a> {
         let hint = LanguageHint::Ending(ending.to_owned());
         let grader = package.includes.iter().find(|include| include.language.as_ref() == Some(&hint));
         let is_program = package.submission_kind == SubmissionKind::Program;
-        let files = match grader.filter(|_| is_program) {
+        let files = match grader.filter(|include| is_program && !include.files.is_empty()) {
             // The contestant's file is called like the task.
             Some(include) => {
                 let name = include.submission_name.as_deref().unwrap_or("solution");
@@ -249,7 +261,7 @@ impl<'a> Generated<'a> {
                 files
             }
         };
-        let making = Making::Language { language: LanguageHint::Files, flags: Vec::new() };
+        let making = Making::Language { language: LanguageHint::Files, flags: own_flags(ending) };
         Ok(JuryProgram { name: format!("sol/{own}"), files, making })
     }
 }

@@ -4,6 +4,7 @@
 //! - programs are made of their sources: of `check/checker.cpp` where there is one, whether or not somebody has compiled
 //!   it, so a checker without a compiled file beside it is used, which CMS would pass over;
 //! - without `gen/GEN` and `n_input` the inputs there are count;
+//! - subtasks that depend on others (task-maker: `#STDEP:`) are judged without that, and a warning says so;
 //! - inputs and answers that are not there are made by the task's programs, as cmsMake would before the import.
 //!
 //! Solutions in `sol/` are `soluzione.*` and `solution.*`, which must get all points, and those whose comments say what
@@ -13,6 +14,8 @@
 //! Two task types have keys of their own. `output_only_testcases` and `output_optional_testcases` make BatchAndOutput, as in
 //! CMS's loader: outputs of those tests may be handed in as `output_NNN.txt`, beside a program. `task_type: TwoSteps`, which
 //! the loader does not have, makes that type of a task with `sol/manager.*` and the headers beside it.
+//!
+//! Programs in C and C++ are compiled with `-DEVAL`, as for CMS's evaluations.
 //!
 //! Statements, attachments, tokens and limits on the number of submissions do not concern judging.
 
@@ -117,6 +120,13 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     let scope = Scope::root(&file.path, map);
     trouble.unknown_keys(FILE, "", map, KEYS);
 
+    if scope.get("feedback_level").is_some() {
+        trouble.warn(format!(
+            "{FILE}: feedback_level is not supported: what contestants may read is what feedback in gavel.toml and the \
+             worker's settings say"
+        ));
+    }
+
     let directory = short_name(tree.root());
     let either = |new: &str, old: &str| -> Result<Option<String>, PackageError> {
         Ok(scope.text(new)?.or(scope.text(old)?).map(|text| one_line(&text)))
@@ -174,6 +184,9 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
         package.includes =
             trouble.keep(programs::included(tree, entries, "grader", &package.name)).unwrap_or_default();
         package.streams = trouble.keep(streams(&scope)).unwrap_or_default();
+    }
+    if !is_output_only {
+        programs::define_eval(&mut package.includes);
     }
     let public = trouble.keep(public_tests(&scope, plan.tests)).unwrap_or_default();
     tests(tree, entries, &plan, &check, &public, &mut package, trouble)?;

@@ -101,6 +101,34 @@ pub(super) fn included(
     Ok(includes)
 }
 
+/// What CMS defines when it compiles for an evaluation (`cms/grading/languages`): programs use files where it is there.
+pub(super) const EVAL: &str = "-DEVAL";
+
+/// Has submissions compiled with [`EVAL`] in the languages in which CMS does it.
+pub(super) fn define_eval(includes: &mut Vec<Include>) {
+    for ending in ["c", "cpp"] {
+        let language = Some(LanguageHint::Ending(ending.to_owned()));
+        match includes.iter_mut().find(|include| include.language == language) {
+            Some(include) => include.flags.push(EVAL.to_owned()),
+            None => includes.push(Include {
+                language,
+                files: Vec::new(),
+                entry_point: None,
+                submission_name: None,
+                submission_prefix: String::new(),
+                submission_suffix: String::new(),
+                flags: vec![EVAL.to_owned()],
+            }),
+        }
+    }
+}
+
+/// Arguments of the compiler for a program of the task's own: cmsMake and task-maker compile these in the same way.
+pub(super) fn own_flags(ending: &str) -> Vec<String> {
+    let is_c = matches!(ending, "c" | "cpp" | "cc" | "cxx");
+    is_c.then(|| EVAL.to_owned()).into_iter().collect()
+}
+
 /// `sol/manager.*`, a source for each language that TwoSteps can be solved in, and the headers beside them.
 pub(super) fn managers(
     tree: &Tree,

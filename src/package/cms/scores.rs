@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use fancy_regex::Regex;
 
 use super::gen_file::{GenFile, MOST_SUBTASKS, parse_gen_file};
+use super::generated;
 use super::load::{FILE, MOST_TESTS};
 use crate::package::model::{Aggregation, Group, Member, Objective, OnReject, Package, Scoring};
 use crate::package::source::diagnostics::Trouble;
@@ -51,10 +52,12 @@ pub(super) fn read(
     let count = trouble.keep(scope.number("n_input", 0.0..=MOST_TESTS)).flatten();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
     let count = count.map(|count| count as usize);
+    let mut unread = None;
     let generated = match Tree::find(entries, "gen").filter(|entry| entry.kind == Kind::Directory) {
         None => None,
         Some(folder) => {
             let inside = tree.entries(&folder.path, 1)?;
+            unread = Tree::find(&inside, generated::CASES).map(|entry| entry.path.clone());
             match Tree::find(&inside, "GEN") {
                 Some(file) => {
                     let text = read_text(file)?;
@@ -86,6 +89,9 @@ pub(super) fn read(
         Kinds::Sum(if tests == 0 { 0.0 } else { total / tests as f64 })
     };
     let Some((path, file)) = generated else {
+        if let Some(path) = unread {
+            return Err(generated::unread_cases(&path));
+        }
         let tests = match count {
             Some(count) => count,
             None => {
@@ -102,6 +108,12 @@ pub(super) fn read(
     if let Some(count) = count.filter(|count| *count != tests) {
         let problem = format!("it is {count}, and gen/GEN has {tests} tests");
         trouble.error(scope.wrong("n_input", problem, "remove it, or correct gen/GEN"));
+    }
+    if let Some(line) = file.dependencies.first() {
+        trouble.warn(format!(
+            "gen/GEN:{line}: STDEP: dependencies of subtasks are not read here, as in CMS: each counts by itself; \
+             score_type_parameters in {FILE} can name the tests of other subtasks"
+        ));
     }
     if file.subtasks.is_empty() {
         return Ok(Plan { tests, generated: Some(file), kind: each(tests) });

@@ -7,7 +7,7 @@ use globset::GlobBuilder;
 use super::programs::is_header;
 use crate::package::model::{
     Expectation, Group, Interaction, JurySubmission, OutputFile, Package, PartialExpectation, ScoreRange,
-    SubmissionKind,
+    SubmissionKind, TestLimits,
 };
 use crate::package::shared::submissions::is_no_program;
 use crate::package::source::diagnostics::Trouble;
@@ -85,6 +85,8 @@ pub(super) fn read(
                 files: vec![entry.path.clone()],
                 language: None,
                 expectation,
+                names_entry: false,
+                limits: TestLimits::default(),
                 sets_time_limit: false,
             }),
             None => trouble

@@ -17,6 +17,13 @@ fn includes(writer: &mut Writer<'_>) -> Result<(), ConvertError> {
     for include in &writer.package.includes {
         let has_lines = !include.submission_prefix.is_empty() || !include.submission_suffix.is_empty();
         let named = include.submission_name.is_some() || has_lines;
+        if include.files.is_empty() && !named {
+            let note = format!("compiler flags for submissions are left out: {}", include.flags.join(" "));
+            if !writer.notes.contains(&note) {
+                writer.note(note);
+            }
+            continue;
+        }
         if named || !include.flags.is_empty() {
             let what = "an included file that asks for the submission's name, its first or last lines, or compiler flags";
             return Err(writer.refuse(what, "include it from the submission"));

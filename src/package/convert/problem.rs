@@ -89,6 +89,7 @@ pub(super) fn write(writer: &mut Writer<'_>) -> Result<(), ConvertError> {
         (limits.wall.is_some(), "the wall time limit"),
         (limits.processes.is_some(), "the limit of processes"),
         (package.unbuffered, "unbuffered output"),
+        (package.no_big_math, "the ban on java.math"),
         (
             !limits.memory.0.is_multiple_of(1 << 20),
             "the part of a MiB in the memory limit, which is rounded up,",

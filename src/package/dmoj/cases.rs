@@ -191,6 +191,14 @@ impl Reader<'_, '_> {
         }
         let names = scope.text("in").and_then(|input| Ok((input, scope.text("out")?)));
         let Some((input, output)) = self.trouble.keep(names) else { return Ok(()) };
+        for key in ["generator_args", "generator_in"] {
+            if let (Some(node), Some(_), true) =
+                (scope.get(key), input.as_ref(), scope.get("generator").is_some())
+            {
+                let remedy = "remove 'in', and the generator makes the input, or remove this key";
+                self.trouble.error(scope.wrong_at(node, key, "the case has an input file ('in')", remedy));
+            }
+        }
         if scope.get("generator").is_some() && (input.is_none() || output.is_none()) {
             return self.generated(scope, input.as_deref(), output.as_deref(), group, points);
         }

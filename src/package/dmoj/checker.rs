@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use memchr::memmem;
+
 use super::data::ProblemData;
 use super::load::FILE;
 use crate::checker::{Comparator, CustomScore, DmojChecker, DmojKind, FloatMode, Protocol};
@@ -12,13 +14,15 @@ use crate::package::model::{
 use crate::package::source::diagnostics::Trouble;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
-use crate::package::source::tree::{Kind, Tree};
+use crate::package::source::tree::{Kind, Tree, read_at_most};
 use crate::package::source::yaml::{Node, Value};
 use crate::units::Bytes;
 
 /// `generator_time_limit`, `generator_memory_limit` of `dmoj/judgeenv.py`.
 const TIME: f64 = 20.0;
 const MEMORY_KIB: f64 = 524_288.0;
+/// Bytes of a checker that are searched for what is not supported.
+const LONGEST_CODE: u64 = 1 << 20;
 const SUPPORTED: &str = "supported today: standard, easy, floats, floatsabs, floatsrel, identical, linecount, rstripped, sorted, unordered, \
      bridged and Python files";
 const NAMES: &[&str] = &[
@@ -84,7 +88,7 @@ impl Checkers {
         let arguments = arguments.filter(|node| !matches!(node.value, Value::Null)).unwrap_or(&empty);
         let own = Arguments { scope: Scope::inside(&scope.bare(), arguments, "checker.args")?, node };
         if name.contains('.') {
-            return self.python(scope, &own, arguments, &name, tree, data, package, batch);
+            return self.python(scope, &own, arguments, &name, tree, data, package, batch, trouble);
         }
         trouble.unknown_keys(
             FILE,
@@ -115,6 +119,7 @@ impl Checkers {
             },
             "bridged" => {
                 let checker = own.bridged(tree)?;
+                warn_of_hidden_feedback(&own.scope, "checker.args", trouble);
                 self.program(checker, package)
             }
             "linematches" => {
@@ -149,12 +154,21 @@ impl Checkers {
         data: &mut ProblemData<'_>,
         package: &mut Package,
         batch: usize,
+        trouble: &mut Trouble,
     ) -> Result<Check, PackageError> {
         if !name.ends_with(".py") {
             let problem = format!("'{}' is no Python file", one_line(name));
             return Err(scope.wrong_at(own.node, "checker", problem, "name a file NAME.py, or use bridged"));
         }
         let path = own.file(tree, scope, "checker", name)?;
+        let code = read_at_most(&path, LONGEST_CODE)?;
+        if memmem::find(&code, b"run_on_error").is_some() {
+            trouble.warn_once(format!(
+                "{}: run_on_error is not supported: the checker is not asked about programs that fail or run too long, \
+                 which get no points",
+                one_line(name)
+            ));
+        }
         let module = name.rsplit('/').next().unwrap_or(name).to_owned();
         let mut files = vec![
             ProgramFile { name: DRIVER_NAME.to_owned(), path: data.text(DRIVER.to_owned()) },
@@ -243,6 +257,16 @@ impl Arguments<'_> {
         name: &str,
     ) -> Result<std::path::PathBuf, PackageError> {
         file(tree, scope, self.node, key, name)
+    }
+}
+
+/// Messages for contestants are governed by `feedback` of the submission, the package or the worker.
+pub(super) fn warn_of_hidden_feedback(scope: &Scope<'_>, place: &str, trouble: &mut Trouble) {
+    if scope.own_get("feedback").is_some() && !scope.flag("feedback") {
+        trouble.warn_once(format!(
+            "{FILE}: {place}.feedback: false is not supported: contestants may read what the program says; \
+             feedback = \"case\" in gavel.toml hides it"
+        ));
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a submission talks with, and what is compiled with it: `interactive` and `signature_grader`.
 
-use super::checker::{call, kind, limits, program};
+use super::checker::{call, kind, limits, program, warn_of_hidden_feedback};
 use super::data::ProblemData;
 use super::load::FILE;
 use crate::checker::{CustomScore, Protocol};
@@ -43,6 +43,7 @@ pub(super) fn read(
     let Some(node) = scope.own_get("interactive") else { return Ok(Interaction::None) };
     let inner = scope.bare().inside(node, "interactive")?;
     trouble.unknown_keys(FILE, "interactive", inner.own(), KEYS);
+    warn_of_hidden_feedback(&inner, "interactive", trouble);
     let extra = inner.number("preprocessing_time", 0.0..=super::load::LONGEST)?.filter(|extra| *extra > 0.0);
     let memory = inner.number("memory_limit", 1.0..=1e9)?.unwrap_or(MEMORY_KIB);
     let TimeLimit::Fixed(time) = package.time else { return Ok(Interaction::None) };

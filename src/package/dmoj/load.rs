@@ -10,6 +10,8 @@
 //! - `unbuffered` takes the buffer from standard output, as far as the language has a way; interactors have none unless
 //!   they ask for one;
 //! - a batch is over at its first failure, and nothing is run after a failed case or batch of no points;
+//! - `hints: [nobigmath]` forbids `java.math`, whose classes the judge's Java agent does not let a program load; here
+//!   compiled classes that name them are not run;
 //! - `tests/NAME/test.yml`, what the judge's own test suite reads, says what submissions must get, case by case.
 //!
 //! - a batch of which nothing is wrong but in part lets those be run that depend on it;
@@ -17,7 +19,8 @@
 //!   the suite that names scores (`score`, `score_cases`) accepts both.
 //!
 //! Limits are not in the format: the site has them. Those at the top level (`time_limit` in seconds, `memory_limit` in
-//! KiB) are taken, else the largest of the test suite's (`time`, `memory`), else two seconds and 256 MiB.
+//! KiB) are taken, else the largest of the test suite's (`time`, `memory`), else two seconds and 256 MiB. Each submission
+//! of the suite is verified under its own.
 //!
 //! Refused by name: graders (`custom_judge`) that ask for what the program used or how it ended, keys computed by Python code
 //! (`test_cases++`), limits of single cases, `linematches`.
@@ -30,7 +33,7 @@ use crate::package::library::Stash;
 use crate::package::model::{Format, Package, PackageLimits, Scoring, Streams, TimeLimit};
 use crate::package::shared::names::short_name;
 use crate::package::source::diagnostics::Trouble;
-use crate::package::source::error::PackageError;
+use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::{Entry, Tree};
 use crate::package::source::yaml;
@@ -112,6 +115,7 @@ pub(crate) fn load(
     package.scoring = Some(Scoring { objective: Default::default(), precision: None });
     package.parts_pass = true;
     package.unbuffered = scope.flag("unbuffered");
+    package.no_big_math = hints(&scope, trouble);
     let interaction = interaction::read(&scope, tree, &package.limits, trouble);
     if let Some(interaction) = trouble.keep(interaction) {
         package.interaction = interaction;
@@ -132,6 +136,20 @@ pub(crate) fn load(
     data.place(&mut package)?;
     package.submissions = suite.submissions(&package, trouble);
     Ok(package)
+}
+
+/// `hints`: whether Java's big numbers are forbidden.
+fn hints(scope: &Scope<'_>, trouble: &mut Trouble) -> bool {
+    let Some(node) = scope.get("hints") else { return false };
+    let hints = trouble.keep(scope.texts(node, "hints")).unwrap_or_default();
+    for hint in hints.iter().filter(|hint| !["nobigmath", "unicode", "unsafe"].contains(&hint.as_str())) {
+        trouble.warn(format!(
+            "{FILE}:{}: hints: '{}' is not known and is ignored",
+            node.line,
+            one_line(hint)
+        ));
+    }
+    hints.iter().any(|hint| hint == "nobigmath")
 }
 
 fn limits(

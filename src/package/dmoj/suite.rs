@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::package::model::{Expectation, JurySubmission, Package, PartialExpectation};
+use crate::package::model::{Expectation, JurySubmission, Package, PartialExpectation, TestLimits};
 use crate::package::source::diagnostics::Trouble;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
@@ -45,6 +45,8 @@ struct Case {
     cases: Vec<(usize, Vec<Code>)>,
     /// Whether it also says what a case must score: then some case may be right in part, which is AC there.
     names_scores: bool,
+    /// What the site would allow this submission.
+    limits: TestLimits,
 }
 
 /// The whole suite.
@@ -174,16 +176,19 @@ fn read_test(
         }
         None => {}
     }
+    let mut limits = TestLimits::default();
     if let Some(seconds) = scope.number("time", 0.001..=super::load::LONGEST)? {
-        suite.time = suite.time.max(Some(Duration::from_secs_f64(seconds)));
+        limits.time = Some(Duration::from_secs_f64(seconds));
+        suite.time = suite.time.max(limits.time);
     }
     if let Some(kib) = scope.number("memory", 1.0..=1e9)? {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
         let memory = Bytes::kib(kib as u64);
-        suite.memory = suite.memory.max(Some(memory));
+        limits.memory = Some(memory);
+        suite.memory = suite.memory.max(limits.memory);
     }
     let names_scores = scope.get("score").is_some() || scope.get("score_cases").is_some();
-    Ok(Some(Case { name: name.to_owned(), language, sources, expect, cases, names_scores }))
+    Ok(Some(Case { name: name.to_owned(), language, sources, expect, cases, names_scores, limits }))
 }
 
 /// One code, a list of them, or `*` for all.
@@ -239,6 +244,8 @@ impl Suite {
                     files: vec![source.clone()],
                     language: Some(language(&test.language)),
                     expectation: expectation.clone(),
+                    names_entry: false,
+                    limits: test.limits,
                     sets_time_limit: false,
                 });
             }

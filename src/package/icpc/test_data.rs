@@ -176,6 +176,17 @@ impl Walk<'_> {
         Ok(held)
     }
 
+    /// Settings of a folder in a group, which BAPCtools allows: its arguments hold there, and nothing else makes sense.
+    fn inner_settings(&mut self, entry: &Entry, held: &Held) -> Result<Held, PackageError> {
+        let (held, settings) = self.read_settings(entry, SettingsFile::Group, held)?;
+        if let Some((key, line)) = settings.scoring.first_key {
+            let problem = "a folder in a group has no score of its own";
+            return Err(PackageError::value(line, &key, problem, "move it to the group's folder")
+                .in_file(&entry.path));
+        }
+        Ok(held)
+    }
+
     /// What holds with the settings of a file, and the settings themselves.
     fn read_settings(
         &mut self,
@@ -235,14 +246,8 @@ impl Walk<'_> {
                 self.trouble.keep(read).unwrap_or_else(|| folder.held.clone())
             }
             Some(entry) => {
-                self.trouble.error(PackageError::Invalid {
-                    file: entry.path.clone(),
-                    line: None,
-                    key: String::new(),
-                    problem: "a folder in a group has no settings of its own".to_owned(),
-                    remedy: "move it to the group's folder".to_owned(),
-                });
-                folder.held.clone()
+                let read = self.inner_settings(entry, &folder.held);
+                self.trouble.keep(read).unwrap_or_else(|| folder.held.clone())
             }
             None => folder.held.clone(),
         };

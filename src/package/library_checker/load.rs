@@ -17,7 +17,7 @@ use crate::package::library::{Held, Stash};
 use crate::package::model::{
     Check, CheckerProgram, Expectation, Format, Include, InputValidator, JuryProgram, JurySubmission,
     LanguageHint, MadeAnswer, MadeData, MadeInput, MadeTest, Making, Package, PackageLimits, ProgramFile,
-    ProgramLimits, Test, TimeLimit,
+    ProgramLimits, Test, TestLimits, TimeLimit,
 };
 use crate::package::shared::names::short_name;
 use crate::package::source::diagnostics::Trouble;
@@ -488,5 +488,13 @@ impl Reader<'_> {
 }
 
 fn submission(name: &str, files: Vec<PathBuf>, expectation: Expectation) -> JurySubmission {
-    JurySubmission { name: name.to_owned(), files, language: None, expectation, sets_time_limit: false }
+    JurySubmission {
+        name: name.to_owned(),
+        files,
+        language: None,
+        expectation,
+        names_entry: false,
+        limits: TestLimits::default(),
+        sets_time_limit: false,
+    }
 }

@@ -78,6 +78,9 @@ impl Package {
         if self.unbuffered {
             say("unbuffered".to_owned());
         }
+        if self.no_big_math {
+            say("no java.math".to_owned());
+        }
         if let Some(feedback) = self.feedback {
             say(format!("feedback {feedback:?}"));
         }

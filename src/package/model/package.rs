@@ -58,6 +58,8 @@ pub struct Package {
     pub streams: Streams,
     /// Whether programs write their standard output without a buffer (DMOJ: `unbuffered`).
     pub unbuffered: bool,
+    /// Whether programs for the Java virtual machine may not use `java.math` (DMOJ: `hints: [nobigmath]`).
+    pub no_big_math: bool,
     /// What only verification reads.
     pub verification: Verification,
     /// Submissions of the jury with what each must get.
@@ -230,6 +232,7 @@ impl Package {
             includes: Vec::new(),
             streams: Streams::default(),
             unbuffered: false,
+            no_big_math: false,
             verification: Verification::default(),
             submissions: Vec::new(),
             languages: None,

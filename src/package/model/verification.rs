@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::groups::ScoreRange;
+use super::package::TestLimits;
 use super::program::{JuryProgram, ProgramLimits};
 use crate::verdict::Verdict;
 
@@ -19,6 +20,10 @@ pub struct JurySubmission {
     pub language: Option<String>,
     /// What it must get.
     pub expectation: Expectation,
+    /// Whether the package names the entry point, so that nothing is guessed (2025-09, `submissions.yaml`: `entrypoint`).
+    pub names_entry: bool,
+    /// Limits of its own in place of the package's, which they can only lower (DMOJ's test suite: `time`, `memory`).
+    pub limits: TestLimits,
     /// Whether its time counts where the limit is [`crate::package::TimeLimit::FromSubmissions`].
     pub sets_time_limit: bool,
 }

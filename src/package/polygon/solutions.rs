@@ -1,7 +1,7 @@
 //! Solutions of a Polygon package and what their tags say they get.
 
 use super::document::Element;
-use crate::package::model::{Expectation, JurySubmission, PartialExpectation};
+use crate::package::model::{Expectation, JurySubmission, PartialExpectation, TestLimits};
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Tree, below};
 use crate::verdict::Verdict;
@@ -48,6 +48,8 @@ pub(super) fn read(
             files: vec![file],
             language: source.attribute("type").and_then(language),
             expectation,
+            names_entry: false,
+            limits: TestLimits::default(),
             sets_time_limit: matches!(tag, "main" | "accepted"),
         });
     }

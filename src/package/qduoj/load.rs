@@ -18,7 +18,7 @@ use crate::package::library::Stash;
 use crate::package::model::{
     Check, CheckerProgram, Expectation, Format, Group, Include, Interaction, Interactor, JuryProgram,
     JurySubmission, LanguageHint, Making, Member, Objective, OnReject, Package, PackageLimits, ProgramFile,
-    ProgramLimits, Scoring, Test, TimeLimit,
+    ProgramLimits, Scoring, Test, TestLimits, TimeLimit,
 };
 use crate::package::shared::names::short_name;
 use crate::package::source::diagnostics::Trouble;
@@ -403,6 +403,8 @@ impl Reader<'_> {
                 files: vec![path],
                 language: Some(language),
                 expectation: Expectation { verdicts: vec![Verdict::AC], ..Expectation::default() },
+                names_entry: false,
+                limits: TestLimits::default(),
                 sets_time_limit: false,
             });
         }

@@ -68,6 +68,12 @@ pub(crate) fn mention_misspelt_folders(entries: &[Entry], warnings: &mut Vec<Str
     ];
     for entry in entries.iter().filter(|entry| entry.kind == Kind::Directory && !entry.is_hidden()) {
         let name = entry.text().unwrap_or_default();
+        if matches!(name, "answer_validator" | "answer_validators") {
+            warnings.push(format!(
+                "{name}/: not run: only BAPCtools has validators of answers; 'gavel verify' shows the answers to the output \
+                 validator"
+            ));
+        }
         if KNOWN.contains(&name) || OTHERS.contains(&name) {
             continue;
         }

@@ -6,7 +6,7 @@ use super::expectation;
 use super::expectation::{OFFICIAL, PerTest};
 use super::submissions_yaml::{SubmissionRule, SubmissionsYaml, combine, parse_submissions_yaml};
 use crate::nearest::nearest;
-use crate::package::model::{Expectation, JurySubmission, ScoreRange};
+use crate::package::model::{Expectation, JurySubmission, ScoreRange, TestLimits};
 use crate::package::source::error::{PackageError, one_line, shown};
 use crate::package::source::tree::{Entry, Kind, Tree, read_at_most, read_text};
 
@@ -186,7 +186,7 @@ impl Reader<'_> {
         }
         let last = |of: fn(&SubmissionRule) -> Option<&String>| rules.iter().rev().find_map(|rule| of(rule));
         let language = last(|rule| rule.language.as_ref()).cloned();
-        order(&mut files, &name, last(|rule| rule.entrypoint.as_ref()).map(String::as_str));
+        let names_entry = order(&mut files, &name, last(|rule| rule.entrypoint.as_ref()).map(String::as_str));
         let warned = self.warnings.len();
         let score = self.expected_score(&name, &files)?;
         let expectation = self.expectation(folder, &name, &files, &rules, score)?;
@@ -203,7 +203,8 @@ impl Reader<'_> {
         };
         let sets_time_limit =
             rules.iter().rev().find_map(|rule| rule.sets_time_limit).unwrap_or(folder == "accepted");
-        Ok(Some(JurySubmission { name, files, language, expectation, sets_time_limit }))
+        let limits = TestLimits::default();
+        Ok(Some(JurySubmission { name, files, language, expectation, names_entry, limits, sets_time_limit }))
     }
 
     /// The score that a tag demands.
@@ -310,8 +311,9 @@ pub(crate) fn is_no_program(entry: &Entry) -> bool {
     name == "readme" || name == "makefile" || NO_PROGRAMS.iter().any(|ending| name.ends_with(ending))
 }
 
-/// Puts the entry point first: the named one, else a file called main, else one called like the submission.
-fn order(files: &mut [PathBuf], name: &str, entrypoint: Option<&str>) {
+/// Puts the entry point first: the named one, else a file called main, else one called like the submission. Returns
+/// whether it is the named one.
+fn order(files: &mut [PathBuf], name: &str, entrypoint: Option<&str>) -> bool {
     let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let submission = name.rsplit('/').next().unwrap_or(name);
     let rank = |path: &PathBuf| {
@@ -325,4 +327,5 @@ fn order(files: &mut [PathBuf], name: &str, entrypoint: Option<&str>) {
         }
     };
     files.sort_by_key(rank);
+    entrypoint.is_some() && files.first().is_some_and(|first| rank(first) == 0)
 }

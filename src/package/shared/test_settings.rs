@@ -76,7 +76,7 @@ pub enum ScoreAggregation {
     Min,
 }
 
-/// Keys that are known and change no verdict.
+/// Keys that are known and change no verdict; of `full_feedback` a warning says more.
 const INFORMATION: &[&str] =
     &["full_feedback", "input_visualizer_args", "output_visualizer_args", "hint", "description"];
 
@@ -140,7 +140,16 @@ fn read(text: &str, which: SettingsFile, is_strict: bool) -> Result<CaseSettings
                     "supported are validators of outputs",
                 ));
             }
-            "full_feedback" => check_flag(node, key, is_strict)?,
+            "full_feedback" => {
+                check_flag(node, key, is_strict)?;
+                if matches!(node.value, Value::Bool(true)) {
+                    settings.warnings.push(format!(
+                        ":{}: full_feedback is not supported: what contestants may read is what feedback in gavel.toml \
+                         and the worker's settings say",
+                        node.line
+                    ));
+                }
+            }
             known if INFORMATION.contains(&known) => {}
             _ if is_strict => return Err(unknown(node, key, which)),
             _ if which == SettingsFile::Group && settings.grading.read(key, node, "")? => {}

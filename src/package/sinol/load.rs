@@ -449,6 +449,8 @@ impl Reader<'_> {
                 files: vec![entry.file()?.to_owned()],
                 language: None,
                 expectation,
+                names_entry: false,
+                limits: TestLimits::default(),
                 sets_time_limit: false,
             });
         }

@@ -94,6 +94,13 @@ impl Trouble {
         self.warnings.push(warning.into());
     }
 
+    /// Keeps a warning unless it is there.
+    pub(crate) fn warn_once(&mut self, warning: String) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
     /// Keeps warnings of the keys of `map` that the format does not have: tools pass them over without a word.
     pub(crate) fn unknown_keys(&mut self, file: &str, above: &str, map: &[(String, Node)], known: &[&str]) {
         for (key, node) in map.iter().filter(|(key, _)| !known.contains(&key.as_str())) {

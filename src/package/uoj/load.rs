@@ -119,6 +119,8 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
             files: vec![entry.file()?.to_owned()],
             language: None,
             expectation: Expectation { verdicts: vec![Verdict::AC], ..Expectation::default() },
+            names_entry: false,
+            limits: TestLimits::default(),
             sets_time_limit: false,
         });
     }
