@@ -46,6 +46,12 @@ const LANGUAGES: &[(&str, &str, &str)] = &[
     ("JavaScript", "javascript", "js"),
     ("PHP", "php", "php"),
     ("Ruby", "ruby", "rb"),
+    ("Bash", "bash", "sh"),
+    ("Perl", "perl", "pl"),
+    ("C#", "csharp", "cs"),
+    ("Lua", "lua", "lua"),
+    ("Clang", "c", "c"),
+    ("Clang++", "cpp", "cpp"),
 ];
 
 /// Whether a directory is one of these.
