@@ -220,3 +220,19 @@ fn kotlin_s_main_may_stand_in_an_object_or_a_companion() {
         assert_eq!(verdict, "AC", "{source}: {log}");
     }
 }
+
+#[test]
+fn every_file_of_a_script_is_checked_before_it_runs() {
+    let scene = Scene::new();
+    let package = scene.sum_package(&[(1, 2)]);
+    for (language, entry, start, helper, broken) in [
+        ("javascript", "main.js", "require('./helper.js');\n", "helper.js", "let x = ;\n"),
+        ("ruby", "main.rb", "require_relative 'helper'\n", "helper.rb", "def x\n"),
+        ("php", "main.php", "<?php require 'helper.php';\n", "helper.php", "<?php $x = ;\n"),
+    ] {
+        let entry = scene.write(entry, start);
+        let helper = scene.write(helper, broken);
+        let report = scene.report(&[text(&package), text(&entry), text(&helper), "--language", language]);
+        assert_eq!(report["verdict"], "CE", "{language}: {report}");
+    }
+}
