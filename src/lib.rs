@@ -83,7 +83,7 @@
 //! - When a run is over nothing it started is alive, and nothing it wrote is seen by the next.
 //! - Whoever sends a submission to a worker gets one final verdict, and a reason for what cannot be read.
 //! - A report does not depend on which test finished first, nor on how many slots there were.
-//! - `unsafe` code is in `sandbox/syscalls.rs` and `sandbox/child.rs` and nowhere else.
+//! - `unsafe` code is in `sandbox/sys/syscalls.rs` and `sandbox/init/spawn.rs` and nowhere else.
 
 pub mod archive;
 pub mod cache;

@@ -21,34 +21,60 @@
 //! between them, `cgroup` finds and fills hierarchies,
 //! `rootfs` builds what a program sees, `seccomp` what it may call, `wire` carries messages.
 
+#[path = "worker/allocator.rs"]
 pub mod allocator;
+#[path = "run/box_handle.rs"]
 mod box_handle;
+#[path = "run/capture.rs"]
 mod capture;
+#[path = "keeper/cgroup/mod.rs"]
 mod cgroup;
+#[path = "run/relay.rs"]
 mod channel;
+#[path = "init/spawn.rs"]
 mod child;
 mod command;
+#[path = "keeper/directories.rs"]
 mod directories;
 mod error;
+#[path = "init/process.rs"]
 mod init;
+#[path = "keeper/boxes.rs"]
 mod keeper;
+#[path = "keeper/bounds.rs"]
 mod keeper_bounds;
+#[path = "keeper/client.rs"]
 mod keeper_client;
+#[path = "keeper/message.rs"]
 mod keeper_message;
+#[path = "keeper/make_readable.rs"]
 mod open_up;
+#[path = "worker/privileges.rs"]
 mod privileges;
+#[path = "worker/package_mounts.rs"]
 mod reach;
+#[path = "run/resource_limits.rs"]
 mod resource_limits;
+#[path = "init/root.rs"]
 mod rootfs;
+#[path = "init/message.rs"]
 mod run_message;
+#[path = "init/seccomp/mod.rs"]
 mod seccomp;
 mod shape;
+#[path = "run/streams.rs"]
 mod streams;
+#[path = "sys/syscalls.rs"]
 mod syscalls;
+#[path = "run/group_run.rs"]
 mod together;
+#[path = "run/process_tree.rs"]
 mod tree;
+#[path = "watchdog.rs"]
 mod vitals;
+#[path = "run/supervisor.rs"]
 mod watch;
+#[path = "sys/wire.rs"]
 mod wire;
 
 pub use crate::cancel::CancelToken;

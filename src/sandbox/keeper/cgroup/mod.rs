@@ -10,7 +10,9 @@
 mod facts;
 mod group;
 mod hierarchy;
+#[path = "../../run/meter.rs"]
 mod meter;
+#[path = "../../run/page_cache.rs"]
 mod peak;
 
 pub use facts::Hierarchy;

@@ -20,7 +20,9 @@
 //! - `setpriority`, `sched_set*`, `ioprio_set`: a core belongs to the box, not to one of its threads.
 
 mod calls;
+#[path = "signal_notifications.rs"]
 pub(super) mod ends;
+#[path = "../../worker/network_filter.rs"]
 mod network;
 pub(super) mod uncounted;
 
