@@ -90,6 +90,43 @@ fn unsafe_code_is_in_two_files() {
     }
 }
 
+/// What a process folder of `sandbox/` may import from another one: requests of its messages, the worker's end of the
+/// keeper's connection, and, in the keeper, the box inits that it starts.
+const PROCESS_IMPORTS: &[(&str, &[&str])] = &[
+    ("sys", &[]),
+    ("init", &["sys"]),
+    ("keeper", &["sys", "init::process", "init::root"]),
+    ("run", &["sys", "keeper::client", "keeper::message", "keeper::directories", "init::message"]),
+    ("worker", &["sys", "keeper::client", "keeper::message"]),
+];
+
+#[test]
+fn process_folders_of_the_sandbox_do_not_reach_into_each_other() {
+    let mut wrong = Vec::new();
+    for (folder, allowed) in PROCESS_IMPORTS {
+        for path in sources(&root().join("sandbox").join(folder)) {
+            let text = fs::read_to_string(&path).expect("a source file is text");
+            for (at, _) in text.match_indices("crate::sandbox::") {
+                let rest = &text[at + "crate::sandbox::".len()..];
+                let end =
+                    rest.find(|c: char| !(c.is_alphanumeric() || "_:".contains(c))).unwrap_or(rest.len());
+                let import = &rest[..end];
+                let other = import.split("::").next().unwrap_or_default();
+                let is_process = PROCESS_IMPORTS.iter().any(|(name, _)| *name == other) && other != *folder;
+                if is_process && !allowed.iter().any(|path| import.starts_with(path)) {
+                    wrong.push(format!("{} imports {import}", path.display()));
+                }
+            }
+            assert!(
+                !text.contains("super::super::"),
+                "{} reaches out of its folder by super::super",
+                path.display()
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "imports between the processes of the sandbox:\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn plain_data_does_no_input_or_output() {
     for module in LAYERS[0] {

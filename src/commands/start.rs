@@ -127,7 +127,7 @@ pub(crate) fn prepare_worker(
     }
     let prepared = Judge::prepare(settings).map_err(not_started)?;
     let reachable = Reachable { packages: &settings.packages, cache: &settings.cache };
-    sandbox::give_up(prepared.sandbox(), account, &reachable).map_err(CommandError::judging)?;
+    prepared.sandbox().give_up_privileges(account, &reachable).map_err(CommandError::judging)?;
     if let Some(account) = account {
         tracing::info!(cache = %settings.cache.display(), "this worker has become {account}");
     }

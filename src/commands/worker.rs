@@ -52,7 +52,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     let judge = start::judge_of_worker(global, judge, prepared)?;
     let backlog = Arc::new(Backlog::default());
     let health = Health::default();
-    let status = Status::new(health.clone(), Arc::clone(&backlog), judge.sandbox().vitals());
+    let status = Status::new(health.clone(), Arc::clone(&backlog), judge.sandbox().watchdog());
     if let (Some(port), Some(metrics)) = (port, &metrics) {
         let control = judge.sandbox().resource_control();
         instruments::begin(env!("CARGO_PKG_VERSION"), control.id(), judge.slots());

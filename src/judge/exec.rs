@@ -13,7 +13,7 @@ use super::Judge;
 use super::fault::Fault;
 use crate::cancel::CancelToken;
 use crate::sandbox::{
-    BoxHandle, Capture, Command, Conversation, Ending, Exit, Limits, Member, Outcome, Stream, run_together,
+    BoxHandle, Capture, Command, Ending, Exit, GroupRun, Limits, Outcome, Participant, Stream, run_group,
 };
 
 /// Bytes kept of the standard error of the jury's programs; the rest is read and dropped.
@@ -130,10 +130,10 @@ impl Group<'_> {
         for exec in &execs {
             streams.push(Streams::open(exec, &judge.spill)?);
         }
-        let members = boxes
+        let participants = boxes
             .into_iter()
             .zip(execs.iter().zip(&mut streams))
-            .map(|((sandbox_box, serves), (exec, streams))| Member {
+            .map(|((sandbox_box, serves), (exec, streams))| Participant {
                 sandbox_box,
                 command: streams.command(exec),
                 serves,
@@ -141,7 +141,7 @@ impl Group<'_> {
             .collect();
         let began = Instant::now();
         let endings =
-            run_together(Conversation { members, joined, on_words, on_end, while_waiting }, cancel)?;
+            run_group(GroupRun { participants, joined, on_output: on_words, on_end, while_waiting }, cancel)?;
         if cancel.iter().any(|token| token.is_cancelled()) {
             return Err(Fault::Cancelled);
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::queue::{Backlog, Health};
-use crate::sandbox::Vitals;
+use crate::sandbox::Watchdog;
 
 /// Under this name the worker itself says that it starts or stops.
 const SELF: &str = "worker";
@@ -14,15 +14,15 @@ const SELF: &str = "worker";
 pub struct Status {
     health: Health,
     backlog: Arc<Backlog>,
-    vitals: Vitals,
+    watchdog: Watchdog,
     stopping: Arc<AtomicBool>,
 }
 
 impl Status {
     /// Of a worker that starts: not ready until [`Status::started`].
-    pub fn new(health: Health, backlog: Arc<Backlog>, vitals: Vitals) -> Self {
+    pub fn new(health: Health, backlog: Arc<Backlog>, watchdog: Watchdog) -> Self {
         health.complain(SELF, "starting");
-        Self { health, backlog, vitals, stopping: Arc::default() }
+        Self { health, backlog, watchdog, stopping: Arc::default() }
     }
 
     /// Work can come, as far as this process is concerned. Nothing after [`Status::stopping`].
@@ -47,8 +47,8 @@ impl Status {
 
     /// Why only a new process would do any better; empty when this one lives.
     pub fn deaths(&self) -> Vec<String> {
-        let threads = self.backlog.pulse().complaint(self.vitals.is_busy());
-        self.vitals.complaint().into_iter().chain(threads).collect()
+        let threads = self.backlog.pulse().complaint(self.watchdog.is_busy());
+        self.watchdog.complaint().into_iter().chain(threads).collect()
     }
 
     /// Why it takes no work, a line each; empty when it does.

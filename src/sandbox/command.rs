@@ -1,11 +1,11 @@
-//! What is asked of a box: one command with its limits, and the facts that come back.
+//! A command to run in a box with its limits, and the outcome of its run.
 //!
-//! Facts only. Whether a fact is a contestant's fault is for `judge/` to say; nothing here has heard of
-//! verdicts.
+//! An outcome consists of facts. `judge` decides whether they are the contestant's fault; the sandbox knows no verdicts.
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use super::run::capture::Capture;
 use crate::units::Bytes;
 
 /// One program to run in a box.
@@ -18,31 +18,32 @@ pub struct Command<'a> {
     pub env: &'a [String],
     /// Working directory inside the box.
     pub directory: &'a str,
-    /// Standard input. Its file offset moves: hand over a description of its own.
+    /// Standard input. Its file offset moves, so it must not share its open file description.
     pub stdin: BorrowedFd<'a>,
-    /// Where standard output goes.
+    /// The destination of standard output.
     pub stdout: Stream<'a>,
-    /// Where standard error goes.
+    /// The destination of standard error.
     pub stderr: Stream<'a>,
-    /// What it may use.
+    /// Its limits.
     pub limits: Limits,
 }
 
-/// Where an output stream of a program goes.
+/// The destination of an output stream of a program.
 #[derive(Debug)]
 pub enum Stream<'a> {
-    /// Into memory and, beyond a threshold, a file of ours; counted, and limited by [`Limits::output`].
-    Capture(&'a mut super::Capture),
-    /// Straight to this descriptor, uncounted.
+    /// A capture; counted, and limited by [`Limits::output`].
+    Capture(&'a mut Capture),
+    /// This descriptor, uncounted.
     Inherit(BorrowedFd<'a>),
 }
 
-/// What a run may use. `None` is no limit of its own.
+/// The limits of a run; `None` means no limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// CPU time of the whole process tree.
     pub cpu: Option<Duration>,
-    /// Wall time from when the box was told to begin, less the time the box was ready to run but the host gave it no core.
+    /// Wall time since the command was sent to the box, without time in which the box was ready to run but the host gave it
+    /// no core.
     pub wall: Option<Duration>,
     /// Memory of the whole process tree.
     pub memory: Option<Bytes>,
@@ -70,14 +71,14 @@ impl Default for Limits {
     }
 }
 
-/// How the program itself ended.
+/// The end of the program itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// It exited with this code.
     Code(i32),
-    /// It died of this signal, which it may well have raised itself.
+    /// It died of this signal, which it may have raised itself.
     Signal(i32),
-    /// It was never born: execve (or a step before it) failed with this errno.
+    /// It was not started: execve, or a step before it, failed.
     NotStarted {
         /// The step that failed.
         step: &'static str,
@@ -86,41 +87,41 @@ pub enum Exit {
     },
 }
 
-/// Why gavel ended a run, or which limit its counters say was hit.
+/// The reason why gavel ended a run, or a limit that was hit by its counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
     /// CPU time over the limit.
     Cpu,
     /// Wall time over the limit.
     Wall,
-    /// The kernel's memory controller killed in the box.
+    /// Memory over the limit: the kernel's memory controller killed in the box, or a sample was above it.
     Memory,
     /// More output than the limit.
     Output,
-    /// A token was cancelled, or a program that ran together with this one made it needless.
+    /// A token was cancelled, or the end of another program of the group made this one superfluous.
     Cancelled,
 }
 
-/// How a memory figure was found.
+/// The source of a memory figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MemorySource {
-    /// The kernel's peak of the group, in which page cache does not matter: exact.
+    /// The kernel's peak of the group, without significant page cache: exact.
     #[default]
     Peak,
-    /// Page cache that the run filled may be in it: what was allocated is that or less. Of several processes or threads
-    /// it is the kernel's peak of the group.
+    /// An upper bound, which may include page cache that the run filled. For several processes or threads it is the kernel's
+    /// peak of the group.
     PeakWithCache,
-    /// A single process that filled the page cache, told apart by looks at the group while it ran.
+    /// For a single process that filled the page cache: separated from it by looks at the group during the run.
     Looks,
-    /// A single process that filled the page cache on a host too busy for looks: its largest resident size, in which
-    /// pages of files that it mapped may be.
+    /// For a single process that filled the page cache on a host too busy for looks: its largest resident size, which may
+    /// include pages of mapped files.
     Resident,
-    /// Without cgroups: sums over the processes of the box, sampled, and the largest resident size of one of them.
+    /// Without cgroups: sampled sums over the processes of the box, and the largest resident size of one of them.
     Processes,
 }
 
 impl MemorySource {
-    /// The id in reports.
+    /// Returns the id in reports.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Peak => "peak",
@@ -132,27 +133,27 @@ impl MemorySource {
     }
 }
 
-/// The facts of one run, read after everything in the box was dead.
+/// The outcome of one run, read after all processes in the box were dead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// How the leader ended.
+    /// The end of the first process.
     pub exit: Exit,
-    /// Every limit that was hit, most decisive first; empty when it ended by itself within all limits.
+    /// Every limit that was hit, most decisive first; empty when the program ended by itself within all limits.
     pub stopped: Vec<Stopped>,
     /// CPU time of the process tree.
     pub cpu: Duration,
-    /// From the program's birth to the leader's end.
+    /// Time from the start of the program to the end of its first process.
     pub wall: Duration,
-    /// Memory peak of the process tree: what it allocated where that is known, never less.
+    /// Memory peak of the process tree: never less than it allocated.
     pub memory: Bytes,
-    /// What the peak cannot have been above; `None` where something was not counted.
+    /// An upper bound of the peak; `None` where not everything was counted.
     pub memory_bound: Option<Bytes>,
-    /// How the figure was found.
+    /// The source of the figure.
     pub memory_source: MemorySource,
-    /// Bytes taken from standard output (captured streams only).
+    /// Bytes of standard output (captured streams only).
     pub output_bytes: u64,
     /// Whether a process of the run asked for a signal that ends processes: SIGHUP, SIGINT, SIGQUIT, SIGKILL or SIGTERM to
-    /// anyone, or a timer or a limit that may send one. Without that such a signal came from outside of the box. `None`
-    /// where this host cannot tell.
+    /// any process, or a timer or a limit that may send one. If not, such a signal came from outside the box. `None` where
+    /// the host cannot tell.
     pub asked_to_end: Option<bool>,
 }

@@ -1,4 +1,4 @@
-//! What can go wrong in the sandbox: always ours or the host's, never the contestant's.
+//! The errors of the sandbox: faults of gavel or of the host, never of the contestant.
 //!
 //! A contestant's program cannot cause one of these; if one is returned, the verdict is JE.
 
@@ -10,55 +10,55 @@ use crate::cancel::NoDescriptor;
 /// A fault of the sandbox or the host under it.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// A system call or file operation of ours failed.
+    /// A system call or file operation failed.
     #[error("{operation} {subject}: {source}")]
     System {
-        /// What was attempted, a verb.
+        /// The operation, a verb.
         operation: &'static str,
-        /// On what: a path, a name, an id.
+        /// Its object: a path, a name, an id.
         subject: String,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
-    /// The keeper answered that a step failed.
+    /// The keeper failed to carry out a request.
     #[error("the box keeper could not {operation}: {detail}")]
     Keeper {
-        /// What was asked.
+        /// The request.
         operation: &'static str,
-        /// Its answer.
+        /// The cause.
         detail: String,
     },
-    /// The keeper refused a request that it does not serve, whoever sends it.
+    /// The keeper refused a request that it serves for no worker.
     #[error("the box keeper refused to {operation}: {detail}")]
     Refused {
-        /// What was asked.
+        /// The request.
         operation: &'static str,
         /// The rule that refuses it.
         detail: String,
     },
-    /// The keeper is gone; no box can be made or cleaned any more.
+    /// The keeper has died; boxes can no longer be created or cleaned.
     #[error("the box keeper has died; no more work can be done (restart gavel)")]
     KeeperGone,
-    /// A box's init is gone or does not answer; the box has been destroyed.
+    /// A box's init has died or does not answer; the box has been destroyed.
     #[error("box {name} was lost: {detail}")]
     BoxLost {
         /// The box.
         name: String,
-        /// What was seen.
+        /// The symptom.
         detail: String,
     },
-    /// The command cannot be handed to a box.
+    /// The command cannot be sent to a box.
     #[error("the command is unusable: {detail}")]
     Command {
-        /// Why.
+        /// The cause.
         detail: String,
     },
-    /// The host lacks what the configuration demands.
+    /// The host lacks a requirement of the configuration.
     #[error("this host cannot run boxes: {missing}; {remedy} ('gavel doctor' shows everything)")]
     Host {
-        /// What is missing.
+        /// The missing requirement.
         missing: String,
-        /// What to do about it.
+        /// The remedy.
         remedy: String,
     },
 }
@@ -74,7 +74,7 @@ impl From<NoDescriptor> for SandboxError {
 }
 
 impl SandboxError {
-    /// A failed system call on a path.
+    /// Describes a failed operation on a path.
     pub(crate) fn at(
         operation: &'static str,
         path: impl Into<PathBuf>,
@@ -83,7 +83,7 @@ impl SandboxError {
         Self::System { operation, subject: path.into().display().to_string(), source: source.into() }
     }
 
-    /// A failed system call on something named.
+    /// Describes a failed operation on anything else.
     pub(crate) fn on(
         operation: &'static str,
         subject: impl Into<String>,

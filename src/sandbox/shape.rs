@@ -1,12 +1,12 @@
-//! What a box looks like inside: everything that is fixed when it is made.
+//! The shape of a box: everything about it that is fixed when it is created.
 //!
-//! Two runs can share a box only if they want the same shape; it is the key of the pool of boxes.
+//! Two runs can share a box only if they need the same shape, which is the key of the box pool.
 
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::SandboxError;
+use super::error::SandboxError;
 use crate::units::Bytes;
 
 /// Everything about a box that cannot change during its life.
@@ -18,20 +18,20 @@ pub struct Shape {
     /// Host directories and files shown read-only at the same path, besides [`BASE_MOUNTS`].
     /// Missing ones are skipped.
     pub mounts: Vec<PathBuf>,
-    /// Whether programs cannot do without `/proc` (`subset=pid,hidepid=2`), which every box has where the host
-    /// lets it be mounted: where it does not, such a box is not made.
+    /// Whether programs need `/proc` (`subset=pid,hidepid=2`). Every box has it where the host allows the mount; elsewhere a
+    /// box with this flag cannot be created.
     pub proc: bool,
     /// Size cap of the work directory, which is also `/tmp`.
     pub workspace: Bytes,
     /// Inode cap of the work directory.
     pub workspace_inodes: u64,
-    /// Host name seen inside.
+    /// The host name inside the box.
     pub hostname: String,
-    /// A directory shown read-only as `/` instead of the host's system directories.
+    /// A directory shown read-only as `/` in place of the host's system directories.
     pub rootfs: Option<PathBuf>,
 }
 
-/// System directories of every box: what a dynamic loader and a Debian-like toolchain need.
+/// The system directories of every box, for dynamic loaders and Debian-like toolchains.
 pub const BASE_MOUNTS: &[&str] = &[
     "/usr",
     "/bin",
@@ -46,31 +46,31 @@ pub const BASE_MOUNTS: &[&str] = &[
     "/etc/ld.so.conf.d",
 ];
 
-/// The work directory inside a box: writable, capped, fresh for every run. `/tmp` is the same place.
+/// The work directory inside a box: writable, capped, fresh for every run. `/tmp` is a link to it.
 pub const WORKSPACE: &str = "/w";
 
-/// Where the compiled program (or the sources of an interpreted one) is shown, read-only.
+/// The attach point of the compiled program, or of the sources of an interpreted one.
 pub const PROGRAM: &str = "/program";
 
-/// Where what a language prepared once is shown, read-only.
+/// The attach point of the files that a language prepares once.
 pub const PREPARED: &str = "/prepared";
 
-/// Where a problem package is shown, read-only: to the jury's programs, never to a contestant's.
+/// The attach point of a problem package, for the jury's programs only, never for a contestant's.
 pub const PACKAGE: &str = "/package";
 
-/// Where named pipes to other boxes are shown.
+/// The attach point of named pipes to other boxes.
 pub const CHANNELS: &str = "/channels";
 
-/// Places of a box's own: nothing of the host can be shown below them.
-pub(super) const OWN: &[&str] =
+/// The box's own directories, below which no part of the host can be mounted.
+pub(crate) const OWN: &[&str] =
     &["/dev", "/proc", "/sys", "/tmp", WORKSPACE, PROGRAM, PREPARED, PACKAGE, CHANNELS];
 
 impl Shape {
-    /// Refuses what cannot be built.
+    /// Checks that a box of this shape can be built.
     ///
     /// # Errors
     /// [`SandboxError::Command`] naming the mount.
-    pub(super) fn validate(&self) -> Result<(), SandboxError> {
+    pub(crate) fn validate(&self) -> Result<(), SandboxError> {
         for mount in &self.mounts {
             let refuse = |problem: String| SandboxError::Command {
                 detail: format!("{} cannot be shown in a box: {problem}", mount.display()),

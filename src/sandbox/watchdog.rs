@@ -1,7 +1,7 @@
-//! Whether the sandbox still works: the keeper lives, and no step takes longer than it can.
+//! Checks that the sandbox still works: the keeper is alive, and no step has exceeded its deadline.
 //!
-//! A run ends at its wall limit because the worker ends it, and the keeper answers within moments. Should one of
-//! them not, the thread that waits cannot say so itself; whoever watches the process asks here.
+//! A run ends at its wall limit because the worker ends it, and the keeper answers within moments. If either does not, the
+//! thread that waits cannot report it itself; the health check of the process asks here.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,24 +9,25 @@ use std::time::{Duration, Instant};
 
 use procfs::process::Process;
 
-/// Beyond its own time a step may take this long for what surrounds it, on a host that is busy.
+/// How much longer than its own time a step may take on a busy host.
 const GRACE: Duration = Duration::from_secs(120);
 
-/// Signs of life of a sandbox, for whoever watches the process; keeps neither boxes nor the keeper.
+/// Reports whether a sandbox works; keeps neither its boxes nor its keeper alive.
 #[derive(Debug, Clone)]
-pub struct Vitals {
+pub struct Watchdog {
     deadlines: Arc<Deadlines>,
     keeper: u32,
 }
 
-impl Vitals {
-    pub(super) fn new(deadlines: Arc<Deadlines>, keeper: u32) -> Self {
+impl Watchdog {
+    /// Creates a watchdog for the keeper with that process id.
+    pub(crate) fn new(deadlines: Arc<Deadlines>, keeper: u32) -> Self {
         Self { deadlines, keeper }
     }
 
-    /// What is wrong for good, in words; `None` is nothing.
+    /// Returns a fault that will not pass, in words; `None` while the sandbox works.
     pub fn complaint(&self) -> Option<String> {
-        // Nobody takes note of its end before the sandbox does: it stays a zombie, and its id its own.
+        // Only the sandbox reaps the keeper: until then it is a zombie, and its id is not used again.
         let keeper = i32::try_from(self.keeper).ok().and_then(|id| Process::new(id).ok());
         let lives =
             keeper.and_then(|keeper| keeper.stat().ok()).is_some_and(|stat| !matches!(stat.state, 'Z' | 'X'));
@@ -36,65 +37,65 @@ impl Vitals {
         self.deadlines.overdue()
     }
 
-    /// Whether a program runs, or the keeper is at work.
+    /// Returns whether a program runs or the keeper works on a request.
     pub fn is_busy(&self) -> bool {
         self.deadlines.is_busy()
     }
 }
 
-/// Steps under way.
+/// The steps in progress, with their deadlines.
 #[derive(Debug, Default)]
-pub(super) struct Deadlines {
+pub(crate) struct Deadlines {
     steps: Mutex<Steps>,
 }
 
 #[derive(Debug, Default)]
 struct Steps {
     next: u64,
-    under_way: BTreeMap<u64, Step>,
+    in_progress: BTreeMap<u64, Step>,
 }
 
 #[derive(Debug)]
 struct Step {
-    what: &'static str,
+    name: &'static str,
     begun: Instant,
-    /// When it is overdue; `None` where it may take as long as it wants.
+    /// When it is overdue; `None` for a step without a limit.
     deadline: Option<Instant>,
 }
 
-/// A step is under way until this is dropped.
+/// A step in progress, which ends when this is dropped.
 #[derive(Debug)]
-pub(super) struct UnderWay<'a> {
+pub(crate) struct InProgress<'a> {
     deadlines: &'a Deadlines,
     number: u64,
 }
 
 impl Deadlines {
-    /// Begins a step that takes at most so long by itself.
-    pub(super) fn begin(&self, what: &'static str, at_most: Option<Duration>) -> UnderWay<'_> {
+    /// Begins a step that takes at most that long by itself.
+    pub(crate) fn begin(&self, name: &'static str, at_most: Option<Duration>) -> InProgress<'_> {
         let begun = Instant::now();
         let deadline =
             at_most.and_then(|time| time.checked_add(GRACE)).and_then(|time| begun.checked_add(time));
         let mut steps = self.lock();
         let number = steps.next;
         steps.next += 1;
-        steps.under_way.insert(number, Step { what, begun, deadline });
-        UnderWay { deadlines: self, number }
+        steps.in_progress.insert(number, Step { name, begun, deadline });
+        InProgress { deadlines: self, number }
     }
 
-    /// The oldest step that should be over; `None` when there is none.
-    pub(super) fn overdue(&self) -> Option<String> {
+    /// Returns the oldest overdue step, in words; `None` when there is none.
+    pub(crate) fn overdue(&self) -> Option<String> {
         let now = Instant::now();
         let steps = self.lock();
         let late = |step: &&Step| step.deadline.is_some_and(|deadline| deadline < now);
-        steps.under_way.values().find(late).map(|step| {
-            format!("{} has taken {} s and should be over", step.what, (now - step.begun).as_secs())
+        steps.in_progress.values().find(late).map(|step| {
+            format!("{} has taken {} s and should be over", step.name, (now - step.begun).as_secs())
         })
     }
 
-    /// Whether anything is under way.
-    pub(super) fn is_busy(&self) -> bool {
-        !self.lock().under_way.is_empty()
+    /// Returns whether any step is in progress.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.lock().in_progress.is_empty()
     }
 
     fn lock(&self) -> MutexGuard<'_, Steps> {
@@ -102,9 +103,9 @@ impl Deadlines {
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InProgress<'_> {
     fn drop(&mut self) {
-        self.deadlines.lock().under_way.remove(&self.number);
+        self.deadlines.lock().in_progress.remove(&self.number);
     }
 }
 
@@ -118,7 +119,7 @@ mod tests {
         let endless = deadlines.begin("a run", None);
         let brief = deadlines.begin("a question", Some(Duration::ZERO));
         assert_eq!((deadlines.overdue(), deadlines.is_busy()), (None, true));
-        for step in deadlines.lock().under_way.values_mut() {
+        for step in deadlines.lock().in_progress.values_mut() {
             step.deadline = step.deadline.map(|_| step.begun);
         }
         // The clock may not have moved since.

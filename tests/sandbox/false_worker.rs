@@ -304,7 +304,7 @@ fn a_keeper_makes_no_box_that_it_was_not_started_for() {
         worker.assert_refused(&json!({ "Open": { "shape": shape(), "core": core } }), &mut count);
     }
     for number in [0, 1, u64::MAX] {
-        for operation in ["Renew", "FreshLeaf", "OpenUp", "Close"] {
+        for operation in ["Renew", "FreshLeaf", "MakeReadable", "Close"] {
             worker.assert_refused(&json!({ operation: { "number": number } }), &mut count);
         }
     }

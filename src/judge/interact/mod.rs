@@ -1,7 +1,7 @@
 //! Tests on which a program of the jury's runs beside the contestant's, or which take several passes.
 //!
 //! An interactor has a box of its own, with its own limits and counters, on the same core: one slot is enough, and no
-//! judging ever waits for a second slot while it holds one. The two talk through [`run_together`], which is what makes
+//! judging ever waits for a second slot while it holds one. The two talk through [`run_group`], which is what makes
 //! the table below certain: neither learns of the other's end but through gavel, and a program that has failed is
 //! given away only when the interactor sleeps and has read everything. "Unprompted" is what the interactor says
 //! before that. The first line that fits decides:
@@ -32,7 +32,7 @@
 //! In several passes (2025-09, "Multi-pass validation"), each pass is judged like that; times and memory are those of the
 //! worst pass, bytes written those of all.
 //!
-//! [`run_together`]: crate::sandbox::run_together
+//! [`run_group`]: crate::sandbox::run_group
 
 mod communication;
 mod counterpart;

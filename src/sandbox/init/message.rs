@@ -1,29 +1,36 @@
-//! What worker and box init say to each other for one run: a fixed binary form, one packet each way.
+//! The messages between the worker and a box init for one run: a fixed binary form, one packet each way.
 //!
-//! Binary because it is the only message on the path of every test. Both ends are always the same build (the
-//! init is a descendant of the worker's own executable), so there is no version in it.
+//! Binary because they are the only messages on the path of every test. Both ends are always the same build (the init is
+//! a descendant of the worker's own executable), so the form has no version.
 
 use std::ffi::CString;
 use std::time::Duration;
 
-use super::child::ResourceLimit;
+/// A resource limit of a program, soft and hard alike (setrlimit(2)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ResourceLimit {
+    /// The `RLIMIT_*` constant.
+    pub resource: u32,
+    /// The value.
+    pub value: u64,
+}
 
-/// From the worker: run this. Descriptors 0, 1, 2 of the program travel with it, then, where programs have a
+/// Asks box init to run a program. Descriptors 0, 1 and 2 of the program travel with it, then, where programs have a
 /// cgroup of their own, its directory.
 #[derive(Debug, PartialEq)]
-pub(super) struct RunRequest {
-    pub limits: Vec<(u32, u64)>,
-    /// Candidate paths of the program.
+pub(crate) struct RunRequest {
+    pub limits: Vec<ResourceLimit>,
+    /// Candidate paths of the program, tried in order while they do not exist.
     pub paths: Vec<CString>,
     pub argv: Vec<CString>,
     pub envp: Vec<CString>,
     pub directory: CString,
 }
 
-/// Message kinds, the first byte of a packet.
-pub(super) const RUN: u8 = 1;
-/// From the worker: kill everything that runs.
-pub(super) const KILL: u8 = 2;
+/// The first byte of a packet with a [`RunRequest`].
+pub(crate) const RUN: u8 = 1;
+/// The only byte of a packet that asks box init to kill everything that runs.
+pub(crate) const KILL: u8 = 2;
 
 fn put_u64(buffer: &mut Vec<u8>, value: u64) {
     buffer.extend_from_slice(&value.to_ne_bytes());
@@ -36,7 +43,7 @@ fn put_strings(buffer: &mut Vec<u8>, strings: &[CString]) {
     }
 }
 
-/// Reads the parts of a message back; every method answers `None` at a malformed end.
+/// Reads the parts of a message; every method returns `None` at a malformed end.
 struct Parser<'a>(&'a [u8]);
 
 impl Parser<'_> {
@@ -59,13 +66,13 @@ impl Parser<'_> {
 }
 
 impl RunRequest {
-    /// The packet.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    /// Encodes the packet.
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut buffer = vec![RUN];
         put_u64(&mut buffer, self.limits.len() as u64);
-        for (resource, value) in &self.limits {
-            put_u64(&mut buffer, u64::from(*resource));
-            put_u64(&mut buffer, *value);
+        for limit in &self.limits {
+            put_u64(&mut buffer, u64::from(limit.resource));
+            put_u64(&mut buffer, limit.value);
         }
         put_strings(&mut buffer, &self.paths);
         put_strings(&mut buffer, &self.argv);
@@ -74,63 +81,89 @@ impl RunRequest {
         buffer
     }
 
-    /// Reads a packet without its kind byte; `None` when it is malformed.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Decodes a packet without its first byte; returns `None` when it is malformed.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut parser = Parser(bytes);
         let limits = (0..parser.u64()?)
-            .map(|_| Some((u32::try_from(parser.u64()?).ok()?, parser.u64()?)))
+            .map(|_| {
+                let resource = u32::try_from(parser.u64()?).ok()?;
+                Some(ResourceLimit { resource, value: parser.u64()? })
+            })
             .collect::<Option<_>>()?;
         let (paths, argv, envp) = (parser.strings()?, parser.strings()?, parser.strings()?);
         let directory = parser.string()?;
         parser.0.is_empty().then_some(Self { limits, paths, argv, envp, directory })
     }
-
-    /// The limits in the form the child sets them.
-    pub(super) fn resource_limits(&self) -> Vec<ResourceLimit> {
-        self.limits
-            .iter()
-            .map(|(resource, value)| ResourceLimit { resource: *resource, value: *value })
-            .collect()
-    }
 }
 
-/// How the leader ended, as box init saw it.
+/// The steps of starting a program; a failed one travels as its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// Exit code.
+#[repr(u32)]
+pub(crate) enum Step {
+    /// The clone itself.
+    Clone,
+    /// Placing standard input, output and error.
+    Dup,
+    /// Closing all other descriptors.
+    CloseRange,
+    /// Starting a session.
+    Setsid,
+    /// Entering the working directory.
+    Chdir,
+    /// Setting the resource limits.
+    Setrlimit,
+    /// Taking the program's user and group.
+    Setresuid,
+    /// Executing the program.
+    Execve,
+}
+
+/// Names of the system calls of each [`Step`], by its number.
+const STEP_NAMES: [&str; 8] =
+    ["clone", "dup2", "close_range", "setsid", "chdir", "setrlimit", "setresuid", "execve"];
+
+/// Returns the name of a step by its number.
+pub(crate) fn step_name(step: u32) -> &'static str {
+    STEP_NAMES.get(step as usize).copied().unwrap_or("unknown")
+}
+
+/// How the run's first process, its leader, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It exited with this code.
     Exited(i32),
-    /// Signal number.
+    /// It died of this signal.
     Signaled(i32),
-    /// Step (an index into [`super::child::STEPS`]; 0 is the clone itself) and errno.
+    /// A [`Step`] of starting it failed with this errno.
     NotStarted { step: u32, errno: i32 },
 }
 
-/// From box init, after everything in the box is dead and reaped.
+/// The result of a run, sent after everything in the box is dead and reaped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct RunResult {
+pub(crate) struct RunResult {
     pub end: End,
-    /// From the program's birth to the leader's end.
+    /// Time from the clone to the leader's end.
     pub wall: Duration,
-    /// CPU time box init has used itself since its birth.
+    /// CPU time of box init itself since it was started.
     pub init_cpu: Duration,
     /// CPU time of all processes reaped (wait4(2)).
     pub reaped_cpu: Duration,
-    /// Largest `ru_maxrss` of what was reaped, KiB.
+    /// Largest `ru_maxrss` of the processes reaped, KiB.
     pub max_rss_kib: u64,
-    /// Box init's own, from which every program's starts: up to here the figure above says nothing.
+    /// `ru_maxrss` of box init, from which every program's starts: up to this value `max_rss_kib` means nothing.
     pub floor_kib: u64,
-    /// Process ids given in the box after the leader's, for threads too; `None` after a run so short that nothing
-    /// depends on them.
+    /// Number of process and thread ids allocated in the box after the leader's; `None` after a run so short that
+    /// nothing depends on it.
     pub births: Option<u64>,
-    /// Major faults and blocks read by what was reaped: zero means the page cache had everything.
+    /// Major faults and blocks read by the processes reaped: zero if the page cache had everything.
     pub disk_reads: u64,
-    /// Whether a process asked for a signal that ends processes; `None` where nobody could listen.
+    /// Whether a process asked for a signal that ends processes; `None` where the kernel did not notify of it.
     pub asked_to_end: Option<bool>,
 }
 
 impl RunResult {
-    /// What is known of a run that took its box along.
-    pub(super) fn of_lost_box(wall: Duration) -> Self {
+    /// Returns the result of a run that brought its box down.
+    pub(crate) fn of_lost_box(wall: Duration) -> Self {
         let end = End::Signaled(libc::SIGKILL);
         Self {
             end,
@@ -145,8 +178,8 @@ impl RunResult {
         }
     }
 
-    /// The packet.
-    pub(super) fn encode(&self) -> Vec<u8> {
+    /// Encodes the packet.
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let (kind, first, second) = match self.end {
             End::Exited(code) => (0, code, 0),
             End::Signaled(signal) => (1, signal, 0),
@@ -172,8 +205,8 @@ impl RunResult {
         buffer
     }
 
-    /// Reads a packet; `None` when it is malformed.
-    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Decodes a packet; returns `None` when it is malformed.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let mut parser = Parser(bytes);
         let small = |value: u64| i32::try_from(value.cast_signed()).ok();
         let kind = parser.u64()?;
@@ -218,7 +251,10 @@ mod tests {
     #[test]
     fn requests_survive_the_wire() {
         let request = RunRequest {
-            limits: vec![(7, u64::MAX), (0, 3)],
+            limits: vec![
+                ResourceLimit { resource: 7, value: u64::MAX },
+                ResourceLimit { resource: 0, value: 3 },
+            ],
             paths: strings(&["/bin/a"]),
             argv: strings(&["a", "", "with space\n"]),
             envp: vec![],

@@ -1,53 +1,53 @@
-//! Bounds on what a request to the keeper may ask for.
+//! Limits the values that a request to the keeper may have.
 //!
-//! The worker's own checks make better messages for the people who configure it; these hold for a worker that does not
-//! check.
+//! The worker's own checks have better messages for its operator; these hold for a worker that does not check.
 
 use nix::sched::{CpuSet, sched_getaffinity};
 use nix::unistd::Pid;
 
-use super::directories::named;
-use super::{CHANNELS, PACKAGE, PREPARED, PROGRAM, SandboxError, Shape};
+use super::directories::quoted;
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::shape::{CHANNELS, PACKAGE, PREPARED, PROGRAM, Shape};
 
-/// Boxes at once: the 1024 slots a worker can have, each with the boxes it keeps and some in use.
+/// The most boxes at once: a worker has up to 1024 slots, each with the boxes it keeps and some in use.
 const MOST_BOXES: usize = 16_384;
 
-/// Mounts of one shape.
+/// The most mounts of one shape.
 const MOST_MOUNTS: usize = 1024;
 
-/// Bytes of a host name (sethostname(2), `__NEW_UTS_LEN` of the kernel).
+/// The most bytes of a host name (sethostname(2), `__NEW_UTS_LEN` of the kernel).
 const LONGEST_HOST_NAME: usize = 64;
 
-/// Bytes of a work directory. Zero would mean no limit (tmpfs(5), "size").
+/// The sizes of a work directory in bytes. Zero would mean no limit (tmpfs(5), "size").
 const WORKSPACE_SIZES: std::ops::RangeInclusive<u64> = 4096..=1 << 50;
 
-/// Inodes of a work directory. Zero would mean no limit (tmpfs(5), "nr_inodes").
+/// The inode limits of a work directory. Zero would mean no limit (tmpfs(5), "nr_inodes").
 const WORKSPACE_INODES: std::ops::RangeInclusive<u64> = 1..=1 << 24;
 
-/// Points at which directories can be shown.
+/// The points at which directories can be shown.
 const ATTACH_POINTS: &[&str] = &[PROGRAM, PREPARED, PACKAGE, CHANNELS];
 
 fn refused(operation: &'static str, detail: impl Into<String>) -> SandboxError {
     SandboxError::Refused { operation, detail: detail.into() }
 }
 
-/// The attach point of that name, as a constant.
+/// Returns the attach point of that name, as a constant.
 ///
 /// # Errors
-/// [`SandboxError::Refused`] when there is none.
-pub(super) fn attach_point(name: &str) -> Result<&'static str, SandboxError> {
+/// [`SandboxError::Refused`] when it does not exist.
+pub(crate) fn attach_point(name: &str) -> Result<&'static str, SandboxError> {
     ATTACH_POINTS.iter().find(|point| **point == name).copied().ok_or_else(|| {
-        let name = named(std::path::Path::new(name));
+        let name = quoted(std::path::Path::new(name));
         let problem = format!("{name} is not an attach point; those are {}", ATTACH_POINTS.join(", "));
         refused("show a directory in a box", problem)
     })
 }
 
-/// What a box may be; the shape's mounts and root are checked against the list.
+/// Checks the values of a request for a box; [`super::directories`] checks the shape's mounts and root.
 ///
 /// # Errors
 /// [`SandboxError::Refused`] naming the field.
-pub(super) fn check_box(
+pub(crate) fn check_box(
     shape: &Shape,
     core: Option<usize>,
     cores: &CpuSet,
@@ -88,11 +88,11 @@ pub(super) fn check_box(
     Ok(())
 }
 
-/// The cores this process may use.
+/// Returns the cores that this process may use.
 ///
 /// # Errors
 /// The kernel's.
-pub(super) fn cores() -> Result<CpuSet, SandboxError> {
+pub(crate) fn cores() -> Result<CpuSet, SandboxError> {
     sched_getaffinity(Pid::from_raw(0))
         .map_err(|errno| SandboxError::on("read", "the cores of this process", errno))
 }

@@ -1,18 +1,7 @@
-//! The keeper: the one process that needs privileges. It makes, recycles and destroys boxes and their cgroups.
+//! Creates, recycles and destroys boxes: the state of a keeper and its answer to each request.
 //!
-//! It is gavel's own executable started again with the hidden command `keeper`, so that it is single-threaded
-//! and small whatever the worker has become; box inits are forked from it, and their size is what a program's
-//! `ru_maxrss` starts from. Its socket is its life: when the worker closes it or dies, also of SIGKILL, the
-//! keeper destroys every box, removes every cgroup and exits. Signals meant for the worker (a terminal's
-//! Ctrl-C, a service manager's SIGTERM) do not end it. Should the keeper itself be killed, each init dies with
-//! it (PR_SET_PDEATHSIG), and the next keeper removes the empty groups.
-//!
-//! It does not trust the worker, which reads messages from the network: the directories it may show are listed before
-//! it starts and opened then ([`super::directories`]), every field of a request is checked here as well
-//! ([`super::keeper_bounds`]), and what it refuses is counted and named on standard error.
-//!
-//! Not root: it makes a user namespace of its own, in which it is, and goes on the same way; boxes then have
-//! one id only.
+//! As root, each box has host ids of its own. Otherwise the keeper creates a user namespace in which it is root, and goes
+//! on the same way; boxes then have one id only.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,25 +9,27 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
-use std::process::ExitCode;
 
 use nix::fcntl::{OFlag, open};
 use nix::sched::{CloneFlags, CpuSet, setns, unshare};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, Uid};
+use nix::unistd::{Gid, Pid, Uid};
 
-use super::cgroup::{BoxGroup, Files, Hierarchies, Role};
+use super::cgroup::{BoxGroup, Hierarchies};
 use super::directories::{Directories, Listed, Source, Use};
-use super::init::{self, Identity, Progress};
-use super::keeper_message::{Answer, Request};
-use super::syscalls::{Cloned, Reaped};
-use super::wire::{self, Inbox};
-use super::{ResourceControl, SandboxError, Shape, keeper_bounds, open_up, reach, rootfs, syscalls};
+use super::message::{Answer, Files, Request, Role};
+use super::{bounds, id_map, make_readable, rootfs};
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::init::process::{self, Birth, Identity, Progress};
+use crate::sandbox::resource_control::ResourceControl;
+use crate::sandbox::shape::{Shape, WORKSPACE};
+use crate::sandbox::sys::mounts;
+use crate::sandbox::sys::syscalls::{self, Cloned, Reaped};
+use crate::sandbox::sys::wire::{self, Inbox};
 
-/// First of the host ids boxes use: above those that systemd gives to containers (524,288 to 1,879,048,191,
-/// see systemd's "UIDs-GIDs"), so that nobody on the host has them.
+/// The first host id of boxes: above those that systemd gives to containers (524,288 to 1,879,048,191, see systemd's
+/// "UIDs-GIDs"), so that no other process of the host has them.
 pub const FIRST_ID: u32 = 0x7000_0000;
 
 /// Ids per keeper: with process ids below 2^22 the ranges of all keepers fit below 2^31.
@@ -48,11 +39,8 @@ const IDS_PER_KEEPER: u32 = 64;
 const INSIDE_INIT: u32 = 0;
 const INSIDE_PROGRAM: u32 = 1000;
 
-/// Refusals that are each named on standard error; of those after them every power of two is.
-const REFUSALS_NAMED: u64 = 20;
-
-/// A box as the keeper sees it.
-struct Kept {
+/// A running box; killed and reaped on drop.
+struct Running {
     init: Pid,
     pidfd: OwnedFd,
     mount_namespace: OwnedFd,
@@ -61,134 +49,29 @@ struct Kept {
     group: BoxGroup,
 }
 
-struct Keeper {
-    /// Before the hierarchies: fields are dropped in this order, and a directory goes only when it is empty.
-    boxes: BTreeMap<u64, Kept>,
+/// The state of a keeper.
+pub(crate) struct Keeper {
+    /// Before the hierarchies: fields are dropped in this order, and a directory can be removed only when it is empty.
+    boxes: BTreeMap<u64, Running>,
     hierarchies: Hierarchies,
     privileged: bool,
-    /// User and group of the worker, where they are not this process's.
+    /// User and group of the worker, where they differ from this process's.
     reader: Option<(u32, u32)>,
-    /// User namespaces in which an owner and the reader have changed places.
-    exchanges: BTreeMap<(u32, u32), OwnedFd>,
+    /// User namespaces that swap an owner, a uid and gid, with the reader.
+    swapping: BTreeMap<(u32, u32), OwnedFd>,
     /// The directories that may be shown.
     listed: Listed,
-    /// The cores boxes may be put on.
+    /// The cores that boxes may be pinned to.
     cores: CpuSet,
-    /// Our own mount namespace, to come back to.
+    /// The keeper's own mount namespace, to return to.
     home: OwnedFd,
+    /// Number of boxes opened so far.
     opened: u64,
 }
 
-/// The main function of the keeper process: standard input is the socket to the worker.
-pub fn keeper_main() -> ExitCode {
-    match serve() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("gavel keeper: {error}");
-            ExitCode::from(3)
-        }
-    }
-}
-
-fn serve() -> Result<(), SandboxError> {
-    for ignored in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGPIPE] {
-        syscalls::ignore_signal(ignored as i32)
-            .map_err(|error| SandboxError::on("ignore", ignored.as_str(), error))?;
-    }
-    let _ = nix::sys::prctl::set_name(c"gavel-keeper");
-    let worker = io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|error| SandboxError::on("take", "the socket", error))?;
-    // Descriptors 0 to 2 of box inits, and so never a program's, are harmless from here on.
-    let null = open("/dev/null", OFlag::O_RDWR, Mode::empty())
-        .map_err(|errno| SandboxError::at("open", "/dev/null", errno))?;
-    nix::unistd::dup2_stdin(&null).map_err(|errno| SandboxError::on("close", "standard input", errno))?;
-    let mut inbox = Inbox::new();
-    let mut keeper: Option<Keeper> = None;
-    let mut directories = Directories::default();
-    let mut refusals = 0;
-    loop {
-        let answer = match hear(&mut inbox, &worker)? {
-            None => return Ok(()),
-            Some(Err(refused)) => Err(refused),
-            Some(Ok(request)) => match (&mut keeper, request) {
-                (None, Request::List(part)) => directories
-                    .extend(part)
-                    .map(|()| (Answer::Done { roles: Vec::new() }, Vec::new()))
-                    .map_err(|detail| SandboxError::Refused { operation: "list directories", detail }),
-                (None, Request::Start { demanded, reader }) => {
-                    match Keeper::start(demanded, &directories, reader) {
-                        Ok(started) => {
-                            let control = started.hierarchies.control;
-                            keeper = Some(started);
-                            Ok((Answer::Started { control }, Vec::new()))
-                        }
-                        // A second attempt could come with another list.
-                        Err(error) => {
-                            let _ = wire::send_json(worker.as_fd(), &refusal(error, &mut refusals), &[]);
-                            return Ok(());
-                        }
-                    }
-                }
-                (Some(keeper), request) => keeper.answer(request),
-                (None, request) => Err(SandboxError::Refused {
-                    operation: request.operation(),
-                    detail: "it was not started".to_owned(),
-                }),
-            },
-        };
-        let (answer, files) = answer.unwrap_or_else(|error| (refusal(error, &mut refusals), Vec::new()));
-        let descriptors: Vec<_> = files.iter().map(AsFd::as_fd).collect();
-        match wire::send_json(worker.as_fd(), &answer, &descriptors) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-            Err(error) => return Err(SandboxError::on("answer", "the worker", error)),
-        }
-    }
-}
-
-/// Waits for a request; `None` when the worker is gone. What is not a request is refused, and the next one is heard.
-fn hear(inbox: &mut Inbox, worker: &OwnedFd) -> Result<Option<Result<Request, SandboxError>>, SandboxError> {
-    const OPERATION: &str = "read a message";
-    let refused = |detail: String| Ok(Some(Err(SandboxError::Refused { operation: OPERATION, detail })));
-    match wire::receive_json::<Request>(inbox, worker.as_fd()) {
-        Ok(None) => Ok(None),
-        Ok(Some((_, descriptors))) if !descriptors.is_empty() => {
-            refused(format!("{} descriptors came with it; requests carry none", descriptors.len()))
-        }
-        Ok(Some((request, _))) => Ok(Some(Ok(request))),
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
-            refused(error.to_string().chars().take(300).flat_map(char::escape_debug).collect())
-        }
-        Err(error) => Err(SandboxError::on("hear", "the worker", error)),
-    }
-}
-
-/// The answer to a request that failed. A refusal is counted, and named on standard error unless there were many.
-fn refusal(error: SandboxError, refusals: &mut u64) -> Answer {
-    match error {
-        SandboxError::Host { missing, remedy } => Answer::Lacking { missing, remedy },
-        // The worker says again who could not do what.
-        SandboxError::Keeper { detail, .. } => Answer::Failed { detail },
-        SandboxError::Refused { operation, detail } => {
-            *refusals += 1;
-            if *refusals <= REFUSALS_NAMED || refusals.is_power_of_two() {
-                eprintln!("gavel keeper: refused to {operation} (refusal {refusals}): {detail}");
-            }
-            Answer::Refused { detail, count: *refusals }
-        }
-        other => Answer::Failed { detail: other.to_string() },
-    }
-}
-
-/// Splits descriptors from their roles.
-fn split(files: Files) -> (Vec<Role>, Vec<OwnedFd>) {
-    files.into_iter().unzip()
-}
-
 impl Keeper {
-    fn start(
+    /// Claims the cgroup hierarchies and opens the listed directories.
+    pub(crate) fn start(
         demanded: Option<ResourceControl>,
         directories: &Directories,
         reader: Option<(u32, u32)>,
@@ -201,20 +84,18 @@ impl Keeper {
         let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)
             .map_err(|errno| SandboxError::on("read", "the limit of open files", errno))?;
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
-        // In the mount namespace that boxes are made from: mounts can be cloned from their own namespace only.
+        // In the mount namespace that boxes are created from: mounts can be cloned only from the caller's namespace.
         let listed = Listed::open(directories)?;
-        let cores = keeper_bounds::cores()?;
+        let cores = bounds::cores()?;
         let hierarchies = Hierarchies::claim(demanded)?;
         let home = File::open("/proc/self/ns/mnt")
             .map_err(|error| SandboxError::at("open", "/proc/self/ns/mnt", error))?
             .into();
-        let reader = reader.filter(|_| privileged);
-        let exchanges = BTreeMap::new();
         Ok(Self {
             hierarchies,
             privileged,
-            reader,
-            exchanges,
+            reader: reader.filter(|_| privileged),
+            swapping: BTreeMap::new(),
             listed,
             cores,
             home,
@@ -223,77 +104,82 @@ impl Keeper {
         })
     }
 
-    fn answer(&mut self, request: Request) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
-        let done = |files: Files| {
-            let (roles, descriptors) = split(files);
-            Ok((Answer::Done { roles }, descriptors))
-        };
-        match request {
-            Request::List(_) | Request::Start { .. } => Err(SandboxError::Refused {
-                operation: request.operation(),
-                detail: "it was started already, and its directories are fixed".to_owned(),
-            }),
-            Request::Open { shape, core } => {
-                let (number, init, files) = self.open(shape, core)?;
-                let (roles, descriptors) = split(files);
-                Ok((Answer::Opened { number, init, roles }, descriptors))
-            }
-            Request::Attach { number, point, source } => {
-                let point = keeper_bounds::attach_point(&point)?;
-                let source = source.map(|source| self.shown(&source, Use::Attach(point))).transpose()?;
-                self.inside(number, |_| {
-                    // What was shown there before goes; nothing does the first time (EINVAL: not a mount).
-                    match nix::mount::umount2(point, nix::mount::MntFlags::MNT_DETACH) {
-                        Ok(()) | Err(nix::errno::Errno::EINVAL) => {}
-                        Err(errno) => return Err(SandboxError::on("stop showing", point, errno)),
-                    }
-                    source.map_or(Ok(()), |source| rootfs::attach(&source, Path::new(point)))
-                })?;
-                done(Files::new())
-            }
-            Request::View { source } => done(vec![(Role::View, self.view(&source)?)]),
-            Request::Restore { path } => {
-                let group = self.reader.map_or(nix::unistd::Gid::effective().as_raw(), |(_, group)| group);
-                self.listed.restore(&path, group)?;
-                done(Files::new())
-            }
-            Request::Read { path } => done(vec![(Role::File, self.listed.file(&path)?)]),
-            Request::Renew { number } => {
-                let workspace = self.inside(number, renew)?;
-                done(vec![(Role::Workspace, workspace)])
-            }
-            Request::OpenUp { number } => {
-                self.inside(number, |_| {
-                    let workspace = open_workspace()?;
-                    open_up::open_up(&workspace)
-                        .map_err(|error| SandboxError::at("open up", super::WORKSPACE, error))
-                })?;
-                done(Files::new())
-            }
-            Request::FreshLeaf { number } => {
-                let kept = self.boxes.get_mut(&number).ok_or_else(|| unknown(number))?;
-                kept.group.fresh_leaf()?;
-                done(kept.group.files()?)
-            }
-            Request::Close { number } => {
-                drop(self.boxes.remove(&number).ok_or_else(|| unknown(number))?);
-                done(Files::new())
-            }
+    /// Returns the resource control of all boxes.
+    pub(crate) fn control(&self) -> ResourceControl {
+        self.hierarchies.control
+    }
+
+    /// Carries out a request; returns the answer with its descriptors.
+    pub(crate) fn answer(&mut self, request: Request) -> Result<(Answer, Vec<OwnedFd>), SandboxError> {
+        if let Request::Open { shape, core } = request {
+            let (number, init, files) = self.open(shape, core)?;
+            let (roles, descriptors) = files.into_iter().unzip();
+            return Ok((Answer::Opened { number, init, roles }, descriptors));
         }
+        let (roles, descriptors) = self.carry_out(request)?.into_iter().unzip();
+        Ok((Answer::Done { roles }, descriptors))
     }
 
-    /// A detached, read-only mount of a directory that may be shown so.
-    fn shown(&mut self, source: &Source, shown_as: Use) -> Result<OwnedFd, SandboxError> {
-        self.listed.look_again();
-        rootfs::shown(&self.listed.find(source, shown_as)?, &source.path)
+    /// Carries out any other request than [`Request::Open`].
+    fn carry_out(&mut self, request: Request) -> Result<Files, SandboxError> {
+        match request {
+            Request::List(_) | Request::Start { .. } | Request::Open { .. } => {
+                return Err(SandboxError::Refused {
+                    operation: request.operation(),
+                    detail: "it was started already, and its directories are fixed".to_owned(),
+                });
+            }
+            Request::Attach { number, point, source } => self.attach(number, &point, source.as_ref())?,
+            Request::View { source } => return Ok(vec![(Role::View, self.view(&source)?)]),
+            Request::Restore { path } => {
+                let group = self.reader.map_or(Gid::effective().as_raw(), |(_, group)| group);
+                self.listed.restore(&path, group)?;
+            }
+            Request::Read { path } => return Ok(vec![(Role::File, self.listed.file(&path)?)]),
+            Request::Renew { number } => {
+                let workspace = self.inside(number, renew_workspace)?;
+                return Ok(vec![(Role::Workspace, workspace)]);
+            }
+            Request::MakeReadable { number } => self.inside(number, |_| {
+                make_readable::make_readable(&open_workspace()?)
+                    .map_err(|error| SandboxError::at("make readable", WORKSPACE, error))
+            })?,
+            Request::FreshLeaf { number } => {
+                let running = self.boxes.get_mut(&number).ok_or_else(|| unknown(number))?;
+                running.group.fresh_leaf()?;
+                return running.group.files();
+            }
+            Request::Close { number } => drop(self.boxes.remove(&number).ok_or_else(|| unknown(number))?),
+        }
+        Ok(Files::new())
     }
 
-    /// A view for the worker, who is another user than this process and than the owner of the package perhaps: there it is
-    /// the owner. A file system that cannot be shown so is shown as it is.
+    /// Shows a listed directory at an attach point of a box, or no directory.
+    fn attach(&mut self, number: u64, point: &str, source: Option<&Source>) -> Result<(), SandboxError> {
+        let point = bounds::attach_point(point)?;
+        let source = source.map(|source| self.clone_listed(source, Use::Attach(point))).transpose()?;
+        self.inside(number, |_| {
+            // Removes the last mount there; the first time there is none (EINVAL).
+            match nix::mount::umount2(point, nix::mount::MntFlags::MNT_DETACH) {
+                Ok(()) | Err(nix::errno::Errno::EINVAL) => {}
+                Err(errno) => return Err(SandboxError::on("stop showing", point, errno)),
+            }
+            source.map_or(Ok(()), |source| mounts::attach(&source, Path::new(point)))
+        })
+    }
+
+    /// Clones the mount of a listed directory, detached and read-only.
+    fn clone_listed(&mut self, source: &Source, shown_as: Use) -> Result<OwnedFd, SandboxError> {
+        self.listed.reopen_stores();
+        mounts::clone_held_read_only(&self.listed.find(source, shown_as)?, &source.path)
+    }
+
+    /// Opens a view for the worker in which the directory's owner appears as the worker's user. A file system that does not
+    /// support mapped ids is shown unchanged.
     fn view(&mut self, source: &Source) -> Result<OwnedFd, SandboxError> {
-        self.listed.look_again();
+        self.listed.reopen_stores();
         let directory = self.listed.find(source, Use::View)?;
-        let view = rootfs::shown(&directory, &source.path)?;
+        let view = mounts::clone_held_read_only(&directory, &source.path)?;
         let Some(reader) = self.reader else { return Ok(view) };
         let status = nix::sys::stat::fstat(&directory)
             .map_err(|errno| SandboxError::at("examine", &source.path, errno))?;
@@ -301,10 +187,10 @@ impl Keeper {
         if owner.0 == reader.0 {
             return Ok(view);
         }
-        let namespace = match self.exchanges.entry(owner) {
+        let namespace = match self.swapping.entry(owner) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(place) => match reach::exchanging_namespace(owner, reader) {
-                Ok(namespace) => place.insert(namespace),
+            Entry::Vacant(entry) => match id_map::swapping_namespace(owner, reader) {
+                Ok(namespace) => entry.insert(namespace),
                 Err(error) => {
                     eprintln!("gavel keeper: {error}");
                     return Ok(view);
@@ -317,37 +203,40 @@ impl Keeper {
         Ok(view)
     }
 
-    /// Does something in the mount namespace of a box, coming back whatever happens.
+    /// Calls `action` in the mount namespace of a box, and returns to the own one in any case.
     fn inside<T>(
         &mut self,
         number: u64,
-        action: impl FnOnce(&Kept) -> Result<T, SandboxError>,
+        action: impl FnOnce(&Running) -> Result<T, SandboxError>,
     ) -> Result<T, SandboxError> {
-        let kept = self.boxes.get(&number).ok_or_else(|| unknown(number))?;
-        setns(&kept.mount_namespace, CloneFlags::CLONE_NEWNS)
+        let running = self.boxes.get(&number).ok_or_else(|| unknown(number))?;
+        setns(&running.mount_namespace, CloneFlags::CLONE_NEWNS)
             .map_err(|errno| SandboxError::on("enter", format!("the mounts of box {number}"), errno))?;
-        let result = action(kept);
+        let result = action(running);
         if let Err(errno) = setns(&self.home, CloneFlags::CLONE_NEWNS) {
-            // Going on in a box's mount namespace would be worse than ending: the worker sees the socket close.
-            eprintln!("gavel keeper: cannot come back from a box: {errno}");
+            // The keeper must not go on in a box's mount namespace. The worker sees the socket close.
+            eprintln!("gavel keeper: cannot return from a box: {errno}");
             std::process::exit(3);
         }
         result
     }
 
+    /// Creates a box; returns its number, the process id of its init, and its descriptors.
     fn open(&mut self, shape: Shape, core: Option<usize>) -> Result<(u64, i32, Files), SandboxError> {
-        keeper_bounds::check_box(&shape, core, &self.cores, self.boxes.len())?;
+        bounds::check_box(&shape, core, &self.cores, self.boxes.len())?;
         let shown = rootfs::of_shape(&shape, &self.listed)?;
         self.opened += 1;
         let number = self.opened;
         let (identity, maps) = self.identity(number);
         let mut group = BoxGroup::create(&self.hierarchies, &format!("box-{number}"), maps.init_outside)?;
-        let failed = |operation, error| SandboxError::on(operation, "a socket pair", error);
-        let (ours, theirs) = wire::pair().map_err(|error| failed("make", error))?;
-        let (worker_end, init_end) = wire::pair().map_err(|error| failed("make", error))?;
+        let failed = |error| SandboxError::on("make", "a socket pair", error);
+        let (socket, init_socket) = wire::pair().map_err(failed)?;
+        let (worker_end, init_end) = wire::pair().map_err(failed)?;
         let birthplace = group.birthplace()?;
-        let sources = rootfs::Sources::open(&shape, shown)?;
-        // The user namespace among them, so that it owns the others: box init resets the counter of its PID namespace
+        let sources = rootfs::open(&shape, shown)?;
+        let birth =
+            Birth { shape: shape.clone(), sources, core, identity, keeper: init_socket, worker: init_end };
+        // The user namespace is among them so that it owns the others: box init resets the counter of its PID namespace
         // with a capability that holds nowhere else.
         let namespaces = libc::CLONE_NEWUSER
             | libc::CLONE_NEWNS
@@ -355,54 +244,36 @@ impl Keeper {
             | libc::CLONE_NEWNET
             | libc::CLONE_NEWIPC
             | libc::CLONE_NEWUTS;
-        let cloned = syscalls::clone_process(namespaces, birthplace.as_ref().map(AsFd::as_fd))
+        let birthplace = birthplace.as_ref().map(AsFd::as_fd);
+        let Cloned { pid, pidfd } = syscalls::run_in_clone(namespaces, birthplace, birth, process::live)
             .map_err(|error| namespaces_refused(&error))?;
-        match cloned {
-            Cloned::Child => {
-                // Everything else is the keeper's: its socket, other boxes' namespaces and processes.
-                let mut kept = vec![theirs.as_fd(), init_end.as_fd()];
-                kept.extend(sources.descriptors());
-                let cleaned = syscalls::close_all_but(&kept);
-                if cleaned.is_ok() {
-                    // A panic must not unwind into the keeper's destructors, of which this is a copy.
-                    let life = std::panic::AssertUnwindSafe(|| {
-                        init::live(&shape, sources, core, identity, theirs, init_end);
-                    });
-                    let _ = std::panic::catch_unwind(life);
-                }
-                syscalls::exit_now(0)
+        let starting = Starting { pid, pidfd: Some(pidfd), socket };
+        // Before init makes itself non-dumpable: after that only the host's root could open it, and without privileges
+        // this process is root of its own user namespace only (ptrace(2), access mode checks).
+        let mount_namespace = File::open(format!("/proc/{pid}/ns/mnt"))
+            .map_err(|error| SandboxError::on("open", "the mount namespace of a box", error))?
+            .into();
+        starting.attend(&mut group, &maps)?;
+        let mut files = group.files()?;
+        let pidfd = starting.finish().ok_or_else(|| unknown(number))?;
+        self.boxes.insert(number, Running { init: pid, pidfd, mount_namespace, shape, identity, group });
+        match self.inside(number, make_workspace) {
+            Ok(workspace) => {
+                files.extend([(Role::Init, worker_end), (Role::Workspace, workspace)]);
+                Ok((number, pid.as_raw(), files))
             }
-            Cloned::Parent { pid, pidfd } => {
-                drop((theirs, init_end, sources));
-                let newborn = Newborn { pid, pidfd: Some(pidfd), ours };
-                // Before init makes itself non-dumpable: after that only the host's root could open it, and without
-                // privileges this process is root of its own user namespace only (ptrace(2), access mode checks).
-                let mount_namespace = File::open(format!("/proc/{pid}/ns/mnt"))
-                    .map_err(|error| SandboxError::on("open", "the mount namespace of a box", error))?
-                    .into();
-                newborn.attend(&mut group, &maps)?;
-                let mut files = group.files()?;
-                let pidfd = newborn.grown_up().ok_or_else(|| unknown(number))?;
-                self.boxes.insert(number, Kept { init: pid, pidfd, mount_namespace, shape, identity, group });
-                match self.inside(number, make_workspace) {
-                    Ok(workspace) => {
-                        files.extend([(Role::Init, worker_end), (Role::Workspace, workspace)]);
-                        Ok((number, pid.as_raw(), files))
-                    }
-                    Err(error) => {
-                        self.boxes.remove(&number);
-                        Err(error)
-                    }
-                }
+            Err(error) => {
+                self.boxes.remove(&number);
+                Err(error)
             }
         }
     }
 
-    /// Who is who in box `number`.
+    /// Returns the ids of box `number`, inside and outside.
     fn identity(&self, number: u64) -> (Identity, Maps) {
         let counted = self.hierarchies.control != ResourceControl::None;
         if !self.privileged {
-            // One id: what is root in the keeper's namespace (the user outside) is the program in the box.
+            // One id: root in the keeper's namespace (the user outside) is the program in the box.
             let identity = Identity {
                 init: INSIDE_PROGRAM,
                 program: INSIDE_PROGRAM,
@@ -431,29 +302,31 @@ impl Keeper {
 
 /// The id maps of a box's user namespace.
 struct Maps {
+    /// The lines of uid_map and gid_map.
     text: String,
     /// Whether setgroups(2) stays allowed.
     groups: bool,
+    /// The host uid of box init.
     init_outside: u32,
 }
 
-/// A box init on its way; killed and reaped on drop unless it has grown up.
-struct Newborn {
+/// A box init that is starting; killed and reaped on drop unless it has finished.
+struct Starting {
     pid: Pid,
     pidfd: Option<OwnedFd>,
-    ours: OwnedFd,
+    socket: OwnedFd,
 }
 
-impl Newborn {
-    /// Does the keeper's part of the birth.
+impl Starting {
+    /// Does the keeper's part of the start: moves the process into cgroups and writes its id maps.
     fn attend(&self, group: &mut BoxGroup, maps: &Maps) -> Result<(), SandboxError> {
         group.adopt(self.pid)?;
         self.go_ahead()?;
         let mut inbox = Inbox::new();
         loop {
-            let heard = wire::receive_json::<Progress>(&mut inbox, self.ours.as_fd())
-                .map_err(|error| SandboxError::on("hear", "a new box", error))?;
-            let Some((progress, _)) = heard else {
+            let received = wire::receive_json::<Progress>(&mut inbox, self.socket.as_fd())
+                .map_err(|error| SandboxError::on("receive from", "a new box", error))?;
+            let Some((progress, _)) = received else {
                 return Err(SandboxError::BoxLost {
                     name: format!("init {}", self.pid),
                     detail: "it died while it was being made".to_owned(),
@@ -472,11 +345,12 @@ impl Newborn {
     }
 
     fn go_ahead(&self) -> Result<(), SandboxError> {
-        wire::send(self.ours.as_fd(), b"+", &[]).map_err(|error| SandboxError::on("tell", "a new box", error))
+        wire::send(self.socket.as_fd(), b"+", &[])
+            .map_err(|error| SandboxError::on("send to", "a new box", error))
     }
 
-    /// Order matters: without privileges the kernel takes a gid map only after setgroups was given up
-    /// (user_namespaces(7)).
+    /// Writes the id maps. The order matters: without privileges the kernel accepts a gid map only after setgroups was
+    /// denied (user_namespaces(7)).
     fn write_maps(&self, maps: &Maps) -> Result<(), SandboxError> {
         let directory = format!("/proc/{}", self.pid);
         let write = |name: &str, text: &str| {
@@ -490,60 +364,60 @@ impl Newborn {
         write("gid_map", &maps.text)
     }
 
-    /// Grown up: from now on [`Kept`] answers for it.
-    fn grown_up(mut self) -> Option<OwnedFd> {
+    /// Hands over the process to [`Running`].
+    fn finish(mut self) -> Option<OwnedFd> {
         self.pidfd.take()
     }
 }
 
-impl Drop for Newborn {
+impl Drop for Starting {
     fn drop(&mut self) {
         if let Some(pidfd) = &self.pidfd {
-            end(self.pid, pidfd);
+            kill_box(self.pid, pidfd);
         }
     }
 }
 
-impl Drop for Kept {
+impl Drop for Running {
     fn drop(&mut self) {
-        end(self.init, &self.pidfd);
+        kill_box(self.init, &self.pidfd);
     }
 }
 
 /// Kills a box init, and with it everything in its PID namespace, and reaps it: when this returns, the kernel
 /// has ended every process of the namespace (pid_namespaces(7)).
-fn end(init: Pid, pidfd: &OwnedFd) {
+fn kill_box(init: Pid, pidfd: &OwnedFd) {
     let _ = syscalls::signal_process(pidfd.as_fd(), libc::SIGKILL);
     while let Ok(Reaped::NoneYet) = syscalls::reap(init.as_raw(), true) {}
 }
 
-/// Replaces the work directory of the box whose mount namespace this is.
-fn renew(kept: &Kept) -> Result<OwnedFd, SandboxError> {
-    let target = Path::new(super::WORKSPACE);
+/// Replaces the work directory of a box, in its mount namespace.
+fn renew_workspace(running: &Running) -> Result<OwnedFd, SandboxError> {
+    let target = Path::new(WORKSPACE);
     nix::mount::umount2(target, nix::mount::MntFlags::MNT_DETACH)
         .map_err(|errno| SandboxError::at("unmount", target, errno))?;
-    make_workspace(kept)
+    make_workspace(running)
 }
 
-/// Mounts the work directory of the box whose mount namespace this is. Box init could not: the worker may make files
-/// only in a file system that was mounted in a user namespace where its ids exist.
-fn make_workspace(kept: &Kept) -> Result<OwnedFd, SandboxError> {
-    let target = Path::new(super::WORKSPACE);
-    rootfs::mount_workspace(target, &kept.shape, kept.identity.workspace_owner)?;
+/// Mounts the work directory of a box, in its mount namespace. Box init could not do it: the worker may create files only
+/// in a file system that was mounted in a user namespace in which its ids exist.
+fn make_workspace(running: &Running) -> Result<OwnedFd, SandboxError> {
+    let target = Path::new(WORKSPACE);
+    rootfs::mount_workspace(target, &running.shape, running.identity.workspace_owner)?;
     open_workspace()
 }
 
-/// The work directory of the box whose mount namespace this is.
+/// Opens the work directory of the box in whose mount namespace this process is.
 fn open_workspace() -> Result<OwnedFd, SandboxError> {
-    open(super::WORKSPACE, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
-        .map_err(|errno| SandboxError::at("open", super::WORKSPACE, errno))
+    open(WORKSPACE, OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+        .map_err(|errno| SandboxError::at("open", WORKSPACE, errno))
 }
 
 fn unknown(number: u64) -> SandboxError {
     SandboxError::Refused { operation: "find a box", detail: format!("there is no box {number}") }
 }
 
-/// Root, and allowed to make namespaces: a container's root may not be.
+/// Returns whether this process is root and may create namespaces, which a container's root may not.
 fn has_privileges() -> bool {
     const CAP_SYS_ADMIN: u64 = 1 << 21;
     Uid::effective().is_root()
@@ -552,9 +426,9 @@ fn has_privileges() -> bool {
             .is_ok_and(|status| status.capeff & CAP_SYS_ADMIN != 0)
 }
 
-/// Without privileges: a user namespace in which this process is root, and a mount namespace to go with it.
+/// Creates a user namespace in which this process is root, and a mount namespace with it.
 fn become_root_of_namespace() -> Result<(), SandboxError> {
-    let (uid, gid) = (Uid::effective(), nix::unistd::Gid::effective());
+    let (uid, gid) = (Uid::effective(), Gid::effective());
     unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
         .map_err(|errno| namespaces_refused(&errno.into()))?;
     let write = |path: &str, text: String| {

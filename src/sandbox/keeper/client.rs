@@ -1,31 +1,45 @@
-//! The worker's end of the keeper: starts it, asks it, and sees it out.
+//! The worker's connection to the keeper: starts it, sends requests, and waits for its end.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::cgroup::{Files, Role};
-use super::directories::Directories;
-use super::keeper_message::{Answer, Request};
-use super::vitals::Deadlines;
-use super::wire::{self, Inbox};
-use super::{ResourceControl, SandboxError};
+use super::directories::{Directories, Source};
+use super::message::{Answer, Files, Request, Role};
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::resource_control::ResourceControl;
+use crate::sandbox::sys::wire::{self, Inbox};
+use crate::sandbox::watchdog::Deadlines;
 
-/// The longest the keeper works on one question, and on those of other threads before it.
+/// The longest time the keeper works on one request, and on those of other threads before it.
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// Directories listed in one message: as many of the longest paths as fit into it.
 const LISTED_AT_ONCE: usize = 24;
 
+/// Whether this process has become another user than the one that started its keeper.
+static CHANGED_USER: AtomicBool = AtomicBool::new(false);
+
+/// Returns whether this process is another user than its keeper.
+pub(crate) fn has_changed_user() -> bool {
+    CHANGED_USER.load(Ordering::Relaxed)
+}
+
+/// Records that this process has become another user than its keeper.
+pub(crate) fn set_changed_user() {
+    CHANGED_USER.store(true, Ordering::Relaxed);
+}
+
 /// The connection; dropping the last one ends the keeper and waits until it has cleaned up.
 #[derive(Debug)]
-pub(super) struct KeeperClient {
+pub(crate) struct KeeperClient {
     connection: Mutex<Connection>,
-    pub(super) deadlines: Arc<Deadlines>,
+    pub(crate) deadlines: Arc<Deadlines>,
     process: Child,
 }
 
@@ -42,8 +56,9 @@ impl std::fmt::Debug for Connection {
 }
 
 impl KeeperClient {
-    /// Starts a keeper from `executable` that may show `directories`, to a worker that becomes `reader`, and returns what control it has claimed.
-    pub(super) fn start(
+    /// Starts a keeper from `executable` that may show `directories` to a worker that becomes `reader`; returns the
+    /// connection and the resource control that the keeper has claimed.
+    pub(crate) fn start(
         executable: &Path,
         demanded: Option<ResourceControl>,
         directories: &Directories,
@@ -58,7 +73,7 @@ impl KeeperClient {
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
             .env_clear()
-            // A group of its own: a terminal's Ctrl-C is for the worker, who then tells the keeper.
+            // A process group of its own: a terminal's Ctrl-C is for the worker, which then ends the keeper.
             .process_group(0)
             .current_dir("/")
             .spawn()
@@ -74,20 +89,27 @@ impl KeeperClient {
         }
     }
 
-    /// The keeper's process id.
-    pub(super) fn process_id(&self) -> u32 {
+    /// Returns the keeper's process id.
+    pub(crate) fn process_id(&self) -> u32 {
         self.process.id()
     }
 
+    /// Opens a read-only view of a listed directory or file, or of one below (see [`crate::sandbox::Sandbox::view`]).
+    pub(crate) fn view(&self, source: &Path) -> Result<OwnedFd, SandboxError> {
+        let source = Source::of(source)?;
+        let (_, files) = self.ask(&Request::View { source })?;
+        files.into_iter().next().map(|(_, view)| view).ok_or(SandboxError::KeeperGone)
+    }
+
     /// Sends a request and waits for its answer.
-    pub(super) fn ask(&self, request: &Request) -> Result<(Answer, Files), SandboxError> {
-        let _step = self.deadlines.begin("a question to the box keeper", Some(ANSWER));
+    pub(crate) fn ask(&self, request: &Request) -> Result<(Answer, Files), SandboxError> {
+        let _step = self.deadlines.begin("a request to the box keeper", Some(ANSWER));
         let mut connection = self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let Connection { socket, inbox } = &mut *connection;
         let Some(open) = socket else { return Err(SandboxError::KeeperGone) };
-        let exchanged = wire::send_json(open.as_fd(), request, &[])
+        let received = wire::send_json(open.as_fd(), request, &[])
             .and_then(|()| wire::receive_json::<Answer>(inbox, open.as_fd()));
-        let (answer, descriptors) = match exchanged {
+        let (answer, descriptors) = match received {
             Ok(Some(answered)) => answered,
             Ok(None) => {
                 *socket = None;
@@ -97,7 +119,7 @@ impl KeeperClient {
                 *socket = None;
                 return Err(SandboxError::KeeperGone);
             }
-            Err(error) => return Err(SandboxError::on("talk to", "the box keeper", error)),
+            Err(error) => return Err(SandboxError::on("communicate with", "the box keeper", error)),
         };
         match answer {
             Answer::Failed { detail } => Err(SandboxError::Keeper { operation: request.operation(), detail }),
@@ -114,7 +136,7 @@ impl KeeperClient {
     }
 }
 
-/// Joins roles and descriptors; a count that differs means a broken conversation.
+/// Joins roles and descriptors; different counts mean a broken protocol.
 fn pair_up(roles: &[Role], descriptors: Vec<OwnedFd>) -> Result<Files, SandboxError> {
     if roles.len() != descriptors.len() {
         let detail = format!("{} descriptors came for {} roles", descriptors.len(), roles.len());
@@ -128,8 +150,8 @@ impl Drop for KeeperClient {
         if let Ok(connection) = self.connection.get_mut() {
             connection.socket = None;
         }
-        // The keeper sees the end of the socket, destroys what is left and exits; when this returns, nothing of
-        // ours is on the host any more.
+        // The keeper sees the end of the socket, destroys all boxes and exits; when this returns, none of its processes,
+        // mounts and cgroups is left on the host.
         if let Err(error) = self.process.wait() {
             tracing::warn!(%error, "the box keeper could not be waited for");
         }

@@ -1,15 +1,15 @@
 //! The host directories that a keeper may show: opened when it starts, fixed until it ends.
 //!
-//! The worker reads messages from the network, so the keeper does not take its word for a path. A request names a
-//! path below one of these directories, and the keeper resolves the rest itself from the descriptor it opened at the
-//! start (openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS). It mounts what that
-//! descriptor refers to and never resolves the path again, so a directory that is exchanged for a link between check and
-//! mount changes nothing.
+//! The worker reads messages from the network, so the keeper does not trust its paths. A request names a path below one
+//! of these directories, and the keeper resolves the rest itself from the descriptor that it opened at the start
+//! (openat2(2) with RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS and RESOLVE_NO_MAGICLINKS). It mounts the directory of that
+//! descriptor and never resolves the path again, so replacing the directory with a link between check and mount has no
+//! effect.
 //!
-//! Everything is shown read-only, and programs keep to the permissions of the files. A hard link in a listed directory
-//! shows its file: the kernel lets users link only files of their own (`fs.protected_hardlinks`). File systems mounted
-//! below a listed directory belong to it, except those of the kernel. A store that is removed may be made again, in the
-//! same place and by the same owner: it is found by the held descriptor of the directory it is in.
+//! Everything is shown read-only, and the permissions of files hold for programs. A hard link in a listed directory shows
+//! its file: the kernel lets users link only their own files (`fs.protected_hardlinks`). File systems mounted below a
+//! listed directory belong to it, except those of the kernel. A removed store may be recreated in the same place and by
+//! the same owner: it is found through the open descriptor of its parent directory.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -27,12 +27,13 @@ use nix::sys::statfs::{
 use nix::unistd::{Gid, Uid, fchown};
 use serde::{Deserialize, Serialize};
 
-use super::{PACKAGE, SandboxError, Shape};
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::shape::{PACKAGE, Shape};
 
-/// Paths a list can hold.
+/// The most paths in a list.
 const MOST: usize = 65_536;
 
-/// File systems through which the kernel shows itself; none is part of a directory of the operator's.
+/// The kernel's own file systems; none is part of a directory of the operator.
 const KERNEL_FILE_SYSTEMS: &[FsType] = &[
     PROC_SUPER_MAGIC,
     SYSFS_MAGIC,
@@ -43,34 +44,34 @@ const KERNEL_FILE_SYSTEMS: &[FsType] = &[
     SECURITYFS_MAGIC,
 ];
 
-/// The directories a sandbox may show in its boxes. All of them are shown read-only.
+/// The host directories that a sandbox may show in its boxes, read-only.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Directories {
-    /// Problem packages, or directories of them: anything below is shown at [`PACKAGE`] or as a view.
+    /// Problem packages, or directories of them: shown, with everything below, at [`PACKAGE`] or as a view.
     pub packages: Vec<PathBuf>,
-    /// Stores of gavel's own, such as the cache: anything below is shown at any attach point or as a view.
+    /// Stores of gavel's own, such as the cache: shown, with everything below, at any attach point or as a view.
     pub stores: Vec<PathBuf>,
     /// Files and directories shown at the same path inside ([`Shape::mounts`]). Those missing at the start are skipped.
     pub mounts: Vec<PathBuf>,
-    /// A directory shown as `/` ([`Shape::rootfs`]).
+    /// The directory shown as `/` ([`Shape::rootfs`]).
     pub rootfs: Option<PathBuf>,
-    /// Files that the worker reads again and again, such as one with a password, and only root may. Each is opened in the
-    /// directory it was in at the start; links in it may not lead out.
+    /// Files that the worker reads again and again and that only root may read, such as one with a password. Each is
+    /// opened in the directory it was in at the start; a link may not lead out of that.
     pub files: Vec<PathBuf>,
 }
 
 impl Directories {
-    /// The same list with absolute paths.
-    pub(super) fn absolute(mut self) -> Result<Self, SandboxError> {
+    /// Makes all paths absolute.
+    pub(crate) fn absolute(mut self) -> Result<Self, SandboxError> {
         for path in self.packages.iter_mut().chain(&mut self.stores).chain(&mut self.files) {
             *path = absolute(path)?;
         }
         Ok(self)
     }
 
-    /// The same list in parts of at most `count` paths, each small enough for a message.
-    pub(super) fn in_parts(&self, count: usize) -> Vec<Self> {
+    /// Splits the list into parts of at most `count` paths, each small enough for a message.
+    pub(crate) fn in_parts(&self, count: usize) -> Vec<Self> {
         let part = |fill: fn(&mut Self, Vec<PathBuf>), paths: &[PathBuf]| -> Vec<Self> {
             paths
                 .chunks(count)
@@ -89,8 +90,8 @@ impl Directories {
         parts
     }
 
-    /// Adds a part.
-    pub(super) fn extend(&mut self, part: Self) -> Result<(), String> {
+    /// Adds a part to the list.
+    pub(crate) fn extend(&mut self, part: Self) -> Result<(), String> {
         self.packages.extend(part.packages);
         self.stores.extend(part.stores);
         self.mounts.extend(part.mounts);
@@ -101,71 +102,71 @@ impl Directories {
     }
 }
 
-/// A directory, or a file to view, as a request names it: by path, and by what the worker found there.
+/// A directory, or a file to view, as a request names it: by path, and by the device and inode that the worker saw.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Source {
-    pub(super) path: PathBuf,
-    pub(super) device: u64,
-    pub(super) inode: u64,
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) device: u64,
+    pub(crate) inode: u64,
 }
 
 impl Source {
-    /// The directory at a path as this process sees it.
-    pub(super) fn of(path: &Path) -> Result<Self, SandboxError> {
+    /// Names the directory or file at a path, as this process sees it.
+    pub(crate) fn of(path: &Path) -> Result<Self, SandboxError> {
         let status = stat(path).map_err(|errno| SandboxError::at("examine", path, errno))?;
         Ok(Self { path: absolute(path)?, device: status.st_dev, inode: status.st_ino })
     }
 }
 
-/// A path of this process's for the keeper, whose working directory is another.
+/// Makes a path absolute for the keeper, which has another working directory.
 fn absolute(path: &Path) -> Result<PathBuf, SandboxError> {
     std::path::absolute(path).map_err(|error| SandboxError::at("find", path, error))
 }
 
-/// What a directory is to be shown as.
+/// The way to show a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
-    /// At an attach point, such as [`super::PROGRAM`].
+pub(crate) enum Use {
+    /// At an attach point, such as `/program`.
     Attach(&'static str),
     /// As a view for the worker.
     View,
 }
 
-/// The list as the keeper holds it.
+/// The list with the descriptors that the keeper has opened.
 #[derive(Debug)]
-pub(super) struct Listed {
+pub(crate) struct Listed {
     trees: Vec<Tree>,
-    /// None for those that were missing at the start.
+    /// The descriptor is `None` for mounts that were missing at the start.
     mounts: Vec<(PathBuf, Option<OwnedFd>)>,
     rootfs: Option<(PathBuf, OwnedFd)>,
-    /// With the directory that each is in; none where there was no such directory.
+    /// Each with its parent directory, `None` where that was missing at the start.
     files: Vec<(PathBuf, Option<OwnedFd>)>,
 }
 
 #[derive(Debug)]
 struct Tree {
-    /// As it was given, and without links.
+    /// The path as it was given, and with links resolved.
     names: [PathBuf; 2],
-    /// Of a store: where it is, for when it is removed and made again.
-    place: Option<Place>,
+    /// The location of a store, for when it is removed and recreated; `None` for packages.
+    location: Option<Location>,
     directory: OwnedFd,
 }
 
 #[derive(Debug)]
-struct Place {
+struct Location {
     parent: OwnedFd,
     name: OsString,
-    /// Its owner.
+    /// The owner of the store.
     owner: u32,
 }
 
 impl Listed {
-    /// Opens every directory of the list, following links this once: the operator named them.
+    /// Opens every directory of the list. Links are followed this once, since the operator named the paths.
     ///
     /// # Errors
     /// When a package directory, a store or the root is missing or cannot be listed.
-    pub(super) fn open(list: &Directories) -> Result<Self, SandboxError> {
+    pub(crate) fn open(list: &Directories) -> Result<Self, SandboxError> {
         let mut trees = Vec::with_capacity(list.packages.len() + list.stores.len());
         let kinds = [(false, &list.packages), (true, &list.stores)];
         for (is_store, path) in
@@ -191,12 +192,12 @@ impl Listed {
         Ok(Self { trees, mounts, rootfs, files })
     }
 
-    /// The directory a request names, opened below the listed one.
+    /// Opens the directory that a request names, below the listed one.
     ///
     /// # Errors
     /// [`SandboxError::Refused`] when it lies below no listed directory that may be shown so, is reached through a link,
-    /// or is not the one the worker found there.
-    pub(super) fn find(&self, source: &Source, shown_as: Use) -> Result<OwnedFd, SandboxError> {
+    /// or is not the one that the worker saw there.
+    pub(crate) fn find(&self, source: &Source, shown_as: Use) -> Result<OwnedFd, SandboxError> {
         let operation = match shown_as {
             Use::Attach(_) => "show a directory in a box",
             Use::View => "make a read-only view of a directory or file",
@@ -204,13 +205,13 @@ impl Listed {
         let path = &source.path;
         let refused = |problem: &str| SandboxError::Refused {
             operation,
-            detail: format!("{}: {problem}", named(path)),
+            detail: format!("{}: {problem}", quoted(path)),
         };
         if !is_plain(path) {
             return Err(refused("give an absolute path without '..'"));
         }
         let allows =
-            |tree: &&Tree| tree.place.is_some() || matches!(shown_as, Use::View | Use::Attach(PACKAGE));
+            |tree: &&Tree| tree.location.is_some() || matches!(shown_as, Use::View | Use::Attach(PACKAGE));
         let mut found = Err(refused("it lies below none of the directories listed at the start"));
         for tree in self.trees.iter().filter(allows) {
             for below in tree.names.iter().filter_map(|name| path.strip_prefix(name).ok()) {
@@ -244,38 +245,39 @@ impl Listed {
         Ok(directory)
     }
 
-    /// Takes note of stores that were removed and made again.
-    pub(super) fn look_again(&mut self) {
+    /// Opens stores again that were removed and recreated.
+    pub(crate) fn reopen_stores(&mut self) {
         for tree in &mut self.trees {
-            // What is not there is found missing by whoever needs it.
-            let _ = tree.hold_again();
+            // A request that needs a missing store fails by itself.
+            let _ = tree.reopen();
         }
     }
 
-    /// Makes a store again that was removed and is or contains `path`, for its owner and that group.
+    /// Recreates a removed store that is or contains `path`, for its owner and `group`.
     ///
     /// # Errors
-    /// [`SandboxError::Refused`] when no store is there or above.
-    pub(super) fn restore(&mut self, path: &Path, group: u32) -> Result<(), SandboxError> {
-        let is_it =
-            |tree: &&mut Tree| tree.place.is_some() && tree.names.iter().any(|name| path.starts_with(name));
+    /// [`SandboxError::Refused`] when no listed store is or contains `path`.
+    pub(crate) fn restore(&mut self, path: &Path, group: u32) -> Result<(), SandboxError> {
+        let is_it = |tree: &&mut Tree| {
+            tree.location.is_some() && tree.names.iter().any(|name| path.starts_with(name))
+        };
         match self.trees.iter_mut().find(is_it) {
-            Some(tree) => tree.restore(group).map_err(|errno| SandboxError::at("make again", path, errno)),
+            Some(tree) => tree.restore(group).map_err(|errno| SandboxError::at("recreate", path, errno)),
             None => {
-                let detail = format!("{}: it is not in a store listed at the start", named(path));
-                Err(SandboxError::Refused { operation: "make a store again", detail })
+                let detail = format!("{}: it is not in a store listed at the start", quoted(path));
+                Err(SandboxError::Refused { operation: "recreate a store", detail })
             }
         }
     }
 
-    /// Opens a listed file as it is now.
+    /// Opens a listed file, resolving its name anew.
     ///
     /// # Errors
     /// [`SandboxError::Refused`] when it is not listed, is not a regular file, or a link leads out of its directory.
-    pub(super) fn file(&self, path: &Path) -> Result<OwnedFd, SandboxError> {
+    pub(crate) fn file(&self, path: &Path) -> Result<OwnedFd, SandboxError> {
         let refused = |problem: &str| SandboxError::Refused {
             operation: "open a file",
-            detail: format!("{}: {problem}", named(path)),
+            detail: format!("{}: {problem}", quoted(path)),
         };
         let listed = self.files.iter().find(|(name, _)| name == path);
         let Some((_, directory)) = listed else {
@@ -295,11 +297,11 @@ impl Listed {
         if metadata.is_file() { Ok(file) } else { Err(refused("it is not a regular file")) }
     }
 
-    /// The mounts of a shape that exist, with their descriptors.
+    /// Returns the existing mounts of a shape, with their descriptors.
     ///
     /// # Errors
     /// [`SandboxError::Refused`] when one is not in the list.
-    pub(super) fn mounts<'a>(
+    pub(crate) fn mounts<'a>(
         &'a self,
         shape: &'a Shape,
     ) -> Result<Vec<(&'a Path, &'a OwnedFd)>, SandboxError> {
@@ -314,11 +316,11 @@ impl Listed {
         Ok(found)
     }
 
-    /// The root of a shape, where it names one.
+    /// Returns the root of a shape, where it names one.
     ///
     /// # Errors
     /// [`SandboxError::Refused`] when it is not the listed one.
-    pub(super) fn rootfs(&self, shape: &Shape) -> Result<Option<(&Path, &OwnedFd)>, SandboxError> {
+    pub(crate) fn rootfs(&self, shape: &Shape) -> Result<Option<(&Path, &OwnedFd)>, SandboxError> {
         match (&shape.rootfs, &self.rootfs) {
             (None, _) => Ok(None),
             (Some(path), Some((name, held))) if path == name => Ok(Some((name, held))),
@@ -334,50 +336,54 @@ impl Tree {
         let directory = open_directory(path)?;
         refuse_kernel(&directory)
             .map_err(|problem| SandboxError::at("list", path, io::Error::other(problem)))?;
-        let place = match (resolved.parent(), resolved.file_name()) {
+        let location = match (resolved.parent(), resolved.file_name()) {
             (Some(parent), Some(name)) if is_store => {
                 let status = fstat(&directory).map_err(|errno| SandboxError::at("examine", path, errno))?;
-                Some(Place { parent: open_directory(parent)?, name: name.to_owned(), owner: status.st_uid })
+                Some(Location {
+                    parent: open_directory(parent)?,
+                    name: name.to_owned(),
+                    owner: status.st_uid,
+                })
             }
             _ => None,
         };
-        Ok(Self { names: [path.to_owned(), resolved], place, directory })
+        Ok(Self { names: [path.to_owned(), resolved], location, directory })
     }
 
-    /// Holds a store that was made again, where the held one was removed: a directory of the same owner in the same place.
-    fn hold_again(&mut self) -> Result<(), Errno> {
-        let Some(place) = &self.place else { return Ok(()) };
+    /// Opens a removed store again, if a directory of the same owner now has its name.
+    fn reopen(&mut self) -> Result<(), Errno> {
+        let Some(location) = &self.location else { return Ok(()) };
         if fstat(&self.directory)?.st_nlink > 0 {
             return Ok(());
         }
         let how =
             OpenHow::new().flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).resolve(beneath());
-        let made = openat2(&place.parent, place.name.as_os_str(), how)?;
+        let made = openat2(&location.parent, location.name.as_os_str(), how)?;
         let status = fstat(&made)?;
-        if status.st_uid != place.owner || status.st_mode & 0o022 != 0 {
+        if status.st_uid != location.owner || status.st_mode & 0o022 != 0 {
             return Err(Errno::EPERM);
         }
         self.directory = made;
         Ok(())
     }
 
-    /// Makes a store again that was removed.
+    /// Recreates the store if it was removed.
     fn restore(&mut self, group: u32) -> Result<(), Errno> {
-        let Some(place) = &self.place else { return Ok(()) };
+        let Some(location) = &self.location else { return Ok(()) };
         if fstat(&self.directory)?.st_nlink > 0 {
             return Ok(());
         }
-        match mkdirat(&place.parent, place.name.as_os_str(), Mode::S_IRWXU) {
+        match mkdirat(&location.parent, location.name.as_os_str(), Mode::S_IRWXU) {
             Ok(()) => {
                 let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
                 let how = OpenHow::new().flags(flags).resolve(beneath());
-                let made = openat2(&place.parent, place.name.as_os_str(), how)?;
-                fchown(&made, Some(Uid::from_raw(place.owner)), Some(Gid::from_raw(group)))?;
+                let made = openat2(&location.parent, location.name.as_os_str(), how)?;
+                fchown(&made, Some(Uid::from_raw(location.owner)), Some(Gid::from_raw(group)))?;
             }
             Err(Errno::EEXIST) => {}
             Err(errno) => return Err(errno),
         }
-        self.hold_again()
+        self.reopen()
     }
 
     fn open_below(&self, below: &Path, shown_as: Use) -> Result<OwnedFd, Errno> {
@@ -388,13 +394,13 @@ impl Tree {
     }
 }
 
-/// How anything below a listed directory is resolved.
-pub(super) fn beneath() -> ResolveFlag {
+/// Returns the restrictions for resolving a path below a listed directory.
+pub(crate) fn beneath() -> ResolveFlag {
     ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_NO_MAGICLINKS
 }
 
-/// A path as an error names it: on one line and of a bounded length, whatever a message contains.
-pub(super) fn named(path: &Path) -> String {
+/// Quotes a path for an error: on one line and of a bounded length, for any bytes in a message.
+pub(crate) fn quoted(path: &Path) -> String {
     format!("'{}'", path.to_string_lossy().chars().flat_map(char::escape_debug).take(300).collect::<String>())
 }
 
@@ -404,7 +410,7 @@ fn is_plain(path: &Path) -> bool {
 }
 
 fn unlisted_in_shape(path: &Path, what: &str) -> SandboxError {
-    let detail = format!("{}: it is not listed as a {what} at the start", named(path));
+    let detail = format!("{}: it is not listed as a {what} at the start", quoted(path));
     SandboxError::Refused { operation: "make a box", detail }
 }
 
@@ -424,13 +430,13 @@ fn refuse_root(path: &Path) -> Result<(), SandboxError> {
 fn refuse_kernel(directory: &OwnedFd) -> Result<(), String> {
     let kind = fstatfs(directory.as_fd()).map_err(|errno| errno.to_string())?.filesystem_type();
     if KERNEL_FILE_SYSTEMS.contains(&kind) {
-        return Err("it is part of a file system of the kernel's".to_owned());
+        return Err("it is part of one of the kernel's own file systems".to_owned());
     }
     Ok(())
 }
 
-/// The entries of a directory that is held by an O_PATH descriptor.
-pub(super) fn entries(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
+/// Lists the entries of a directory with an O_PATH descriptor.
+pub(crate) fn entries(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
     use std::os::unix::ffi::OsStrExt;
     let how =
         OpenHow::new().flags(OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).resolve(beneath());
@@ -446,7 +452,7 @@ pub(super) fn entries(directory: &OwnedFd) -> io::Result<Vec<OsString>> {
     Ok(names)
 }
 
-/// The metadata of what a descriptor refers to, an O_PATH one too.
-pub(super) fn metadata(held: &OwnedFd) -> io::Result<std::fs::Metadata> {
+/// Returns the metadata of a descriptor's file, which may be an O_PATH descriptor.
+pub(crate) fn metadata(held: &OwnedFd) -> io::Result<std::fs::Metadata> {
     File::from(held.try_clone()?).metadata()
 }

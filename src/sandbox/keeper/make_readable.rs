@@ -1,7 +1,7 @@
-//! Lets a worker that is another user than root read what programs left in a work directory.
+//! Makes the files that programs left in a work directory readable for a worker that is not root.
 //!
-//! Files in it belong to the box's user, and some compilers make theirs for their owner alone. Everything is opened
-//! relative to a descriptor and never through a link.
+//! They belong to the box's user, and some compilers create theirs for their owner alone. Everything is opened relative to
+//! a descriptor and never through a link.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,14 +11,14 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat};
 
-/// Directories within directories; nothing that lies deeper is taken out of a box.
+/// The deepest level of directories; files below it are never taken out of a box.
 const MAX_DEPTH: usize = 64;
 
-/// Adds everybody's permission to read to all files and directories below a directory.
+/// Adds the permission to read, for every user, to all files and directories below a directory.
 ///
 /// # Errors
-/// The kernel's. What vanishes or is exchanged meanwhile is passed over.
-pub(super) fn open_up(directory: &OwnedFd) -> io::Result<()> {
+/// The kernel's. Entries that vanish or are replaced meanwhile are skipped.
+pub(crate) fn make_readable(directory: &OwnedFd) -> io::Result<()> {
     visit(directory.as_fd(), 0)
 }
 
@@ -44,7 +44,7 @@ fn visit(directory: BorrowedFd<'_>, depth: usize) -> io::Result<()> {
         if is_open && kind == SFlag::S_IFREG {
             continue;
         }
-        // O_NONBLOCK: in the meantime it may have become a FIFO.
+        // O_NONBLOCK, since it may have become a FIFO in the meantime.
         let opened = match open_at(directory, name, OFlag::O_NONBLOCK) {
             Ok(opened) => opened,
             Err(Errno::ENOENT | Errno::ELOOP | Errno::ENXIO) => continue,
@@ -72,11 +72,11 @@ mod tests {
     use std::os::fd::OwnedFd;
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-    use super::open_up;
+    use super::make_readable;
 
     #[test]
-    fn what_a_program_closed_is_opened_and_nothing_outside() {
-        // Only root opens what its owner may not.
+    fn closed_files_become_readable_and_files_outside_stay_closed() {
+        // Only root can open files without permissions.
         if !nix::unistd::Uid::effective().is_root() {
             return;
         }
@@ -94,7 +94,7 @@ mod tests {
         set(&work.join("open"), 0o755);
         set(&work.join("closed/inner"), 0o700);
         set(&work.join("closed"), 0o000);
-        open_up(&OwnedFd::from(File::open(&work).unwrap())).unwrap();
+        make_readable(&OwnedFd::from(File::open(&work).unwrap())).unwrap();
         let mode = |path: &std::path::Path| fs::metadata(path).unwrap().mode() & 0o7777;
         assert_eq!(mode(&outside), 0o600);
         assert_eq!(mode(&work.join("open")), 0o755);

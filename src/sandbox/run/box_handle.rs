@@ -1,4 +1,6 @@
-//! One box as the worker sees it: directories shown in it, a work directory, and runs.
+//! The worker's handle of one box: the directories shown in it, its work directory, and its state between runs.
+//!
+//! `supervisor` adds [`BoxHandle::run`].
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -12,80 +14,81 @@ use nix::sys::utsname::uname;
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::{Pid, Uid};
 
-use super::cgroup::{Files, Meter, Role};
-use super::directories::Source;
-use super::keeper_client::KeeperClient;
-use super::keeper_message::{Answer, Request};
+use super::meter::Meter;
 use super::resource_limits::HardLimits;
-use super::watch::LARGEST_STRETCH;
-use super::wire::Inbox;
-use super::{Command, Outcome, ResourceControl, SandboxError, Shape, privileges, watch};
-use crate::cancel::CancelToken;
 use crate::instruments::{self, BoxEnd, BoxPart};
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::keeper::client::{self, KeeperClient};
+use crate::sandbox::keeper::directories::Source;
+use crate::sandbox::keeper::message::{Answer, Files, Request, Role};
+use crate::sandbox::resource_control::ResourceControl;
+use crate::sandbox::shape::Shape;
+use crate::sandbox::sys::wire::Inbox;
 use crate::units::Bytes;
 
-/// One box; destroyed when dropped.
+/// A box, destroyed when the handle is dropped.
 pub struct BoxHandle {
-    pub(super) keeper: Arc<KeeperClient>,
-    pub(super) number: u64,
+    pub(crate) keeper: Arc<KeeperClient>,
+    pub(crate) number: u64,
     /// Process id of box init.
-    pub(super) init: i32,
-    pub(super) control: ResourceControl,
-    pub(super) shape: Shape,
+    pub(crate) init: i32,
+    pub(crate) control: ResourceControl,
+    pub(crate) shape: Shape,
     /// Whether programs stay on one core.
-    pub(super) pinned: bool,
-    pub(super) socket: OwnedFd,
-    pub(super) inbox: Inbox,
-    pub(super) meter: Option<Meter>,
-    /// Where box init's own time is in the figure of its group.
-    pub(super) init_time: Option<InitTime>,
+    pub(crate) pinned: bool,
+    pub(crate) socket: OwnedFd,
+    pub(crate) inbox: Inbox,
+    pub(crate) meter: Option<Meter>,
+    /// Present where the figure of the group includes box init's own CPU time.
+    pub(crate) init_time: Option<InitTime>,
     workspace: OwnedFd,
-    /// What the work directory looked like when it was new.
-    pristine: Traces,
-    /// Whether the last run may have changed the work directory without a trace.
+    /// The metadata of the work directory when it was new.
+    pristine: WriteTraces,
+    /// Whether the last run may have changed the work directory and restored its metadata.
     hides_changes: bool,
-    /// Whether a command has run, or the work directory was handed out, since it was new.
+    /// Whether a command has run since the work directory was new.
     used: bool,
-    /// Whether the next run is to find the work directory as it is.
+    /// Whether the next run keeps the work directory as it is.
     keeps_workspace: bool,
-    /// Whether a run was broken off by a fault of ours; such a box runs nothing any more.
-    pub(super) broken: bool,
-    /// Whether the kernel killed box init when a run used up the box's memory: a new box takes its place.
-    pub(super) lost: bool,
-    /// Whether its groups stay charged for what earlier runs left: a new box takes its place.
+    /// Whether a run failed by a fault of the sandbox; such a box refuses further runs.
+    pub(crate) broken: bool,
+    /// Whether the kernel killed box init when a run reached the memory limit: a new box replaces this one.
+    pub(crate) lost: bool,
+    /// Whether its groups stay charged for leftovers of earlier runs: a new box replaces this one.
     overgrown: bool,
     core: Option<usize>,
-    pub(super) hard_limits: HardLimits,
+    pub(crate) hard_limits: HardLimits,
     shown: Vec<(&'static str, Identity)>,
 }
 
-/// The CPU time of box init itself since the last run, which a group that it shares with programs counts with theirs.
-pub(super) struct InitTime {
+/// Measures the CPU time of box init since the last run, which a group shared with programs includes.
+pub(crate) struct InitTime {
     clock: ClockId,
-    /// What it had used when the last run ended.
+    /// Its CPU time when the last run ended.
     last: Duration,
 }
 
 impl InitTime {
-    /// `None` where it cannot be read: an init that is dead, which its socket shows.
+    /// Starts to measure; returns `None` when init is dead, which its socket will show.
     fn of(init: i32) -> Option<Self> {
         let clock = clock_getcpuclockid(Pid::from_raw(init)).ok()?;
         let last = clock.now().ok()?.into();
         Some(Self { clock, last })
     }
 
-    /// At the end of a run, where it has used `total` since its birth.
-    pub(super) fn since_last(&mut self, total: Duration) -> Duration {
+    /// Returns the time since the last run and starts anew. `total` is its CPU time since it was started.
+    pub(crate) fn since_last(&mut self, total: Duration) -> Duration {
         total.saturating_sub(std::mem::replace(&mut self.last, total))
     }
 
-    pub(super) fn so_far(&self) -> Duration {
+    /// Returns the time since the last run.
+    pub(crate) fn so_far(&self) -> Duration {
         self.clock.now().map_or(Duration::ZERO, |now| Duration::from(now).saturating_sub(self.last))
     }
 }
 
-/// Which directory is shown: not its path alone, since a cache may remove a directory and make it again at the
-/// same path, and the box would go on showing the removed, empty one.
+/// Identifies a shown directory. The path alone would not do: a cache may remove a directory and recreate it, and the box
+/// would go on showing the removed, empty one.
 #[derive(Debug, PartialEq, Eq)]
 struct Identity {
     path: PathBuf,
@@ -106,19 +109,19 @@ impl Identity {
     }
 }
 
-/// Everything by which one can tell that a tmpfs was written to.
+/// The metadata of a work directory that changes when a program writes to it.
 #[derive(Debug, PartialEq, Eq)]
-struct Traces {
+struct WriteTraces {
     files_free: u64,
     blocks_free: u64,
     changed: (i64, i64),
     modified: (i64, i64),
-    /// Mode, owner, links: without privileges a program owns the directory, and the clock behind the times above
+    /// Mode, owner and number of links: without privileges a program owns the directory, and the clock of the times above
     /// is coarse.
     inode: (u32, u32, u64),
 }
 
-impl Traces {
+impl WriteTraces {
     fn of(workspace: &OwnedFd) -> Result<Self, SandboxError> {
         let failed = |errno: nix::Error| SandboxError::on("examine", "a work directory", errno);
         let space = fstatvfs(workspace).map_err(failed)?;
@@ -133,10 +136,10 @@ impl Traces {
     }
 }
 
-impl Traces {
-    /// Whether a program that owns the work directory could change it now and set all of this back. It can set the time
-    /// of modification; the time of change follows a clock that ticks every few milliseconds, and shows nothing before
-    /// the first tick. From Linux 6.13 on, every change after a look has a time of its own (multigrain timestamps).
+impl WriteTraces {
+    /// Returns whether a program that owns the work directory could change it now and restore all of this. It can set the
+    /// time of modification; the time of change follows a clock that ticks every few milliseconds, so it does not change
+    /// before the first tick. Since Linux 6.13 every change after a query has a time of its own (multigrain timestamps).
     fn can_be_set_back(&self) -> bool {
         let (_, owner, _) = self.inode;
         let now = clock_gettime(ClockId::CLOCK_REALTIME_COARSE);
@@ -164,8 +167,8 @@ impl std::fmt::Debug for BoxHandle {
 }
 
 impl BoxHandle {
-    /// Makes a box through the keeper.
-    pub(super) fn open(
+    /// Creates a box through the keeper.
+    pub(crate) fn open(
         keeper: Arc<KeeperClient>,
         control: ResourceControl,
         shape: &Shape,
@@ -175,7 +178,7 @@ impl BoxHandle {
         let Answer::Opened { number, init, .. } = answer else { return Err(SandboxError::KeeperGone) };
         let opened = Self::take_over(Arc::clone(&keeper), control, shape, core, (number, init), files);
         if opened.is_err() {
-            // Half a handle has no drop: the box would stay until the keeper's end.
+            // Without a handle no drop closes the box, which would stay until the keeper's end.
             let _ = keeper.ask(&Request::Close { number });
         } else {
             instruments::box_born();
@@ -183,7 +186,7 @@ impl BoxHandle {
         opened
     }
 
-    /// A handle over the descriptors of a new box.
+    /// Creates the handle from the descriptors of a new box.
     fn take_over(
         keeper: Arc<KeeperClient>,
         control: ResourceControl,
@@ -193,7 +196,7 @@ impl BoxHandle {
         mut files: Files,
     ) -> Result<Self, SandboxError> {
         let workspace = take(&mut files, Role::Workspace)?;
-        let pristine = Traces::of(&workspace)?;
+        let pristine = WriteTraces::of(&workspace)?;
         Ok(Self {
             keeper,
             number,
@@ -219,19 +222,23 @@ impl BoxHandle {
         })
     }
 
-    /// The shape it was made with.
+    /// Returns the shape of the box.
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
 
-    /// Process id of its init on the host, for those who examine its processes.
+    /// Returns the process id of its init on the host, to examine its processes.
     pub fn init_id(&self) -> i32 {
         self.init
     }
 
-    /// Shows the host directory `source`, below a listed one, read-only at `point` ([`super::PROGRAM`], [`super::PREPARED`],
-    /// [`super::PACKAGE`] or [`super::CHANNELS`]),
-    /// replacing what was shown there; does nothing when it is shown already.
+    /// Shows the host directory `source`, below a listed one, read-only at `point` ([`PROGRAM`], [`PREPARED`], [`PACKAGE`]
+    /// or [`CHANNELS`]) in place of the last one there; does nothing when it is already shown.
+    ///
+    /// [`PROGRAM`]: crate::sandbox::PROGRAM
+    /// [`PREPARED`]: crate::sandbox::PREPARED
+    /// [`PACKAGE`]: crate::sandbox::PACKAGE
+    /// [`CHANNELS`]: crate::sandbox::CHANNELS
     ///
     /// # Errors
     /// When the directory cannot be mounted.
@@ -247,7 +254,7 @@ impl BoxHandle {
         Ok(())
     }
 
-    /// Shows nothing at `point` any more.
+    /// Stops showing a directory at `point`.
     ///
     /// # Errors
     /// When the mount cannot be removed.
@@ -260,8 +267,8 @@ impl BoxHandle {
         Ok(())
     }
 
-    /// An empty work directory to put files into before a run: replaced if anything was run or handed out since
-    /// it was new.
+    /// Returns an empty work directory to put files into before a run. It is replaced if a command has run since it was
+    /// new.
     ///
     /// # Errors
     /// When the box cannot be cleaned; it must then be dropped.
@@ -270,46 +277,32 @@ impl BoxHandle {
         Ok(self.workspace.as_fd())
     }
 
-    /// The work directory as the last run left it, everything that ran being dead.
+    /// Returns the work directory as the last run left it; all its processes are dead.
     pub fn workspace(&self) -> BorrowedFd<'_> {
         self.workspace.as_fd()
     }
 
-    /// Whether anything was written into the work directory since it was new.
-    pub(super) fn is_written(&self) -> bool {
-        Traces::of(&self.workspace).map_or(true, |traces| traces != self.pristine)
+    /// Returns whether a program has written to the work directory since it was new.
+    pub(crate) fn is_written(&self) -> bool {
+        WriteTraces::of(&self.workspace).map_or(true, |traces| traces != self.pristine)
     }
 
-    /// Bytes that files in the work directory hold.
-    pub(super) fn workspace_use(&self) -> Bytes {
+    /// Returns the bytes that files in the work directory use.
+    pub(crate) fn workspace_use(&self) -> Bytes {
         fstatvfs(&self.workspace).map_or(Bytes(0), |space| {
             Bytes(space.blocks().saturating_sub(space.blocks_free()).saturating_mul(space.fragment_size()))
         })
     }
 
-    /// Runs one command to its end, or until a limit, or until one of `cancel` is cancelled. If a command has
-    /// run since the work directory was new, it is replaced first. When this returns, nothing the command
-    /// started is alive.
-    ///
-    /// # Errors
-    /// [`SandboxError::Command`] when the command cannot be handed over. Anything else is a fault of ours; the
-    /// box must then be dropped, and refuses to run anything more.
-    pub fn run(&mut self, command: Command<'_>, cancel: &[&CancelToken]) -> Result<Outcome, SandboxError> {
-        let keeper = Arc::clone(&self.keeper);
-        let longest = command.limits.wall.map(|wall| wall.saturating_mul(LARGEST_STRETCH));
-        let _step = keeper.deadlines.begin("a run in a box", longest);
-        watch::run(self, command, cancel)
-    }
-
-    /// Lets the next run find the work directory as the last one left it.
+    /// Keeps the work directory of the last run for the next one.
     pub fn keep_workspace(&mut self) {
         self.keeps_workspace = true;
     }
 
-    /// Before a run. Until it is over the box counts as broken.
-    pub(super) fn get_ready(&mut self) -> Result<(), SandboxError> {
+    /// Prepares the box for a run. It counts as broken until the run is over.
+    pub(crate) fn prepare_run(&mut self) -> Result<(), SandboxError> {
         if self.broken {
-            let detail = "an earlier run in it was broken off".to_owned();
+            let detail = "an earlier run in it failed".to_owned();
             return Err(SandboxError::BoxLost { name: self.name(), detail });
         }
         if self.used {
@@ -320,43 +313,43 @@ impl BoxHandle {
         Ok(())
     }
 
-    /// After a run: lets this process read what it left, where this process is neither root nor the box's user.
-    pub(super) fn open_up(&self) -> Result<(), SandboxError> {
-        if privileges::is_another_user() && Traces::of(&self.workspace)? != self.pristine {
-            self.keeper.ask(&Request::OpenUp { number: self.number })?;
+    /// Makes the files of a finished run readable for this process, where it is neither root nor the box's user.
+    pub(crate) fn make_readable(&self) -> Result<(), SandboxError> {
+        if client::has_changed_user() && WriteTraces::of(&self.workspace)? != self.pristine {
+            self.keeper.ask(&Request::MakeReadable { number: self.number })?;
         }
         Ok(())
     }
 
-    /// Of a command that could not be handed over the box has heard nothing.
-    pub(super) fn heard_nothing(&mut self, error: SandboxError) -> SandboxError {
+    /// Marks the box as usable after an error in the command itself, of which it has received nothing; returns the error.
+    pub(crate) fn not_sent(&mut self, error: SandboxError) -> SandboxError {
         self.broken = !matches!(error, SandboxError::Command { .. });
         error
     }
 
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("box-{}", self.number)
     }
 
-    /// Back to how it was when it was new. The tmpfs is replaced only if something was written to it: most
-    /// programs never do, and replacing costs more than looking.
+    /// Restores the state of a new box. The work directory is replaced only if a program wrote to it: most programs do not,
+    /// and replacing costs more than examining.
     fn renew(&mut self) -> Result<(), SandboxError> {
         let keeps_workspace = std::mem::take(&mut self.keeps_workspace);
         if self.lost && keeps_workspace {
-            let detail = "what was to be kept is gone with its init".to_owned();
+            let detail = "the work directory to keep was lost with its init".to_owned();
             return Err(SandboxError::BoxLost { name: self.name(), detail });
         }
         if self.lost {
             return self.replace();
         }
-        if !keeps_workspace && (self.hides_changes || Traces::of(&self.workspace)? != self.pristine) {
-            // Closed before: the kernel gives a new file system the lowest free device number, and the new directory is
-            // to have that of the old one.
+        if !keeps_workspace && (self.hides_changes || WriteTraces::of(&self.workspace)? != self.pristine) {
+            // Closed first: the kernel gives a new file system the lowest free device number, and the new directory must
+            // get that of the old one.
             self.workspace = nix::fcntl::open("/dev/null", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
                 .map_err(|errno| SandboxError::at("open", "/dev/null", errno))?;
             let (_, mut files) = self.keeper.ask(&Request::Renew { number: self.number })?;
             self.workspace = take(&mut files, Role::Workspace)?;
-            self.pristine = Traces::of(&self.workspace)?;
+            self.pristine = WriteTraces::of(&self.workspace)?;
             instruments::box_renewed(BoxPart::Files);
         }
         if self.used {
@@ -366,7 +359,7 @@ impl BoxHandle {
         Ok(())
     }
 
-    /// Leaves nothing in the groups that would count for or against the next run.
+    /// Removes leftovers in the groups that would change the figures of the next run.
     fn renew_group(&mut self, keeps_workspace: bool) -> Result<(), SandboxError> {
         let Some(meter) = self.meter.as_mut() else { return Ok(()) };
         let has_grown = meter.has_grown()?;
@@ -385,7 +378,7 @@ impl BoxHandle {
         Ok(())
     }
 
-    /// Puts a new box in the place of this one.
+    /// Replaces this box with a new one.
     fn replace(&mut self) -> Result<(), SandboxError> {
         let shown = std::mem::take(&mut self.shown);
         *self = Self::open(Arc::clone(&self.keeper), self.control, &self.shape, self.core)?;
@@ -402,13 +395,14 @@ impl Drop for BoxHandle {
             (false, false, false) => BoxEnd::Unneeded,
         });
         match self.keeper.ask(&Request::Close { number: self.number }) {
-            // A keeper that is gone has taken its boxes along.
+            // The boxes of a dead keeper are destroyed.
             Ok(_) | Err(SandboxError::KeeperGone) => {}
             Err(error) => tracing::warn!(%error, box_name = self.name(), "a box could not be destroyed"),
         }
     }
 }
 
+/// Removes the descriptor of a role from the list.
 fn take(files: &mut Files, role: Role) -> Result<OwnedFd, SandboxError> {
     let index = files.iter().position(|(own, _)| *own == role).ok_or_else(|| SandboxError::Keeper {
         operation: "hand over descriptors",

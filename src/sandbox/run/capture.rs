@@ -1,7 +1,7 @@
-//! What a program wrote to a stream: small amounts in memory, more in an unlinked file.
+//! Stores the bytes that a program writes to a stream: small amounts in memory, larger ones in an unlinked file.
 //!
-//! Memory stays flat whatever a program writes: at most [`MEMORY_LIMIT`] bytes are held, the rest goes to a
-//! file that has no name and disappears with its descriptor, also when gavel is killed.
+//! A stream holds at most [`MEMORY_LIMIT`] bytes of memory. The rest goes to a file without a name, which disappears with
+//! its descriptor, also when gavel is killed.
 
 use std::collections::VecDeque;
 use std::fs::{File, Permissions};
@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-/// Bytes held in memory before the file is used.
-pub(super) const MEMORY_LIMIT: usize = 1 << 20;
+/// The most bytes held in memory; larger streams use the file.
+pub(crate) const MEMORY_LIMIT: usize = 1 << 20;
 
 /// A captured stream.
 #[derive(Debug)]
@@ -24,21 +24,21 @@ pub struct Capture {
     spilled: bool,
     directory: PathBuf,
     total: u64,
-    /// Bytes beyond this are counted and dropped, but for the last.
+    /// Bytes beyond this are counted and dropped, except for the last ones.
     keep: u64,
-    /// The last of the bytes beyond those kept.
+    /// The last bytes beyond those kept.
     end: VecDeque<u8>,
-    /// The most that `end` holds.
+    /// The largest length of `end`.
     keep_end: usize,
 }
 
 impl Capture {
-    /// Keeps everything, spilling into an unlinked file in `directory`.
+    /// Creates a capture that keeps everything; the file is in `directory`.
     pub fn whole(directory: &Path) -> Self {
         Self::at_most(u64::MAX, directory)
     }
 
-    /// Keeps the first `bytes` and only counts the rest.
+    /// Creates a capture that keeps the first `bytes` and only counts the rest.
     pub fn at_most(bytes: u64, directory: &Path) -> Self {
         Self {
             memory: Vec::new(),
@@ -52,12 +52,12 @@ impl Capture {
         }
     }
 
-    /// Keeps the first `beginning` bytes and the last `end` bytes of those after them.
+    /// Creates a capture that keeps the first `beginning` bytes and the last `end` bytes after them.
     pub fn both_ends(beginning: u64, end: usize, directory: &Path) -> Self {
         Self { keep_end: end, ..Self::at_most(beginning, directory) }
     }
 
-    /// Forgets what was captured; buffers stay for the next run.
+    /// Empties the capture; its buffers stay for the next run.
     pub fn clear(&mut self) {
         self.memory.clear();
         if self.memory.capacity() > 2 * MEMORY_LIMIT {
@@ -71,20 +71,20 @@ impl Capture {
         self.total = 0;
     }
 
-    /// Bytes seen, kept or not.
+    /// Returns the length of the stream, including dropped bytes.
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// Whether bytes were dropped.
+    /// Returns whether bytes beyond the first part were dropped.
     pub fn is_truncated(&self) -> bool {
         self.total > self.keep
     }
 
-    /// Takes in more of the stream.
+    /// Appends to the stream.
     ///
     /// # Errors
-    /// When the spill file cannot be made or written (disk full).
+    /// When the file cannot be created or written (disk full).
     pub fn push(&mut self, bytes: &[u8]) -> io::Result<()> {
         let room = self.keep.saturating_sub(self.total);
         self.total += bytes.len() as u64;
@@ -117,26 +117,26 @@ impl Capture {
         self.end.extend(bytes);
     }
 
-    /// The last bytes after those that [`Capture::reader`] reads; what was between them was dropped.
+    /// Returns the last bytes after those of [`Capture::reader`]; those between them were dropped.
     pub fn end(&self) -> Vec<u8> {
         self.end.iter().copied().collect()
     }
 
-    /// An unlinked file; the directory is made again should somebody have emptied the cache it lies in.
+    /// Creates an unlinked file. Recreates the directory if the cache that contains it was removed.
     fn spill_file(&self) -> io::Result<File> {
         match tempfile::tempfile_in(&self.directory) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 std::fs::create_dir_all(&self.directory)?;
                 tempfile::tempfile_in(&self.directory)
             }
-            made => made,
+            file => file,
         }
     }
 
-    /// Reads what was kept from its beginning.
+    /// Returns a reader of the kept bytes, from the first one.
     ///
     /// # Errors
-    /// When the spill file cannot be rewound.
+    /// When the file cannot be rewound.
     pub fn reader(&mut self) -> io::Result<Box<dyn Read + '_>> {
         match &mut self.spill {
             Some(file) => {
@@ -147,18 +147,18 @@ impl Capture {
         }
     }
 
-    /// What was kept as a file at its beginning, for a program's standard input. The program can read it and open it
-    /// again by name (/dev/stdin), and cannot change it.
+    /// Opens the kept bytes as a file at its beginning, for a program's standard input. The program can read it and open
+    /// it again by name (/dev/stdin), and cannot change it.
     ///
     /// # Errors
-    /// When the file cannot be made: no memory, disk full, no procfs.
+    /// When the file cannot be created: no memory, disk full, no procfs.
     pub fn open(&mut self) -> io::Result<File> {
         let Some(spill) = &mut self.spill else { return sealed(&self.memory) };
         let copy;
         let file = if nix::unistd::Uid::effective().is_root() {
             spill
         } else {
-            // Programs may have our own uid, and its owner may change a file's mode and then the file.
+            // Programs may have this process's uid, and the owner of a file may change its mode and then the file.
             spill.seek(SeekFrom::Start(0))?;
             let mut fresh = tempfile::tempfile_in(&self.directory)?;
             io::copy(spill, &mut fresh)?;
@@ -166,10 +166,10 @@ impl Capture {
             &copy
         };
         file.set_permissions(Permissions::from_mode(0o444))?;
-        opened_anew(file)
+        reopen(file)
     }
 
-    /// The first kept bytes as text, invalid UTF-8 replaced; never more than what is in memory or `limit`.
+    /// Returns the first kept bytes, at most `limit`, as text with invalid UTF-8 replaced.
     pub fn head(&mut self, limit: usize) -> io::Result<String> {
         let mut bytes = Vec::new();
         self.reader()?.take(limit as u64).read_to_end(&mut bytes)?;
@@ -177,11 +177,11 @@ impl Capture {
     }
 }
 
-/// A file in memory with this content, for a program's standard input: no owner can change it (F_SEAL_WRITE in
-/// fcntl(2)), everybody can read it, and its name tells nothing.
+/// Creates a file in memory with this content, for a program's standard input: its owner cannot change it (F_SEAL_WRITE in
+/// fcntl(2)), every user can read it, and its name gives nothing away.
 ///
 /// # Errors
-/// When the file cannot be made: no memory, no procfs.
+/// When the file cannot be created: no memory, no procfs.
 pub fn sealed(content: &[u8]) -> io::Result<File> {
     let mut file = File::from(memfd_create("input", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?);
     file.write_all(content)?;
@@ -189,11 +189,11 @@ pub fn sealed(content: &[u8]) -> io::Result<File> {
     let seals =
         SealFlag::F_SEAL_WRITE | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
     fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
-    opened_anew(&file)
+    reopen(&file)
 }
 
-/// The same file with an offset of its own and no right to write.
-fn opened_anew(file: &File) -> io::Result<File> {
+/// Opens the same file for reading only, with an offset of its own.
+fn reopen(file: &File) -> io::Result<File> {
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 

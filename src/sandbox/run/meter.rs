@@ -1,111 +1,110 @@
-//! The worker's side of a box's groups: sets limits and reads counters through the descriptors it was given.
+//! Sets the limits of a box's cgroups and reads their counters, through the descriptors that the keeper hands over.
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
 use nix::sys::uio::{pread, pwrite};
 
-use super::group::{Files, Role, find, role_error};
-use super::peak::{Allocated, Look, Looks, NOISE};
-use crate::sandbox::{MemorySource, ResourceControl, SandboxError};
+use super::page_cache::{Allocated, Look, Looks, NOISE};
+use crate::sandbox::command::MemorySource;
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::keeper::message::{Files, Role};
+use crate::sandbox::resource_control::ResourceControl;
 use crate::units::Bytes;
 
-/// How much more than a new box a box may be charged for when a run begins: charges in advance, and kernel objects of
-/// earlier processes, which are freed some 20 ms after their end (RCU). Runs of 1 ms in a row leave up to 1.7 MiB of
-/// them, so a limit that is not small has room for that: a [`SHARE`] of the limit, between these two.
+/// How much more than a new box a box may be charged when a run begins: charges in advance, and kernel objects of
+/// earlier processes, which the kernel frees some 20 ms after their end (RCU). Runs of 1 ms in a row leave up to 1.7 MiB
+/// of them, so a limit that is not small has room for that: a [`SHARE`] of the limit, between these two.
 const LEAST_GROWTH: u64 = 768 * 1024;
 const LARGEST_GROWTH: u64 = 2 << 20;
 const SHARE: u64 = 64;
 
-/// How often and how long [`Meter::has_grown`] waits for the kernel to give memory back.
+/// How often and how long [`Meter::has_grown`] waits for the kernel to free memory.
 const SETTLING_STEPS: u32 = 50;
 const SETTLING_STEP: Duration = Duration::from_millis(2);
 
-/// How far the base may move before a v1 limit, which is raised by it, is set anew.
+/// How far the base may move before a v1 limit, which includes it, is written again.
 const LIMIT_TOLERANCE: u64 = 256 * 1024;
 
-/// What the kernel charges a group in advance on each core: MEMCG_CHARGE_BATCH pages (mm/memcontrol.c).
+/// The amount that the kernel charges a group in advance on each core: MEMCG_CHARGE_BATCH pages (mm/memcontrol.c).
 const STOCK: u64 = 64 * 4096;
 
-/// A look that takes longer was interrupted: what it found does not belong together. Nor does it where the cache grows
-/// during each of so many tries.
+/// A look that takes longer was interrupted, so its figures are not of one moment. Neither are they if the cache grows
+/// during each of [`TRIES`] attempts.
 const LONGEST_LOOK: Duration = Duration::from_millis(1);
 const TRIES: u32 = 4;
 
-/// Looks are more often than this on a host that has time for them.
+/// The longest pause between two looks on a host that is not overloaded.
 const LONGEST_PAUSE: Duration = Duration::from_millis(24);
 
-/// A first reading of the pressure after more than this came late.
+/// A first reading of the pressure later than this after the start of a run is late.
 const LATE: Duration = Duration::from_millis(4);
 
-/// Counters of one box between runs, so that one read after a run gives what the run used.
+/// The counters of one box when a run begins, so that one read after the run gives its usage.
 #[derive(Debug)]
-pub(in crate::sandbox) struct Meter {
+pub(crate) struct Meter {
     control: ResourceControl,
     files: Files,
-    /// Limits written last; `None` before the first time.
+    /// The limits written last; `None` before the first time.
     memory_limit: Option<Option<Bytes>>,
     process_limit: Option<Option<u32>>,
     cpu_base: Duration,
     memory_base: u64,
     /// The charge when the group was new.
     memory_new: u64,
-    /// What was really used of that: the charge without what is charged in advance.
+    /// The part of that charge that was in use, without charges in advance.
     memory_floor: u64,
-    /// Kernel memory when the run began, where it was more than that of a new group.
+    /// Kernel memory when the run began, where the charge was larger than that of a new group.
     kernel_base: Option<u64>,
     cache_base: u64,
-    /// Whether page cache was charged or given back since that was read.
+    /// Whether page cache may have been charged or freed since `cache_base` was read.
     cache_moved: bool,
-    /// Looks at the group during the run.
+    /// The looks at the group during the run.
     looks: Looks,
     looked: Instant,
     kills_base: u64,
     hits_base: u64,
-    /// What the v1 limit was raised by.
+    /// The amount by which the v1 limit was raised.
     room: u64,
-    /// The pressure when the run began, as far as it was read.
+    /// The pressure when the run began; `None` until it is read.
     starved_base: Option<Duration>,
     /// The pressure when it was last read.
     starved_last: Duration,
-    /// Whether writing to the peak file resets it.
+    /// Whether a write to the peak file resets it.
     peak_resets: bool,
-    /// Whether the leaf's programs were killed through it.
+    /// Whether the programs of the leaf were killed through `cgroup.kill`.
     killed: Cell<bool>,
 }
 
-/// What a run used.
+/// The usage of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::sandbox) struct Usage {
-    /// CPU time in the group, box init's own included where it shares the group.
+pub(crate) struct Usage {
+    /// CPU time in the group, including box init's own where it shares the group.
     pub cpu: Duration,
     pub memory: Bytes,
-    /// What the group was charged for at most, page cache included.
+    /// The largest charge of the group, including page cache.
     pub memory_bound: Bytes,
     pub memory_source: MemorySource,
     pub out_of_memory: bool,
 }
 
-/// What box init knows of the processes of a run.
+/// Box init's report of the processes of a run.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::sandbox) struct Processes {
-    /// Whether any read from a disk: then the page cache it filled was charged to it.
+pub(crate) struct Processes {
+    /// Whether any of them read from a disk, which charges page cache to the group.
     pub disk_reads: bool,
-    /// Whether there was one process with one thread.
+    /// Whether there was only one process with one thread.
     pub alone: bool,
-    /// The largest resident size of one; `None` where files in the work directory may have been memory too, which no
-    /// process need have mapped.
+    /// The largest resident size of one of them; `None` where files in the work directory, which no process need map, may
+    /// have used memory too.
     pub resident: Option<Bytes>,
 }
 
 impl Meter {
-    /// A meter over the descriptors of a box; `None` without cgroups.
-    pub(in crate::sandbox) fn new(
-        control: ResourceControl,
-        files: Files,
-    ) -> Result<Option<Self>, SandboxError> {
+    /// Creates a meter from the descriptors of a box; returns `None` without cgroups.
+    pub(crate) fn new(control: ResourceControl, files: Files) -> Result<Option<Self>, SandboxError> {
         if control == ResourceControl::None {
             return Ok(None);
         }
@@ -131,7 +130,7 @@ impl Meter {
             peak_resets: true,
             killed: Cell::new(false),
         };
-        // v1 has always reset by writing; v2 since 6.12 ("memory.peak" in cgroup-v2.rst), per open file.
+        // v1 has always reset the peak on a write; v2 since 6.12 ("memory.peak" in cgroup-v2.rst), per open file.
         meter.peak_resets = meter.write(Role::MemoryPeak, "0").is_ok();
         meter.rebase()?;
         meter.memory_new = meter.memory_base;
@@ -139,20 +138,20 @@ impl Meter {
         Ok(Some(meter))
     }
 
-    /// Whether programs have a leaf of their own with all counters, which can be replaced alone.
-    pub(in crate::sandbox) fn has_leaf_with_memory(&self) -> bool {
+    /// Returns whether programs have a leaf of their own with all counters, which can be replaced alone.
+    pub(crate) fn has_leaf_with_memory(&self) -> bool {
         self.control == ResourceControl::CgroupV2
     }
 
-    /// Whether the next run needs a fresh leaf: where peaks cannot be reset, and after a kill. Kernels that
+    /// Returns whether the next run needs a fresh leaf: where peaks cannot be reset, and after a kill. Kernels that
     /// count the kills of a group (6.14 and later) compare the count of the parent's group with that of the
-    /// child's, so whatever is born by CLONE_INTO_CGROUP into a group that was killed once dies at birth.
-    pub(in crate::sandbox) fn needs_fresh_leaf(&self) -> bool {
+    /// child's, so a process that CLONE_INTO_CGROUP starts in a group that was killed once dies at once.
+    pub(crate) fn needs_fresh_leaf(&self) -> bool {
         !self.peak_resets || self.killed.get()
     }
 
-    /// Takes over the descriptors of a fresh leaf, which has no limits yet and all counters at zero.
-    pub(in crate::sandbox) fn replace(&mut self, files: Files) -> Result<(), SandboxError> {
+    /// Uses the descriptors of a fresh leaf, which has no limits yet and all counters at zero.
+    pub(crate) fn replace(&mut self, files: Files) -> Result<(), SandboxError> {
         self.files = files;
         self.memory_limit = None;
         self.process_limit = None;
@@ -163,7 +162,7 @@ impl Meter {
         Ok(())
     }
 
-    /// Reads every counter's value while nothing runs.
+    /// Reads every counter while no program runs.
     fn rebase(&mut self) -> Result<(), SandboxError> {
         self.cpu_base = self.cpu_total()?;
         self.kills_base = self.kills()?;
@@ -173,19 +172,15 @@ impl Meter {
         Ok(())
     }
 
-    /// The descriptor of a role, for polling or for handing on.
-    pub(in crate::sandbox) fn file(&self, role: Role) -> Option<BorrowedFd<'_>> {
+    /// Returns the descriptor of a role, for poll or to pass on.
+    pub(crate) fn file(&self, role: Role) -> Option<BorrowedFd<'_>> {
         find(&self.files, role)
     }
 
-    /// Gets ready for a run: limits as wanted (written only when they differ), peak reset.
-    pub(in crate::sandbox) fn arm(
-        &mut self,
-        memory: Option<Bytes>,
-        processes: Option<u32>,
-    ) -> Result<(), SandboxError> {
+    /// Prepares a run: writes the limits that differ from the last ones, and resets the peak.
+    pub(crate) fn arm(&mut self, memory: Option<Bytes>, processes: Option<u32>) -> Result<(), SandboxError> {
         if self.process_limit != Some(processes) {
-            // With v1 the init of the box is in the group too.
+            // With v1 box init is in the group too.
             let own = u32::from(self.control != ResourceControl::CgroupV2);
             let text =
                 processes.map_or_else(|| "max".to_owned(), |count| count.saturating_add(own).to_string());
@@ -210,33 +205,33 @@ impl Meter {
             self.write(Role::MemoryPeak, "0")?;
         }
         self.starved_base = None;
-        self.take_notice();
+        self.reset_event();
         Ok(())
     }
 
-    /// Takes the moment from which [`Meter::starved_so_far`] counts, `elapsed` after the run began. Reading the pressure
-    /// takes the kernel several microseconds, which a run that is over by then need not pay.
+    /// Reads the pressure from which [`Meter::starved_so_far`] counts, `elapsed` after the run began. That takes the kernel
+    /// several microseconds, which runs that end earlier do not pay.
     ///
-    /// Where this comes late, the host may have starved the run as well as its watcher: all of that time counts as such.
-    pub(in crate::sandbox) fn begin_pressure(&mut self, elapsed: Duration) {
+    /// Where this is late, the host may have starved the run as well as the worker: all of that time counts as starved.
+    pub(crate) fn begin_pressure(&mut self, elapsed: Duration) {
         let Some(total) = self.starved_total() else { return };
         let unseen = if elapsed > LATE { elapsed } else { Duration::ZERO };
         self.starved_base = Some(total.saturating_sub(unseen).max(self.starved_last));
         self.starved_last = total;
     }
 
-    /// Whether earlier runs have left the group charged for much more than a new one, while nothing runs.
+    /// Returns whether earlier runs have left the group charged for much more than a new one, while no program runs.
     ///
-    /// Such a charge is page cache, or kernel memory of names that were looked up. It must not reach the next
-    /// run: above the limit it is a gift, since the kernel reclaims it for the program, and within the limit it
-    /// is a loss. The kernel gives the memory of dead processes and removed files back after a while (RCU), so
-    /// this waits until little of it is left.
-    pub(in crate::sandbox) fn has_grown(&self) -> Result<bool, SandboxError> {
+    /// Such a charge is page cache, or kernel memory of looked-up names. The next run must not have it: above the limit it
+    /// would be extra memory, since the kernel reclaims it for the program, and within the limit it would be missing. The
+    /// kernel frees the memory of dead processes and removed files after a while (RCU), so this waits until little of it
+    /// is left.
+    pub(crate) fn has_grown(&self) -> Result<bool, SandboxError> {
         for step in 0..=SETTLING_STEPS {
             if self.number(Role::MemoryUsage)? <= self.usual_charge() {
                 return Ok(false);
             }
-            // Page cache stays for good.
+            // Page cache is not freed by waiting.
             if step == 0 && self.page_cache()? > self.cache_base.saturating_add(LEAST_GROWTH) {
                 break;
             }
@@ -247,15 +242,15 @@ impl Meter {
         Ok(true)
     }
 
-    /// What the group may be charged for when a run begins, under the limit set last.
+    /// Returns the largest charge with which a run may begin, under the limit set last.
     fn usual_charge(&self) -> u64 {
         let limit = self.memory_limit.flatten().map_or(u64::MAX, |limit| limit.0);
         self.memory_new.saturating_add((limit / SHARE).clamp(LEAST_GROWTH, LARGEST_GROWTH))
     }
 
-    /// Makes the kernel reclaim what it can of the group's memory (v1; "force_empty" in memory.rst): where the
-    /// group has to stay although it has grown.
-    pub(in crate::sandbox) fn reclaim(&mut self) -> Result<(), SandboxError> {
+    /// Makes the kernel reclaim as much of the group's memory as it can (v1; "force_empty" in memory.rst), for a group
+    /// that must stay although it has grown.
+    pub(crate) fn reclaim(&mut self) -> Result<(), SandboxError> {
         if self.file(Role::Reclaim).is_some() {
             self.write(Role::Reclaim, "0")?;
             self.cache_moved = true;
@@ -263,8 +258,8 @@ impl Meter {
         Ok(())
     }
 
-    /// What v1 is told beyond the limit of a run: box init's memory, and kept files, which nothing can reclaim. Never
-    /// more, so that whatever else is charged before a run counts against it instead of raising its limit.
+    /// Returns the amount by which a v1 limit exceeds that of the run: box init's memory, and kept files, which cannot be
+    /// reclaimed. Never more, so that any other charge before a run counts against it instead of raising its limit.
     fn room_above_limit(&self) -> Result<u64, SandboxError> {
         if self.control == ResourceControl::CgroupV2 {
             return Ok(0);
@@ -277,16 +272,15 @@ impl Meter {
         Ok(self.memory_base.min(usual.saturating_add(files)))
     }
 
-    /// Resets the notice that the group ran out of memory. What was counted is read from the group; a notice
-    /// that came while the last run was dying already must not be taken for the next one's.
-    pub(in crate::sandbox) fn take_notice(&self) {
+    /// Resets the event that the group ran out of memory, so that a late one of the last run is not taken for the next
+    /// one's. The count itself is read from the group.
+    pub(crate) fn reset_event(&self) {
         if let Some(event) = self.file(Role::OutOfMemory) {
             let _ = nix::unistd::read(event, &mut [0u8; 8]);
         }
     }
 
-    /// v1 refuses a memory limit above the memory-and-swap limit, so the order depends on the direction:
-    /// lift both first.
+    /// Writes the memory limit. v1 refuses a memory limit above the memory-and-swap limit, so the latter is lifted first.
     fn limit_memory(&self, memory: Option<Bytes>, room: u64) -> Result<(), SandboxError> {
         if self.control == ResourceControl::CgroupV2 {
             let text = memory.map_or_else(|| "max".to_owned(), |limit| limit.0.to_string());
@@ -301,36 +295,35 @@ impl Meter {
         if swap { self.write(Role::SwapLimit, &text) } else { Ok(()) }
     }
 
-    /// CPU time used since the run began; cheap enough to be asked while it runs.
-    pub(in crate::sandbox) fn cpu_so_far(&self) -> Result<Duration, SandboxError> {
+    /// Returns the CPU time used since the run began; cheap enough while it runs.
+    pub(crate) fn cpu_so_far(&self) -> Result<Duration, SandboxError> {
         Ok(self.cpu_total()?.saturating_sub(self.cpu_base))
     }
 
-    /// Time since [`Meter::begin_pressure`] in which programs of the run were ready and the host let none of them run, on
-    /// average over the cores they used; `None` where the kernel does not count it (before 5.13, or with PSI off).
+    /// Returns the time since [`Meter::begin_pressure`] in which programs of the run were ready and the host ran none of
+    /// them, on average over the cores they used; `None` where the kernel does not count it (before 5.13, or with PSI off).
     ///
     /// This is "full" of `cpu.pressure`, which counts competition from outside the group and throttling by the quota of a
-    /// group above. "some" counts a program that waits for another of its own group as well.
-    pub(in crate::sandbox) fn starved_so_far(&self) -> Option<Duration> {
+    /// parent group. "some" would also count a program that waits for another of its own group.
+    pub(crate) fn starved_so_far(&self) -> Option<Duration> {
         let base = self.starved_base.unwrap_or(self.starved_last);
         self.starved_total().map(|total| total.saturating_sub(base))
     }
 
-    /// Kills everything of the run at once; false where only box init can.
-    pub(in crate::sandbox) fn kill(&self) -> bool {
+    /// Kills every process of the run at once, where there is `cgroup.kill`.
+    pub(crate) fn kill(&self) {
         let done = self.file(Role::Kill).is_some() && self.write(Role::Kill, "1").is_ok();
         self.killed.set(self.killed.get() || done);
-        done
     }
 
-    /// Whether the box has used up its memory since the last [`Meter::finish`]: the kernel has killed in it, and
-    /// its own limit was hit. A kill without that is the host's want of memory, not the program's.
-    pub(in crate::sandbox) fn ran_out_of_memory(&self) -> bool {
+    /// Returns whether the box has reached its memory limit since the last [`Meter::finish`]: the kernel has killed in it,
+    /// and its own limit was hit. A kill without that means that the host ran out of memory, not the program.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
         self.kills().is_ok_and(|kills| kills > self.kills_base) && self.met_limit().unwrap_or(false)
     }
 
-    /// Looks at the group while the run goes on: true where its page cache grows.
-    pub(in crate::sandbox) fn look(&mut self) -> Result<bool, SandboxError> {
+    /// Looks at the group during the run; returns whether its page cache grows.
+    pub(crate) fn look(&mut self) -> Result<bool, SandboxError> {
         let began = Instant::now();
         let mut cache = self.page_cache()?;
         let (mut peak, mut usage) = (0, 0);
@@ -355,18 +348,18 @@ impl Meter {
         Ok(self.looks.add(Look { peak, usage, cache, consistent: is_one_moment, brief }))
     }
 
-    /// Whether a look of this run saw page cache that matters.
-    pub(in crate::sandbox) fn saw_cache(&self) -> bool {
+    /// Returns whether a look of this run saw a significant amount of page cache.
+    pub(crate) fn saw_cache(&self) -> bool {
         self.looks.saw_cache()
     }
 
-    /// Whether the last look was a moment ago.
+    /// Returns whether the last look was recent.
     fn is_fresh(&self) -> bool {
         self.looked.elapsed() < LONGEST_PAUSE
     }
 
-    /// What the run used, after everything in the box is dead.
-    pub(in crate::sandbox) fn finish(&mut self, processes: Processes) -> Result<Usage, SandboxError> {
+    /// Returns the usage of the run, after everything in the box is dead.
+    pub(crate) fn finish(&mut self, processes: Processes) -> Result<Usage, SandboxError> {
         self.confirm_empty()?;
         let cpu_total = self.cpu_total()?;
         let cpu = cpu_total.saturating_sub(self.cpu_base);
@@ -380,8 +373,8 @@ impl Meter {
             });
         }
         (self.kills_base, self.hits_base) = (kills, hits);
-        // The kernel charges in advance: what was in stock when the run began was the run's to use, and small programs
-        // need no more than that. So was what earlier runs left and the kernel freed during this one.
+        // The run could use the amount that the kernel had charged in advance when it began, and small programs need no
+        // more than that. It could also use the leftovers of earlier runs that the kernel freed meanwhile.
         let above_floor = self.memory_base.saturating_sub(self.memory_floor);
         let freed = match self.kernel_base {
             Some(before) => before.saturating_sub(self.kernel_memory()?),
@@ -393,7 +386,7 @@ impl Meter {
         let mut cache = 0;
         if processes.disk_reads || self.looks.saw_cache() {
             cache = self.page_cache()?.saturating_sub(self.cache_base);
-            // The kernel may take it back before the next run.
+            // The kernel may free it before the next run.
             self.cache_moved = true;
         }
         let has_filled_cache = cache > NOISE || self.looks.saw_cache();
@@ -421,12 +414,11 @@ impl Meter {
         })
     }
 
-    /// The kernel's own count must say that nothing but box init is left.
+    /// Checks, by the kernel's own count, that box init is the only process left.
     fn confirm_empty(&self) -> Result<(), SandboxError> {
-        // Also an init that is dead counts until the keeper reaps it.
+        // A dead init counts too, until the keeper reaps it.
         let expected = u64::from(self.control != ResourceControl::CgroupV2);
-        // A dead process is taken off the count when it is released, which may lag behind its being reaped by
-        // a moment where the kernel defers it; anything longer means something is alive.
+        // The kernel may lower the count a moment after a dead process was reaped; if it stays, a process is alive.
         for attempt in 0..200 {
             if self.number(Role::ProcessCount)? == expected {
                 return Ok(());
@@ -462,9 +454,9 @@ impl Meter {
         self.with_text(Role::MemoryEvents, |text| field(text, "oom_kill "))
     }
 
-    /// Whether the group's own limit was met. v2 counts that ("oom" in cgroup-v2.rst); v1's failcnt is not kept for
-    /// memory and swap together (seen on 6.18), so there the peak must have come as near to the limit as the largest
-    /// allocation that has no smaller one to fall back to.
+    /// Returns whether the group's own limit was hit. v2 counts that ("oom" in cgroup-v2.rst); v1 keeps no failcnt for
+    /// memory and swap together (observed on 6.18), so there the peak must be as near to the limit as the largest
+    /// allocation without a smaller fallback.
     fn met_limit(&self) -> Result<bool, SandboxError> {
         if self.control == ResourceControl::CgroupV2 {
             return Ok(self.limit_hits()? > self.hits_base);
@@ -474,7 +466,7 @@ impl Meter {
         Ok(peak.saturating_add(1 << 20) >= self.number(Role::MemoryLimit)?)
     }
 
-    /// How often v2 met the limit; 0 with v1.
+    /// Returns how often the limit was hit; 0 with v1.
     fn limit_hits(&self) -> Result<u64, SandboxError> {
         if self.control == ResourceControl::CgroupV2 {
             return self.with_text(Role::MemoryEvents, |text| field(text, "oom "));
@@ -482,8 +474,8 @@ impl Meter {
         Ok(0)
     }
 
-    /// Memory of the group page by page, without what is charged in advance. A leaf of v2 is empty when it is
-    /// new; in a v1 group there is box init.
+    /// Returns the memory of the group without charges in advance. A new leaf of v2 is empty; a v1 group contains box
+    /// init.
     fn memory_in_use(&self) -> Result<u64, SandboxError> {
         if self.control == ResourceControl::CgroupV2 {
             return Ok(0);
@@ -494,7 +486,7 @@ impl Meter {
         Ok(kernel + user)
     }
 
-    /// Bytes of kernel objects and page tables charged to the group (v2: "kernel" in cgroup-v2.rst, since 5.18).
+    /// Returns the bytes of kernel objects and page tables charged to the group (v2: "kernel" in cgroup-v2.rst, since 5.18).
     fn kernel_memory(&self) -> Result<u64, SandboxError> {
         if self.control == ResourceControl::CgroupV2 {
             return self.with_text(Role::MemoryStat, |text| field(text, "kernel "));
@@ -502,7 +494,7 @@ impl Meter {
         self.number(Role::KernelMemory)
     }
 
-    /// Bytes of file pages charged to the group, tmpfs (which is the program's own memory) left out.
+    /// Returns the bytes of file pages charged to the group, without tmpfs, which is the program's own memory.
     fn page_cache(&self) -> Result<u64, SandboxError> {
         let name = if self.control == ResourceControl::CgroupV2 { "file " } else { "cache " };
         self.with_text(Role::MemoryStat, |text| {
@@ -514,7 +506,7 @@ impl Meter {
         self.with_text(role, |text| text.trim().parse().ok())
     }
 
-    /// Reads a file and picks something out of it.
+    /// Reads the file of a role and extracts a value.
     fn with_text<T>(&self, role: Role, pick: impl Fn(&str) -> Option<T>) -> Result<T, SandboxError> {
         let missing = || role_error("read", role, io::Error::from(io::ErrorKind::NotFound));
         let mut buffer = [0u8; 4096];
@@ -533,7 +525,17 @@ impl Meter {
     }
 }
 
-/// The number after `name` at the start of a line, or after `name` anywhere when it ends with `=`.
+/// Returns the descriptor of a role.
+fn find(files: &Files, role: Role) -> Option<BorrowedFd<'_>> {
+    files.iter().find(|(own, _)| *own == role).map(|(_, file)| file.as_fd())
+}
+
+/// Describes a failed operation on the file of a role.
+fn role_error(operation: &'static str, role: Role, error: io::Error) -> SandboxError {
+    SandboxError::on(operation, format!("{role:?} of a box"), error)
+}
+
+/// Returns the number after `name` at the start of a line, or after `name` anywhere when it ends with `=`.
 fn field(text: &str, name: &str) -> Option<u64> {
     let rest = if name.ends_with('=') {
         text.split_once(name)?.1

@@ -1,62 +1,62 @@
-//! Separates what a single process allocates from the page cache that its group is charged for.
+//! Separates the memory that a single process allocates from the page cache that is charged to its group.
 //!
-//! The kernel keeps the peak of a group with page cache in it, and none without. Where a run fills the cache, the
-//! group is looked at every few milliseconds: usage, cache, and the peak since the last look. Between two looks the
-//! allocated memory is at most the peak less the smaller cache, and at some moment at least the peak less the larger.
-//! Where a look came late (a busy host), that says too little, and the largest resident size of the process decides.
+//! The kernel's peak of a group includes page cache. Where a run fills the cache, the worker looks at the group every few
+//! milliseconds: usage, cache, and the peak since the last look. Between two looks the allocated memory is at most the
+//! peak minus the smaller cache, and at some moment at least the peak minus the larger one. Where a look is late (a busy
+//! host), that is too imprecise, and the largest resident size of the process decides.
 
-/// Differences that mean nothing: what the kernel charges in advance, and statistics that are not up to date.
-pub(super) const NOISE: u64 = 512 * 1024;
+/// The largest insignificant difference: charges in advance, and statistics that lag behind.
+pub(crate) const NOISE: u64 = 512 * 1024;
 
-/// What a look at the group found, in bytes above what was charged when the run began.
+/// The figures of one look at the group, in bytes above the charge when the run began.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Look {
+pub(crate) struct Look {
     /// Largest usage since the last look.
     pub peak: u64,
-    /// Usage now.
+    /// Current usage.
     pub usage: u64,
-    /// Page cache in it.
+    /// Page cache in the current usage.
     pub cache: u64,
-    /// Whether usage and cache were read at one moment, between which the cache did not grow.
+    /// Whether the cache did not grow while usage and cache were read.
     pub consistent: bool,
-    /// Whether it was soon after the last one, and took no time itself.
+    /// Whether it came soon after the last look, and was short.
     pub brief: bool,
 }
 
-/// What a single process allocated at its peak.
+/// The memory that a single process allocated at its peak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Allocated {
-    /// So much.
+pub(crate) enum Allocated {
+    /// Exactly this.
     Found(u64),
-    /// At most its largest resident size; pages of files that it had mapped may be in it.
+    /// At most this, its largest resident size, which may include pages of mapped files.
     Resident(u64),
-    /// At most this; page cache may be in it.
+    /// At most this, which may include page cache.
     AtMost(u64),
 }
 
-/// The looks at one run.
+/// Summarises the looks at one run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Looks {
+pub(crate) struct Looks {
     /// Largest amount of allocated memory found.
     found: u64,
-    /// Largest amount that may have been allocated at a time that no look tells apart from page cache.
+    /// Largest amount that may have been allocated at a time when no look separates it from page cache.
     doubtful: u64,
     /// Largest peak found.
     peak: u64,
-    /// What was allocated when usage and cache were last read at one moment.
+    /// Allocated memory at the last consistent look.
     held: u64,
     last: Look,
     most_cache: u64,
 }
 
 impl Looks {
-    /// Takes a look into account, and returns whether the page cache has grown since the one before.
-    pub(super) fn add(&mut self, look: Look) -> bool {
+    /// Adds a look; returns whether the page cache has grown since the one before.
+    pub(crate) fn add(&mut self, look: Look) -> bool {
         let before = self.last.cache;
         let (least, most) = bounds(look.peak, look.cache, before);
         let now = look.usage.saturating_sub(look.cache);
-        // A peak that is usage now is that with the cache of now. One that has passed may be from before the cache
-        // grew, unless what was held at the last look and the cache of now explain it.
+        // A peak equal to the current usage contains the current cache. An earlier one may be from before the cache grew,
+        // unless the memory held at the last look and the current cache explain it.
         let is_now = look.consistent && look.peak.saturating_sub(look.usage) <= NOISE;
         self.found = self.found.max(least);
         if most - least <= NOISE {
@@ -75,25 +75,25 @@ impl Looks {
         look.cache > before.saturating_add(NOISE / 2)
     }
 
-    /// Whether so much was allocated at the last look: then it was held, and the cache grew beside it.
+    /// Returns whether that amount was allocated at the last look: then the process held it while the cache grew.
     fn is_held(&self, bytes: u64) -> bool {
         self.held > 0 && self.held.abs_diff(bytes) <= NOISE
     }
 
-    /// Whether page cache was seen that matters.
-    pub(super) fn saw_cache(&self) -> bool {
+    /// Returns whether a significant amount of page cache was seen.
+    pub(crate) fn saw_cache(&self) -> bool {
         self.most_cache > NOISE
     }
 
-    /// The peak of the whole run: `peak` is the one since the last look.
-    pub(super) fn whole_peak(&self, peak: u64) -> u64 {
+    /// Returns the peak of the whole run; `peak` is the one since the last look.
+    pub(crate) fn whole_peak(&self, peak: u64) -> u64 {
         self.peak.max(peak)
     }
 
-    /// What the process allocated: `peak` is that since the last look, `cache` is what there is when the process is dead.
-    /// `resident` is the largest resident size it ever had, `None` where memory that it had not mapped may have been its
-    /// own too; `brief` is whether the last look was a moment ago.
-    pub(super) fn allocated(
+    /// Returns the memory that the process allocated. `peak` is the one since the last look, `cache` the page cache when the
+    /// process is dead, `resident` its largest resident size (`None` where it may have had memory that it had not mapped),
+    /// and `brief` whether the last look was recent.
+    pub(crate) fn allocated(
         mut self,
         peak: u64,
         cache: u64,
@@ -118,7 +118,7 @@ impl Looks {
     }
 }
 
-/// The least and the most that can have been allocated at a peak between two looks at the cache.
+/// Returns the least and the most that can have been allocated at a peak between two looks at the cache.
 fn bounds(peak: u64, cache: u64, before: u64) -> (u64, u64) {
     (peak.saturating_sub(cache.max(before)), peak.saturating_sub(cache.min(before)))
 }
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_came_late_is_no_ground_for_a_smaller_figure() {
+    fn a_late_look_does_not_lower_the_figure() {
         // 100 MiB, given back, and 160 MiB read, all before the first look.
         let looks = after(&[Look { brief: false, ..look(160, 160, 158) }]);
         let resident = Some(101 * MIB);
@@ -176,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_a_look_is_told_by_the_resident_size_of_its_process() {
+    fn a_run_without_a_look_is_measured_by_the_resident_size_of_its_process() {
         let looks = Looks::default();
         assert!(!looks.saw_cache());
-        let told = |resident| looks.allocated(40 * MIB, 30 * MIB, resident, true);
-        assert_eq!(told(Some(38 * MIB)), Allocated::Resident(38 * MIB));
-        assert_eq!(told(Some(4 * MIB)), Allocated::Found(10 * MIB));
-        assert_eq!(told(Some(70 * MIB)), Allocated::Resident(40 * MIB));
-        assert_eq!(told(None), Allocated::AtMost(40 * MIB));
+        let allocated = |resident| looks.allocated(40 * MIB, 30 * MIB, resident, true);
+        assert_eq!(allocated(Some(38 * MIB)), Allocated::Resident(38 * MIB));
+        assert_eq!(allocated(Some(4 * MIB)), Allocated::Found(10 * MIB));
+        assert_eq!(allocated(Some(70 * MIB)), Allocated::Resident(40 * MIB));
+        assert_eq!(allocated(None), Allocated::AtMost(40 * MIB));
     }
 }

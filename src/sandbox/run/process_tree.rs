@@ -1,7 +1,7 @@
-//! Usage of a box's processes where no cgroup counts it: from procfs, by sampling.
+//! Reads the state and the usage of a box's processes from procfs.
 //!
-//! A fallback, and named as such in every report: what happens between two samples is not seen, and CPU time
-//! comes in scheduler ticks. When everything is dead, box init's own account (wait4) is added to the picture.
+//! Sampled usage is the fallback without cgroups, and every report names it as such: peaks between two samples are missed,
+//! and CPU time comes in scheduler ticks. When everything is dead, box init's account (wait4) supplements it.
 
 use std::time::Duration;
 
@@ -10,33 +10,33 @@ use procfs::process::{Process, Stat};
 
 use crate::units::Bytes;
 
-/// What the processes of a box use at one moment.
+/// The usage of a box's processes at one moment.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Sample {
-    /// CPU time since the sampler was made.
+pub(crate) struct Sample {
+    /// CPU time since the sampler was created.
     pub cpu: Duration,
     /// Resident memory and page tables.
     pub memory: Bytes,
 }
 
-/// Follows the descendants of one box init.
-pub(super) struct Sampler {
+/// Samples the descendants of one box init.
+pub(crate) struct Sampler {
     init: i32,
-    /// Ticks that init's dead children had used before.
+    /// CPU time of init's dead children before, in ticks.
     base: u64,
 }
 
 impl Sampler {
-    /// A sampler for the box whose init has that process id.
-    pub(super) fn new(init: i32) -> Self {
+    /// Creates a sampler for the box whose init has that process id.
+    pub(crate) fn new(init: i32) -> Self {
         let base =
             Process::new(init).and_then(|process| process.stat()).map_or(0, |stat| reaped_ticks(&stat));
         Self { init, base }
     }
 
-    /// The sum over everything in the box but its init. Processes that vanish while we look count in the next
-    /// sample, as their parent's.
-    pub(super) fn sample(&self) -> Sample {
+    /// Returns the sum over all processes of the box but its init. The next sample counts processes that vanish meanwhile,
+    /// as their parent's.
+    pub(crate) fn sample(&self) -> Sample {
         let mut ticks = 0;
         let mut memory = 0;
         let mut pending = vec![self.init];
@@ -64,16 +64,16 @@ impl Sampler {
     }
 }
 
-/// Whether there is something in the box and all of it sleeps: nothing runs, is ready to run, waits for a disk or is just
-/// ending. Where the host does not let us see, it is taken to be so.
-pub(super) fn is_waiting(init: i32) -> bool {
+/// Returns whether the box has programs and all of them sleep: none runs, is ready to run, waits for a disk or is just
+/// ending. Returns true where procfs hides them.
+pub(crate) fn is_waiting(init: i32) -> bool {
     let mut pending = vec![init];
     let mut is_empty = true;
     while let Some(pid) = pending.pop() {
         let Ok(tasks) = Process::new(pid).and_then(|process| process.tasks()) else { continue };
         for task in tasks.flatten() {
             let Ok(stat) = task.stat() else { continue };
-            // A leader that is dead ends the run; a zombie below it may lie there for ever.
+            // A dead leader ends the run; a zombie below it may stay for ever.
             let is_dying = stat.state == 'Z' && stat.ppid == init;
             if pid != init && (is_dying || matches!(stat.state, 'R' | 'D')) {
                 return false;
@@ -86,11 +86,11 @@ pub(super) fn is_waiting(init: i32) -> bool {
     !is_empty
 }
 
-/// How long ago the box's program was born, to the tick (10 ms) before; `None` where there is none.
-pub(super) fn age(init: i32) -> Option<Duration> {
+/// Returns the age of the box's program, rounded up to a tick (10 ms); `None` where there is none.
+pub(crate) fn age(init: i32) -> Option<Duration> {
     let tasks = Process::new(init).and_then(|process| process.tasks()).ok()?;
     let children = tasks.flatten().filter_map(|task| task.children().ok()).flatten();
-    // What the program leaves to init is younger.
+    // Orphans of the program are younger.
     let births = children.filter_map(|child| {
         let process = i32::try_from(child).ok().and_then(|pid| Process::new(pid).ok())?;
         process.stat().ok().map(|stat| stat.starttime)
@@ -100,21 +100,21 @@ pub(super) fn age(init: i32) -> Option<Duration> {
     Some(now.saturating_sub(born))
 }
 
-/// What the kernel knows of the threads of a box (proc_pid_schedstat: nanoseconds on a core, and waiting for one).
+/// The kernel's figures of the threads of a box (proc_pid_schedstat: nanoseconds on a core, and waiting for one).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Threads {
-    /// Time on a core or waiting for one, of the thread with most of it. What the whole box used meanwhile taken off, this
-    /// is how long the host kept it waiting, at least: a thread may have waited for the others. Exact for a program
-    /// with one busy thread.
+pub(crate) struct Threads {
+    /// Time on a core or waiting for one, of the thread with most of it. Minus the CPU time of the whole box this is the
+    /// least time for which the host kept it waiting: a thread may have waited for the others. Exact for a program with
+    /// one busy thread.
     pub longest: Duration,
-    /// The same of all threads together; stands still while none of them runs. A wait that is not over is in neither.
+    /// The same for all threads together; constant while none of them runs. Neither includes a wait that is not over.
     pub scheduled: Duration,
-    /// Whether any of them runs or is ready to.
+    /// Whether any of them runs or is ready to run.
     pub are_ready: bool,
 }
 
-/// Looks at the threads of everything in the box but its init.
-pub(super) fn threads(init: i32) -> Threads {
+/// Reads the figures of all threads in the box but its init.
+pub(crate) fn threads(init: i32) -> Threads {
     let mut threads = Threads::default();
     let mut pending = vec![init];
     while let Some(pid) = pending.pop() {
@@ -134,7 +134,7 @@ pub(super) fn threads(init: i32) -> Threads {
     threads
 }
 
-/// Time a thread was on a core or waited for one.
+/// Returns the time a thread was on a core or waited for one.
 fn scheduled(pid: i32, thread: i32) -> Option<Duration> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/task/{thread}/schedstat")).ok()?;
     let mut figures = text.split_whitespace().map_while(|word| word.parse::<u64>().ok());

@@ -1,31 +1,39 @@
-//! System calls that neither the standard library nor `nix` wraps, each once, typed.
+//! Wraps the system calls that neither the standard library nor `nix` covers, each once, in typed functions.
 //!
-//! One of the two files where `unsafe` is allowed (the other is [`super::child`]). Nothing here decides
-//! anything; every function is one call with owned or borrowed descriptors and an `io::Result`.
+//! One of the two files where `unsafe` is allowed (the other is `init/spawn.rs`). Every function is one call on owned or
+//! borrowed descriptors that returns an `io::Result`; nothing here decides what to do about an error.
 #![allow(unsafe_code)]
 
 use std::ffi::CStr;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 use nix::unistd::Pid;
 
-/// The flag as clone3(2) takes it; the `libc` crate's constant is cut to 32 bits.
+/// The flag as clone3(2) takes it; the `libc` crate truncates its constant to 32 bits.
 pub(crate) const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
 
-/// The one place that turns a raw result into an [`io::Result`].
+/// A bit in the upper half of an `int` argument. The kernel ignores it, and the filter that notifies box init lets
+/// calls with it pass, so that box init never waits for itself.
+pub(crate) const UNNOTIFIED: u64 = 1 << 32;
+
+/// Turns a raw result into an [`io::Result`].
 fn check(result: libc::c_long) -> io::Result<libc::c_long> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-/// Takes ownership of a descriptor a system call has just returned.
-fn owned(result: libc::c_long) -> io::Result<OwnedFd> {
+/// Takes ownership of the descriptor that a system call returned.
+///
+/// # Safety
+/// `result` is negative or a descriptor that the call has just opened and that nothing else owns.
+unsafe fn owned(result: libc::c_long) -> io::Result<OwnedFd> {
     let raw = RawFd::try_from(check(result)?).map_err(io::Error::other)?;
-    // SAFETY: `raw` was returned by the kernel as a new descriptor; nothing else owns it.
+    // SAFETY: guaranteed by the caller.
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
-/// Bytes that lie in a pipe, asked at either end (FIONREAD in pipe(7)).
+/// Returns the number of unread bytes in a pipe, asked at either end (FIONREAD in pipe(7)).
 pub(crate) fn unread(pipe: BorrowedFd<'_>) -> io::Result<usize> {
     let mut bytes: libc::c_int = 0;
     // SAFETY: FIONREAD stores one int at the pointer, which is valid for writes and outlives the call.
@@ -33,27 +41,37 @@ pub(crate) fn unread(pipe: BorrowedFd<'_>) -> io::Result<usize> {
     Ok(usize::try_from(bytes).unwrap_or(0))
 }
 
-/// What [`clone_process`] returns on either side.
-pub(crate) enum Cloned {
-    /// In the new process.
-    Child,
-    /// In the caller: the new process.
-    Parent {
-        /// Its id in the caller's PID namespace.
-        pid: Pid,
-        /// A descriptor that stays bound to it.
-        pidfd: OwnedFd,
-    },
+/// A process created by [`run_in_clone`].
+#[derive(Debug)]
+pub(crate) struct Cloned {
+    /// Its id in the caller's PID namespace.
+    pub pid: Pid,
+    /// A descriptor that stays bound to it.
+    pub pidfd: OwnedFd,
 }
 
-/// Forks into new namespaces and, where given, straight into a cgroup v2 directory (clone3(2)).
+/// The state that a cloned process inherits.
+pub(crate) trait Inheritance {
+    /// Returns every descriptor that it uses; all others above 2 are closed in the new process.
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>>;
+}
+
+/// Clones the caller into new namespaces and, where given, straight into a cgroup v2 directory (clone3(2)), and runs
+/// `child` in the new process, which exits when `child` returns or panics.
 ///
-/// The child is a copy of the caller, as after fork(2).
+/// The new process is a copy of the caller, as after fork(2), without its descriptors but those of `inheritance`.
+/// `child` is a plain function, so it can reach nothing else of the caller's. The caller's copy of `inheritance` is
+/// dropped.
 ///
 /// # Errors
 /// The kernel's, or [`io::ErrorKind::Unsupported`] when the caller has more than one thread: a copy of a
-/// threaded process could only use async-signal-safe functions, and ours does more.
-pub(crate) fn clone_process(namespaces: libc::c_int, cgroup: Option<BorrowedFd<'_>>) -> io::Result<Cloned> {
+/// threaded process could only use async-signal-safe functions, and `child` uses others.
+pub(crate) fn run_in_clone<T: Inheritance>(
+    namespaces: libc::c_int,
+    cgroup: Option<BorrowedFd<'_>>,
+    inheritance: T,
+    child: fn(T),
+) -> io::Result<Cloned> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "the caller has more than one thread"));
     }
@@ -75,11 +93,43 @@ pub(crate) fn clone_process(namespaces: libc::c_int, cgroup: Option<BorrowedFd<'
         unsafe { libc::syscall(libc::SYS_clone3, &raw mut arguments, size_of::<libc::clone_args>()) };
     let pid = libc::pid_t::try_from(check(result)?).map_err(io::Error::other)?;
     if pid == 0 {
-        return Ok(Cloned::Child);
+        // SAFETY: this process ends in exit_now, which drops nothing, and until then runs only `child`, whose
+        // descriptors are kept.
+        if unsafe { close_all_but(&inheritance.descriptors()) }.is_ok() {
+            // A panic must not unwind into the destructors of the process this is a copy of.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| child(inheritance)));
+        }
+        exit_now(0);
     }
     // SAFETY: with CLONE_PIDFD the kernel has stored a new descriptor in `pidfd` for the parent.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-    Ok(Cloned::Parent { pid: Pid::from_raw(pid), pidfd })
+    Ok(Cloned { pid: Pid::from_raw(pid), pidfd })
+}
+
+/// Closes every descriptor above 2 but `kept` (close_range(2)).
+///
+/// # Safety
+/// No owner of a closed descriptor uses or drops it afterwards.
+unsafe fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut raw: Vec<libc::c_uint> =
+        kept.iter().map(|descriptor| descriptor.as_raw_fd().unsigned_abs()).collect();
+    raw.sort_unstable();
+    let mut first: libc::c_uint = 3;
+    for descriptor in raw.into_iter().chain([libc::c_uint::MAX]) {
+        if descriptor > first {
+            let last = if descriptor == libc::c_uint::MAX { descriptor } else { descriptor - 1 };
+            // SAFETY: integers only; the caller guarantees that nothing uses these descriptors any more.
+            check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
+        }
+        first = descriptor.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// Ends the process at once: no exit handlers, no destructors, which belong to the process this is a copy of.
+fn exit_now(code: libc::c_int) -> ! {
+    // SAFETY: _exit takes an integer and does not return.
+    unsafe { libc::_exit(code) }
 }
 
 /// Sends a signal to the process behind a pidfd (pidfd_send_signal(2)): never to a recycled pid.
@@ -97,20 +147,21 @@ pub(crate) fn signal_process(pidfd: BorrowedFd<'_>, signal: libc::c_int) -> io::
     check(result).map(drop)
 }
 
-/// A detached copy of the mount tree at `path` (open_tree(2) with OPEN_TREE_CLONE and AT_RECURSIVE).
+/// Returns a detached copy of the mount tree at `path` (open_tree(2) with OPEN_TREE_CLONE and AT_RECURSIVE).
 pub(crate) fn clone_mount(path: &CStr) -> io::Result<OwnedFd> {
     let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE.unsigned_abs();
-    // SAFETY: `path` is NUL-terminated and outlives the call.
-    owned(unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) })
+    // SAFETY: `path` is NUL-terminated and outlives the call, which returns a new descriptor.
+    unsafe { owned(libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags)) }
 }
 
-/// As [`clone_mount`], of what a descriptor refers to; it may be an O_PATH one.
+/// Does as [`clone_mount`] for the file or directory of a descriptor, which may be an O_PATH one.
 pub(crate) fn clone_mount_of(held: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let flags = libc::OPEN_TREE_CLONE
         | libc::OPEN_TREE_CLOEXEC
         | (libc::AT_RECURSIVE | libc::AT_EMPTY_PATH).unsigned_abs();
-    // SAFETY: the path is a NUL-terminated empty string; `held` is open during the call.
-    owned(unsafe { libc::syscall(libc::SYS_open_tree, held.as_raw_fd(), c"".as_ptr(), flags) })
+    // SAFETY: the path is a NUL-terminated empty string and `held` is open during the call, which returns a new
+    // descriptor.
+    unsafe { owned(libc::syscall(libc::SYS_open_tree, held.as_raw_fd(), c"".as_ptr(), flags)) }
 }
 
 /// Attaches a detached mount at `target`, an existing file or directory of the caller's mount namespace
@@ -130,86 +181,73 @@ pub(crate) fn attach_mount(mount: BorrowedFd<'_>, target: &CStr) -> io::Result<(
     check(result).map(drop)
 }
 
-/// Sets `attributes` (MOUNT_ATTR_*) on a mount, and on all below it when `recursive`, and makes it private: what is
-/// mounted on the host later does not appear in it (mount_setattr(2)).
+/// Sets `attributes` (MOUNT_ATTR_*) on a mount, and on all below it when `recursive`, and makes it private: later
+/// mounts of the host do not appear in it (mount_setattr(2)).
 pub(crate) fn restrict_mount(mount: BorrowedFd<'_>, attributes: u64, recursive: bool) -> io::Result<()> {
-    let arguments =
+    let attributes =
         libc::mount_attr { attr_set: attributes, attr_clr: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
-    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
-    // SAFETY: the path is a NUL-terminated empty string, `arguments` outlives the call and has the size given.
-    let result = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            mount.as_raw_fd(),
-            c"".as_ptr(),
-            flags,
-            &raw const arguments,
-            size_of::<libc::mount_attr>(),
-        )
-    };
-    check(result).map(drop)
+    set_mount_attributes(mount, &attributes, recursive)
 }
 
-/// Shows the ids of a detached mount, and of all below it, as a user namespace maps them (mount_setattr(2),
-/// MOUNT_ATTR_IDMAP).
+/// Shows the ids of a detached mount, and of all below it, as a user namespace maps them (MOUNT_ATTR_IDMAP in
+/// mount_setattr(2)).
 ///
 /// # Errors
-/// EINVAL when a file system in it cannot be shown so.
+/// EINVAL when a file system in the tree does not support mapped ids.
 pub(crate) fn map_mount_ids(mount: BorrowedFd<'_>, namespace: BorrowedFd<'_>) -> io::Result<()> {
-    let arguments = libc::mount_attr {
+    let attributes = libc::mount_attr {
         attr_set: libc::MOUNT_ATTR_IDMAP,
         attr_clr: 0,
         propagation: 0,
         userns_fd: namespace.as_raw_fd().unsigned_abs().into(),
     };
-    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
-    // SAFETY: the path is a NUL-terminated empty string, `arguments` outlives the call and has the size given.
+    set_mount_attributes(mount, &attributes, true)
+}
+
+fn set_mount_attributes(
+    mount: BorrowedFd<'_>,
+    attributes: &libc::mount_attr,
+    recursive: bool,
+) -> io::Result<()> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is a NUL-terminated empty string, `attributes` outlives the call and has the size given.
     let result = unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
             mount.as_raw_fd(),
             c"".as_ptr(),
             flags,
-            &raw const arguments,
+            std::ptr::from_ref(attributes),
             size_of::<libc::mount_attr>(),
         )
     };
     check(result).map(drop)
 }
 
-/// Empties the calling thread's effective, permitted, inheritable and ambient capabilities (capset(2)).
-pub(crate) fn clear_capabilities() -> io::Result<()> {
-    /// `_LINUX_CAPABILITY_VERSION_3`: 64 capabilities in two records.
-    const VERSION: u32 = 0x2008_0522;
-    let header: [u32; 2] = [VERSION, 0];
-    let none = [0u32; 6];
-    // SAFETY: the header is the kernel's two words (version, pid 0 for the calling thread), `none` its two records of three
-    // words; both outlive the call.
-    check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) }).map(drop)
-}
-
-/// Takes a capability out of the bounding set (prctl(2), PR_CAPBSET_DROP).
+/// Removes a capability from the bounding set (prctl(2), PR_CAPBSET_DROP).
 ///
 /// # Errors
-/// EINVAL when the kernel has no capability of that number: the end of the list.
+/// EINVAL when the kernel has no capability of that number, which marks the end of the list.
 pub(crate) fn drop_bounding_capability(capability: libc::c_ulong) -> io::Result<()> {
     // SAFETY: this prctl option takes one integer and no pointers.
     check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) }.into()).map(drop)
 }
 
 /// Gives up every capability of the calling thread but those in `kept`, a set of bits by number, and makes none of them
-/// inheritable (capset(2)).
+/// inheritable, so the ambient set becomes empty too (capset(2)).
 pub(crate) fn keep_capabilities(kept: u64) -> io::Result<()> {
-    // The kernel's `__user_cap_header_struct` with version 3, and two `__user_cap_data_struct`: effective, permitted
-    // and inheritable sets, their low 32 bits first.
-    let header: [u32; 2] = [0x2008_0522, 0];
+    /// `_LINUX_CAPABILITY_VERSION_3`: 64 capabilities in two records.
+    const VERSION: u32 = 0x2008_0522;
+    // The kernel's `__user_cap_header_struct`, and two `__user_cap_data_struct`: effective, permitted and inheritable
+    // sets, their low 32 bits first.
+    let header: [u32; 2] = [VERSION, 0];
     let [low, high] = [(kept & 0xffff_ffff) as u32, (kept >> 32) as u32];
     let sets: [u32; 6] = [low, low, 0, high, high, 0];
     // SAFETY: both arrays outlive the call and have the sizes that version 3 takes; process id 0 is the caller.
     check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) }).map(drop)
 }
 
-/// Puts every signal back to its default action; an ignored one would be inherited through execve(2).
+/// Resets every signal to its default action; an ignored one would be inherited through execve(2).
 pub(crate) fn reset_signals() {
     // The kernel's own form of `sigaction`, four words: all zero is SIG_DFL without flags. The C library's
     // wrapper refuses the signals it keeps to itself, which its posix_spawn leaves ignored.
@@ -223,11 +261,31 @@ pub(crate) fn reset_signals() {
     }
 }
 
-/// Takes ownership of a descriptor that recvmsg(2) has just put into this process.
-pub(crate) fn adopt(received: RawFd) -> OwnedFd {
-    // SAFETY: the only caller passes what an SCM_RIGHTS message delivered: descriptors the kernel opened in
-    // this process for that message, owned by nobody yet.
-    unsafe { OwnedFd::from_raw_fd(received) }
+/// A packet that [`receive`] has stored in the caller's buffer.
+#[derive(Debug)]
+pub(crate) struct Packet {
+    /// Bytes of the packet; 0 at the end of the stream.
+    pub length: usize,
+    /// Whether the buffers were too small for its bytes or its descriptors.
+    pub truncated: bool,
+    /// The descriptors that came with it, close-on-exec.
+    pub descriptors: Vec<OwnedFd>,
+}
+
+/// Waits for one packet with descriptors (recvmsg(2), SCM_RIGHTS in unix(7)).
+pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8], control: &mut [u8]) -> nix::Result<Packet> {
+    let mut slices = [IoSliceMut::new(bytes)];
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(control), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let mut descriptors = Vec::new();
+    for control in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(received) = control {
+            // SAFETY: the kernel has opened these descriptors in this process for this message; nothing else owns
+            // them.
+            descriptors.extend(received.into_iter().map(|raw| unsafe { OwnedFd::from_raw_fd(raw) }));
+        }
+    }
+    let truncated = message.flags.intersects(MsgFlags::MSG_TRUNC | MsgFlags::MSG_CTRUNC);
+    Ok(Packet { length: message.bytes, truncated, descriptors })
 }
 
 /// Reads an extended attribute into `value`, returning its length (getxattr(2)).
@@ -241,22 +299,22 @@ pub(crate) fn read_attribute(path: &std::path::Path, name: &str, value: &mut [u8
     usize::try_from(check(result as libc::c_long)?).map_err(io::Error::other)
 }
 
-/// What [`reap`] found.
+/// The result of [`reap`].
 pub(crate) enum Reaped {
-    /// A dead child, now gone, with its wait status (wait(2)).
+    /// A dead child, now reaped.
     Process {
-        /// As the `W*` macros read it.
+        /// The wait status for the `W*` macros (wait(2)).
         status: libc::c_int,
-        /// Largest resident size it or a child it waited for had, KiB (getrusage(2), `ru_maxrss`).
+        /// Largest resident size of the child and the children it waited for, KiB (`ru_maxrss` in getrusage(2)).
         max_rss_kib: u64,
     },
-    /// Children, none of them dead.
+    /// There are children, and all of them are alive.
     NoneYet,
-    /// No children.
+    /// There are no children.
     NoneLeft,
 }
 
-/// Reaps one child (any for -1), of whatever kind. Not `nix::sys::wait`: that answers EINVAL, and loses the
+/// Reaps one child of any kind (any child for -1). Replaces `nix::sys::wait`, which answers EINVAL, and loses the
 /// status, for a program that died of a real-time signal.
 pub(crate) fn reap(pid: libc::pid_t, block: bool) -> io::Result<Reaped> {
     let flags = libc::__WALL | if block { 0 } else { libc::WNOHANG };
@@ -280,28 +338,29 @@ pub(crate) fn reap(pid: libc::pid_t, block: bool) -> io::Result<Reaped> {
     }
 }
 
-/// Installs a filter that tells of calls by user notification, and returns the listener (seccomp(2)). The caller has
-/// no_new_privs set.
+/// Installs a filter that notifies of calls, and returns the descriptor of its notifications (seccomp_unotify(2)). The
+/// caller has set no_new_privs.
 ///
 /// # Errors
 /// EBUSY where a filter of the caller has a listener already, EINVAL before Linux 5.0.
-pub(crate) fn listen_to_calls(filter: &[libc::sock_filter]) -> io::Result<OwnedFd> {
+pub(crate) fn notify_of_calls(filter: &[libc::sock_filter]) -> io::Result<OwnedFd> {
     let length = u16::try_from(filter.len()).map_err(io::Error::other)?;
     let program = libc::sock_fprog { len: length, filter: filter.as_ptr().cast_mut() };
-    // SAFETY: `program` and the instructions it points to outlive the call, which only reads them.
-    owned(unsafe {
-        libc::syscall(
+    // SAFETY: `program` and the instructions it points to outlive the call, which only reads them and returns a new
+    // descriptor.
+    unsafe {
+        owned(libc::syscall(
             libc::SYS_seccomp,
             libc::SECCOMP_SET_MODE_FILTER,
             libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
             &raw const program,
-        )
-    })
+        ))
+    }
 }
 
-/// Takes one notification of a listener and lets the call go on (seccomp_unotify(2)). One whose process is gone
-/// meanwhile is none.
-pub(crate) fn let_call_go_on(listener: BorrowedFd<'_>) -> io::Result<()> {
+/// Receives one notification and lets the call continue (seccomp_unotify(2)). A notification whose process has died
+/// meanwhile is ignored.
+pub(crate) fn let_call_continue(listener: BorrowedFd<'_>) -> io::Result<()> {
     const RECEIVE: libc::Ioctl = 0xc050_2100;
     const SEND: libc::Ioctl = 0xc018_2101;
     const CONTINUE: u32 = 1; // SECCOMP_USER_NOTIF_FLAG_CONTINUE, which the libc crate has as an unsigned long
@@ -309,7 +368,7 @@ pub(crate) fn let_call_go_on(listener: BorrowedFd<'_>) -> io::Result<()> {
         Some(libc::ENOENT | libc::EINTR) => Ok(()),
         _ => Err(error),
     };
-    // SAFETY: seccomp_notif is plain data, for which all zeroes is what the kernel wants to be handed.
+    // SAFETY: seccomp_notif is plain data, and the kernel demands that it is all zeroes.
     let mut call: libc::seccomp_notif = unsafe { std::mem::zeroed() };
     // SAFETY: the kernel writes a seccomp_notif to `call`, which is one and outlives the call.
     if let Err(error) = check(unsafe { libc::ioctl(listener.as_raw_fd(), RECEIVE, &raw mut call) }.into()) {
@@ -320,17 +379,17 @@ pub(crate) fn let_call_go_on(listener: BorrowedFd<'_>) -> io::Result<()> {
     check(unsafe { libc::ioctl(listener.as_raw_fd(), SEND, &raw mut answer) }.into()).map(drop).or_else(gone)
 }
 
-/// Sends SIGKILL to every process of the PID namespace but the caller (kill(2), pid -1), unseen by the box's own listener.
+/// Sends SIGKILL to every process of the PID namespace but the caller (kill(2), pid -1), without a notification.
 pub(crate) fn kill_all_others() -> io::Result<()> {
-    let signal = u64::from(libc::SIGKILL.unsigned_abs()) | super::seccomp::ends::UNSEEN;
-    // SAFETY: integers only; the kernel takes the lower half of the signal.
+    let signal = u64::from(libc::SIGKILL.unsigned_abs()) | UNNOTIFIED;
+    // SAFETY: integers only; the kernel reads the lower half of the signal.
     match check(unsafe { libc::syscall(libc::SYS_kill, -1, signal) }) {
         Err(error) if error.raw_os_error() != Some(libc::ESRCH) => Err(error),
         _ => Ok(()),
     }
 }
 
-/// Ignores a signal from here on; inherited by children until [`reset_signals`] (signal(7)).
+/// Ignores a signal; children inherit that until [`reset_signals`] (signal(7)).
 pub(crate) fn ignore_signal(signal: libc::c_int) -> io::Result<()> {
     // SAFETY: SIG_IGN installs no code of ours.
     if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
@@ -340,51 +399,25 @@ pub(crate) fn ignore_signal(signal: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// Closes every descriptor above 2 but `kept` (close_range(2)).
-///
-/// Owned descriptors of a forked copy that are closed here must not be dropped any more; the callers leave
-/// by [`exit_now`], which runs no destructors.
-pub(crate) fn close_all_but(kept: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut raw: Vec<libc::c_uint> =
-        kept.iter().map(|descriptor| descriptor.as_raw_fd().unsigned_abs()).collect();
-    raw.sort_unstable();
-    let mut first: libc::c_uint = 3;
-    for descriptor in raw.into_iter().chain([libc::c_uint::MAX]) {
-        if descriptor > first {
-            let last = if descriptor == libc::c_uint::MAX { descriptor } else { descriptor - 1 };
-            // SAFETY: integers only.
-            check(unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) })?;
-        }
-        first = descriptor.saturating_add(1);
-    }
-    Ok(())
-}
-
-/// Ends the process at once: no exit handlers, no destructors, which belong to the process this is a copy of.
-pub(crate) fn exit_now(code: libc::c_int) -> ! {
-    // SAFETY: _exit takes an integer and does not return.
-    unsafe { libc::_exit(code) }
-}
-
-/// Bounds the arenas of glibc's allocator, and fixes the size from which blocks are mappings (mallopt(3)).
+/// Limits the number of glibc's arenas, and fixes the block size from which it maps memory (mallopt(3)).
 #[cfg(target_env = "gnu")]
 pub(crate) fn bound_allocator(arenas: usize, mapped: usize) {
     let value = |number: usize| libc::c_int::try_from(number).unwrap_or(libc::c_int::MAX);
-    // SAFETY: integers only; mallopt locks the allocator by itself. What it refuses stays as it was.
+    // SAFETY: integers only; mallopt locks the allocator itself. A value that it refuses changes nothing.
     unsafe {
         libc::mallopt(libc::M_ARENA_MAX, value(arenas));
         libc::mallopt(libc::M_MMAP_THRESHOLD, value(mapped));
     }
 }
 
-/// Bytes in glibc's arenas that are free and still the process's (mallinfo2(3)).
+/// Returns the free bytes that glibc's arenas hold (mallinfo2(3)).
 #[cfg(target_env = "gnu")]
 pub(crate) fn free_bytes() -> usize {
     // SAFETY: mallinfo2 takes nothing, locks the arenas it looks at, and returns integers.
     unsafe { libc::mallinfo2() }.fordblks
 }
 
-/// Gives whole free pages of all arenas back to the system (malloc_trim(3)).
+/// Returns whole free pages of all arenas to the kernel (malloc_trim(3)).
 #[cfg(target_env = "gnu")]
 pub(crate) fn trim_memory() {
     // SAFETY: an integer only; malloc_trim locks the arenas it changes.

@@ -1,24 +1,24 @@
-//! Gives memory back to the system that a large message needed for a moment.
+//! Returns memory to the kernel after a large message.
 //!
-//! glibc keeps what is freed for the next allocation: in arenas, one or more a thread, and because it raises its own
+//! glibc keeps freed memory for the next allocation: in arenas, one or more per thread, and because it raises its own
 //! threshold for mappings (mallopt(3)) after the first large block was freed. A worker needs much memory for one message
-//! and then hardly any for hours, so large blocks stay mappings of their own, and what small ones left is trimmed.
+//! and then hardly any for hours, so large blocks get mappings of their own, and arenas are trimmed.
 
-use super::syscalls;
+use crate::sandbox::sys::syscalls;
 
-/// Blocks from this size on are mappings of their own, and gone from the process when they are freed.
+/// The size from which blocks get mappings of their own, which end when they are freed.
 const MAPPED: usize = 256 << 10;
-/// Arenas of the whole process: allocating is none of the work that judging threads do much of.
+/// The number of arenas in the process: judging threads seldom allocate.
 const ARENAS: usize = 2;
-/// Free bytes that are worth a call that visits all of them.
+/// The free bytes that are worth a call that visits all of them.
 const WORTH_TRIMMING: usize = 8 << 20;
 
-/// Sets the allocator up; to be called before there are threads.
+/// Configures the allocator; to be called before the first thread is started.
 pub fn keep_small() {
     syscalls::bound_allocator(ARENAS, MAPPED);
 }
 
-/// Gives free memory back to the system where there is much of it.
+/// Returns free memory to the kernel where there is much of it.
 pub fn return_unused() {
     if syscalls::free_bytes() >= WORTH_TRIMMING {
         syscalls::trim_memory();

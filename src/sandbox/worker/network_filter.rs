@@ -1,9 +1,9 @@
-//! The system-call filter of a process that speaks to the network: a deny-list.
+//! The system-call filter of a worker, which talks to the network: a deny-list.
 //!
 //! A worker reads messages, archives and certificates of others for months. Its runtime and the C library's name
-//! service choose their calls by kernel and configuration, so an allow-list would break on an update; what is listed here
-//! is what no worker ever needs and an intruder wants first: starting programs, other processes, mounts, namespaces,
-//! kernel features with a history, the clock, and a change of user. A denied call answers EPERM.
+//! service choose their calls by kernel and configuration, so an allow-list would break on an update. The list contains
+//! calls that no worker ever needs and that an intruder would use first: starting programs, other processes, mounts,
+//! namespaces, kernel features with past vulnerabilities, the clock, and a change of user. A denied call answers EPERM.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,7 +14,8 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
-use crate::sandbox::SandboxError;
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::sys::bpf;
 
 /// Since Linux 6.15; the `libc` crate does not have it.
 const SYS_OPEN_TREE_ATTR: c_long = 467;
@@ -97,17 +98,17 @@ const DENIED: &[c_long] = &[
     libc::SYS_setfsgid,
     libc::SYS_setgroups,
     libc::SYS_capset,
-    // Children. Threads are made by clone, below.
+    // Processes. Threads are created by clone, below.
     #[cfg(target_arch = "x86_64")]
     libc::SYS_fork,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_vfork,
 ];
 
-/// Builds the filter.
+/// Builds the filters.
 ///
 /// # Errors
-/// On an architecture that filters cannot be built for.
+/// On an architecture without filters.
 pub(crate) fn filters() -> Result<Vec<BpfProgram>, SandboxError> {
     build().map_err(|error| SandboxError::on("build", "the system-call filter", io::Error::other(error)))
 }
@@ -115,7 +116,7 @@ pub(crate) fn filters() -> Result<Vec<BpfProgram>, SandboxError> {
 fn build() -> Result<Vec<BpfProgram>, BackendError> {
     let target = TargetArch::try_from(std::env::consts::ARCH)?;
     let mut denied: BTreeMap<i64, Vec<SeccompRule>> = DENIED.iter().map(|call| (*call, Vec::new())).collect();
-    // A thread has both flags. Whatever lacks one of them is a process, and only a process gets namespaces of its own.
+    // A thread has both flags. A clone without one of them is a process, and only a process gets namespaces of its own.
     let flags = u64::from((libc::CLONE_VM | libc::CLONE_THREAD).unsigned_abs());
     let partly = [0, libc::CLONE_VM, libc::CLONE_THREAD].map(|bits| u64::from(bits.unsigned_abs()));
     let mut rules = Vec::new();
@@ -127,11 +128,11 @@ fn build() -> Result<Vec<BpfProgram>, BackendError> {
     denied.insert(libc::SYS_clone, rules);
     let eperm = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     let deny = SeccompFilter::new(denied, SeccompAction::Allow, eperm, target)?;
-    // Its flags lie in memory, out of a filter's sight; the C library falls back to clone.
+    // The flags of clone3 lie in memory, which a filter cannot read; the C library falls back to clone.
     let enosys = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     let hide = SeccompFilter::new(clone3, SeccompAction::Allow, enosys, target)?;
-    let mut first = super::x32_prelude();
+    let mut first = bpf::refuse_x32();
     first.append(&mut deny.try_into()?);
     Ok(vec![first, hide.try_into()?])
 }
@@ -146,10 +147,10 @@ mod tests {
     use nix::sched::CloneFlags;
     use nix::unistd::Uid;
 
-    /// Tells the re-executed test binary to install the filter.
+    /// The variable that makes the re-executed test binary install the filter.
     const REQUEST: &str = "GAVEL_TEST_NETWORK_FILTER";
 
-    /// Not a check of its own without the variable: the body of the child below.
+    /// The body of the child below; checks nothing without its variable.
     #[test]
     fn child_that_installs_the_filter() {
         if std::env::var_os(REQUEST).is_none() {
@@ -168,7 +169,7 @@ mod tests {
         assert_eq!(nix::unistd::chroot("/").unwrap_err(), Errno::EPERM);
         let own = Uid::current();
         assert_eq!(nix::unistd::setresuid(own, own, own).unwrap_err(), Errno::EPERM);
-        // What a worker does: threads, the name service, files, sockets.
+        // A worker needs threads, the name service, files and sockets.
         std::thread::spawn(|| std::fs::read("/etc/passwd").unwrap()).join().unwrap();
         ("localhost", 80).to_socket_addrs().unwrap();
         std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn a_worker_starts_no_programs_and_changes_neither_mounts_nor_users() {
         let output = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "sandbox::seccomp::network::tests::child_that_installs_the_filter"])
+            .args(["--exact", "sandbox::worker::network_filter::tests::child_that_installs_the_filter"])
             .args(["--nocapture", "--test-threads=1"])
             .env(REQUEST, "1")
             .output()

@@ -1,45 +1,56 @@
-//! Lets a worker that becomes another user reach its package roots and its cache where they are.
+//! Mounts package roots and the cache so that a worker that becomes another user can reach them at their paths.
 //!
-//! Root may have put packages where nobody else gets, such as below `/root` or in directories of mode 0700. Nothing of
-//! that is changed on disk. Where it is needed the worker gets a mount namespace of its own, made while it is still
-//! root: a package root is mounted over itself as the keeper's read-only view, in which what belongs to the root's
-//! owner belongs to the worker's user (an idmapped mount, mount_setattr(2)); an ancestor that lets that user not
-//! through is covered by an empty directory with nothing in it but those mounts. So the worker reaches less of the host
-//! than before, and what lies beside its packages not at all.
+//! Root may have put packages where no other user may go, such as below `/root` or in directories of mode 0700. Their
+//! permissions on disk are not changed. Where it is needed the worker gets a mount namespace of its own, created while it
+//! is still root: a package root is mounted over itself as the keeper's read-only view, in which the files of the root's
+//! owner belong to the worker's user (an idmapped mount, mount_setattr(2)); an ancestor that this user may not pass
+//! through is covered by an empty directory that contains only these mounts. So the worker reaches less of the host than
+//! before, and none of the files beside its packages.
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-use super::privileges::{Account, Reachable};
-use super::{Sandbox, SandboxError, rootfs, syscalls};
+use super::account::Account;
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::keeper::client::KeeperClient;
+use crate::sandbox::sys::mounts;
 
-/// Entries of a package root that are looked at for some that only its owner may read.
+/// The most entries of a package root that are checked for permission to read.
 const EXAMINED: usize = 20_000;
 
-/// A place the worker must reach.
+/// The directories that a worker needs after it has become another user.
+#[derive(Debug)]
+pub struct Reachable<'a> {
+    /// Package roots.
+    pub packages: &'a [PathBuf],
+    /// Its cache.
+    pub cache: &'a Path,
+}
+
+/// A directory that the worker must reach.
 struct Need<'a> {
-    /// Without links.
+    /// The path with links resolved.
     path: PathBuf,
-    /// As it was given, for messages.
+    /// The path as it was given, for messages.
     given: &'a Path,
     is_package: bool,
-    /// The ancestor nearest to the host's root that lets the worker's user not through.
+    /// The outermost ancestor that the worker's user may not pass through.
     blocked: Option<PathBuf>,
     /// Whether it must be mounted.
     mounted: bool,
 }
 
-/// Prepares the worker's mounts where they are needed. The caller has one thread.
+/// Creates the worker's mounts where they are needed. The caller has one thread.
 ///
 /// # Errors
-/// When the kernel refuses and the user could not read a package root or use the cache otherwise.
-pub(super) fn prepare(
-    sandbox: &Sandbox,
+/// When the kernel refuses mounts without which the user cannot read a package root or use the cache.
+pub(crate) fn prepare(
+    keeper: &KeeperClient,
     account: &Account,
     reachable: &Reachable<'_>,
 ) -> Result<(), SandboxError> {
@@ -52,11 +63,11 @@ pub(super) fn prepare(
         let mounted = blocked.is_some() || (is_package && !is_readable(&path, account));
         needs.push(Need { path, given, is_package, blocked, mounted });
     }
-    // Outer ones first: what lies below a mount must be mounted into it.
+    // Outer ones first: a directory below a mount must be mounted into it.
     needs.sort_by(|one, other| one.path.cmp(&other.path));
     needs.dedup_by(|one, other| one.path == other.path);
-    for place in 1..needs.len() {
-        let (outer, inner) = needs.split_at_mut(place);
+    for index in 1..needs.len() {
+        let (outer, inner) = needs.split_at_mut(index);
         let Some(inner) = inner.first_mut() else { continue };
         let covers = |outer: &Need<'_>| {
             outer.mounted
@@ -66,16 +77,17 @@ pub(super) fn prepare(
         inner.mounted |= outer.iter().any(covers);
     }
     if needs.iter().any(|need| need.mounted) {
-        mount_all(sandbox, &needs).map_err(|error| unreachable(&needs, account, &error))?;
+        mount_all(keeper, &needs).map_err(|error| unreachable(&needs, account, &error))?;
     }
-    // Looked at through the mounts: not every file system can be shown as another user's.
+    // Checked through the mounts, since not every file system supports mapped ids.
     match needs.iter().find(|need| need.is_package && !is_listable(&need.path, account)) {
         Some(need) => Err(unreadable(need, account)),
         None => Ok(()),
     }
 }
 
-fn mount_all(sandbox: &Sandbox, needs: &[Need<'_>]) -> Result<(), SandboxError> {
+/// Mounts every directory that needs it, in a new mount namespace.
+fn mount_all(keeper: &KeeperClient, needs: &[Need<'_>]) -> Result<(), SandboxError> {
     unshare(CloneFlags::CLONE_NEWNS)
         .map_err(|errno| SandboxError::on("make", "a mount namespace for the worker", errno))?;
     let flags = MsFlags::MS_REC | MsFlags::MS_SLAVE;
@@ -83,7 +95,7 @@ fn mount_all(sandbox: &Sandbox, needs: &[Need<'_>]) -> Result<(), SandboxError> 
         .map_err(|errno| SandboxError::at("make a slave of", "/", errno))?;
     let mut trees: Vec<(&Need<'_>, OwnedFd)> = Vec::new();
     for need in needs.iter().filter(|need| need.mounted) {
-        let tree = if need.is_package { sandbox.view(&need.path)? } else { rootfs::clone_mount(&need.path)? };
+        let tree = if need.is_package { keeper.view(&need.path)? } else { mounts::clone(&need.path)? };
         trees.push((need, tree));
     }
     let mut covered: Vec<&Path> = Vec::new();
@@ -97,19 +109,19 @@ fn mount_all(sandbox: &Sandbox, needs: &[Need<'_>]) -> Result<(), SandboxError> 
         if need.blocked.is_some() {
             fs::create_dir_all(&need.path).map_err(|error| SandboxError::at("make", &need.path, error))?;
         }
-        rootfs::attach(tree, &need.path)?;
+        mounts::attach(tree, &need.path)?;
     }
     Ok(())
 }
 
-/// Covers a directory by an empty one that lets everyone through.
+/// Covers a directory with an empty one that every user may pass through.
 fn cover(directory: &Path) -> Result<(), SandboxError> {
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("tmpfs"), directory, Some("tmpfs"), flags, Some("size=1m,mode=755"))
         .map_err(|errno| SandboxError::at("cover", directory, errno))
 }
 
-/// The outermost directory above a path that the user may not pass through.
+/// Returns the outermost directory above a path that the user may not pass through.
 fn blocked(path: &Path, account: &Account) -> Option<PathBuf> {
     const SEARCH: u32 = 0o1;
     let mut above: Vec<&Path> = path.ancestors().skip(1).collect();
@@ -119,18 +131,18 @@ fn blocked(path: &Path, account: &Account) -> Option<PathBuf> {
     above.into_iter().find(closed).map(Path::to_owned)
 }
 
-/// Whether the user may list a directory.
+/// Returns whether the user may list a directory.
 fn is_listable(path: &Path, account: &Account) -> bool {
     fs::metadata(path).is_ok_and(|metadata| account.may(&metadata, 0o5))
 }
 
-/// Whether the user may read a directory and, as far as is looked, everything in it.
+/// Returns whether the user may read a directory and the first [`EXAMINED`] entries in it.
 fn is_readable(path: &Path, account: &Account) -> bool {
     let mut pending = vec![path.to_owned()];
     let mut examined = 0;
     while let Some(path) = pending.pop() {
         examined += 1;
-        // What cannot be looked at is for the reader of packages to complain about.
+        // The reader of packages reports entries without metadata.
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         let is_closed =
             if metadata.is_dir() { !account.may(&metadata, 0o5) } else { !account.may(&metadata, 0o4) };
@@ -144,6 +156,7 @@ fn is_readable(path: &Path, account: &Account) -> bool {
     true
 }
 
+/// Describes a package root that the user may not read.
 fn unreadable(need: &Need<'_>, account: &Account) -> SandboxError {
     let path = need.given.display();
     let problem = format!(
@@ -158,7 +171,7 @@ fn unreadable(need: &Need<'_>, account: &Account) -> SandboxError {
     )
 }
 
-/// Why the worker's mounts could not be made, and what to do without them.
+/// Describes mounts that could not be created, and the alternatives.
 fn unreachable(needs: &[Need<'_>], account: &Account, error: &SandboxError) -> SandboxError {
     let paths: Vec<_> = needs
         .iter()
@@ -171,67 +184,5 @@ fn unreachable(needs: &[Need<'_>], account: &Account, error: &SandboxError) -> S
             paths.join(", ")
         ),
         remedy: "make these directories readable for that user, or stay root with --user root".to_owned(),
-    }
-}
-
-/// The id maps of a mount that shows what belongs to `owner` as `reader`'s and the reverse, and the rest as it is: lines
-/// for uid_map and gid_map of a user namespace (user_namespaces(7)).
-pub(super) fn exchanged(owner: u32, reader: u32, end: u32) -> String {
-    let (low, high) = (owner.min(reader), owner.max(reader));
-    if low == high {
-        return format!("0 0 {end}\n");
-    }
-    let after = high.saturating_add(1);
-    let ranges = [
-        (0, 0, low),
-        (low, high, 1),
-        (low + 1, low + 1, high - low - 1),
-        (high, low, 1),
-        (after, after, end.saturating_sub(after)),
-    ];
-    ranges
-        .into_iter()
-        .filter(|(_, _, count)| *count > 0)
-        .map(|(inside, outside, count)| format!("{inside} {outside} {count}\n"))
-        .collect()
-}
-
-/// A user namespace with those maps, for idmapped mounts. The caller has one thread and may write any map.
-pub(super) fn exchanging_namespace(
-    (owner_uid, owner_gid): (u32, u32),
-    (uid, gid): (u32, u32),
-) -> Result<OwnedFd, SandboxError> {
-    let failed = |error: io::Error| SandboxError::on("make", "a user namespace for an idmapped mount", error);
-    let cloned = syscalls::clone_process(libc::CLONE_NEWUSER, None).map_err(failed)?;
-    let syscalls::Cloned::Parent { pid, pidfd } = cloned else {
-        // It only holds the namespace until it is opened, and goes with its parent whatever happens.
-        let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
-        loop {
-            nix::unistd::pause();
-        }
-    };
-    // Where this process is in a user namespace itself, ids beyond its own cannot be mapped.
-    let write = |end: u32| -> io::Result<()> {
-        fs::write(format!("/proc/{pid}/uid_map"), exchanged(owner_uid, uid, end))?;
-        fs::write(format!("/proc/{pid}/gid_map"), exchanged(owner_gid, gid, end))
-    };
-    let opened = write(u32::MAX)
-        .or_else(|_| write(65_536))
-        .and_then(|()| fs::File::open(format!("/proc/{pid}/ns/user")));
-    let _ = syscalls::signal_process(pidfd.as_fd(), libc::SIGKILL);
-    while let Ok(syscalls::Reaped::NoneYet) = syscalls::reap(pid.as_raw(), true) {}
-    opened.map(OwnedFd::from).map_err(failed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::exchanged;
-
-    #[test]
-    fn two_ids_change_places_and_the_rest_stays() {
-        assert_eq!(exchanged(0, 998, u32::MAX), "0 998 1\n1 1 997\n998 0 1\n999 999 4294966296\n");
-        assert_eq!(exchanged(1000, 999, 65_536), "0 0 999\n999 1000 1\n1000 999 1\n1001 1001 64535\n");
-        assert_eq!(exchanged(0, 1, 2), "0 1 1\n1 0 1\n");
-        assert_eq!(exchanged(7, 7, 100), "0 0 100\n");
     }
 }

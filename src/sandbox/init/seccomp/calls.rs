@@ -1,4 +1,4 @@
-//! The calls allowed whatever their arguments, in groups, each with the reason it is there.
+//! The system calls that are allowed with any arguments, in groups, each with its reason.
 
 use libc::c_long;
 
@@ -20,7 +20,7 @@ pub(super) const INPUT_OUTPUT: &[c_long] = &[
     libc::SYS_truncate,
 ];
 
-/// Files by name and descriptors. The mount namespace, not the filter, says which files there are. Extended
+/// Files by name and descriptors. The mount namespace, not the filter, decides which files exist. Extended
 /// attributes are read (`ls -l` asks for them), never written.
 pub(super) const FILES: &[c_long] = &[
     libc::SYS_close,
@@ -54,12 +54,11 @@ pub(super) const FILES: &[c_long] = &[
     libc::SYS_utimensat,
 ];
 
-/// Memory of one's own; the cgroup bounds it.
+/// Memory of the process; the cgroup bounds it.
 pub(super) const MEMORY: &[c_long] = &[libc::SYS_brk, libc::SYS_munmap, libc::SYS_mprotect, libc::SYS_mremap];
 
-/// Being born, ending, waiting, and asking who one is. The PID namespace bounds whom a signal reaches.
-/// The `setres*` calls are how box init gives its privileges up in a new program; nobody else has any to use them
-/// with.
+/// Starting, ending and waiting for processes, and their ids. The PID namespace bounds which processes a signal reaches.
+/// Box init gives up its privileges in a new program with the `setres*` calls; programs have none to use them with.
 pub(super) const PROCESSES: &[c_long] = &[
     libc::SYS_execve,
     libc::SYS_execveat,
@@ -95,7 +94,7 @@ pub(super) const PROCESSES: &[c_long] = &[
     libc::SYS_times,
 ];
 
-/// Signals to oneself and to one's own processes.
+/// Signals to the process itself and to others of its run.
 pub(super) const SIGNALS: &[c_long] = &[
     libc::SYS_rt_sigaction,
     libc::SYS_rt_sigprocmask,
@@ -140,7 +139,7 @@ pub(super) const WAITING: &[c_long] = &[
     libc::SYS_eventfd2,
 ];
 
-/// Messages over descriptors one already has: box init's control channel, and socket pairs.
+/// Messages over open descriptors: box init's connections, and socket pairs.
 pub(super) const MESSAGES: &[c_long] = &[
     libc::SYS_sendto,
     libc::SYS_recvfrom,
@@ -151,7 +150,7 @@ pub(super) const MESSAGES: &[c_long] = &[
     libc::SYS_getpeername,
 ];
 
-/// Threads, and questions about the machine that standard libraries ask at start.
+/// Threads, and properties of the machine that standard libraries read at start.
 pub(super) const THREADS: &[c_long] = &[
     libc::SYS_futex,
     libc::SYS_set_robust_list,
@@ -205,12 +204,12 @@ pub(super) const OLDER_NAMES: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) const OLDER_NAMES: &[c_long] = &[];
 
-/// What runtimes with a just-in-time compiler and a collector need beyond everyone: code mapped twice
+/// Calls for runtimes with a just-in-time compiler and a garbage collector: code mapped twice
 /// through a memory file (`memfd_create` is guarded), barriers across their threads, pinned pages, signals as a descriptor.
 pub(super) const RUNTIMES: &[c_long] =
     &[libc::SYS_membarrier, libc::SYS_mlock, libc::SYS_munlock, libc::SYS_msync, libc::SYS_signalfd4];
 
-/// What build tools do with files: symbolic links, owners as in the source. They find no locks (see [`super`]):
+/// File operations of build tools: symbolic links, owners as in the source. They have no locks (see [`super`]):
 /// a compilation has its box for itself.
 pub(super) const BUILDING: &[c_long] = &[libc::SYS_symlinkat, libc::SYS_fchown, libc::SYS_fchownat];
 

@@ -1,30 +1,25 @@
 //! The system-call filter of a box: an allow-list per [`Profile`].
 //!
-//! The lists are data: groups of calls, each with the reason it is there. What is not listed answers
-//! ENOSYS, as on a kernel that never had it, because runtimes probe for calls and fall back. A call of
-//! another architecture or of the x32 table kills.
+//! The lists are data: groups of calls, each with its reason. A call that is not listed answers ENOSYS, as on a kernel
+//! without it, because runtimes probe for calls and fall back. A call of another architecture or of the x32 table kills.
 //!
-//! Box init lives under the same filter as the programs, so a call it needs is one they have. It installs
-//! the filter once; programs inherit it with `no_new_privs`.
+//! Box init runs under the same filter as the programs, so it can only use calls that they have. It installs the filter
+//! once; programs inherit it with `no_new_privs`.
 //!
 //! Absent on purpose, beside the obvious (`ptrace`, `process_vm_*`, `pidfd_*`, `keyctl`, `io_uring_*`,
 //! `bpf`, `userfaultfd`, `perf_event_open`, `unshare`, `setns`, the mount family, modules, clocks, swap):
 //! - `inotify_*`, `fanotify_*`, leases, `flock` and record locks, `cachestat`, `mincore`: boxes share the inodes
-//!   and the page cache of the system directories, and each of these lets one box see or block another through
+//!   and the page cache of the system directories, and each of these lets one box observe or block another through
 //!   them. Compilers are no exception: some run code of the source they compile (Nim's `staticExec`);
-//! - `statfs` and `fstatfs`: the free space of the host's disks changes with what other boxes write;
-//! - `shmget`, `msgget`, `semget`, `mq_open`: what they make is in the box's own namespace but outlives a run;
+//! - `statfs` and `fstatfs`: the free space of the host's disks changes when other boxes write;
+//! - `shmget`, `msgget`, `semget`, `mq_open`: their objects are in the box's own namespace but outlive a run;
 //! - `splice`, `tee`, `vmsplice`, `memfd_secret`, `seccomp`, `landlock_*`, writing extended attributes, `mknod`: no
-//!   program of a contest needs them, and the first three have a history;
+//!   program of a contest needs them, and the first three have had vulnerabilities;
 //! - `sync`, `syncfs`, `fsync`: the disk is the host's, and a flush disturbs every other box's timings;
 //! - `setpriority`, `sched_set*`, `ioprio_set`: a core belongs to the box, not to one of its threads.
 
 mod calls;
-#[path = "signal_notifications.rs"]
-pub(super) mod ends;
-#[path = "../../worker/network_filter.rs"]
-mod network;
-pub(super) mod uncounted;
+mod signal_notifications;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -32,26 +27,28 @@ use std::io;
 use libc::c_long;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-    TargetArch, sock_filter,
+    TargetArch,
 };
 
 use self::calls::{
     BUILDING, BUILDING_OLDER_NAMES, FILES, INPUT_OUTPUT, MEMORY, MESSAGES, OLDER_NAMES, PROCESSES, RUNTIMES,
     SIGNALS, THREADS, TIME, WAITING,
 };
-use super::{Profile, SandboxError};
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::shape::Profile;
+use crate::sandbox::sys::bpf::{self, JUMP_IF_EQUAL, LOAD, RETURN};
 
-pub(crate) use self::network::filters as network_filters;
+pub(crate) use self::signal_notifications::filter as signal_notifications;
 
-/// A call allowed for some values of its arguments, by any of its alternatives. Only an argument's low 32 bits
-/// are compared: that is all the kernel looks at, and comparing more would let `AF_VSOCK | 1 << 32` pass
+/// Allows a call for some values of its arguments, by any of its alternatives. Only an argument's low 32 bits
+/// are compared: the kernel reads no more of it, and comparing more would let `AF_VSOCK | 1 << 32` pass
 /// (CVE-2019-7303).
 struct Guard {
     call: c_long,
     alternatives: &'static [&'static [Condition]],
 }
 
-/// The number of an argument and the values it may have.
+/// The index of an argument and the values it may have.
 type Condition = (u8, Allowed);
 
 enum Allowed {
@@ -63,8 +60,8 @@ enum Allowed {
 
 use Allowed::{OneOf, Without};
 
-/// Every namespace flag `clone` knows (`CLONE_NEWTIME` is none of them: its bit belongs to the exit signal
-/// here), and `CLONE_PARENT`, which would hand box init children it never started.
+/// Every namespace flag of `clone` (not `CLONE_NEWTIME`, whose bit belongs to the exit signal here), and
+/// `CLONE_PARENT`, which would give box init children that it never started.
 const CLONE_REFUSED: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWCGROUP
     | libc::CLONE_NEWUTS
@@ -74,8 +71,8 @@ const CLONE_REFUSED: u32 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWNET
     | libc::CLONE_PARENT) as u32;
 
-/// `ioctl`: asking a terminal, counting what is readable, close-on-exec. Never TIOCSTI or TIOCLINUX, which
-/// type into the terminal of whoever runs gavel, and nothing a file system defines.
+/// `ioctl`: questions to a terminal, the number of readable bytes, close-on-exec. Never TIOCSTI or TIOCLINUX, which
+/// type into the terminal that gavel runs in, and none of a file system's own.
 /// The numbers are those of `asm-generic/ioctls.h`, the same on every architecture supported here.
 const TERMINALS_AND_PIPES: &[u32] = &[
     0x5401, // TCGETS
@@ -89,12 +86,12 @@ const TERMINALS_AND_PIPES: &[u32] = &[
     0x5421, // FIONBIO
     0x5450, // FIONCLEX
     0x5451, // FIOCLEX
-    // For box init, which alone has a listener: SECCOMP_IOCTL_NOTIF_RECV and SECCOMP_IOCTL_NOTIF_SEND.
+    // For box init, which alone receives notifications: SECCOMP_IOCTL_NOTIF_RECV and SECCOMP_IOCTL_NOTIF_SEND.
     0xc050_2100,
     0xc018_2101,
 ];
 
-/// `fcntl`: copies, flags, pipe size read back. No locks (F_GETLK tells one box of another's), leases,
+/// `fcntl`: copies, flags, the size of a pipe. No locks (F_GETLK shows one box the locks of another), leases,
 /// notifications, owners of signals, or larger pipes.
 const DESCRIPTOR_FLAGS: &[u32] = &[
     libc::F_DUPFD as u32,
@@ -105,8 +102,8 @@ const DESCRIPTOR_FLAGS: &[u32] = &[
     libc::F_GETPIPE_SZ as u32,
 ];
 
-/// Status flags that no program may set, with `fcntl` or when it opens or makes a descriptor: O_ASYNC has
-/// signals sent on readiness, O_DIRECT reads the host's disks past the page cache and turns pipes into packets.
+/// Status flags that no program may set, with `fcntl` or when it opens or creates a descriptor: O_ASYNC sends
+/// signals on readiness, O_DIRECT reads the host's disks past the page cache and turns pipes into packets.
 const STATUS_FLAGS_REFUSED: u32 = (libc::O_ASYNC | libc::O_DIRECT) as u32;
 
 /// `setsockopt`, level SOL_SOCKET: sizes, time-outs and credentials. Never SO_ATTACH_FILTER, SO_ATTACH_BPF,
@@ -146,23 +143,23 @@ const PROCESS_OPTIONS: &[u32] = &[
 /// `personality`: reading it, plain Linux (0), and Linux without address randomisation (Lisp systems run so).
 const PERSONALITIES: &[u32] = &[0xffff_ffff, 0, libc::ADDR_NO_RANDOMIZE as u32];
 
-/// `prlimit64`: the caller's own limits. Where programs have the uid of box init (a user namespace made
-/// without privileges holds one id), they could otherwise lower its.
+/// `prlimit64`: the caller's own limits. Where programs have the uid of box init (a user namespace created
+/// without privileges holds one id), they could otherwise lower the limits of box init.
 const ONESELF: &[u32] = &[0];
 
 /// `socket` and `socketpair`: AF_UNIX. AF_VSOCK, AF_ALG and the like are in no namespace.
 const LOCAL_SOCKETS: &[u32] = &[libc::AF_UNIX as u32];
 
 /// `fadvise64`: hints, but not POSIX_FADV_DONTNEED, which throws the host's pages out of the cache and, with a
-/// read that does not wait, tells one box what another has read. For the same reason there is no `preadv2`.
+/// read that does not wait, shows one box which files another has read. For the same reason there is no `preadv2`.
 const HINTS: &[u32] = &[0, 1, 2, 3, 5];
 
 /// `statx` with STATX_MNT_ID_UNIQUE (Linux 6.8) reads a counter of all mounts since the host's start, by which a program
-/// could count the renewals of its work directory. Standard libraries do not ask for it.
+/// could count how often its work directory was replaced. Standard libraries do not ask for it.
 const UNIQUE_MOUNT_ID: u32 = 0x4000;
 
-/// `getsockopt`: settings of a local socket, its type, error and peer. Not SO_COOKIE, which draws a number from a counter
-/// of the kernel's that everybody advances by asking.
+/// `getsockopt`: settings of a local socket, its type, error and peer. Not SO_COOKIE, which takes a number from a counter
+/// of the kernel that every caller advances.
 const SOCKET_OPTIONS_READ: &[u32] = &[
     libc::SO_REUSEADDR as u32,
     libc::SO_TYPE as u32,
@@ -207,7 +204,7 @@ const ADVICE: &[u32] = &[
     103, // MADV_GUARD_REMOVE
 ];
 
-/// Pages of the host's reserve of huge ones, which no memory controller counts (hugetlbpage.rst).
+/// Huge pages of the host's reserve, which no memory controller counts (hugetlbpage.rst).
 const MEMORY_FILE_FLAGS_REFUSED: u32 = libc::MFD_HUGETLB;
 const MAPPING_FLAGS_REFUSED: u32 = libc::MAP_HUGETLB as u32;
 
@@ -251,7 +248,7 @@ const LOCAL_SOCKET_GUARD: Guard =
     Guard { call: libc::SYS_socket, alternatives: &[&[(0, OneOf(LOCAL_SOCKETS))]] };
 const MEMORY_FILE_GUARD: Guard =
     Guard { call: libc::SYS_memfd_create, alternatives: &[&[(1, Without(MEMORY_FILE_FLAGS_REFUSED))]] };
-/// `sched_setscheduler` to the policy everyone has anyway: Mono sets it in every thread and aborts when told no.
+/// `sched_setscheduler` to the default policy: Mono sets it in every thread and aborts when it is refused.
 const DEFAULT_POLICY_GUARD: Guard =
     Guard { call: libc::SYS_sched_setscheduler, alternatives: &[&[(1, OneOf(&[libc::SCHED_OTHER as u32]))]] };
 const RUNTIME_GUARDS: &[Guard] = &[LOCAL_SOCKET_GUARD, MEMORY_FILE_GUARD, DEFAULT_POLICY_GUARD];
@@ -259,12 +256,12 @@ const RUNTIME_GUARDS: &[Guard] = &[LOCAL_SOCKET_GUARD, MEMORY_FILE_GUARD, DEFAUL
 const EVERYONE: &[&[c_long]] =
     &[INPUT_OUTPUT, FILES, MEMORY, PROCESSES, SIGNALS, TIME, WAITING, MESSAGES, THREADS, OLDER_NAMES];
 
-/// The whole-call groups and the guards of one profile beyond what everyone has.
+/// Returns the groups of calls and the guards that one profile has beyond those of all profiles.
 fn extras(profile: Profile) -> (&'static [&'static [c_long]], &'static [Guard]) {
     match profile {
         Profile::Native => (&[], &[]),
         Profile::Managed => (&[RUNTIMES], RUNTIME_GUARDS),
-        // Compilers are themselves programs of those runtimes: javac, mcs, kotlinc.
+        // Some compilers are programs of those runtimes: javac, mcs, kotlinc.
         Profile::Compile => (&[RUNTIMES, BUILDING, BUILDING_OLDER_NAMES], RUNTIME_GUARDS),
     }
 }
@@ -272,11 +269,11 @@ fn extras(profile: Profile) -> (&'static [&'static [c_long]], &'static [Guard]) 
 /// Builds the filter of a profile, ready to install.
 ///
 /// `clone3` may be `true` only where the box's user namespace has `max_*_namespaces` at 0: the call's
-/// flags lie in memory, out of a filter's sight. It is for `CLONE_INTO_CGROUP`; libraries fall back to
+/// flags lie in memory, which a filter cannot read. Box init needs it for `CLONE_INTO_CGROUP`; libraries fall back to
 /// `clone` where it is missing.
 ///
 /// # Errors
-/// On an architecture no list exists for.
+/// On an architecture without a list.
 pub(crate) fn filter(profile: Profile, clone3: bool) -> Result<BpfProgram, SandboxError> {
     build(profile, clone3)
         .map_err(|error| SandboxError::on("build", "the system-call filter", io::Error::other(error)))
@@ -286,7 +283,7 @@ fn build(profile: Profile, clone3: bool) -> Result<BpfProgram, seccompiler::Back
     let (groups, guards) = extras(profile);
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     for call in EVERYONE.iter().chain(groups).copied().flatten() {
-        // No conditions: whatever the arguments.
+        // No conditions: any arguments.
         rules.insert(*call, Vec::new());
     }
     if clone3 {
@@ -298,14 +295,14 @@ fn build(profile: Profile, clone3: bool) -> Result<BpfProgram, seccompiler::Back
     let target = TargetArch::try_from(std::env::consts::ARCH)?;
     let allow_list =
         SeccompFilter::new(rules, SeccompAction::Errno(libc::ENOSYS as u32), SeccompAction::Allow, target)?;
-    let mut program = x32_prelude();
+    let mut program = bpf::refuse_x32();
     program.append(&mut allow_list.try_into()?);
     Ok(program)
 }
 
 impl Guard {
-    /// Rules of one call are alternatives, conditions of one rule hold together: one rule for each choice of
-    /// values.
+    /// Builds one rule for each choice of values: the rules of a call are alternatives, and all conditions of a rule must
+    /// hold.
     fn rules(&self) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
         let mut rules = Vec::new();
         for alternative in self.alternatives {
@@ -328,7 +325,7 @@ impl Guard {
 }
 
 impl Allowed {
-    /// The conditions of which one must hold.
+    /// Returns the conditions of which one must hold.
     fn conditions(&self, argument: u8) -> Result<Vec<SeccompCondition>, seccompiler::BackendError> {
         let condition =
             |operator, value| SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value);
@@ -341,27 +338,15 @@ impl Allowed {
     }
 }
 
-/// Kills on a call of the x32 table: same architecture to the kernel, other numbers, so to the allow-list
-/// they would only be unknown. -1, which a probe may use as "no call at all", is left to answer ENOSYS.
-/// Jumps in a filter are relative and forward, so instructions can be put in front.
-#[cfg(target_arch = "x86_64")]
-fn x32_prelude() -> BpfProgram {
-    const LOAD_CALL_NUMBER: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
-    const JUMP_IF_AT_LEAST: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
-    const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-    const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-    const X32_BIT: u32 = 0x4000_0000;
+/// Builds the additional filter of boxes without cgroups, which answers `memfd_create` with ENOSYS: only cgroups count
+/// the memory of a file that no process has mapped.
+pub(crate) fn no_memory_files() -> BpfProgram {
     vec![
-        sock_filter { code: LOAD_CALL_NUMBER, jt: 0, jf: 0, k: 0 },
-        sock_filter { code: JUMP_IF_AT_LEAST, jt: 0, jf: 2, k: X32_BIT },
-        sock_filter { code: JUMP_IF_EQUAL, jt: 1, jf: 0, k: u32::MAX },
-        sock_filter { code: RETURN, jt: 0, jf: 0, k: libc::SECCOMP_RET_KILL_PROCESS },
+        bpf::step(LOAD, 0, 0, 0),
+        bpf::step(JUMP_IF_EQUAL, bpf::number(libc::SYS_memfd_create), 0, 1),
+        bpf::step(RETURN, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs(), 0, 0),
+        bpf::step(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0),
     ]
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn x32_prelude() -> BpfProgram {
-    BpfProgram::new()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The filter as programs meet it: installed in a child, calls made, answers read.
+//! Tests the filter from inside: installs it in a child, makes calls and compares the answers.
 
 use std::collections::HashMap;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -9,10 +9,10 @@ use super::*;
 
 const PROFILES: [Profile; 3] = [Profile::Native, Profile::Managed, Profile::Compile];
 
-/// How a test asks the re-executed test binary to become a filtered program: profile, clone3, argv lines.
+/// The variable that makes the re-executed test binary become a filtered program: lines of profile, clone3, argv.
 const REQUEST: &str = "GAVEL_TEST_FILTERED_COMMAND";
 
-/// Not a check of its own: the body of the child that [`filtered`] starts.
+/// The body of the child that [`filtered`] starts; checks nothing without its variable.
 #[test]
 fn child_that_installs_the_filter_and_becomes_a_program() {
     let Ok(request) = std::env::var(REQUEST) else { return };
@@ -34,7 +34,10 @@ fn child_that_installs_the_filter_and_becomes_a_program() {
 fn filtered(profile: &str, clone3: bool, argv: &[&str]) -> Output {
     let request = format!("{profile}\n{}\n{}", if clone3 { "clone3" } else { "no clone3" }, argv.join("\n"));
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "sandbox::seccomp::tests::child_that_installs_the_filter_and_becomes_a_program"])
+        .args([
+            "--exact",
+            "sandbox::init::seccomp::tests::child_that_installs_the_filter_and_becomes_a_program",
+        ])
         .args(["--nocapture", "--test-threads=1"])
         .env(REQUEST, request)
         .stdin(std::process::Stdio::null())
@@ -52,7 +55,7 @@ fn probe(directory: &Path) -> PathBuf {
     executable
 }
 
-/// What the probe saw: errno by attempt.
+/// Returns the errno of each attempt of the probe.
 fn answers(profile: &str, clone3: bool) -> HashMap<String, i32> {
     let directory = tempfile::tempdir().unwrap();
     let probe = probe(directory.path());
@@ -68,7 +71,7 @@ fn answers(profile: &str, clone3: bool) -> HashMap<String, i32> {
         .collect()
 }
 
-/// What each attempt of the probe may do besides answering ENOSYS.
+/// The attempts of the probe that may answer something else than ENOSYS.
 const LET_THROUGH: &[&str] = &[
     "statx",
     "getsockopt-type",

@@ -1,7 +1,7 @@
-//! The cgroup hierarchies of this host as facts for people: what is mounted, and where gavel would work.
+//! Lists the cgroup hierarchies of this host for reports: the mounts, and where gavel may create groups.
 //!
-//! Chooses nothing; that is `hierarchy`'s. Looked at from the worker's process, which has the same place in
-//! every hierarchy as the keeper it would start.
+//! Chooses none of them; `hierarchy` does. Runs in the worker's process, which is in the same group of every hierarchy as
+//! the keeper that it would start.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,9 +10,9 @@ use procfs::process::Process;
 use serde::Serialize;
 
 use super::hierarchy::{base_of, is_delegated};
-use crate::sandbox::SandboxError;
+use crate::sandbox::error::SandboxError;
 
-/// The controllers gavel has a use for; others are left out.
+/// The controllers that gavel uses; others are left out.
 const CONTROLLERS: [&str; 5] = ["cpu", "cpuacct", "cpuset", "memory", "pids"];
 
 /// One mounted cgroup hierarchy.
@@ -20,21 +20,21 @@ const CONTROLLERS: [&str; 5] = ["cpu", "cpuacct", "cpuset", "memory", "pids"];
 pub struct Hierarchy {
     /// 1 or 2.
     pub version: u8,
-    /// Where it is mounted.
+    /// The mount point.
     pub mount_point: PathBuf,
-    /// Its controllers among cpu, cpuacct, cpuset, memory and pids; with v2, those our base may pass on.
+    /// Its controllers among cpu, cpuacct, cpuset, memory and pids; with v2, those that the base may pass on.
     pub controllers: Vec<String>,
-    /// The group below which gavel may make its own; `None` where it may not write.
+    /// The group below which gavel may create its own; `None` where it may not write.
     pub base: Option<PathBuf>,
-    /// Whether that group was delegated to us by its manager (systemd's `Delegate=yes`).
+    /// Whether its manager has delegated that group to gavel (systemd's `Delegate=yes`).
     pub delegated: bool,
 }
 
-/// All hierarchies mounted here that matter to gavel.
+/// Lists all mounted hierarchies with a controller that gavel uses.
 ///
 /// # Errors
 /// When procfs cannot be read.
-pub(in crate::sandbox) fn hierarchies() -> Result<Vec<Hierarchy>, SandboxError> {
+pub(crate) fn hierarchies() -> Result<Vec<Hierarchy>, SandboxError> {
     let unreadable =
         |error: procfs::ProcError| SandboxError::on("read", "/proc/self/mountinfo", io::Error::other(error));
     let process = Process::myself().map_err(unreadable)?;
@@ -62,8 +62,8 @@ pub(in crate::sandbox) fn hierarchies() -> Result<Vec<Hierarchy>, SandboxError> 
         let path = path.map(|group| group.pathname.as_str());
         let base = base_of(&mount.mount_point, &mount.root, path, unified);
         if unified {
-            let place = base.as_ref().unwrap_or(&mount.mount_point).join("cgroup.controllers");
-            let text = std::fs::read_to_string(place).unwrap_or_default();
+            let file = base.as_ref().unwrap_or(&mount.mount_point).join("cgroup.controllers");
+            let text = std::fs::read_to_string(file).unwrap_or_default();
             controllers = text
                 .split_whitespace()
                 .filter(|name| CONTROLLERS.contains(name))

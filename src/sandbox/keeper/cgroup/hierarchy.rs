@@ -1,4 +1,4 @@
-//! Finds the hierarchies to use and keeps gavel's own directory in each.
+//! Finds the cgroup hierarchies to use, and creates and removes gavel's own directory in each.
 
 use std::fs;
 use std::io;
@@ -6,32 +6,34 @@ use std::path::{Path, PathBuf};
 
 use procfs::process::Process;
 
-use crate::sandbox::{ResourceControl, SandboxError};
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::resource_control::ResourceControl;
+use crate::sandbox::sys::syscalls;
 
 /// Name of gavel's directory in every hierarchy.
 const DIRECTORY: &str = "gavel";
 
-/// Where our own processes go when they stand in the way of controllers (cgroup v2's "no internal
-/// processes" rule), relative to the delegated group.
+/// The group, below the delegated one, for gavel's own processes when they keep it from enabling controllers (cgroup v2's
+/// "no internal processes" rule).
 const SUPERVISOR: &str = "gavel-supervisor";
 
-/// The hierarchies in use, and this keeper's directory in each.
+/// This keeper's directory in each hierarchy in use.
 #[derive(Debug)]
-pub(in crate::sandbox) struct Hierarchies {
-    pub(in crate::sandbox) control: ResourceControl,
+pub(crate) struct Hierarchies {
+    pub(crate) control: ResourceControl,
     /// The v2 tree.
-    pub(super) unified: Option<PathBuf>,
+    pub(crate) unified: Option<PathBuf>,
     /// v1 memory.
-    pub(super) memory: Option<PathBuf>,
+    pub(crate) memory: Option<PathBuf>,
     /// v1 pids.
-    pub(super) pids: Option<PathBuf>,
+    pub(crate) pids: Option<PathBuf>,
     /// v1 cpuacct.
-    pub(super) cpuacct: Option<PathBuf>,
+    pub(crate) cpuacct: Option<PathBuf>,
     /// Directories to remove at the end, outermost last.
     made: Vec<PathBuf>,
 }
 
-/// What is mounted here, before anything is chosen.
+/// The usable group of every mounted hierarchy, before a choice.
 #[derive(Debug, Default)]
 struct Found {
     unified: Option<PathBuf>,
@@ -42,11 +44,11 @@ struct Found {
 }
 
 impl Hierarchies {
-    /// Picks the best control the host has, or the demanded one, and makes this keeper's directories.
+    /// Chooses the best control of the host, or the demanded one, and creates this keeper's directories.
     ///
     /// # Errors
-    /// [`SandboxError::Host`] when the demanded one is not to be had; system errors otherwise.
-    pub(in crate::sandbox) fn claim(demanded: Option<ResourceControl>) -> Result<Self, SandboxError> {
+    /// [`SandboxError::Host`] when the demanded one is not available; system errors otherwise.
+    pub(crate) fn claim(demanded: Option<ResourceControl>) -> Result<Self, SandboxError> {
         let found = Found::look()?;
         let wanted = match demanded {
             Some(control) => found.missing(control).map_or(Ok(control), |missing| {
@@ -93,15 +95,15 @@ impl Hierarchies {
         Ok(hierarchies)
     }
 
-    /// What a hierarchy set of `control` would lack here; `None` when it is complete.
-    pub(in crate::sandbox) fn missing(control: ResourceControl) -> Result<Option<String>, SandboxError> {
+    /// Returns what `control` lacks on this host; `None` when it is available.
+    pub(crate) fn missing(control: ResourceControl) -> Result<Option<String>, SandboxError> {
         Ok(Found::look()?.missing(control))
     }
 
-    /// Makes this keeper's directory below `base`, after removing what dead keepers left.
+    /// Creates this keeper's directory below `base`, after removing those of dead keepers.
     fn claim_in(&mut self, base: &Path, name: &str) -> Result<PathBuf, SandboxError> {
         let top = base.join(DIRECTORY);
-        // Another keeper may remove the empty top directory between our two steps: try again.
+        // Another keeper may remove the empty top directory between the two steps: try again.
         for _ in 0..16 {
             make_directory(&top)?;
             remove_stale(&top);
@@ -128,7 +130,7 @@ impl Hierarchies {
 impl Drop for Hierarchies {
     fn drop(&mut self) {
         for directory in &self.made {
-            // The top directory stays while another keeper uses it; a failure is cleared by the next start.
+            // The top directory stays while another keeper uses it; the next start clears a failure.
             let _ = fs::remove_dir(directory);
         }
     }
@@ -177,7 +179,7 @@ impl Found {
         Ok(found)
     }
 
-    /// What is missing for `control`, in words; `None` when nothing is.
+    /// Returns what `control` lacks, in words; `None` when it is available.
     fn missing(&self, control: ResourceControl) -> Option<String> {
         let lacks = |present: bool, what: &str| (!present).then(|| format!("no writable {what}"));
         let has = |name: &str| self.unified_controllers.iter().any(|controller| controller == name);
@@ -198,15 +200,15 @@ impl Found {
     }
 }
 
-/// The group below which gavel may make its own: the one delegated to us, else the top for root, else our own.
+/// Returns the group below which gavel may create its own: the group delegated to it, else the top for root, else its own.
 ///
 /// A group that systemd's system manager delegated carries the extended attribute `user.delegate` or
 /// `trusted.delegate` (systemd.resource-control(5), "Delegate="); one that a user's manager delegated carries
-/// none, but belongs to the user. We may be one level below it ("DelegateSubgroup="), or in the [`SUPERVISOR`]
-/// an earlier gavel has moved us into. Marks further up are of other managers: `user@.service` is delegated to
-/// the user's own. Root without such a group uses the top of the hierarchy, as a v2 group that holds processes
-/// cannot pass controllers on.
-pub(super) fn base_of(
+/// none, but belongs to the user. This process may be one level below it ("DelegateSubgroup="), or in the [`SUPERVISOR`]
+/// group of an earlier gavel. Attributes further up are of other managers: `user@.service` is delegated to the user's own.
+/// Root without such a group uses the top of the hierarchy, as a v2 group that contains processes cannot pass controllers
+/// on.
+pub(crate) fn base_of(
     mount_point: &Path,
     mount_root: &str,
     own: Option<&str>,
@@ -226,21 +228,21 @@ pub(super) fn base_of(
         .or_else(|| own.filter(|path| is_writable(path)))
 }
 
-pub(super) fn is_delegated(path: &Path) -> bool {
+pub(crate) fn is_delegated(path: &Path) -> bool {
     ["user.delegate", "trusted.delegate"].iter().any(|name| {
         let mut value = [0u8; 4];
-        matches!(super::super::syscalls::read_attribute(path, name, &mut value), Ok(1) if value[0] == b'1')
+        matches!(syscalls::read_attribute(path, name, &mut value), Ok(1) if value[0] == b'1')
     })
 }
 
-/// Writable for real: a read-only mount refuses root as well.
+/// Returns whether groups can be created in a directory; a read-only mount refuses root as well.
 fn is_writable(path: &Path) -> bool {
     use nix::unistd::{AccessFlags, access};
     access(path, AccessFlags::W_OK).is_ok() && access(&path.join("cgroup.procs"), AccessFlags::W_OK).is_ok()
 }
 
-/// Passes the controllers on to the children of `directory`, first moving our own processes out of it where
-/// they stand in the way.
+/// Enables the controllers for the children of `directory`, first moving gavel's own processes out of it where they
+/// prevent that.
 fn delegate(directory: &Path) -> Result<(), SandboxError> {
     let available = fs::read_to_string(directory.join("cgroup.controllers"))
         .map_err(|error| SandboxError::at("read", directory.join("cgroup.controllers"), error))?;
@@ -249,7 +251,7 @@ fn delegate(directory: &Path) -> Result<(), SandboxError> {
     for controller in wanted.into_iter().filter(|name| available.split_whitespace().any(|own| own == *name)) {
         let request = format!("+{controller}");
         let mut result = fs::write(&control, &request);
-        // Whoever forked while we moved the others is still there: a few rounds, not one.
+        // A process that forks meanwhile leaves a child behind, so one round may not be enough.
         for _ in 0..8 {
             if !result.as_ref().is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)) {
                 break;
@@ -258,7 +260,7 @@ fn delegate(directory: &Path) -> Result<(), SandboxError> {
             result = fs::write(&control, &request);
         }
         match result {
-            // The CPU controller is wanted, not needed.
+            // The CPU controller is optional.
             Err(error) if controller != "cpu" => {
                 return Err(SandboxError::at("enable controllers in", control, error));
             }
@@ -294,7 +296,7 @@ fn make_directory(path: &Path) -> Result<(), SandboxError> {
     }
 }
 
-/// `<pid>-<start time>`: names a process for ever, also after its id is used again.
+/// Returns `<pid>-<start time>`, which stays unique when the process id is used again.
 fn keeper_name() -> Result<String, SandboxError> {
     let stat = Process::myself()
         .and_then(|process| process.stat())
@@ -302,15 +304,15 @@ fn keeper_name() -> Result<String, SandboxError> {
     Ok(format!("{}-{}", stat.pid, stat.starttime))
 }
 
-/// Removes groups of keepers that are gone. Only empty groups: `rmdir` refuses any with a process in it, and
-/// nothing is ever killed by name (the init of a box dies with its keeper anyway).
+/// Removes the empty groups of dead keepers. `rmdir` refuses a group with a process in it, and no process is killed (the
+/// init of a box dies with its keeper anyway).
 fn remove_stale(top: &Path) {
     let Ok(entries) = fs::read_dir(top) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some((pid, start)) = name.to_str().and_then(|name| name.split_once('-')) else { continue };
         let (Ok(pid), Ok(start)) = (pid.parse::<i32>(), start.parse::<u64>()) else { continue };
-        // A dead keeper may stay a zombie for long where nobody takes note of its end (a container's PID 1).
+        // A dead keeper stays a zombie while no process reaps it (a container's PID 1 may not).
         let alive = Process::new(pid)
             .and_then(|process| process.stat())
             .is_ok_and(|stat| stat.starttime == start && !matches!(stat.state, 'Z' | 'X'));
@@ -320,8 +322,8 @@ fn remove_stale(top: &Path) {
     }
 }
 
-/// Removes a group and those below it, as far as they are empty.
-pub(super) fn remove_tree(directory: &Path) {
+/// Removes a group and those below it, as far as they are empty. Logs a failure.
+pub(crate) fn remove_tree(directory: &Path) {
     if let Ok(entries) = fs::read_dir(directory) {
         for entry in entries.flatten() {
             if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
