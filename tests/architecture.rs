@@ -80,6 +80,17 @@ fn imports_go_one_way() {
 }
 
 #[test]
+fn what_reads_files_and_archives_knows_nothing_of_the_sandbox() {
+    for module in ["archive", "checker", "checktestdata", "package"] {
+        for path in sources(&root().join(module)) {
+            let text = fs::read_to_string(&path).expect("a source file is text");
+            let knows = imported(&text).iter().any(|import| import == "sandbox");
+            assert!(!knows, "{} imports sandbox", path.display());
+        }
+    }
+}
+
+#[test]
 fn unsafe_code_is_in_two_files() {
     let allowed = ["sandbox/sys/syscalls.rs", "sandbox/init/spawn.rs"];
     for path in sources(&root()) {

@@ -31,7 +31,6 @@ mod sys;
 mod watchdog;
 mod worker;
 
-pub use crate::cancel::CancelToken;
 pub use command::{Command, Exit, Limits, MemorySource, Outcome, Stopped, Stream};
 pub use error::SandboxError;
 pub use keeper::boxes::FIRST_ID;

@@ -150,7 +150,7 @@ mod tests {
     /// The variable that makes the re-executed test binary install the filter.
     const REQUEST: &str = "GAVEL_TEST_NETWORK_FILTER";
 
-    /// The body of the child below; checks nothing without its variable.
+    /// Runs in the child below; checks nothing without its variable.
     #[test]
     fn child_that_installs_the_filter() {
         if std::env::var_os(REQUEST).is_none() {

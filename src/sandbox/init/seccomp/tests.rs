@@ -12,7 +12,7 @@ const PROFILES: [Profile; 3] = [Profile::Native, Profile::Managed, Profile::Comp
 /// The variable that makes the re-executed test binary become a filtered program: lines of profile, clone3, argv.
 const REQUEST: &str = "GAVEL_TEST_FILTERED_COMMAND";
 
-/// The body of the child that [`filtered`] starts; checks nothing without its variable.
+/// Runs in the child that [`filtered`] starts; checks nothing without its variable.
 #[test]
 fn child_that_installs_the_filter_and_becomes_a_program() {
     let Ok(request) = std::env::var(REQUEST) else { return };

@@ -338,7 +338,7 @@ pub(crate) fn remove_tree(directory: &Path) {
     }
 }
 
-/// Whether the running kernel is at least `major.minor`.
+/// Returns whether the running kernel is at least `major.minor`.
 fn kernel_at_least(major: u8, minor: u8) -> bool {
     procfs::sys::kernel::Version::current()
         .is_ok_and(|version| (version.major, version.minor) >= (major, minor))
