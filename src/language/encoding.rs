@@ -75,11 +75,11 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
 }
 
 impl Language {
-    /// Returns the content of a program's file of that name as [`to_utf8`] does, where it is a source or a header. `names`
+    /// Returns the content of a program's file of that name as UTF-8, where it is a source or a header. `names`
     /// are the names of all files of the program. Data keeps its bytes.
     ///
     /// # Errors
-    /// As [`to_utf8`].
+    /// When the text is damaged UTF-16, or UTF-32.
     pub fn source_as_utf8<'a>(
         &self,
         names: &[String],
