@@ -16,8 +16,9 @@
 //! knows no verdicts, packages, languages or queues. It gets a command with limits and returns the kernel's counters and
 //! the reason why it killed; it concludes nothing from the signal a program died of, which the program can raise itself.
 //!
-//! Each process folder has a `message` module with the requests that it serves, and imports nothing else of another one,
-//! except that the keeper starts box inits. `sys` wraps system calls; `unsafe` code is in `sys/syscalls.rs` and
+//! The requests that a process serves are in the `message` module of its folder. Other folders import these, the worker's
+//! connection to the keeper (`keeper::client`) and, in the keeper, the box inits that it starts; nothing else. The other
+//! files here are for all processes, and `sys` wraps system calls. `unsafe` code is in `sys/syscalls.rs` and
 //! `init/spawn.rs` only.
 
 mod command;
