@@ -1,5 +1,6 @@
 //! Rules of the repository that a compiler does not keep: which layer may import which, and where `unsafe` is.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,9 @@ const LAYERS: &[&[&str]] = &[
     &["monitor"],
     &["cli", "commands"],
 ];
+
+/// Layers whose files import each other without circles.
+const WITHOUT_CIRCLES: &[&str] = &["judge"];
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -77,6 +81,161 @@ fn imports_go_one_way() {
         }
     }
     assert!(wrong.is_empty(), "imports against the arrows:\n{}", wrong.join("\n"));
+}
+
+/// Returns the module of a source file: `["judge", "score", "tree"]` for `src/judge/score/tree.rs`.
+fn module_of(file: &Path) -> Vec<String> {
+    let relative = file.strip_prefix(root()).expect("below src").with_extension("");
+    let mut names: Vec<String> =
+        relative.components().map(|part| part.as_os_str().to_string_lossy().into_owned()).collect();
+    if names.last().is_some_and(|name| name == "mod") {
+        names.pop();
+    }
+    names
+}
+
+/// Returns a file's code without comments, without its tests, and without the paths that visibilities name.
+fn code_of(file: &Path) -> String {
+    let text = fs::read_to_string(file).expect("a source file is text");
+    let code = text.find("#[cfg(test)]\nmod tests").map_or(text.as_str(), |tests| &text[..tests]);
+    let code: Vec<&str> = code.lines().map(|line| line.split("//").next().unwrap_or_default()).collect();
+    code.join("\n").replace("pub(in crate::", "pub(in ")
+}
+
+/// Returns the paths of a `use` tree: `a::b` and `a::c::d` for `a::{b, c::d}`.
+fn expand_tree(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some((prefix, list)) = tree.split_once('{') else {
+        return vec![tree.split(" as ").next().unwrap_or_default().trim().to_owned()];
+    };
+    let list = list.strip_suffix('}').unwrap_or(list);
+    let (mut depth, mut start, mut items) = (0, 0, Vec::new());
+    for (at, character) in list.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                items.push(&list[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    items.push(&list[start..]);
+    let items = items.into_iter().filter(|item| !item.trim().is_empty());
+    items.flat_map(expand_tree).map(|item| format!("{}{item}", prefix.trim())).collect()
+}
+
+/// Returns every path that a file names, in `use` declarations and in its code.
+fn paths_of(code: &str) -> BTreeSet<String> {
+    let mut paths = BTreeSet::new();
+    let is_word = |character: char| character.is_alphanumeric() || character == '_';
+    for (at, _) in code.match_indices("use ") {
+        if code[..at].chars().next_back().is_some_and(is_word) {
+            continue;
+        }
+        let tree = &code[at + "use ".len()..];
+        paths.extend(expand_tree(&tree[..tree.find(';').unwrap_or(0)]));
+    }
+    for (at, _) in code.match_indices("::") {
+        let start = code[..at].rfind(|character| !is_word(character)).map_or(0, |before| before + 1);
+        if code[..start].ends_with("::") {
+            continue;
+        }
+        let end = code[at..].find(|character| !is_word(character) && character != ':');
+        paths.insert(code[start..end.map_or(code.len(), |end| at + end)].to_owned());
+    }
+    paths
+}
+
+/// Returns the file of the innermost module that a path names, seen from a module.
+fn file_of_path(path: &str, from: &[String], files: &BTreeMap<Vec<String>, PathBuf>) -> Option<PathBuf> {
+    let mut parts = path.split("::").map(str::trim).filter(|part| *part != "self").peekable();
+    let mut module = from.to_vec();
+    if parts.next_if_eq(&"crate").is_some() {
+        module.clear();
+    } else if parts.peek() == Some(&"super") {
+        while parts.next_if_eq(&"super").is_some() {
+            module.pop();
+        }
+    } else {
+        // A path without either begins with a module below, or with what another `use` has brought in.
+        module.push(parts.next()?.to_owned());
+        if !files.contains_key(&module) {
+            return None;
+        }
+    }
+    for part in parts {
+        module.push(part.to_owned());
+        if !files.contains_key(&module) {
+            module.pop();
+            break;
+        }
+    }
+    files.get(&module).cloned()
+}
+
+/// Returns which files a layer's files import, by file.
+fn imports_within(layer: &str) -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
+    let all = sources(&root());
+    let files: BTreeMap<_, _> = all.iter().map(|file| (module_of(file), file.clone())).collect();
+    let within = all.iter().filter(|file| module_of(file).first().is_some_and(|first| first == layer));
+    within
+        .map(|file| {
+            let from = module_of(file);
+            let paths = paths_of(&code_of(file));
+            let imports = paths.iter().filter_map(|path| file_of_path(path, &from, &files));
+            (file.clone(), imports.filter(|import| import != file).collect())
+        })
+        .collect()
+}
+
+/// Takes away files that import none of the others or are imported by none, until circles alone are left and the files
+/// between them.
+fn circles(mut imports: BTreeMap<PathBuf, BTreeSet<PathBuf>>) -> BTreeMap<PathBuf, BTreeSet<PathBuf>> {
+    loop {
+        let known: BTreeSet<PathBuf> = imports.keys().cloned().collect();
+        imports.values_mut().for_each(|named| named.retain(|import| known.contains(import)));
+        let before = imports.len();
+        let imported: BTreeSet<PathBuf> = imports.values().flatten().cloned().collect();
+        imports.retain(|file, named| !named.is_empty() && imported.contains(file));
+        if imports.len() == before {
+            return imports;
+        }
+    }
+}
+
+#[test]
+fn files_of_a_layer_import_each_other_without_circles() {
+    for layer in WITHOUT_CIRCLES {
+        let imports = imports_within(layer);
+        assert!(imports.values().any(|named| !named.is_empty()), "no import was read in '{layer}'");
+        let left = circles(imports);
+        let shown = left.iter().map(|(file, named)| {
+            let short = |path: &PathBuf| path.strip_prefix(root()).expect("below src").display().to_string();
+            format!("{} -> {}", short(file), named.iter().map(short).collect::<Vec<_>>().join(", "))
+        });
+        assert!(left.is_empty(), "circles in '{layer}':\n{}", shown.collect::<Vec<_>>().join("\n"));
+    }
+}
+
+#[test]
+fn circles_are_found_and_paths_are_read() {
+    let code = "pub use a::{self, b::C, d};\nfn f() -> super::e::F { crate::g::h::I::new() }";
+    let paths: Vec<String> = paths_of(code).into_iter().collect();
+    for path in ["a::self", "a::b::C", "a::d", "super::e::F", "crate::g::h::I::new"] {
+        assert!(paths.iter().any(|found| found == path), "{path} is not among {paths:?}");
+    }
+    let graph = |edges: &[(&str, &str)]| {
+        let mut imports: BTreeMap<PathBuf, BTreeSet<PathBuf>> = BTreeMap::new();
+        for (from, to) in edges {
+            imports.entry(from.into()).or_default().insert(to.into());
+            imports.entry(to.into()).or_default();
+        }
+        circles(imports).len()
+    };
+    assert_eq!(graph(&[("a", "b"), ("b", "c"), ("a", "c")]), 0);
+    assert_eq!(graph(&[("a", "b"), ("b", "c"), ("c", "b")]), 2);
 }
 
 #[test]

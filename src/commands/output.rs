@@ -67,7 +67,7 @@ fn filter(level: LevelFilter) -> EnvFilter {
     // The client also tells each refusal three times before it hands it to us, who say it once.
     // Whoever waits for minutes while tests are generated is told how far that is, unless nothing is to be said.
     let generating = if level == LevelFilter::OFF { level } else { level.max(LevelFilter::INFO) };
-    EnvFilter::new(format!("{others},lapin=off,gavel={level},gavel::judge::generate={generating}"))
+    EnvFilter::new(format!("{others},lapin=off,gavel={level},gavel::judge::jury::generation={generating}"))
 }
 
 fn uses_color(stream: &impl IsTerminal) -> bool {

@@ -9,36 +9,36 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::Path;
 use std::time::Instant;
 
-use super::Judge;
-use super::fault::Fault;
 use crate::cancel::CancelToken;
+use crate::judge::engine::Engine;
+use crate::judge::fault::Fault;
 use crate::sandbox::{
     BoxHandle, Capture, Command, Ending, Exit, GroupRun, Limits, Outcome, Participant, Stream, run_group,
 };
 
 /// Bytes kept of the standard error of the jury's programs; the rest is read and dropped.
-pub(super) const STDERR_LIMIT: u64 = 64 << 10;
-/// Bytes kept of the first and of the last output of a program whose standard error is shown by both ends.
+pub(in crate::judge) const STDERR_LIMIT: u64 = 64 << 10;
+/// Bytes kept of the beginning and of the end of a stream that is shown by both ends.
 const BOTH_ENDS: (u64, usize) = (8 << 10, 64 << 10);
 
 /// A command, before it runs.
-pub(super) struct Exec<'a> {
+pub(in crate::judge) struct Exec<'a> {
     /// Program and arguments.
-    pub(super) argv: &'a [String],
+    pub(in crate::judge) argv: &'a [String],
     /// The whole environment.
-    pub(super) env: &'a [String],
+    pub(in crate::judge) env: &'a [String],
     /// Working directory inside the box.
-    pub(super) directory: &'a str,
+    pub(in crate::judge) directory: &'a str,
     /// Standard input; `/dev/null` when `None`.
-    pub(super) stdin: Option<BorrowedFd<'a>>,
-    pub(super) stdout: Keep,
-    pub(super) stderr: Keep,
-    pub(super) limits: Limits,
+    pub(in crate::judge) stdin: Option<BorrowedFd<'a>>,
+    pub(in crate::judge) stdout: Keep,
+    pub(in crate::judge) stderr: Keep,
+    pub(in crate::judge) limits: Limits,
 }
 
 /// How much of an output stream is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keep {
+pub(in crate::judge) enum Keep {
     /// The first bytes; all are counted against the output limit.
     First(u64),
     /// Everything.
@@ -51,13 +51,13 @@ pub(super) enum Keep {
 
 /// What a command left.
 #[derive(Debug)]
-pub(super) struct Finished {
+pub(in crate::judge) struct Finished {
     /// How it ended and what it used.
-    pub(super) outcome: Outcome,
-    pub(super) stdout: Capture,
-    pub(super) stderr: Capture,
+    pub(in crate::judge) outcome: Outcome,
+    pub(in crate::judge) stdout: Capture,
+    pub(in crate::judge) stderr: Capture,
     /// When it was started.
-    pub(super) began: Instant,
+    pub(in crate::judge) began: Instant,
 }
 
 impl Exec<'_> {
@@ -65,13 +65,13 @@ impl Exec<'_> {
     ///
     /// # Errors
     /// When `/dev/null` cannot be opened or the sandbox fails.
-    pub(super) fn run(
+    pub(in crate::judge) fn run(
         self,
-        judge: &Judge,
+        engine: &Engine,
         sandbox_box: &mut BoxHandle,
         cancel: &[&CancelToken],
     ) -> Result<Finished, Fault> {
-        let mut streams = Streams::open(&self, &judge.spill)?;
+        let mut streams = Streams::open(&self, &engine.spill)?;
         let began = Instant::now();
         let outcome = sandbox_box.run(streams.command(&self), cancel)?;
         let Streams { stdout, stderr, .. } = streams;
@@ -80,38 +80,38 @@ impl Exec<'_> {
 }
 
 /// One program of a group.
-pub(super) struct GroupMember<'a> {
+pub(in crate::judge) struct GroupMember<'a> {
     /// The box it runs in.
-    pub(super) sandbox_box: &'a mut BoxHandle,
-    pub(super) exec: Exec<'a>,
+    pub(in crate::judge) sandbox_box: &'a mut BoxHandle,
+    pub(in crate::judge) exec: Exec<'a>,
     /// Whether it serves the others: its wall limit begins when they have ended.
-    pub(super) serves: bool,
+    pub(in crate::judge) serves: bool,
 }
 
 /// Programs that run at once, each in a box of its own.
-pub(super) struct Group<'a> {
-    pub(super) members: Vec<GroupMember<'a>>,
+pub(in crate::judge) struct Group<'a> {
+    pub(in crate::judge) members: Vec<GroupMember<'a>>,
     /// Whether the first two are joined: either reads from standard input what the other writes to standard output.
-    pub(super) joined: bool,
+    pub(in crate::judge) joined: bool,
     /// Called with everything a joined member writes, in order.
-    pub(super) on_words: &'a mut dyn FnMut(usize, &[u8]),
+    pub(in crate::judge) on_words: &'a mut dyn FnMut(usize, &[u8]),
     /// Called when a member has ended; returns true to stop the others.
-    pub(super) on_end: &'a mut dyn FnMut(usize, &Ending) -> bool,
+    pub(in crate::judge) on_end: &'a mut dyn FnMut(usize, &Ending) -> bool,
     /// Called from time to time once a member has ended.
-    pub(super) while_waiting: &'a mut dyn FnMut(),
+    pub(in crate::judge) while_waiting: &'a mut dyn FnMut(),
 }
 
 /// What one program of a group left.
 #[derive(Debug)]
-pub(super) struct GroupFinished {
-    pub(super) ran: Finished,
+pub(in crate::judge) struct GroupFinished {
+    pub(in crate::judge) ran: Finished,
     /// Whether it ended before it could learn that a program it is joined with had.
-    pub(super) unprompted: bool,
+    pub(in crate::judge) unprompted: bool,
 }
 
 impl GroupFinished {
     /// Returns how it ended, as the sandbox reports it.
-    pub(super) fn ending(&self) -> Ending {
+    pub(in crate::judge) fn ending(&self) -> Ending {
         Ending { outcome: self.ran.outcome.clone(), unprompted: self.unprompted }
     }
 }
@@ -122,13 +122,17 @@ impl Group<'_> {
     /// # Errors
     /// [`Fault::Cancelled`] when a token was cancelled; when the host ran out of memory meanwhile and may have killed a
     /// member; when the sandbox fails.
-    pub(super) fn run(self, judge: &Judge, cancel: &[&CancelToken]) -> Result<Vec<GroupFinished>, Fault> {
+    pub(in crate::judge) fn run(
+        self,
+        engine: &Engine,
+        cancel: &[&CancelToken],
+    ) -> Result<Vec<GroupFinished>, Fault> {
         let Group { members, joined, on_words, on_end, while_waiting } = self;
         let (boxes, execs): (Vec<_>, Vec<_>) =
             members.into_iter().map(|member| ((member.sandbox_box, member.serves), member.exec)).unzip();
         let mut streams = Vec::with_capacity(execs.len());
         for exec in &execs {
-            streams.push(Streams::open(exec, &judge.spill)?);
+            streams.push(Streams::open(exec, &engine.spill)?);
         }
         let participants = boxes
             .into_iter()
@@ -147,7 +151,7 @@ impl Group<'_> {
         }
         for Ending { outcome, .. } in &endings {
             if outcome.exit != Exit::Code(0) && outcome.stopped.is_empty() {
-                judge.host_memory.has_spared_what_began(began)?;
+                engine.host_memory.has_spared_what_began(began)?;
             }
         }
         let finished = endings.into_iter().zip(streams).map(|(ending, streams)| {
@@ -155,6 +159,43 @@ impl Group<'_> {
             GroupFinished { ran: Finished { outcome, stdout, stderr, began }, unprompted }
         });
         Ok(finished.collect())
+    }
+}
+
+/// A program and an interactor that are joined: either reads what the other writes to standard output.
+pub(in crate::judge) struct Dialogue<'a> {
+    pub(in crate::judge) program: (&'a mut BoxHandle, Exec<'a>),
+    pub(in crate::judge) interactor: (&'a mut BoxHandle, Exec<'a>),
+    /// Called with everything that either writes, in order; 0 is the program.
+    pub(in crate::judge) on_words: &'a mut dyn FnMut(usize, &[u8]),
+    /// Returns whether this end of the interactor stops the program.
+    pub(in crate::judge) stops_program: &'a dyn Fn(&Outcome) -> bool,
+}
+
+impl Dialogue<'_> {
+    /// Index of the program among the members.
+    const PROGRAM: usize = 0;
+
+    /// Runs both to their ends; returns what the program left, then what the interactor left.
+    ///
+    /// # Errors
+    /// As [`Group::run`].
+    pub(in crate::judge) fn run(
+        self,
+        engine: &Engine,
+        cancel: &[&CancelToken],
+    ) -> Result<[GroupFinished; 2], Fault> {
+        let Dialogue { program, interactor, on_words, stops_program } = self;
+        let member = |(sandbox_box, exec), serves| GroupMember { sandbox_box, exec, serves };
+        let group = Group {
+            members: vec![member(program, false), member(interactor, true)],
+            joined: true,
+            on_words,
+            on_end: &mut |place, ending| place != Self::PROGRAM && stops_program(&ending.outcome),
+            while_waiting: &mut || {},
+        };
+        let finished = group.run(engine, cancel)?;
+        finished.try_into().map_err(|_| Fault::Panic("a dialogue has two endings".to_owned()))
     }
 }
 
@@ -206,7 +247,7 @@ impl Keep {
 }
 
 /// Returns a capture that keeps the first 8 KiB and the last 64 KiB of a stream.
-pub(super) fn both_ends(spill: &Path) -> Capture {
+pub(in crate::judge) fn both_ends(spill: &Path) -> Capture {
     Capture::both_ends(BOTH_ENDS.0, BOTH_ENDS.1, spill)
 }
 
@@ -219,12 +260,16 @@ fn open_null(writes: bool) -> Result<File, Fault> {
 ///
 /// # Errors
 /// When its spill file cannot be read.
-pub(super) fn read_all(capture: &mut Capture, spill: &Path) -> Result<Vec<u8>, Fault> {
+pub(in crate::judge) fn read_all(capture: &mut Capture, spill: &Path) -> Result<Vec<u8>, Fault> {
     read_first(capture, u64::MAX, spill)
 }
 
 /// As [`read_all`], at most the first `limit` bytes.
-pub(super) fn read_first(capture: &mut Capture, limit: u64, spill: &Path) -> Result<Vec<u8>, Fault> {
+pub(in crate::judge) fn read_first(
+    capture: &mut Capture,
+    limit: u64,
+    spill: &Path,
+) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     let read = capture.reader().and_then(|reader| reader.take(limit).read_to_end(&mut bytes));
     read.map_err(|error| Fault::file("read", spill, error))?;

@@ -1,24 +1,26 @@
-//! What keeps a submission from being judged without being the contestant's fault.
+//! Errors that keep a submission from being judged and are not the contestant's fault.
 //!
 //! A [`Fault`] ends as JE (or as CX when the judging was cancelled) and never as a rejection.
 
+use std::any::Any;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::cache::CacheError;
+use crate::judge::request::RequestError;
 use crate::sandbox::SandboxError;
 use crate::verdict::Reason;
 
-/// Ours, the host's, the package's or the language table's failure.
+/// A failure of gavel, the host, the package or the language table.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(in crate::judge) enum Fault {
     /// The sandbox or the host under it.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     /// The cache.
     #[error(transparent)]
     Cache(#[from] CacheError),
-    /// A file operation of ours.
+    /// A file operation of gavel.
     #[error("cannot {operation} {path}: {source}{}", remedy(source), path = path.display())]
     File { operation: &'static str, path: PathBuf, source: io::Error },
     /// The language is configured wrongly or its toolchain is missing.
@@ -27,33 +29,33 @@ pub(super) enum Fault {
     /// The package is broken.
     #[error("{0}")]
     Package(String),
-    /// A program of the package's cannot be made, or did what it must not.
+    /// A program of the package cannot be built, or broke its rules.
     #[error("{0}")]
     Checker(String),
-    /// A program of the package's died of a signal that something outside of its box may have sent.
+    /// A program of the package died of a signal that may have come from outside of its box.
     #[error("{0}")]
     Ended(String),
-    /// Something outside of its box ended a program or a compiler, every time.
+    /// A signal from outside of its box ended a program or a compiler in every attempt.
     #[error("{0}")]
     EndedFromOutside(String),
     /// The submission cannot be judged as it was sent.
     #[error("{0}")]
-    Request(#[from] super::RequestError),
+    Request(#[from] RequestError),
     /// The package was changed while the submission was judged on it.
     #[error("problem '{0}' changed while it was judged: judge again when its files are at rest")]
     Changed(String),
     /// The submission asks for another version of the package than this host has.
     #[error("{0}")]
     OtherPackage(String),
-    /// A bug of ours that a panic guard caught.
+    /// A panic that was caught: a bug in gavel.
     #[error("internal error: {0}")]
     Panic(String),
-    /// Somebody asked to stop.
+    /// The judging was cancelled.
     #[error("cancelled")]
     Cancelled,
 }
 
-/// What helps against a failed file operation, with its leading punctuation.
+/// Returns the remedy for a failed file operation, with its leading punctuation.
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -67,14 +69,23 @@ fn remedy(error: &io::Error) -> &'static str {
 }
 
 impl Fault {
-    /// A failed file operation.
-    pub(super) fn file(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
+    /// Returns the fault of a caught panic, with its message.
+    pub(in crate::judge) fn of_panic(panic: &(dyn Any + Send)) -> Self {
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned());
+        Self::Panic(message.unwrap_or_else(|| "a panic without a message".to_owned()))
+    }
+
+    /// Returns the fault of a failed file operation.
+    pub(in crate::judge) fn file(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
         Self::File { operation, path: path.to_owned(), source: source.into() }
     }
 
-    /// Whether it looks like a failure of this host: it may also be one that a submission brings about, which the
-    /// host's own trial tells.
-    pub(super) fn is_of_the_host(&self) -> bool {
+    /// Returns whether it looks like a failure of this host. A submission may bring about the same failure; the host check
+    /// tells them apart.
+    pub(in crate::judge) fn is_of_the_host(&self) -> bool {
         matches!(
             self,
             Self::Sandbox(_)
@@ -85,8 +96,8 @@ impl Fault {
         )
     }
 
-    /// The reason beside the JE.
-    pub(super) fn reason(&self) -> Reason {
+    /// Returns the reason of the JE.
+    pub(in crate::judge) fn reason(&self) -> Reason {
         match self {
             Self::Language(_) => Reason::Language,
             Self::Package(_) | Self::Changed(_) | Self::OtherPackage(_) => Reason::Package,

@@ -5,8 +5,8 @@
 //! and so are the submission's own source and the compiler's log. Logs of the worker are for its operator, and keep
 //! everything.
 
-use super::outcome;
-use super::settings::Readers;
+use crate::judge::settings::Readers;
+use crate::judge::test::outcome;
 use crate::package::Test;
 use crate::report::{Report, TestReport};
 use crate::submission::Feedback;
@@ -14,7 +14,7 @@ use crate::verdict::Verdict;
 
 /// What is told of secret tests, the least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
+pub(in crate::judge) enum Level {
     /// As [`Feedback::None`].
     None,
     /// As [`Feedback::Case`].
@@ -27,12 +27,16 @@ pub(super) enum Level {
 
 impl Level {
     /// Whether a test is told at all.
-    pub(super) fn tells_of(self, test: &Test) -> bool {
+    pub(in crate::judge) fn tells_of(self, test: &Test) -> bool {
         test.sample || self != Self::None
     }
 
     /// The level of a judging: nothing raises what another allows.
-    pub(super) fn of(readers: Readers, package: Option<Feedback>, submission: Option<Feedback>) -> Self {
+    pub(in crate::judge) fn of(
+        readers: Readers,
+        package: Option<Feedback>,
+        submission: Option<Feedback>,
+    ) -> Self {
         let (allowed, otherwise) = match readers {
             Readers::Jury => ([None, None], Self::Full),
             Readers::Backend(most) => ([most, package], Self::WithoutWords),
@@ -47,7 +51,7 @@ impl Level {
 }
 
 /// Returns a test as it may be told; `None` where it may not be told at all.
-pub(super) fn of_test(level: Level, test: &TestReport) -> Option<TestReport> {
+pub(in crate::judge) fn of_test(level: Level, test: &TestReport) -> Option<TestReport> {
     match level {
         _ if test.sample => Some(test.clone()),
         Level::Full => Some(test.clone()),
@@ -72,13 +76,13 @@ const STDERR_IN_ALL: usize = 64 << 10;
 
 /// Bounds what the tests of a report have of their programs' standard error, in the order in which they are told.
 #[derive(Debug, Default)]
-pub(super) struct StderrBudget {
+pub(in crate::judge) struct StderrBudget {
     used: usize,
 }
 
 impl StderrBudget {
     /// Counts the standard error of a test that is told; returns what stands in its place where that is too much.
-    pub(super) fn spend(&mut self, told: &TestReport) -> Option<String> {
+    pub(in crate::judge) fn spend(&mut self, told: &TestReport) -> Option<String> {
         let bytes = told.stderr.as_ref()?.len();
         if self.used + bytes > STDERR_IN_ALL {
             return Some(format!("[… left out: above {} KiB in all tests …]", STDERR_IN_ALL >> 10));
@@ -89,7 +93,7 @@ impl StderrBudget {
 }
 
 /// Reduces a report whose tests are whole. `is_open` says whether a group, by its place in the report, has only samples.
-pub(super) fn reduce(level: Level, report: &mut Report, is_open: impl Fn(usize) -> bool) {
+pub(in crate::judge) fn reduce(level: Level, report: &mut Report, is_open: impl Fn(usize) -> bool) {
     if level >= Level::WithoutWords {
         report.tests = report.tests.iter().filter_map(|test| of_test(level, test)).collect();
         return;

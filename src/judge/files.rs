@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
-use super::fault::Fault;
+use crate::judge::fault::Fault;
 use crate::package::{Held, Package};
 use crate::sandbox::{Sandbox, SandboxError, sealed};
 
@@ -21,14 +21,14 @@ const COPIED: u64 = 256 << 10;
 
 /// Read-only views of the directories a package's files are in.
 #[derive(Debug)]
-pub(super) struct Inputs {
+pub(in crate::judge) struct Inputs {
     /// The package's own first; absolute and without links.
     views: Vec<(PathBuf, OwnedFd)>,
 }
 
 impl Inputs {
     /// Views of a package's own directory and those it holds beside it; they last as long as this.
-    pub(super) fn of(sandbox: &Sandbox, package: &Package) -> Result<Self, SandboxError> {
+    pub(in crate::judge) fn of(sandbox: &Sandbox, package: &Package) -> Result<Self, SandboxError> {
         let held = package.held.iter().map(Held::directory);
         let mut views: Vec<(PathBuf, OwnedFd)> = Vec::new();
         for directory in std::iter::once(package.directory.as_path()).chain(held) {
@@ -46,7 +46,7 @@ impl Inputs {
     }
 
     /// The directory that a file lies in: the package's own, or one it holds beside it.
-    pub(super) fn directory_of(&self, path: &Path) -> Option<&Path> {
+    pub(in crate::judge) fn directory_of(&self, path: &Path) -> Option<&Path> {
         let resolved = path.canonicalize().ok()?;
         self.views
             .iter()
@@ -56,7 +56,7 @@ impl Inputs {
 
     /// The path of a file below `directory`, where everyone may read it there; `None` where somebody may not, or the
     /// name is not text.
-    pub(super) fn readable_by_all(directory: &Path, path: &Path) -> Option<String> {
+    pub(in crate::judge) fn readable_by_all(directory: &Path, path: &Path) -> Option<String> {
         const READ: u32 = 0o4;
         const SEARCH: u32 = 0o1;
         let allows = |path: &Path, right: u32| {
@@ -71,7 +71,7 @@ impl Inputs {
 
     /// Opens an input as the standard input of a program: under a name that tells nothing of the test, since programs
     /// read it in `/proc/self/fd`, and so that every program may open it again (`/dev/stdin`).
-    pub(super) fn open_for_program(&self, sandbox: &Sandbox, path: &Path) -> Result<File, Fault> {
+    pub(in crate::judge) fn open_for_program(&self, sandbox: &Sandbox, path: &Path) -> Result<File, Fault> {
         let mut file = self.open(path)?;
         let broken =
             |error: io::Error| Fault::Package(format!("cannot read the input {}: {error}", path.display()));
@@ -94,13 +94,13 @@ impl Inputs {
     }
 
     /// Opens an input anew: with a file offset of its own.
-    pub(super) fn open(&self, path: &Path) -> Result<File, Fault> {
+    pub(in crate::judge) fn open(&self, path: &Path) -> Result<File, Fault> {
         self.open_as("input", path)
     }
 
     /// Opens a test's file in the directory that was the package's when the judging began, whatever has that
     /// directory's name by now.
-    pub(super) fn open_as(&self, what: &str, path: &Path) -> Result<File, Fault> {
+    pub(in crate::judge) fn open_as(&self, what: &str, path: &Path) -> Result<File, Fault> {
         let broken =
             |error: io::Error| Fault::Package(format!("cannot read the {what} {}: {error}", path.display()));
         let how = OpenHow::new()
@@ -130,7 +130,7 @@ impl Inputs {
 
 /// Everything that changes when a file is replaced or written to, as a text for cache keys; ctime is among it, which
 /// no program can set back.
-pub(super) fn state(path: &Path, metadata: &Metadata) -> String {
+pub(in crate::judge) fn state(path: &Path, metadata: &Metadata) -> String {
     format!(
         "{} {}:{} {} {}.{} {}.{}",
         path.display(),
@@ -145,14 +145,14 @@ pub(super) fn state(path: &Path, metadata: &Metadata) -> String {
 }
 
 /// The first bytes of a regular file.
-pub(super) fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub(in crate::judge) fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open_regular(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Opens a regular file for reading, never waiting for what has taken its place.
-pub(super) fn open_regular(path: &Path) -> io::Result<File> {
+pub(in crate::judge) fn open_regular(path: &Path) -> io::Result<File> {
     regular(File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?)
 }
 

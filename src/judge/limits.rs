@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::derived_wall;
+use crate::judge::language_box::derived_wall;
 use crate::language::Language;
 use crate::package::{Package, PackageLimits, Test, TestLimits, TimeLimit};
 use crate::report::LimitsReport;
@@ -19,28 +19,28 @@ const DEFAULT_PROCESSES: u32 = 64;
 
 /// Limits of every run of a submission.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct RunLimits {
+pub(in crate::judge) struct RunLimits {
     /// As given to the sandbox.
-    pub(super) limits: Limits,
+    pub(in crate::judge) limits: Limits,
     /// The CPU limit, also held against a program that ended by itself.
-    pub(super) cpu: Duration,
+    pub(in crate::judge) cpu: Duration,
     /// The memory limit, runtime allowance included.
-    pub(super) memory: Bytes,
+    pub(in crate::judge) memory: Bytes,
     /// The problem's memory limit in MiB: `{memory_mib}` of the language's argv.
-    pub(super) memory_mib: u64,
+    pub(in crate::judge) memory_mib: u64,
 }
 
 /// The limits of a submission's runs on every test.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct LimitsByTest {
+pub(in crate::judge) struct LimitsByTest {
     /// Of a test without limits of its own.
-    pub(super) usual: RunLimits,
+    pub(in crate::judge) usual: RunLimits,
     special: Vec<(TestLimits, RunLimits)>,
 }
 
 impl LimitsByTest {
     /// The limits by `of_run`, given the package's limits with those of a test in their place.
-    pub(super) fn new(
+    pub(in crate::judge) fn new(
         package: &Package,
         tests: &[&Test],
         of_run: impl Fn(&PackageLimits) -> RunLimits,
@@ -55,13 +55,13 @@ impl LimitsByTest {
     }
 
     /// The limits on that test for a report, where they are its own.
-    pub(super) fn own_report(&self, test: &Test) -> Option<LimitsReport> {
+    pub(in crate::judge) fn own_report(&self, test: &Test) -> Option<LimitsReport> {
         let own = self.on(test);
         (*own != self.usual).then(|| own.report())
     }
 
     /// The limits on that test.
-    pub(super) fn on(&self, test: &Test) -> &RunLimits {
+    pub(in crate::judge) fn on(&self, test: &Test) -> &RunLimits {
         let own = self.special.iter().find(|(limits, _)| *limits == test.limits);
         own.map_or(&self.usual, |(_, limits)| limits)
     }
@@ -80,7 +80,7 @@ fn with(limits: &PackageLimits, own: TestLimits) -> PackageLimits {
 
 /// The limits of a submission's runs. What the submission asks for can only lower the package's limits,
 /// unless `may_raise`; the language's factor and extra come on top in either case.
-pub(super) fn of_run(
+pub(in crate::judge) fn of_run(
     submission: &Submission,
     of_package: &PackageLimits,
     language: &Language,
@@ -127,7 +127,7 @@ pub(super) fn of_run(
 }
 
 /// Says which limits a submission asks for that it does not get, a line each; where it may raise none.
-pub(super) fn refused(
+pub(in crate::judge) fn refused(
     submission: &Submission,
     of_package: &PackageLimits,
     language: Option<&Language>,
@@ -168,7 +168,7 @@ pub(super) fn refused(
 
 impl RunLimits {
     /// The limits that are held against a program.
-    pub(super) fn report(&self) -> LimitsReport {
+    pub(in crate::judge) fn report(&self) -> LimitsReport {
         LimitsReport {
             cpu_ms: Some(milliseconds(self.cpu)),
             wall_ms: self.limits.wall.map(milliseconds),
@@ -180,7 +180,7 @@ impl RunLimits {
 
     /// Lets programs run on to `factor` times the CPU limit that is held against them; a factor that is not above 1
     /// changes nothing.
-    pub(super) fn with_overtime(mut self, factor: f64) -> Self {
+    pub(in crate::judge) fn with_overtime(mut self, factor: f64) -> Self {
         let longer = scale(self.cpu, factor);
         if longer > self.cpu {
             self.limits.cpu = Some(longer);
@@ -190,13 +190,17 @@ impl RunLimits {
     }
 
     /// Whether a program may run on after the CPU limit that is held against it.
-    pub(super) fn has_overtime(&self) -> bool {
+    pub(in crate::judge) fn has_overtime(&self) -> bool {
         self.limits.cpu.is_some_and(|cpu| cpu > self.cpu)
     }
 }
 
 /// What an output may have.
-pub(super) fn output(submission: &Submission, of_package: &PackageLimits, may_raise: bool) -> Bytes {
+pub(in crate::judge) fn output(
+    submission: &Submission,
+    of_package: &PackageLimits,
+    may_raise: bool,
+) -> Bytes {
     choose(submission.limits.output, of_package.output, may_raise)
 }
 

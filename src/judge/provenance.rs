@@ -3,12 +3,12 @@
 use std::collections::{HashSet, VecDeque};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::fault::Fault;
-use super::{Judge, slots};
-use crate::cache::{Digest, KeyBuilder, Lookup};
+use parking_lot::Mutex;
+
+use crate::cache::{Digest, KeyBuilder, Lookup, Store};
+use crate::judge::fault::Fault;
 use crate::package::Package;
 use crate::report::Provenance;
 use crate::sandbox::ResourceControl;
@@ -16,12 +16,12 @@ use crate::sandbox::ResourceControl;
 /// Each program ran on a core that is leased to its slot.
 const LEASED: &str = "leased";
 /// Some programs may have run on any core.
-pub(super) const SHARED: &str = "shared";
+pub(in crate::judge) const SHARED: &str = "shared";
 
 /// What does not change while a judge lives.
 #[derive(Debug)]
-pub(super) struct Host {
-    pub(super) worker: String,
+pub(in crate::judge) struct Host {
+    pub(in crate::judge) worker: String,
     kernel: String,
     cpu: String,
     control: ResourceControl,
@@ -29,7 +29,7 @@ pub(super) struct Host {
 
 impl Host {
     /// Asks the kernel.
-    pub(super) fn read(worker: String, control: ResourceControl) -> Self {
+    pub(in crate::judge) fn read(worker: String, control: ResourceControl) -> Self {
         let kernel = nix::sys::utsname::uname()
             .map(|name| name.release().to_string_lossy().into_owned())
             .unwrap_or_default();
@@ -37,7 +37,7 @@ impl Host {
     }
 
     /// The provenance of a judging that has not looked at toolchain and package yet.
-    pub(super) fn provenance(&self, language: &str, are_cores_leased: bool) -> Provenance {
+    pub(in crate::judge) fn provenance(&self, language: &str, are_cores_leased: bool) -> Provenance {
         Provenance {
             gavel: env!("CARGO_PKG_VERSION").to_owned(),
             worker: self.worker.clone(),
@@ -66,12 +66,16 @@ fn cpu_model() -> String {
 ///
 /// Reading the files takes as long as they are large, so the digest is kept in the cache under what `stat`
 /// says of them; ctime is among it, which no program can set back.
-pub(super) fn package_digest(judge: &Judge, package: &Package) -> Result<(String, Snapshot), Fault> {
+pub(in crate::judge) fn package_digest(
+    store: &Store,
+    digests: &Digests,
+    package: &Package,
+) -> Result<(String, Snapshot), Fault> {
     let snapshot = Snapshot::settled(package)?;
-    if let Some(digest) = judge.digests.get(&snapshot) {
+    if let Some(digest) = digests.get(&snapshot) {
         return Ok((digest, snapshot));
     }
-    let digest = match judge.store.get_or_lock(&snapshot.key(package))? {
+    let digest = match store.get_or_lock(&snapshot.key(package))? {
         Lookup::Hit(entry) => {
             let path = entry.path().join("digest");
             std::fs::read_to_string(&path).map_err(|error| Fault::file("read", &path, error))?
@@ -84,28 +88,28 @@ pub(super) fn package_digest(judge: &Judge, package: &Package) -> Result<(String
             }
             let path = draft.path().join("digest");
             std::fs::write(&path, &digest).map_err(|error| Fault::file("write", &path, error))?;
-            judge.store.commit(draft)?;
+            store.commit(draft)?;
             digest
         }
     };
-    judge.digests.insert(snapshot.clone(), digest.clone());
+    digests.insert(snapshot.clone(), digest.clone());
     Ok((digest, snapshot))
 }
 
 /// Digests of the packages judged last, by the state of their files.
 #[derive(Debug, Default)]
-pub(super) struct Digests(Mutex<VecDeque<(Snapshot, String)>>);
+pub(in crate::judge) struct Digests(Mutex<VecDeque<(Snapshot, String)>>);
 
 impl Digests {
     /// A package of 200 tests takes 25 KiB.
     const KEPT: usize = 16;
 
     fn get(&self, snapshot: &Snapshot) -> Option<String> {
-        slots::lock(&self.0).iter().find(|(known, _)| known == snapshot).map(|(_, digest)| digest.clone())
+        self.0.lock().iter().find(|(known, _)| known == snapshot).map(|(_, digest)| digest.clone())
     }
 
     fn insert(&self, snapshot: Snapshot, digest: String) {
-        let mut digests = slots::lock(&self.0);
+        let mut digests = self.0.lock();
         digests.truncate(Self::KEPT - 1);
         digests.push_front((snapshot, digest));
     }
@@ -113,7 +117,7 @@ impl Digests {
 
 /// The state of a package's files at one time: what judgings read, and the directories that lead to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Snapshot {
+pub(in crate::judge) struct Snapshot {
     directory: PathBuf,
     /// What judging reads of the package besides its files.
     settings: String,
@@ -184,7 +188,7 @@ impl Snapshot {
     }
 
     /// Whether the package's files are still the same.
-    pub(super) fn holds(&self, package: &Package) -> bool {
+    pub(in crate::judge) fn holds(&self, package: &Package) -> bool {
         Self::of(package).is_ok_and(|now| now == *self)
     }
 

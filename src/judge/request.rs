@@ -127,7 +127,7 @@ pub enum RequestError {
 
 impl RequestError {
     /// The reason of the CE that this is. Sources are the contestant's own: a compiler would refuse them as well.
-    pub(super) fn compile_reason(&self) -> Option<Reason> {
+    pub(in crate::judge) fn compile_reason(&self) -> Option<Reason> {
         match self {
             Self::TooLarge { .. } => Some(Reason::Output),
             Self::Encoding { .. } => Some(Reason::Error),
@@ -136,7 +136,7 @@ impl RequestError {
     }
 
     /// The reason beside a JE.
-    pub(super) fn reason(&self) -> Reason {
+    pub(in crate::judge) fn reason(&self) -> Reason {
         match self {
             Self::UnknownLanguage(_) | Self::ForbiddenLanguage { .. } => Reason::Language,
             Self::EmptyPackage(_) => Reason::Package,
@@ -159,29 +159,29 @@ impl RequestError {
 
 /// One source file, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Source {
+pub(in crate::judge) struct Source {
     /// One path component.
-    pub(super) name: String,
+    pub(in crate::judge) name: String,
     /// Its bytes.
-    pub(super) bytes: Vec<u8>,
+    pub(in crate::judge) bytes: Vec<u8>,
 }
 
 /// A submission, checked against the table and the package.
 #[derive(Debug)]
-pub(super) struct Request<'a> {
+pub(in crate::judge) struct Request<'a> {
     /// `None` where the submission is no program.
-    pub(super) language: Option<&'a Language>,
+    pub(in crate::judge) language: Option<&'a Language>,
     /// The entry point first.
-    pub(super) sources: Vec<Source>,
+    pub(in crate::judge) sources: Vec<Source>,
     /// Outputs that were handed in beside a program.
-    pub(super) outputs: Vec<Source>,
+    pub(in crate::judge) outputs: Vec<Source>,
     /// The tests asked for, in the package's order.
-    pub(super) tests: Vec<&'a Test>,
+    pub(in crate::judge) tests: Vec<&'a Test>,
 }
 
 impl<'a> Request<'a> {
     /// Checks and decodes.
-    pub(super) fn new(
+    pub(in crate::judge) fn new(
         submission: &Submission,
         package: &'a Package,
         table: &'a Table,
@@ -298,7 +298,7 @@ fn decode_sources(submission: &Submission, package: &Package) -> Result<Vec<Sour
     Ok(sources)
 }
 
-pub(super) fn names_of(sources: &[Source]) -> Vec<String> {
+pub(in crate::judge) fn names_of(sources: &[Source]) -> Vec<String> {
     sources.iter().map(|source| source.name.clone()).collect()
 }
 
@@ -307,7 +307,7 @@ pub(super) fn names_of(sources: &[Source]) -> Vec<String> {
 ///
 /// # Errors
 /// [`RequestError::Encoding`].
-pub(super) fn convert(
+pub(in crate::judge) fn convert(
     sources: &mut [Source],
     names: &[String],
     language: &Language,

@@ -70,7 +70,7 @@ impl JudgeSettings {
     }
 
     /// The settings of the sandbox with every directory that judging shows.
-    pub(super) fn sandbox(&self) -> sandbox::Settings {
+    pub(in crate::judge) fn sandbox(&self) -> sandbox::Settings {
         let mut sandbox = self.sandbox.clone();
         let directories = &mut sandbox.directories;
         directories.packages.extend(outermost(&self.packages));

@@ -9,7 +9,7 @@ use super::finding::{Finding, Inspection, Severity};
 use super::fuzz::Patience;
 use crate::checker::{Comparator, Grade, Opinion, Score};
 use crate::cli::VerifyPart;
-use crate::judge::{Exhibit, Jury};
+use crate::judge::{TestData, Verifier};
 use crate::package::{Check, Interaction, OutputCase, Package, Test};
 
 /// Name of the inspection of the jury's answers.
@@ -36,7 +36,7 @@ pub(super) struct Answered {
 }
 
 /// Shows the jury's answer to the test's checker.
-pub(super) fn on_answer(jury: &Jury<'_>, test: &Test, patience: &[Patience]) -> Answered {
+pub(super) fn on_answer(jury: &Verifier<'_>, test: &Test, patience: &[Patience]) -> Answered {
     let is_built_in = matches!(test.check, Check::BuiltIn(_));
     let mut answered = Answered { finding: None, sample: test.sample, is_built_in, accepted: false };
     if let Check::Program { checker, .. } = &test.check
@@ -55,7 +55,7 @@ pub(super) fn on_answer(jury: &Jury<'_>, test: &Test, patience: &[Patience]) -> 
         return answered;
     }
     let asked = Instant::now();
-    match jury.check(test, Exhibit::File(&test.answer)) {
+    match jury.check(test, TestData::File(&test.answer)) {
         Ok(opinion) if opinion.grade == Grade::Wrong => {
             let message = format!("the jury's answer is rejected{}", said(&opinion));
             answered.finding = Some(Finding::new(Severity::Error, &test.name, message));
@@ -93,13 +93,13 @@ pub(super) fn conclude(answered: Vec<Answered>) -> Inspection {
 }
 
 /// Shows an output of the package's to the checker.
-pub(super) fn on_output(jury: &Jury<'_>, package: &Package, case: &OutputCase) -> Inspection {
+pub(super) fn on_output(jury: &Verifier<'_>, package: &Package, case: &OutputCase) -> Inspection {
     let began = Instant::now();
     let mut found = Inspection::new(VerifyPart::Answers, "outputs of the package");
     found.looked_at = 1;
     match test_of(package, case) {
         Err(problem) => found.find(Severity::Error, &case.name, problem),
-        Ok(test) => match (jury.check(&test, Exhibit::File(&case.output)), case.is_valid) {
+        Ok(test) => match (jury.check(&test, TestData::File(&case.output)), case.is_valid) {
             (Ok(opinion), true) if opinion.grade == Grade::Wrong => {
                 let message = format!("it is rejected, and the package says it is right{}", said(&opinion));
                 found.find(Severity::Error, &case.name, message);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::cli::VerifyPart;
-use crate::judge::JuryFault;
+use crate::judge::VerificationFault;
 
 /// How bad a finding is; the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -71,11 +71,11 @@ impl Finding {
     }
 
     /// What a jury's program that could not be asked means.
-    pub(super) fn of_fault(subject: &str, fault: &JuryFault) -> Self {
+    pub(super) fn of_fault(subject: &str, fault: &VerificationFault) -> Self {
         let severity = match fault {
-            JuryFault::Package(_) => Severity::Error,
-            JuryFault::Language(_) => Severity::Unchecked,
-            JuryFault::Judge(_) | JuryFault::Cancelled => Severity::Failure,
+            VerificationFault::Package(_) => Severity::Error,
+            VerificationFault::Language(_) => Severity::Unchecked,
+            VerificationFault::Judge(_) | VerificationFault::Cancelled => Severity::Failure,
         };
         Self::new(severity, subject, fault.to_string())
     }
@@ -171,9 +171,9 @@ mod tests {
 
     #[test]
     fn who_is_to_blame_decides_how_bad_it_is() {
-        let of = |fault: JuryFault| Finding::of_fault("x", &fault).severity;
-        assert_eq!(of(JuryFault::Package(String::new())), Severity::Error);
-        assert_eq!(of(JuryFault::Language(String::new())), Severity::Unchecked);
-        assert_eq!(of(JuryFault::Judge(String::new())), Severity::Failure);
+        let of = |fault: VerificationFault| Finding::of_fault("x", &fault).severity;
+        assert_eq!(of(VerificationFault::Package(String::new())), Severity::Error);
+        assert_eq!(of(VerificationFault::Language(String::new())), Severity::Unchecked);
+        assert_eq!(of(VerificationFault::Judge(String::new())), Severity::Failure);
     }
 }

@@ -14,7 +14,7 @@ use super::answers::is_full;
 use super::corrupt::{Corruption, Numbers, Suspicion};
 use super::finding::{Finding, Inspection, Severity, some_of};
 use crate::cli::VerifyPart;
-use crate::judge::{Exhibit, Jury, JuryFault};
+use crate::judge::{TestData, VerificationFault, Verifier};
 use crate::package::{Check, Package, Test};
 
 /// Answers up to this size are corrupted.
@@ -39,7 +39,7 @@ enum Outcome {
     Rejected,
     Accepted,
     GaveUp(String),
-    Broken(JuryFault),
+    Broken(VerificationFault),
 }
 
 /// How often a program of the jury's has failed, so that one that hangs is not waited for a hundred times.
@@ -75,7 +75,7 @@ pub(super) fn chosen(package: &Package, checker: usize, runs: usize) -> Vec<usiz
 
 /// Shows a checker every corruption of one test's answer.
 pub(super) fn on_test(
-    jury: &Jury<'_>,
+    jury: &Verifier<'_>,
     package: &Package,
     (checker, test_place): (usize, usize),
     seed: u64,
@@ -92,11 +92,11 @@ pub(super) fn on_test(
         let other = other_answer(package, test_place, &mut numbers);
         let Some(spoilt) = corruption.of(&answer, other.as_deref(), &mut numbers) else { continue };
         let began = Instant::now();
-        let outcome = match jury.check(test, Exhibit::Bytes(&spoilt)) {
+        let outcome = match jury.check(test, TestData::Bytes(&spoilt)) {
             Ok(opinion) if is_full(&opinion) => Outcome::Accepted,
             Ok(_) => Outcome::Rejected,
-            Err(JuryFault::Cancelled) => break,
-            Err(JuryFault::Package(message)) if message.contains(GAVE_UP) => Outcome::GaveUp(message),
+            Err(VerificationFault::Cancelled) => break,
+            Err(VerificationFault::Package(message)) if message.contains(GAVE_UP) => Outcome::GaveUp(message),
             Err(fault) => Outcome::Broken(fault),
         };
         let took = began.elapsed();
@@ -112,7 +112,7 @@ pub(super) fn on_test(
 const GAVE_UP: &str = "it gave up (exit code 3)";
 
 /// A checker that cannot be made.
-pub(super) fn unmade(package: &Package, checker: usize, fault: &JuryFault) -> Inspection {
+pub(super) fn unmade(package: &Package, checker: usize, fault: &VerificationFault) -> Inspection {
     let mut found = Inspection::new(VerifyPart::Fuzz, name_of(package, checker));
     found.findings.push(Finding::of_fault("", fault));
     found

@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use super::finding::{Finding, Inspection, Severity};
 use crate::cli::VerifyPart;
-use crate::judge::{Jury, Regenerated};
+use crate::judge::{Regenerated, Verifier};
 use crate::package::{Package, Test};
 
 /// Makes one test again.
 ///
 /// A difference is a warning: a test that was made on another system, by a library's random numbers, is none the worse.
 /// A generator that cannot run at all is an error.
-pub(super) fn on_test(jury: &Jury<'_>, package: &Package, test: &Test) -> Option<Inspection> {
+pub(super) fn on_test(jury: &Verifier<'_>, package: &Package, test: &Test) -> Option<Inspection> {
     let made_by = test.made_by.as_ref()?;
     let began = Instant::now();
     let name = package.verification.generators.get(made_by.generator).map_or("", |program| &program.name);

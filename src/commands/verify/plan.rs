@@ -15,7 +15,7 @@ use super::submission::Bench;
 use super::{Examined, Row, coverage, data, generators, limit, selection::Selection, validators};
 use crate::cli::VerifyPart;
 use crate::commands::output;
-use crate::judge::{Jury, JuryFault};
+use crate::judge::{VerificationFault, Verifier};
 use crate::package::Package;
 
 /// Tests are handed to validators in portions of at most so many.
@@ -31,7 +31,7 @@ struct Case<'a> {
     timed: Package,
     /// Under the limit that everything else is held against.
     limited: OnceLock<Package>,
-    jury: Result<Jury<'a>, JuryFault>,
+    jury: Result<Verifier<'a>, VerificationFault>,
     /// Submissions that have still to be timed before the limit is known.
     untimed: AtomicUsize,
     /// With each checker.
@@ -88,7 +88,7 @@ impl<'a> Case<'a> {
             package,
             timed,
             limited,
-            jury: bench.judge.jury(package, bench.cancel),
+            jury: bench.judge.verifier(package, bench.cancel),
             untimed: AtomicUsize::new(0),
             patience: package.checkers.iter().map(|_| Patience::default()).collect(),
             validator_patience: validators.iter().map(|_| Patience::default()).collect(),
@@ -257,7 +257,7 @@ impl<'a> Case<'a> {
         work
     }
 
-    fn validations<'b>(&'b self, jury: &'b Jury<'a>, work: &mut Vec<Work<'b>>) {
+    fn validations<'b>(&'b self, jury: &'b Verifier<'a>, work: &mut Vec<Work<'b>>) {
         let package = self.package;
         let verification = &package.verification;
         if let Some(found) = validators::absence(package) {
@@ -283,7 +283,7 @@ impl<'a> Case<'a> {
         work.push(self.inspection(order, move || Some(validators::on_spoilt(jury, package))));
     }
 
-    fn checks<'b>(&'b self, jury: &'b Jury<'a>, work: &mut Vec<Work<'b>>) {
+    fn checks<'b>(&'b self, jury: &'b Verifier<'a>, work: &mut Vec<Work<'b>>) {
         let package = self.package;
         let obstacle = answers::obstacle(package);
         if self.selection.has(VerifyPart::Answers) {

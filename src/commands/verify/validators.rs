@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::finding::{Finding, Inspection, Severity};
 use super::fuzz::Patience;
 use crate::cli::VerifyPart;
-use crate::judge::{Exhibit, Jury, JuryFault};
+use crate::judge::{TestData, VerificationFault, Verifier};
 use crate::package::{Format, InputValidator, InvalidInput, Package, Test, ValidatorArguments};
 
 /// Spoilt tests are made of tests up to this size.
@@ -42,7 +42,7 @@ pub(super) fn arguments<'a>(of_test: &'a ValidatorArguments, validator: &InputVa
 
 /// One validator on some tests.
 pub(super) fn on_tests(
-    jury: &Jury<'_>,
+    jury: &Verifier<'_>,
     package: &Package,
     place: usize,
     tests: &[Test],
@@ -63,8 +63,11 @@ pub(super) fn on_tests(
             break;
         }
         let asked = Instant::now();
-        let said =
-            jury.validate(place, Exhibit::File(&test.input), arguments(&test.validator_arguments, validator));
+        let said = jury.validate(
+            place,
+            TestData::File(&test.input),
+            arguments(&test.validator_arguments, validator),
+        );
         match said {
             Ok(said) if said.accepted => {}
             Ok(said) => {
@@ -87,11 +90,11 @@ pub(super) fn on_tests(
 
 /// Whether one of the validators refuses an input.
 fn is_refused(
-    jury: &Jury<'_>,
+    jury: &Verifier<'_>,
     package: &Package,
-    input: Exhibit<'_>,
+    input: TestData<'_>,
     of_test: &ValidatorArguments,
-) -> Result<bool, JuryFault> {
+) -> Result<bool, VerificationFault> {
     let mut fault = None;
     for (place, validator) in package.verification.input_validators.iter().enumerate() {
         // Said once, with the tests.
@@ -109,10 +112,10 @@ fn is_refused(
 }
 
 /// An input that the package says is invalid.
-pub(super) fn on_invalid(jury: &Jury<'_>, package: &Package, invalid: &InvalidInput) -> Inspection {
+pub(super) fn on_invalid(jury: &Verifier<'_>, package: &Package, invalid: &InvalidInput) -> Inspection {
     let began = Instant::now();
     let mut found = Inspection::new(VerifyPart::Validators, "invalid inputs");
-    match is_refused(jury, package, Exhibit::File(&invalid.input), &invalid.arguments) {
+    match is_refused(jury, package, TestData::File(&invalid.input), &invalid.arguments) {
         Ok(true) => {}
         Ok(false) => {
             let message = "no input validator refuses it, and the package says it is invalid";
@@ -126,7 +129,7 @@ pub(super) fn on_invalid(jury: &Jury<'_>, package: &Package, invalid: &InvalidIn
 }
 
 /// Nonsense, and tests with something wrong: a validator that takes them looks at too little.
-pub(super) fn on_spoilt(jury: &Jury<'_>, package: &Package) -> Inspection {
+pub(super) fn on_spoilt(jury: &Verifier<'_>, package: &Package) -> Inspection {
     let began = Instant::now();
     let mut found = Inspection::new(VerifyPart::Validators, "spoilt inputs");
     let nonsense: [(&str, Vec<u8>); 4] = [
@@ -144,7 +147,7 @@ pub(super) fn on_spoilt(jury: &Jury<'_>, package: &Package) -> Inspection {
         };
         for (name, bytes) in &nonsense {
             found.looked_at += 1;
-            let exhibit = Exhibit::Bytes(bytes);
+            let exhibit = TestData::Bytes(bytes);
             match is_refused(jury, package, exhibit, &test.validator_arguments) {
                 Ok(true) => {}
                 Ok(false) => {
@@ -162,7 +165,7 @@ pub(super) fn on_spoilt(jury: &Jury<'_>, package: &Package) -> Inspection {
         for (test, text) in &tests {
             let Some(spoilt) = spoiling.of(text) else { continue };
             found.looked_at += 1;
-            let exhibit = Exhibit::Bytes(&spoilt);
+            let exhibit = TestData::Bytes(&spoilt);
             match is_refused(jury, package, exhibit, &test.validator_arguments) {
                 Ok(true) => {
                     accepted = None;
@@ -181,8 +184,8 @@ pub(super) fn on_spoilt(jury: &Jury<'_>, package: &Package) -> Inspection {
 }
 
 /// A validator that crashes on nonsense refuses it in its own way; only what is ours matters.
-fn report_crash(found: &mut Inspection, name: &str, fault: &JuryFault) {
-    if !matches!(fault, JuryFault::Package(_)) {
+fn report_crash(found: &mut Inspection, name: &str, fault: &VerificationFault) {
+    if !matches!(fault, VerificationFault::Package(_)) {
         found.findings.push(Finding::of_fault(name, fault));
     }
 }

@@ -1,52 +1,53 @@
-//! The jury's side of a problem, compiled.
+//! The jury's side of an interactive problem, built: an interactor, a manager, or a second process of the submission.
 
 use crate::cancel::CancelToken;
-use crate::judge::Judge;
+use crate::judge::engine::Engine;
 use crate::judge::fault::Fault;
-use crate::judge::tool::{Tool, Workshop};
+use crate::judge::jury::builder::ProgramBuilder;
+use crate::judge::jury::program::BuiltProgram;
 use crate::package::{Communication, Interaction, Interactor, Package};
 use crate::units::Bytes;
 
-/// What stands opposite the contestant's program.
+/// The program that a submission interacts with.
 #[derive(Debug)]
 pub(in crate::judge) enum Counterpart<'a> {
-    /// Nothing.
+    /// None: the submission runs alone.
     None,
-    /// A program it talks with.
-    Interactor(Box<Tool>, &'a Interactor),
-    /// A program that several of its processes talk with.
-    Manager(Box<Tool>, &'a Communication),
-    /// A second process of the same program.
+    /// An interactor, joined with the submission.
+    Interactor(Box<BuiltProgram>, &'a Interactor),
+    /// A manager of several processes of the submission.
+    Manager(Box<BuiltProgram>, &'a Communication),
+    /// A second process of the submission.
     SecondStep,
 }
 
 impl<'a> Counterpart<'a> {
-    /// Compiles what the package has.
+    /// Builds the package's interactor or manager.
     ///
     /// # Errors
-    /// When it cannot be made.
-    pub(in crate::judge) fn make(
-        judge: &Judge,
+    /// When it cannot be built.
+    pub(in crate::judge) fn build(
+        engine: &Engine,
         package: &'a Package,
         output_limit: Bytes,
         cancel: &CancelToken,
     ) -> Result<Self, Fault> {
-        let workshop = Workshop { judge, cancel, handed: output_limit };
+        let builder = ProgramBuilder { engine, cancel, handed: output_limit };
         Ok(match &package.interaction {
             Interaction::None => Self::None,
             Interaction::TwoSteps => Self::SecondStep,
             Interaction::Interactive(interactor) => {
-                let tool = workshop.make_buffered(
+                let jury_program = builder.build_buffered(
                     "interactor",
                     &interactor.program,
                     interactor.limits,
                     !interactor.unbuffered,
                 )?;
-                Self::Interactor(Box::new(tool), interactor)
+                Self::Interactor(Box::new(jury_program), interactor)
             }
             Interaction::Communication(communication) => {
-                let tool = workshop.make("manager", &communication.manager, communication.limits)?;
-                Self::Manager(Box::new(tool), communication)
+                let jury_program = builder.build("manager", &communication.manager, communication.limits)?;
+                Self::Manager(Box::new(jury_program), communication)
             }
         })
     }

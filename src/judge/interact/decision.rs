@@ -6,7 +6,7 @@ use crate::sandbox::{Ending, Outcome, Stopped};
 
 /// Who decides.
 #[derive(Debug)]
-pub(super) enum Decision {
+pub(in crate::judge) enum Decision {
     /// What the program did; what the interactor said is for the jury to read.
     Program(Option<Opinion>),
     /// What the interactor said.
@@ -19,7 +19,7 @@ pub(super) enum Decision {
 ///
 /// # Errors
 /// The interactor's fault.
-pub(super) fn decide(
+pub(in crate::judge) fn decide(
     program: &Outcome,
     interactor: &Ending,
     said: Result<Opinion, Fault>,

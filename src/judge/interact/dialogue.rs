@@ -1,18 +1,18 @@
 //! One dialogue: the contestant's program in one box, the interactor in another.
 
-use super::decision::{Decision, decide};
-use super::transcript::Transcript;
 use crate::cancel::CancelToken;
 use crate::checker::{CheckerPaths, Finished, Opinion, Protocol, Used};
-use crate::judge::artifacts;
-use crate::judge::check::{self, FEEDBACK, OUTPUT, SUBMISSION, Said};
-use crate::judge::exec::{Exec, Group, GroupMember, Keep, read_all};
+use crate::judge::compile::artifacts;
+use crate::judge::exec::{self, Keep, read_all};
 use crate::judge::fault::Fault;
-use crate::judge::last_words::StandardError;
-use crate::judge::pipeline::TestRun;
-use crate::judge::run_test::Runner;
-use crate::judge::test_result::{TestResult, figures, take_in};
-use crate::judge::tool::Tool;
+use crate::judge::interact::decision::{Decision, decide};
+use crate::judge::interact::transcript::Transcript;
+use crate::judge::jury::program::{BuiltProgram, RunOutput};
+use crate::judge::test::check::{self, FEEDBACK, OUTPUT, SUBMISSION};
+use crate::judge::test::context::TestRun;
+use crate::judge::test::result::{TestResult, figures, take_in};
+use crate::judge::test::runner::Runner;
+use crate::judge::test::stderr::StandardError;
 use crate::package::{Check, Interactor, Test};
 use crate::sandbox::{BoxHandle, Ending, Exit, Outcome, PROGRAM, Stopped, WORKSPACE};
 use crate::units::Bytes;
@@ -21,22 +21,19 @@ use crate::units::Bytes;
 /// pass on, and one that never stops is still stopped before a program has read much of it.
 const SPEECH: Bytes = Bytes::mib(256);
 
-/// Place of the contestant's program among the members.
-const PROGRAM_PLACE: usize = 0;
-
 /// Everything a dialogue is about.
-pub(super) struct Dialogue<'a> {
+pub(in crate::judge) struct Dialogue<'a> {
     pub run: &'a TestRun<'a>,
     pub runner: &'a Runner<'a>,
     pub test: &'a Test,
-    pub tool: &'a Tool,
+    pub jury_program: &'a BuiltProgram,
     pub interactor: &'a Interactor,
     /// Paths of input and answer in the interactor's box.
     pub files: &'a [String; 2],
 }
 
 /// What a dialogue came to.
-pub(super) struct Held {
+pub(in crate::judge) struct Held {
     pub result: TestResult,
     /// Whether the interactor accepts and wants another pass.
     pub next_pass: bool,
@@ -47,55 +44,40 @@ impl Dialogue<'_> {
     ///
     /// # Errors
     /// Whatever is not the program's doing.
-    pub(super) fn hold(
+    pub(in crate::judge) fn hold(
         &self,
         boxes: &mut [BoxHandle],
         mut transcript: Option<&mut Transcript>,
         cancel: &[&CancelToken],
     ) -> Result<Held, Fault> {
-        let judge = self.run.judge;
+        let engine = self.run.judging.engine;
         let [program_box, interactor_box] = boxes else {
             return Err(Fault::Panic("a dialogue has two boxes".to_owned()));
         };
-        self.runner.prepare(self.run, self.test, program_box)?;
-        interactor_box.attach(PROGRAM, self.tool.directory())?;
+        self.runner.prepare(self.run.judging.inputs, self.test, program_box)?;
+        interactor_box.attach(PROGRAM, self.jury_program.directory())?;
         if self.interactor.call.iter().flatten().any(|word| word == "{submission}") {
             let source = self.run.submitted.first().map_or(&[][..], |source| &source.bytes);
             artifacts::write_new(interactor_box.workspace(), SUBMISSION, 0o644, &mut &*source)?;
         }
         let program_argv = self.runner.argv_on(self.test);
-        let program = Exec {
-            argv: &program_argv,
-            env: &self.runner.env,
-            directory: WORKSPACE,
-            stdin: None,
-            stdout: Keep::Discard,
-            stderr: Keep::BothEnds,
-            limits: self.runner.limits.on(self.test).limits.clone(),
-        };
+        let program = self.runner.exec(self.test, &program_argv, None, Keep::Discard);
         let argv = self.interactor_argv();
-        let mut interactor = self.tool.exec(&argv, None, Keep::Discard);
+        let mut interactor = self.jury_program.exec(&argv, None, Keep::Discard);
         interactor.limits.output = Some(self.speech());
         let protocol = self.interactor.protocol;
-        let group = Group {
-            members: vec![
-                GroupMember { sandbox_box: program_box, exec: program, serves: false },
-                GroupMember { sandbox_box: &mut *interactor_box, exec: interactor, serves: true },
-            ],
-            joined: true,
+        let dialogue = exec::Dialogue {
+            program: (program_box, program),
+            interactor: (&mut *interactor_box, interactor),
             on_words: &mut |speaker, words| {
                 if let Some(transcript) = &mut transcript {
                     transcript.note(speaker, words);
                 }
             },
-            on_end: &mut |place, ending| place != PROGRAM_PLACE && !may_accept(protocol, &ending.outcome),
-            while_waiting: &mut || {},
+            stops_program: &|interactor| !may_accept(protocol, interactor),
         };
-        let mut finished = group.run(judge, cancel)?;
-        let [program, interactor] = finished.as_mut_slice() else {
-            return Err(Fault::Panic("a dialogue has two endings".to_owned()));
-        };
-        let stderr = read_all(&mut interactor.ran.stderr, &judge.spill)?;
+        let [mut program, mut interactor] = dialogue.run(engine, cancel)?;
+        let stderr = read_all(&mut interactor.ran.stderr, &engine.spill)?;
         let ending = interactor.ending();
         let said = self.interpret(&ending, interactor_box, &stderr);
         let program_says = StandardError::of(&mut program.ran.stderr)
@@ -105,7 +87,7 @@ impl Dialogue<'_> {
 
     /// Bytes that the interactor may write to the program.
     fn speech(&self) -> Bytes {
-        self.tool.limits.output.unwrap_or_default().max(SPEECH)
+        self.jury_program.limits.output.unwrap_or_default().max(SPEECH)
     }
 
     fn interactor_argv(&self) -> Vec<String> {
@@ -124,7 +106,7 @@ impl Dialogue<'_> {
             submission: &format!("{WORKSPACE}/{SUBMISSION}"),
             language: &self.runner.language.id,
         };
-        let mut argv = self.tool.argv.clone();
+        let mut argv = self.jury_program.argv.clone();
         match &self.interactor.call {
             None => argv.extend(self.interactor.protocol.interactor_arguments(&paths)),
             Some(call) => argv.extend(paths.put_into(call)),
@@ -142,7 +124,7 @@ impl Dialogue<'_> {
         interactor_box: &BoxHandle,
         stderr: &[u8],
     ) -> Result<(Opinion, bool), Fault> {
-        let name = &self.tool.name;
+        let name = &self.jury_program.name;
         if ending.unprompted && ending.outcome.stopped.first() == Some(&Stopped::Wall) {
             return Err(Fault::Checker(format!(
                 "{name}: it did not read what the program wrote until the program's wall limit was over"
@@ -151,15 +133,15 @@ impl Dialogue<'_> {
         if ending.outcome.stopped.first() == Some(&Stopped::Output) {
             return Err(Fault::Checker(format!("{name}: it wrote more than {}", self.speech())));
         }
-        let said = Said { outcome: ending.outcome.clone(), stdout: Vec::new(), stderr: stderr.to_vec() };
-        let code = check::exit_code(self.tool, &said)?;
-        let most = self.tool.limits.output.unwrap_or(Bytes(u64::MAX));
+        let said = RunOutput { outcome: ending.outcome.clone(), stdout: Vec::new(), stderr: stderr.to_vec() };
+        let code = self.jury_program.exit_code(&said)?;
+        let most = self.jury_program.limits.output.unwrap_or(Bytes(u64::MAX));
         let feedback = check::read_feedback(interactor_box.workspace(), most)
             .map_err(|problem| Fault::Checker(format!("{name}: {problem}")))?;
         // What it wrote to its standard output was for the program.
         let finished = Finished { code, stdout: b"", stderr, feedback: &feedback };
         let scores = self.test.custom_score.unwrap_or(self.interactor.scores);
-        let opinion = check::interpret(self.tool, self.interactor.protocol, &finished, scores)?;
+        let opinion = check::interpret(self.jury_program, self.interactor.protocol, &finished, scores)?;
         Ok((opinion, feedback.next_pass))
     }
 
@@ -213,14 +195,14 @@ fn may_accept(protocol: Protocol, interactor: &Outcome) -> bool {
 }
 
 /// Puts the files of a test into a box whose last run was another test's, and makes the feedback directory.
-pub(super) fn lay_out(
+pub(in crate::judge) fn lay_out(
     run: &TestRun<'_>,
     test: &Test,
     sandbox_box: &mut BoxHandle,
 ) -> Result<[String; 2], Fault> {
-    run.judge.preload(&test.input);
-    run.judge.preload(&test.answer);
-    let files = check::show_files(run.inputs, test, sandbox_box)?;
+    run.judging.engine.preload(&test.input);
+    run.judging.engine.preload(&test.answer);
+    let files = check::show_files(run.judging.inputs, test, sandbox_box)?;
     artifacts::make_directory(sandbox_box.workspace(), FEEDBACK)?;
     Ok(files)
 }

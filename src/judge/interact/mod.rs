@@ -35,13 +35,12 @@
 //! [`run_group`]: crate::sandbox::run_group
 
 mod communication;
-mod counterpart;
+pub(in crate::judge) mod counterpart;
 mod decision;
 mod dialogue;
 mod passes;
+pub(in crate::judge) mod processes;
 mod transcript;
 mod two_steps;
 
-pub(super) use communication::sweep;
-pub(super) use counterpart::Counterpart;
-pub(super) use passes::run_test;
+pub(in crate::judge) use passes::run_test;

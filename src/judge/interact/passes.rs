@@ -12,20 +12,20 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use nix::unistd::{UnlinkatFlags, unlinkat};
 
-use super::communication;
-use super::counterpart::Counterpart;
-use super::dialogue::{Dialogue, lay_out};
-use super::transcript::Transcript;
-use super::two_steps;
 use crate::cancel::CancelToken;
 use crate::checker::Grade;
 use crate::instruments;
-use crate::judge::artifacts;
-use crate::judge::check::{self, Checked, FEEDBACK, MadeBy, OUTPUT};
+use crate::judge::compile::artifacts;
 use crate::judge::fault::Fault;
-use crate::judge::pipeline::TestRun;
-use crate::judge::run_test::{self, Runner};
-use crate::judge::test_result::{TestResult, take_in};
+use crate::judge::interact::communication;
+use crate::judge::interact::counterpart::Counterpart;
+use crate::judge::interact::dialogue::{Dialogue, lay_out};
+use crate::judge::interact::transcript::Transcript;
+use crate::judge::interact::two_steps;
+use crate::judge::test::check::{self, Checked, FEEDBACK, OUTPUT};
+use crate::judge::test::context::TestRun;
+use crate::judge::test::result::{TestResult, take_in};
+use crate::judge::test::runner::Runner;
 use crate::package::{Check, Interactor, Test};
 use crate::sandbox::{BoxHandle, Capture, WORKSPACE};
 use crate::verdict::{Verdict, decide};
@@ -58,38 +58,42 @@ pub(in crate::judge) fn run_test(
 ) -> Result<TestResult, Fault> {
     let shape = &runner.shape;
     let mut result = match &runner.counterpart {
-        Counterpart::Interactor(tool, interactor) => {
-            let (mut result, written) = run.judge.in_boxes(&[shape, &tool.shape], cancel, |boxes| {
-                let mut transcript = run.judge.transcripts.as_ref().map(|_| Transcript::default());
-                let mut files = [String::new(), String::new()];
-                let result = in_passes(run, test, boxes, |boxes, next| {
-                    match next {
-                        None => files = lay_out(run, test, last(boxes)?)?,
-                        Some(Next { number, input }) => {
-                            files[0] = lay_out_next(last(boxes)?, number, input)?;
-                            transcript.iter_mut().for_each(Transcript::next_pass);
+        Counterpart::Interactor(jury_program, interactor) => {
+            let (mut result, written) =
+                run.judging.engine.in_boxes(&[shape, &jury_program.shape], cancel, |boxes| {
+                    let mut transcript =
+                        run.judging.engine.transcripts.as_ref().map(|_| Transcript::default());
+                    let mut files = [String::new(), String::new()];
+                    let result = in_passes(run, test, boxes, |boxes, next| {
+                        match next {
+                            None => files = lay_out(run, test, last(boxes)?)?,
+                            Some(Next { number, input }) => {
+                                files[0] = lay_out_next(last(boxes)?, number, input)?;
+                                transcript.iter_mut().for_each(Transcript::next_pass);
+                            }
                         }
+                        let dialogue =
+                            Dialogue { run, runner, test, jury_program, interactor, files: &files };
+                        let held = dialogue.hold(boxes, transcript.as_mut(), cancel)?;
+                        Ok(Pass { result: held.result, next_pass: held.next_pass })
+                    });
+                    if let (Some(transcript), Some(directory)) = (transcript, &run.judging.engine.transcripts)
+                    {
+                        transcript.write(directory, &test.name)?;
                     }
-                    let dialogue = Dialogue { run, runner, test, tool, interactor, files: &files };
-                    let held = dialogue.hold(boxes, transcript.as_mut(), cancel)?;
-                    Ok(Pass { result: held.result, next_pass: held.next_pass })
-                });
-                if let (Some(transcript), Some(directory)) = (transcript, &run.judge.transcripts) {
-                    transcript.write(directory, &test.name)?;
-                }
-                let result = result?;
-                Ok((result, written(run, test, interactor, last(boxes)?)?))
-            })?;
+                    let result = result?;
+                    Ok((result, written(run, test, interactor, last(boxes)?)?))
+                })?;
             if let Some(mut written) = written
                 && decide(&result.applied) == Verdict::AC
             {
                 result.applied.clear();
-                run_test::check(run, &mut result, test, &mut written, cancel)?;
+                run.check(&mut result, test, &mut written, cancel)?;
             }
             result
         }
-        Counterpart::Manager(tool, communication) => {
-            communication::run_test(run, runner, test, (tool, communication), cancel)?
+        Counterpart::Manager(jury_program, communication) => {
+            communication::run_test(run, runner, test, (jury_program, communication), cancel)?
         }
         Counterpart::SecondStep => two_steps::run_test(run, runner, test, cancel)?,
         Counterpart::None => {
@@ -98,18 +102,26 @@ pub(in crate::judge) fn run_test(
                     "it has several passes, and no checker to ask for them".to_owned(),
                 ));
             };
-            let (tool, checker) = run.checkers.get(*checker)?;
-            run.judge.in_boxes(&[shape, &tool.shape], cancel, |boxes| {
+            let (jury_program, checker) = run.checkers.get(*checker)?;
+            run.judging.engine.in_boxes(&[shape, &jury_program.shape], cancel, |boxes| {
                 let mut files = [String::new(), String::new()];
                 in_passes(run, test, boxes, |boxes, mut next| {
                     let [program_box, checker_box] = boxes else {
                         return Err(Fault::Panic("a pass has two boxes".to_owned()));
                     };
                     let input = match &mut next {
-                        None => run.inputs.open_for_program(&run.judge.sandbox, &test.input)?,
+                        None => {
+                            run.judging.inputs.open_for_program(&run.judging.engine.sandbox, &test.input)?
+                        }
                         Some(Next { input, .. }) => input.open().map_err(|error| unreadable(test, error))?,
                     };
-                    let ran = runner.run_in_box(run, test, input, program_box, cancel)?;
+                    let ran = runner.run_in_box(
+                        (run.judging.engine, run.judging.inputs),
+                        test,
+                        input,
+                        program_box,
+                        cancel,
+                    )?;
                     let (mut result, mut stdout) = runner.judge_ran(test, ran)?;
                     if !result.applied.is_empty() {
                         return Ok(Pass { result, next_pass: false });
@@ -118,10 +130,23 @@ pub(in crate::judge) fn run_test(
                         None => files = lay_out(run, test, checker_box)?,
                         Some(Next { number, input }) => files[0] = lay_out_next(checker_box, number, input)?,
                     }
-                    let made_by = MadeBy::of(run, &result);
-                    let checked = Checked { judge: run.judge, inputs: run.inputs, test, arguments, made_by };
-                    let (opinion, next_pass) =
-                        check::ask_in_box(&checked, tool, checker, &files, &mut stdout, checker_box, cancel)?;
+                    let origin = run.origin(&result);
+                    let checked = Checked {
+                        engine: run.judging.engine,
+                        inputs: run.judging.inputs,
+                        test,
+                        arguments,
+                        origin,
+                    };
+                    let (opinion, next_pass) = check::ask_in_box(
+                        &checked,
+                        jury_program,
+                        checker,
+                        &files,
+                        &mut stdout,
+                        checker_box,
+                        cancel,
+                    )?;
                     let next_pass = next_pass && opinion.grade == Grade::Accepted;
                     take_in(&mut result, opinion);
                     Ok(Pass { result, next_pass })
@@ -142,7 +167,7 @@ fn in_passes(
     mut pass: impl FnMut(&mut [BoxHandle], Option<Next<'_>>) -> Result<Pass, Fault>,
 ) -> Result<TestResult, Fault> {
     let Pass { mut result, mut next_pass } = pass(boxes, None)?;
-    let Some(passes) = run.package.passes else { return Ok(result) };
+    let Some(passes) = run.judging.package.passes else { return Ok(result) };
     let mut number = 1;
     while next_pass && decide(&result.applied) == Verdict::AC {
         if number >= passes.limit {
@@ -194,7 +219,7 @@ fn take_next_input(run: &TestRun<'_>, test: &Test, sandbox_box: &mut BoxHandle) 
     let mut file = check::open_left(workspace, &format!("{FEEDBACK}/{NEXT_PASS}"))
         .map_err(broken)?
         .ok_or_else(|| broken(format!("it left no {NEXT_PASS}")))?;
-    let mut input = Capture::whole(&run.judge.spill);
+    let mut input = Capture::whole(&run.judging.engine.spill);
     copy(&mut file, &mut input).map_err(|error| unreadable(test, error))?;
     remove(workspace).map_err(|errno| unreadable(test, errno.into()))?;
     Ok(input)
@@ -243,7 +268,7 @@ fn written(
     let broken =
         |problem: String| Fault::Checker(format!("interactor '{}': {problem}", interactor.program.name));
     let file = check::open_left(sandbox_box.workspace(), OUTPUT).map_err(broken)?;
-    let mut written = Capture::whole(&run.judge.spill);
+    let mut written = Capture::whole(&run.judging.engine.spill);
     if let Some(mut file) = file {
         copy(&mut file, &mut written).map_err(|error| Fault::file("read", Path::new(OUTPUT), error))?;
     }

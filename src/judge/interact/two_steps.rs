@@ -11,23 +11,20 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::Read;
-use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
-
-use super::communication::{Directory, deciding_stderr, together};
 use crate::cancel::CancelToken;
-use crate::judge::exec::{Exec, Group, GroupFinished, GroupMember, Keep};
+use crate::judge::exec::{Group, GroupFinished, GroupMember, Keep};
 use crate::judge::fault::Fault;
-use crate::judge::pipeline::TestRun;
-use crate::judge::run_test::{self, Runner};
-use crate::judge::test_result::TestResult;
+use crate::judge::interact::processes::{
+    PipeDirectory, combine, deciding_stderr, drain, make_fifo, wake_other_end,
+};
+use crate::judge::test::context::TestRun;
+use crate::judge::test::result::TestResult;
+use crate::judge::test::runner::Runner;
 use crate::package::Test;
-use crate::sandbox::{BoxHandle, CHANNELS, Capture, Outcome, WORKSPACE};
+use crate::sandbox::{BoxHandle, CHANNELS, Capture, Outcome};
 
 /// Name of the pipe in its directory.
 const PIPE: &str = "fifo";
@@ -36,60 +33,42 @@ const PIPE: &str = "fifo";
 ///
 /// # Errors
 /// Whatever is not the contestant's doing.
-pub(super) fn run_test(
+pub(in crate::judge) fn run_test(
     run: &TestRun<'_>,
     runner: &Runner<'_>,
     test: &Test,
     cancel: &[&CancelToken],
 ) -> Result<TestResult, Fault> {
-    run.judge.preload(&test.input);
-    let (mut result, mut stdout) = run.judge.in_boxes(&[&runner.shape, &runner.shape], cancel, |boxes| {
-        let pipe = Pipe::make(run)?;
-        let held = hold(run, runner, test, &pipe, boxes, cancel);
-        // Also where it was cancelled: the boxes serve others next.
-        boxes.iter_mut().try_for_each(|sandbox_box| sandbox_box.detach(CHANNELS))?;
-        held
-    })?;
+    run.judging.engine.preload(&test.input);
+    let (mut result, mut stdout) =
+        run.judging.engine.in_boxes(&[&runner.shape, &runner.shape], cancel, |boxes| {
+            let pipe = Pipe::make(run)?;
+            let held = hold(run, runner, test, &pipe, boxes, cancel);
+            // Also where it was cancelled: the boxes serve others next.
+            boxes.iter_mut().try_for_each(|sandbox_box| sandbox_box.detach(CHANNELS))?;
+            held
+        })?;
     if result.applied.is_empty() {
-        run_test::check(run, &mut result, test, &mut stdout, cancel)?;
+        run.check(&mut result, test, &mut stdout, cancel)?;
     }
     Ok(result)
 }
 
-/// The named pipe between both, in a directory of its own.
+/// The named pipe between both processes, in a directory of its own.
 struct Pipe {
-    directory: Directory,
+    directory: PipeDirectory,
     path: PathBuf,
-    /// A reading end, held so that what the first process writes stays, whoever reads it when.
+    /// A reading end, which keeps what the first process writes until the second reads it.
     reader: File,
 }
 
 impl Pipe {
     fn make(run: &TestRun<'_>) -> Result<Self, Fault> {
-        let directory = Directory::make(&run.judge.spill)?;
+        let directory = PipeDirectory::make(&run.judging.engine.spill)?;
         let path = directory.path().join(PIPE);
-        mkfifo(&path, Mode::S_IRWXU).map_err(|errno| Fault::file("make pipe", &path, errno))?;
-        Directory::open_to_all(&path, 0o666)?;
-        // Does not wait for a writer (fifo(7)).
-        let reader = File::options()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(&path)
-            .map_err(|error| Fault::file("open", &path, error))?;
-        Directory::open_to_all(directory.path(), 0o755)?;
+        let reader = make_fifo(&path)?;
+        PipeDirectory::open_to_all(directory.path(), 0o755)?;
         Ok(Self { directory, path, reader })
-    }
-
-    /// Lets a second process that waits for a writer to open the pipe go on: there will be none.
-    fn wake_reader(&self) {
-        drop(File::options().write(true).custom_flags(libc::O_NONBLOCK).open(&self.path));
-    }
-
-    /// Takes what nobody will read.
-    fn drain(&self) {
-        let mut buffer = [0_u8; 64 * 1024];
-        let mut reader = &self.reader;
-        while matches!(reader.read(&mut buffer), Ok(taken) if taken == buffer.len()) {}
     }
 }
 
@@ -102,15 +81,15 @@ fn hold(
     boxes: &mut [BoxHandle],
     cancel: &[&CancelToken],
 ) -> Result<(TestResult, Capture), Fault> {
-    let judge = run.judge;
+    let engine = run.judging.engine;
     for sandbox_box in boxes.iter_mut() {
-        runner.prepare(run, test, sandbox_box)?;
+        runner.prepare(run.judging.inputs, test, sandbox_box)?;
         sandbox_box.attach(CHANNELS, pipe.directory.path())?;
     }
     let [first_box, second_box] = boxes else {
         return Err(Fault::Panic("two steps have two boxes".to_owned()));
     };
-    let input = run.inputs.open_for_program(&judge.sandbox, &test.input)?;
+    let input = run.judging.inputs.open_for_program(&engine.sandbox, &test.input)?;
     let argvs = ["0", "1"].map(|step| {
         let mut argv = runner.argv_on(test);
         argv.extend([step.to_owned(), format!("{CHANNELS}/{PIPE}")]);
@@ -125,15 +104,7 @@ fn hold(
         .zip(stdins.into_iter().zip(stdouts))
         .map(|((sandbox_box, argv), (stdin, stdout))| GroupMember {
             sandbox_box,
-            exec: Exec {
-                argv,
-                env: &runner.env,
-                directory: WORKSPACE,
-                stdin,
-                stdout,
-                stderr: Keep::BothEnds,
-                limits: runner.limits.on(test).limits.clone(),
-            },
+            exec: runner.exec(test, argv, stdin, stdout),
             serves: false,
         })
         .collect();
@@ -150,14 +121,15 @@ fn hold(
         },
         while_waiting: &mut || {
             if ended[0].get() {
-                pipe.wake_reader();
+                // The second waits for a writer to open the pipe, and there will be none.
+                wake_other_end(&pipe.path, true);
             }
             if ended[1].get() {
-                pipe.drain();
+                drain(&pipe.reader);
             }
         },
     };
-    let mut finished = group.run(judge, cancel)?;
+    let mut finished = group.run(engine, cancel)?;
     let result = judge_endings(runner, test, &mut finished)?;
     let Some(GroupFinished { ran: second, .. }) = finished.pop() else {
         return Err(Fault::Panic("two steps have two endings".to_owned()));
@@ -172,7 +144,7 @@ fn judge_endings(
     finished: &mut [GroupFinished],
 ) -> Result<TestResult, Fault> {
     let outcomes: Vec<Outcome> = finished.iter().map(|process| process.ran.outcome.clone()).collect();
-    let mut outcome = together(&outcomes);
+    let mut outcome = combine(&outcomes);
     // Each has the whole time limit.
     outcome.cpu = outcomes.iter().map(|outcome| outcome.cpu).max().unwrap_or_default();
     outcome.output_bytes = outcomes.last().map_or(0, |second| second.output_bytes);

@@ -1,4 +1,4 @@
-//! One value of many: the verdict and the score of a group.
+//! Computes the verdict and the score of a group from its members.
 //!
 //! Kattis legacy groups are joined as problemtools' default grader joins them; the spelling of its modes is in
 //! [`crate::package::Group`].
@@ -12,7 +12,7 @@ const SLACK: f64 = 1e-9;
 
 /// Why a group cannot be judged, where no test says it.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::judge) struct Trouble {
+pub(in crate::judge) struct GradingError {
     /// Whose fault it is.
     pub(in crate::judge) reason: Reason,
     /// One line.
@@ -29,19 +29,19 @@ pub(in crate::judge) struct Value {
     /// Whether every test in it was accepted, or right in part where that is enough for what depends on it.
     pub(in crate::judge) passed: bool,
     /// The first test in it, or in what it depends on, that was not accepted.
-    pub(super) failing: Option<Failure>,
+    pub(in crate::judge) failing: Option<Failure>,
     /// The test that the verdict comes from: its place among those asked for.
     pub(in crate::judge) cause: Option<usize>,
     /// Set with JE where the group itself is to blame.
-    pub(in crate::judge) trouble: Option<Trouble>,
+    pub(in crate::judge) error: Option<GradingError>,
 }
 
 /// A test that was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Failure {
-    pub(super) verdict: Verdict,
+pub(in crate::judge) struct Failure {
+    pub(in crate::judge) verdict: Verdict,
     /// Its place among those asked for.
-    pub(super) test: usize,
+    pub(in crate::judge) test: usize,
 }
 
 impl Value {
@@ -53,23 +53,23 @@ impl Value {
 
 /// A member as its group sees it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Part {
+pub(in crate::judge) struct Part {
     /// Never SK.
-    pub(super) verdict: Verdict,
-    pub(super) score: f64,
+    pub(in crate::judge) verdict: Verdict,
+    pub(in crate::judge) score: f64,
     /// Whether it enters the result.
-    pub(super) counts: bool,
+    pub(in crate::judge) counts: bool,
     /// Whether it ends a group that breaks on rejections.
-    pub(super) breaks: bool,
-    pub(super) passed: bool,
-    pub(super) failing: Option<Failure>,
-    pub(super) cause: Option<usize>,
-    pub(super) trouble: Option<Trouble>,
+    pub(in crate::judge) breaks: bool,
+    pub(in crate::judge) passed: bool,
+    pub(in crate::judge) failing: Option<Failure>,
+    pub(in crate::judge) cause: Option<usize>,
+    pub(in crate::judge) error: Option<GradingError>,
 }
 
 impl Part {
     /// A test; one that is right `in_part` ends no group, and where `parts_pass` it lets others be run.
-    pub(super) fn of_test(
+    pub(in crate::judge) fn of_test(
         test: usize,
         verdict: Verdict,
         score: f64,
@@ -85,12 +85,12 @@ impl Part {
             passed,
             failing: (!passed).then_some(Failure { verdict, test }),
             cause: Some(test),
-            trouble: None,
+            error: None,
         }
     }
 
     /// A group that was not run counts as what kept it from running.
-    pub(super) fn of_group(value: &Value, counts: bool) -> Self {
+    pub(in crate::judge) fn of_group(value: &Value, counts: bool) -> Self {
         let verdict = match value.verdict {
             Verdict::SK => value.failing(),
             verdict => verdict,
@@ -103,17 +103,22 @@ impl Part {
             passed: value.passed,
             failing: value.failing,
             cause: value.cause,
-            trouble: value.trouble.clone(),
+            error: value.error.clone(),
         }
     }
 
-    pub(super) fn is_rejected(&self) -> bool {
+    pub(in crate::judge) fn is_rejected(&self) -> bool {
         self.verdict != Verdict::AC
     }
 }
 
 /// The score of a test in a group (see [`crate::package::Group`], step 1).
-pub(super) fn test_score(group: &Group, points: Option<f64>, verdict: Verdict, given: Option<Score>) -> f64 {
+pub(in crate::judge) fn test_score(
+    group: &Group,
+    points: Option<f64>,
+    verdict: Verdict,
+    given: Option<Score>,
+) -> f64 {
     let worth = points.unwrap_or(group.accept_score);
     match (verdict, given) {
         (Verdict::AC | Verdict::WA, Some(Score::Points(points))) => points,
@@ -124,16 +129,21 @@ pub(super) fn test_score(group: &Group, points: Option<f64>, verdict: Verdict, g
 }
 
 /// Runs the package's own grader over verdicts and scores.
-pub(super) type Grade<'a> =
-    dyn FnMut(&Group, &[String], &[(Verdict, f64)]) -> Result<(Verdict, f64), Trouble> + 'a;
+pub(in crate::judge) type Grade<'a> =
+    dyn FnMut(&Group, &[String], &[(Verdict, f64)]) -> Result<(Verdict, f64), GradingError> + 'a;
 
 /// The value of a group whose members are folded.
-pub(super) fn conclude(group: &Group, scoring: bool, parts: &[Part], grade: &mut Grade<'_>) -> Value {
+pub(in crate::judge) fn conclude(
+    group: &Group,
+    scoring: bool,
+    parts: &[Part],
+    grade: &mut Grade<'_>,
+) -> Value {
     let passed = parts.iter().all(|part| part.passed);
     let failing = parts.iter().find_map(|part| part.failing);
-    let value = |verdict, score, cause, trouble| Value { verdict, score, passed, failing, cause, trouble };
+    let value = |verdict, score, cause, error| Value { verdict, score, passed, failing, cause, error };
     if let Some(broken) = parts.iter().find(|part| part.verdict == Verdict::JE) {
-        return value(Verdict::JE, 0.0, broken.cause, broken.trouble.clone());
+        return value(Verdict::JE, 0.0, broken.cause, broken.error.clone());
     }
     let mut counted: Vec<&Part> = parts.iter().filter(|part| part.counts).collect();
     if counted.is_empty() {
@@ -141,13 +151,13 @@ pub(super) fn conclude(group: &Group, scoring: bool, parts: &[Part], grade: &mut
         // last result there is).
         counted = parts.iter().collect();
     }
-    let broken = |trouble| value(Verdict::JE, 0.0, None, Some(trouble));
+    let broken = |error| value(Verdict::JE, 0.0, None, Some(error));
     let (verdict, score) = match &group.aggregation {
         Aggregation::Program(arguments) if !parts.is_empty() => {
             let lines: Vec<_> = parts.iter().map(|part| (part.verdict, part.score)).collect();
             match grade(group, arguments, &lines) {
                 Ok((verdict, score)) => (verdict, score),
-                Err(trouble) => return broken(trouble),
+                Err(error) => return broken(error),
             }
         }
         aggregation => (joined(group.verdict, &counted), aggregated(aggregation, &counted)),
@@ -170,15 +180,15 @@ pub(super) fn conclude(group: &Group, scoring: bool, parts: &[Part], grade: &mut
     }
     match within_range(group, score) {
         Ok(score) => value(verdict, score, cause, None),
-        Err(message) => broken(Trouble { reason: Reason::Package, message }),
+        Err(message) => broken(GradingError { reason: Reason::Package, message }),
     }
 }
 
 /// The value of a group that is not run, because something it depends on did not pass.
-pub(super) fn not_run(group: &Group, failing: Option<Failure>) -> Value {
+pub(in crate::judge) fn not_run(group: &Group, failing: Option<Failure>) -> Value {
     let score = if group.range.min.is_finite() { group.range.min } else { 0.0 };
     let cause = failing.map(|failure| failure.test);
-    Value { verdict: Verdict::SK, score, passed: false, failing, cause, trouble: None }
+    Value { verdict: Verdict::SK, score, passed: false, failing, cause, error: None }
 }
 
 fn joined(mode: GroupVerdict, parts: &[&Part]) -> Verdict {
@@ -229,7 +239,7 @@ fn aggregated(aggregation: &Aggregation, parts: &[&Part]) -> f64 {
 }
 
 /// CMS, `GroupThreshold`: from 0 to the threshold.
-pub(super) fn is_below(score: f64, largest: f64) -> bool {
+pub(in crate::judge) fn is_below(score: f64, largest: f64) -> bool {
     (0.0..=largest).contains(&score)
 }
 
@@ -316,7 +326,7 @@ mod tests {
         let group = Group { range: ScoreRange { min: 0.0, max: 1.0 }, ..Group::new("g") };
         let broken = value_of(&group, &[(AC, 1.0), (AC, 0.25)]);
         assert_eq!((broken.verdict, broken.score), (JE, 0.0));
-        let message = broken.trouble.unwrap().message;
+        let message = broken.error.unwrap().message;
         assert_eq!(message, "group g: the score 1.25 lies outside its range, 0 to 1");
         assert_eq!(value_of(&group, &[(AC, 1.0 + 1e-12)]).score, 1.0);
         let rejected = value_of(&group, &[(AC, 1.0), (WA, 3.0)]);
@@ -324,7 +334,7 @@ mod tests {
         let ignored = Group { counts: false, ..group };
         assert_eq!(value_of(&ignored, &[(AC, 3.0)]).verdict, AC);
         let huge = value_of(&Group::new(""), &[(AC, f64::MAX), (AC, f64::MAX)]);
-        assert_eq!(huge.trouble.unwrap().message, "all tests: the score is too large to be a number");
+        assert_eq!(huge.error.unwrap().message, "all tests: the score is too large to be a number");
     }
 
     #[test]

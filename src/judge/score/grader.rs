@@ -1,4 +1,4 @@
-//! The package's own grader: a program that makes one result of many.
+//! Runs a package's own grader, a program that computes a group's result from those of its members.
 //!
 //! Kattis legacy, "Graders": it reads lines of a verdict and a score, prints one such line and exits with 0; anything
 //! else is a judging error. How strict the line is read follows problemtools.
@@ -6,25 +6,25 @@
 use std::io::{Seek as _, Write as _};
 use std::os::fd::AsFd as _;
 
-use super::super::Judge;
-use super::super::check::{Said, exit_code};
-use super::super::exec::Keep;
-use super::super::fault::Fault;
-use super::super::tool::{Tool, Workshop};
-use super::Trouble;
 use crate::cancel::CancelToken;
+use crate::judge::engine::Engine;
+use crate::judge::exec::Keep;
+use crate::judge::fault::Fault;
+use crate::judge::jury::builder::ProgramBuilder;
+use crate::judge::jury::program::{BuiltProgram, RunOutput};
+use crate::judge::score::aggregate::GradingError;
 use crate::package::{Aggregation, Group, Package, ProgramLimits};
 use crate::sandbox::PROGRAM;
 use crate::units::Bytes;
 use crate::verdict::Verdict;
 
-/// Bytes read of what a grader says; one line is right.
-const SAID_LIMIT: u64 = 4 << 10;
+/// Bytes kept of a grader's output, which is one line.
+const KEPT_OUTPUT: u64 = 4 << 10;
 
 /// A grader, ready to run.
 pub(in crate::judge) struct Grader<'a> {
-    judge: &'a Judge,
-    tool: Tool,
+    engine: &'a Engine,
+    jury_program: BuiltProgram,
     cancel: &'a CancelToken,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Grader<'a> {
     /// # Errors
     /// When it cannot be made, or there is none.
     pub(in crate::judge) fn of(
-        judge: &'a Judge,
+        engine: &'a Engine,
         package: &Package,
         cancel: &'a CancelToken,
     ) -> Result<Option<Self>, Fault> {
@@ -46,8 +46,12 @@ impl<'a> Grader<'a> {
                 group.name
             )));
         };
-        let workshop = Workshop { judge, cancel, handed: Bytes(0) };
-        Ok(Some(Self { judge, tool: workshop.make("grader", program, ProgramLimits::default())?, cancel }))
+        let builder = ProgramBuilder { engine, cancel, handed: Bytes(0) };
+        Ok(Some(Self {
+            engine,
+            jury_program: builder.build("grader", program, ProgramLimits::default())?,
+            cancel,
+        }))
     }
 
     /// One result of many.
@@ -55,32 +59,33 @@ impl<'a> Grader<'a> {
         &self,
         arguments: &[String],
         results: &[(Verdict, f64)],
-    ) -> Result<(Verdict, f64), Trouble> {
+    ) -> Result<(Verdict, f64), GradingError> {
         let said = self.run(arguments, results).and_then(|said| {
-            read(&said, results).map_err(|problem| Fault::Checker(format!("{}: {problem}", self.tool.name)))
+            read(&said, results)
+                .map_err(|problem| Fault::Checker(format!("{}: {problem}", self.jury_program.name)))
         });
-        said.map_err(|fault| Trouble { reason: fault.reason(), message: fault.to_string() })
+        said.map_err(|fault| GradingError { reason: fault.reason(), message: fault.to_string() })
     }
 
     fn run(&self, arguments: &[String], results: &[(Verdict, f64)]) -> Result<Vec<u8>, Fault> {
-        let judge = self.judge;
+        let engine = self.engine;
         let lines: String =
             results.iter().map(|(verdict, score)| format!("{} {score:?}\n", code(*verdict))).collect();
-        let failed = |error| Fault::file("write to", &judge.spill, error);
-        let mut input = tempfile::tempfile_in(&judge.spill).map_err(failed)?;
+        let failed = |error| Fault::file("write to", &engine.spill, error);
+        let mut input = tempfile::tempfile_in(&engine.spill).map_err(failed)?;
         input.write_all(lines.as_bytes()).map_err(failed)?;
-        let argv: Vec<String> = self.tool.argv.iter().chain(arguments).cloned().collect();
-        judge.in_box(&self.tool.shape, &[self.cancel], |sandbox_box| {
-            sandbox_box.attach(PROGRAM, self.tool.directory())?;
+        let argv: Vec<String> = self.jury_program.argv.iter().chain(arguments).cloned().collect();
+        engine.in_box(&self.jury_program.shape, &[self.cancel], |sandbox_box| {
+            sandbox_box.attach(PROGRAM, self.jury_program.directory())?;
             sandbox_box.fresh_workspace()?;
             input.rewind().map_err(failed)?;
-            let command = self.tool.exec(&argv, Some(input.as_fd()), Keep::First(SAID_LIMIT));
-            let said = Said::of(command.run(judge, sandbox_box, &[self.cancel])?, &judge.spill)?;
-            match exit_code(&self.tool, &said)? {
+            let command = self.jury_program.exec(&argv, Some(input.as_fd()), Keep::First(KEPT_OUTPUT));
+            let said = RunOutput::read(command.run(engine, sandbox_box, &[self.cancel])?, &engine.spill)?;
+            match self.jury_program.exit_code(&said)? {
                 0 => Ok(said.stdout),
                 other => Err(Fault::Checker(format!(
                     "{}: it exited with code {other}, where only 0 means that it did its work",
-                    self.tool.name
+                    self.jury_program.name
                 ))),
             }
         })

@@ -1,4 +1,4 @@
-//! What groups make of their tests' results: verdicts, scores, and which tests still matter.
+//! Computes verdicts and scores of groups from the results of their tests, and which tests still matter.
 //!
 //! Results are folded group by group in one fixed order, that of a walk through the tree of groups which visits what a
 //! group depends on before the group itself. So verdicts, scores and skipped tests are those of judging one test after
@@ -13,20 +13,16 @@
 //! | file | what it knows |
 //! |---|---|
 //! | `tree` | which groups hold which of the tests asked for, and the order they are judged in |
-//! | `standing` | what is folded so far, and what still matters |
+//! | `group_state` | what is folded so far, and what still matters |
 //! | `aggregate` | one value of many |
 //! | `grader` | the package's own program for that |
 //!
-//! Nothing here runs tests or knows of slots; `pipeline` does.
+//! Nothing here runs tests or knows of slots; `schedule::pipeline` does.
 
-mod aggregate;
-mod grader;
-mod standing;
+pub(in crate::judge) mod aggregate;
+pub(in crate::judge) mod grader;
+pub(in crate::judge) mod group_state;
 mod tree;
 
 #[cfg(test)]
 mod properties;
-
-pub(super) use aggregate::{Trouble, Value};
-pub(super) use grader::Grader;
-pub(super) use standing::{Outcome, Standing, View};

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
-use super::aggregate::{Part, Value, conclude, not_run, test_score};
-use super::{Outcome, Standing, View};
 use crate::checker::Score;
+use crate::judge::score::aggregate::{GradingError, Part, Value, conclude, not_run, test_score};
+use crate::judge::score::group_state::{GroupState, Outcome, View};
 use crate::package::{
     Aggregation, Format, Group, GroupVerdict, Member, Objective, OnReject, Package, PackageLimits,
     ScoreRange, Scoring, Test, TimeLimit,
@@ -76,7 +76,7 @@ impl Plain<'_> {
 
 /// A grader that tells everything apart.
 #[allow(clippy::unnecessary_wraps)]
-fn grade(_: &Group, _: &[String], results: &[(Verdict, f64)]) -> Result<(Verdict, f64), super::Trouble> {
+fn grade(_: &Group, _: &[String], results: &[(Verdict, f64)]) -> Result<(Verdict, f64), GradingError> {
     let weighed: f64 = results.iter().zip(1u8..).map(|((_, score), place)| f64::from(place) * score).sum();
     let failures = results.iter().filter(|(verdict, _)| *verdict != Verdict::AC).count();
     Ok((if failures > 1 { Verdict::WA } else { Verdict::AC }, weighed))
@@ -90,7 +90,7 @@ struct Judged {
 }
 
 /// Judges with several tests under way at once, which end in an order that `choices` chooses.
-fn judge(
+fn engine(
     package: &Package,
     outcomes: &[Outcome],
     stop: Stop,
@@ -98,8 +98,8 @@ fn judge(
     choices: &[usize],
 ) -> Option<Judged> {
     let tests: Vec<&Test> = package.tests.iter().collect();
-    let mut standing = Standing::new(package, &tests, stop).ok()?;
-    let order = standing.order().to_vec();
+    let mut group_state = GroupState::new(package, &tests, stop).ok()?;
+    let order = group_state.order().to_vec();
     let mut choices = choices.iter().copied().cycle();
     let (mut next, mut told) = (0, 0);
     let mut running: Vec<usize> = Vec::new();
@@ -107,7 +107,7 @@ fn judge(
     let mut ran = vec![false; tests.len()];
     loop {
         while running.len() < slots && next < order.len() {
-            if standing.is_needed(order[next], View::Known) {
+            if group_state.is_needed(order[next], View::Known) {
                 running.push(order[next]);
             }
             next += 1;
@@ -115,16 +115,16 @@ fn judge(
         if !running.is_empty() {
             let test = running.swap_remove(choices.next().unwrap_or(0) % running.len());
             // One that is moot by what is known was stopped, and has no result.
-            if standing.turn(test) >= told && standing.is_needed(test, View::Known) {
+            if group_state.turn(test) >= told && group_state.is_needed(test, View::Known) {
                 done[test] = true;
-                standing.know(test, outcomes[test]);
+                group_state.know(test, outcomes[test]);
             }
         }
         while told < order.len() {
             let test = order[told];
-            let outcome = if standing.is_needed(test, View::Told) {
+            let outcome = if group_state.is_needed(test, View::Told) {
                 if !done[test] {
-                    let is_coming = running.contains(&test) || standing.turn(test) >= next;
+                    let is_coming = running.contains(&test) || group_state.turn(test) >= next;
                     assert!(is_coming, "test {test} was stopped and is needed");
                     break;
                 }
@@ -134,10 +134,10 @@ fn judge(
                 None
             };
             told += 1;
-            standing.tell(test, outcome, &mut grade);
+            group_state.tell(test, outcome, &mut grade);
         }
         if told == order.len() {
-            let values = (0..package.groups.len()).map(|group| standing.value(group).cloned()).collect();
+            let values = (0..package.groups.len()).map(|group| group_state.value(group).cloned()).collect();
             return Some(Judged { ran, values });
         }
     }
@@ -273,10 +273,10 @@ fn a_failure_of_a_test_that_is_never_reached_stops_nothing() {
     ];
     let package = package_of(groups, 4, false);
     let outcomes = [of(Verdict::AC), of(Verdict::WA), of(Verdict::WA), of(Verdict::AC)];
-    let alone = judge(&package, &outcomes, Stop::FirstFailure, 1, &[0]).unwrap();
+    let alone = engine(&package, &outcomes, Stop::FirstFailure, 1, &[0]).unwrap();
     for first in 0..3 {
         for slots in 2..5 {
-            let judged = judge(&package, &outcomes, Stop::FirstFailure, slots, &[first, 1, 0]).unwrap();
+            let judged = engine(&package, &outcomes, Stop::FirstFailure, slots, &[first, 1, 0]).unwrap();
             assert_eq!(judged, alone, "{slots} slots");
         }
     }
@@ -299,7 +299,7 @@ fn a_dependency_that_has_failed_is_concluded() {
     ];
     let package = package_of(groups, 3, true);
     let outcomes = [of(Verdict::WA), of(Verdict::WA), of(Verdict::AC)];
-    let judged = judge(&package, &outcomes, Stop::FirstFailure, 1, &[0]).unwrap();
+    let judged = engine(&package, &outcomes, Stop::FirstFailure, 1, &[0]).unwrap();
     assert_eq!(judged.values[3].as_ref().unwrap().verdict, Verdict::SK);
     assert_eq!(judged.values[0].as_ref().unwrap().verdict, Verdict::WA);
 }
@@ -316,15 +316,15 @@ proptest! {
     ) {
         let mut ran = Vec::new();
         for stop in [Stop::FirstFailure, Stop::Group, Stop::Full] {
-            let Some(alone) = judge(&package, &outcomes, stop, 1, &[0]) else { return Ok(()) };
-            let together = judge(&package, &outcomes, stop, slots, &choices).unwrap();
+            let Some(alone) = engine(&package, &outcomes, stop, 1, &[0]) else { return Ok(()) };
+            let together = engine(&package, &outcomes, stop, slots, &choices).unwrap();
             prop_assert_eq!(&alone, &together, "{:?} depends on what is faster", stop);
             let mut plain = Plain { package: &package, outcomes: &outcomes, values: HashMap::new() };
             plain.of(0);
             for (group, value) in &plain.values {
                 let judged = alone.values[*group].as_ref();
                 // A group whose points lie outside of its range is not seen where all is decided without it.
-                let is_unseen = value.trouble.is_some() && judged.is_none_or(|judged| judged.trouble.is_none());
+                let is_unseen = value.error.is_some() && judged.is_none_or(|judged| judged.error.is_none());
                 // What is around a group may be decided without it.
                 if !is_unseen && (*group == 0 || judged.is_some()) {
                     prop_assert_eq!(judged, Some(value), "{:?} group {}", stop, group);
@@ -344,8 +344,8 @@ proptest! {
         outcomes in prop::collection::vec(outcome(true), TESTS),
         other in outcome(false),
     ) {
-        let Some(first) = judge(&package, &outcomes, Stop::FirstFailure, 1, &[0]) else { return Ok(()) };
-        let full = judge(&package, &outcomes, Stop::Full, 1, &[0]).unwrap();
+        let Some(first) = engine(&package, &outcomes, Stop::FirstFailure, 1, &[0]) else { return Ok(()) };
+        let full = engine(&package, &outcomes, Stop::Full, 1, &[0]).unwrap();
         let value = first.values[0].clone().unwrap();
         prop_assert_eq!(Some(&value), full.values[0].as_ref());
         if value.verdict != Verdict::JE && value.failing() != Verdict::JE {
@@ -354,7 +354,7 @@ proptest! {
                 .iter()
                 .map(|outcome| if outcome.verdict == Verdict::JE { other } else { *outcome })
                 .collect();
-            let mended = judge(&package, &mended, Stop::FirstFailure, 1, &[0]).unwrap();
+            let mended = engine(&package, &mended, Stop::FirstFailure, 1, &[0]).unwrap();
             prop_assert_eq!(Some(&value), mended.values[0].as_ref());
         }
     }

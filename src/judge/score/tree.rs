@@ -1,41 +1,41 @@
-//! Which groups hold which of the tests asked for, and the order they are judged in.
+//! Maps the requested tests to the groups that hold them, and orders the tests for judging.
 //!
 //! Groups without any of these tests are left out, and nothing waits for them. The order is a walk through the tree,
 //! members in their own order, that visits what a group depends on before the group.
 
 use std::collections::HashMap;
 
-use super::super::fault::Fault;
+use crate::judge::fault::Fault;
 use crate::package::{Group, Member, Package, Test};
 
 /// A group, and its place among its parents.
-pub(super) struct Node<'a> {
-    pub(super) group: &'a Group,
+pub(in crate::judge) struct Node<'a> {
+    pub(in crate::judge) group: &'a Group,
     /// Members with tests that were asked for, in order; a test is its place among those.
-    pub(super) members: Vec<Member>,
+    pub(in crate::judge) members: Vec<Member>,
     /// Groups that hold it, each with its place among their members.
-    pub(super) parents: Vec<(usize, usize)>,
+    pub(in crate::judge) parents: Vec<(usize, usize)>,
     /// Groups it depends on, and groups that depend on it.
-    pub(super) dependencies: Vec<usize>,
-    pub(super) dependents: Vec<usize>,
+    pub(in crate::judge) dependencies: Vec<usize>,
+    pub(in crate::judge) dependents: Vec<usize>,
 }
 
 /// The tree of groups over the tests asked for.
-pub(super) struct Groups<'a> {
+pub(in crate::judge) struct Groups<'a> {
     /// As in the package.
-    pub(super) nodes: Vec<Node<'a>>,
+    pub(in crate::judge) nodes: Vec<Node<'a>>,
     /// By test: the groups it stands in directly, each with its place among their members.
-    pub(super) places: Vec<Vec<(usize, usize)>>,
+    pub(in crate::judge) places: Vec<Vec<(usize, usize)>>,
     /// By test: every group it stands in, the root too, inner before outer.
-    pub(super) holders: Vec<Vec<usize>>,
+    pub(in crate::judge) holders: Vec<Vec<usize>>,
     /// Tests in judging order.
-    pub(super) order: Vec<usize>,
+    pub(in crate::judge) order: Vec<usize>,
 }
 
 impl<'a> Groups<'a> {
     /// # Errors
     /// [`Fault::Package`] when a test stands in no group, or groups hold or depend on each other in a circle.
-    pub(super) fn new(package: &'a Package, tests: &[&Test]) -> Result<Self, Fault> {
+    pub(in crate::judge) fn new(package: &'a Package, tests: &[&Test]) -> Result<Self, Fault> {
         let mut asked = vec![None; package.tests.len()];
         let mut found = tests.iter().enumerate().peekable();
         for (test, place) in package.tests.iter().zip(&mut asked) {

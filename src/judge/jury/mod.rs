@@ -1,0 +1,12 @@
+//! Builds and runs the programs that a package's jury wrote: checkers, interactors, validators, generators, solutions.
+//!
+//! They are trusted no more than submissions: they are compiled and run in boxes. When one cannot be built or breaks its
+//! rules, the package is to blame ([`Fault::Checker`](crate::judge::fault::Fault::Checker)).
+
+mod build_script;
+pub(in crate::judge) mod builder;
+pub(in crate::judge) mod generated;
+mod generation;
+mod generation_budget;
+pub(in crate::judge) mod program;
+pub(in crate::judge) mod verification;

@@ -1,0 +1,127 @@
+//! Tests that are the same run: the same files checked in the same way, under several names.
+//!
+//! Packages put one test into several groups by links; problemtools runs such a test once, too. Which of them is run is
+//! the first that is needed; the others get its result under their own names.
+
+use std::collections::HashMap;
+
+use crate::judge::test::result::TestResult;
+use crate::package::{OutputFile, Test};
+use crate::verdict::Verdict;
+
+/// The tests of one judging that are equal to others, and what became of each such set.
+pub(in crate::judge) struct DuplicateTests {
+    /// By test: its set, where there is another in it.
+    sets: Vec<Option<usize>>,
+    states: Vec<State>,
+}
+
+struct State {
+    run: Run,
+    /// Tests that want the result of the one running.
+    waiting: Vec<usize>,
+}
+
+enum Run {
+    Unknown,
+    Running(usize),
+    Done(Box<TestResult>),
+}
+
+/// What is to be done with a test.
+pub(in crate::judge) enum Action {
+    /// It is run.
+    Run,
+    /// Another one is running; [`DuplicateTests::finished`] will tell.
+    Wait,
+    /// This is its result.
+    Known(Box<TestResult>),
+}
+
+impl DuplicateTests {
+    pub(in crate::judge) fn among(tests: &[&Test]) -> Self {
+        let mut by_input: HashMap<_, Vec<usize>> = HashMap::new();
+        let mut members: Vec<Vec<usize>> = Vec::new();
+        for (number, test) in tests.iter().enumerate() {
+            let sets = by_input.entry((&test.input, &test.answer)).or_default();
+            match sets
+                .iter()
+                .find(|set| members[**set].first().is_some_and(|first| is_equal(tests[*first], test)))
+            {
+                Some(set) => members[*set].push(number),
+                None => {
+                    sets.push(members.len());
+                    members.push(vec![number]);
+                }
+            }
+        }
+        let mut sets = vec![None; tests.len()];
+        let mut states = Vec::new();
+        for members in members.iter().filter(|members| members.len() > 1) {
+            for member in members {
+                sets[*member] = Some(states.len());
+            }
+            states.push(State { run: Run::Unknown, waiting: Vec::new() });
+        }
+        Self { sets, states }
+    }
+
+    /// What to do with a test that is needed now.
+    pub(in crate::judge) fn start(&mut self, test: usize) -> Action {
+        let Some(state) = self.sets[test].and_then(|set| self.states.get_mut(set)) else {
+            return Action::Run;
+        };
+        match &state.run {
+            Run::Done(result) => Action::Known(result.clone()),
+            Run::Running(_) => {
+                state.waiting.push(test);
+                Action::Wait
+            }
+            Run::Unknown => {
+                state.run = Run::Running(test);
+                Action::Run
+            }
+        }
+    }
+
+    /// Tests that want the result of this one, which is running.
+    pub(in crate::judge) fn waiting_for(&self, test: usize) -> &[usize] {
+        match self.sets[test].and_then(|set| self.states.get(set)) {
+            Some(State { run: Run::Running(running), waiting }) if *running == test => waiting,
+            _ => &[],
+        }
+    }
+
+    /// Takes in what a run came to; tests that waited for it come back: with this result, or to be looked at again
+    /// where it was stopped.
+    pub(in crate::judge) fn finished(&mut self, test: usize, result: &TestResult) -> Vec<usize> {
+        let Some(state) = self.sets[test].and_then(|set| self.states.get_mut(set)) else { return Vec::new() };
+        if !matches!(state.run, Run::Running(running) if running == test) {
+            return Vec::new();
+        }
+        state.run = match result.report.verdict {
+            Verdict::CX => Run::Unknown,
+            _ => Run::Done(Box::new(result.clone())),
+        };
+        std::mem::take(&mut state.waiting)
+    }
+}
+
+/// Whether two tests on the same files are the same run.
+fn is_equal(one: &Test, other: &Test) -> bool {
+    one.check == other.check
+        && one.custom_score == other.custom_score
+        && one.arguments == other.arguments
+        && one.files == other.files
+        && one.links == other.links
+        && one.limits == other.limits
+        // A file that is handed in for one is not the other's.
+        && [one, other].iter().all(|test| test.output_file == OutputFile::Refused)
+}
+
+/// The result of an equal test under this one's name.
+pub(in crate::judge) fn renamed(mut result: TestResult, test: &Test) -> TestResult {
+    result.report.name.clone_from(&test.name);
+    result.report.groups.clone_from(&test.groups);
+    result
+}

@@ -1,0 +1,116 @@
+//! Holds the result of one test while it is being judged.
+//!
+//! Everything that applies is kept, of which the most decisive is the verdict; figures are the sandbox's own.
+
+use crate::checker::{Grade, Opinion, Score};
+use crate::judge::fault::Fault;
+use crate::package::Test;
+use crate::report::TestReport;
+use crate::sandbox::{Exit, Outcome};
+use crate::units::{Bytes, milliseconds};
+use crate::verdict::Verdict;
+
+/// One test's result.
+#[derive(Debug, Clone)]
+pub(in crate::judge) struct TestResult {
+    pub(in crate::judge) report: TestReport,
+    /// Everything that applied, of which the report's verdict won.
+    pub(in crate::judge) applied: Vec<Verdict>,
+    /// What the checker said the output is worth.
+    pub(in crate::judge) score: Option<Score>,
+    /// Whether nothing of this counts unless it comes again: something outside may have ended the program.
+    pub(in crate::judge) in_doubt: bool,
+    /// Whether something outside has ended it for certain.
+    pub(in crate::judge) ended_from_outside: bool,
+}
+
+impl TestResult {
+    /// A test whose run has just ended, before anything is said of it.
+    pub(in crate::judge) fn of(report: TestReport) -> Self {
+        Self { report, applied: Vec::new(), score: None, in_doubt: false, ended_from_outside: false }
+    }
+
+    /// A test that did not run, or whose run does not count.
+    pub(in crate::judge) fn without_run(test: &Test, verdict: Verdict) -> Self {
+        Self { applied: vec![verdict], ..Self::of(blank(test, verdict)) }
+    }
+
+    /// A test that could not be judged.
+    pub(in crate::judge) fn judging_error(test: &Test, fault: &Fault) -> Self {
+        let mut report = blank(test, Verdict::JE);
+        report.reason = Some(fault.reason());
+        report.message = fault.to_string();
+        Self { applied: vec![Verdict::JE], ..Self::of(report) }
+    }
+
+    /// Notes something that applies as well; its message is told where it is the most decisive.
+    pub(in crate::judge) fn reject(&mut self, verdict: Verdict, message: String) {
+        if self.applied.iter().all(|other| verdict.precedence() < other.precedence()) {
+            self.report.reason = None;
+            self.report.message = message;
+        }
+        self.applied.push(verdict);
+    }
+}
+
+/// A report of a test with no figures.
+pub(in crate::judge) fn blank(test: &Test, verdict: Verdict) -> TestReport {
+    TestReport {
+        name: test.name.clone(),
+        groups: test.groups.clone(),
+        sample: test.sample,
+        verdict,
+        reason: None,
+        score: None,
+        cpu_ms: 0.0,
+        wall_ms: 0.0,
+        memory_kib: 0,
+        memory_bound_kib: None,
+        memory_source: None,
+        output_bytes: 0,
+        exit_code: None,
+        signal: None,
+        message: String::new(),
+        judge_message: None,
+        stderr: None,
+        limits: None,
+    }
+}
+
+/// The figures of a run, as an accepted test's.
+pub(in crate::judge) fn figures(test: &Test, outcome: &Outcome) -> TestReport {
+    let mut report = blank(test, Verdict::AC);
+    report.cpu_ms = milliseconds(outcome.cpu);
+    report.wall_ms = milliseconds(outcome.wall);
+    report.memory_kib = outcome.memory.as_kib();
+    report.memory_bound_kib = outcome.memory_bound.map(Bytes::as_kib);
+    report.memory_source = Some(outcome.memory_source.id().to_owned());
+    report.output_bytes = outcome.output_bytes;
+    match outcome.exit {
+        Exit::Code(code) => report.exit_code = Some(code),
+        Exit::Signal(signal) => report.signal = Some(signal),
+        Exit::NotStarted { .. } => {}
+    }
+    report
+}
+
+/// What a checker said, as a result. An output that is right in part is a wrong answer: only scores know parts.
+pub(in crate::judge) fn take_in(result: &mut TestResult, opinion: Opinion) {
+    result.applied.push(match opinion.grade {
+        Grade::Accepted => Verdict::AC,
+        Grade::Partial | Grade::Wrong => Verdict::WA,
+    });
+    result.score = opinion.score;
+    result.report.message = in_one_line(&opinion.team_message);
+    result.report.judge_message = Some(opinion.judge_message).filter(|message| !message.is_empty());
+}
+
+/// Lines joined, and cut.
+fn in_one_line(text: &str) -> String {
+    const LONGEST: usize = 300;
+    let line = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
