@@ -143,7 +143,11 @@ fn paths_of(code: &str) -> BTreeSet<String> {
             continue;
         }
         let end = code[at..].find(|character| !is_word(character) && character != ':');
-        paths.insert(code[start..end.map_or(code.len(), |end| at + end)].to_owned());
+        let path = &code[start..end.map_or(code.len(), |end| at + end)];
+        // Before a brace, it is the beginning of a tree.
+        if !path.ends_with("::") {
+            paths.insert(path.to_owned());
+        }
     }
     paths
 }

@@ -1,4 +1,4 @@
-//! Tells what happens: numbers, dates and hands on the events of one judging.
+//! Numbers, dates and sends the events of one judging.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use crate::report::{Event, EventKind};
 use crate::submission::{SCHEMA, Submission};
 
-/// Takes in events, from any thread, one at a time and in order; must be quick.
+/// Receives events, from any thread, one at a time and in order; must return quickly.
 pub type EventSink<'a> = dyn Fn(Event) + Sync + 'a;
 
 /// Sends the events of one run of one judging.
@@ -23,7 +23,7 @@ pub(in crate::judge) struct EventSender<'a> {
 }
 
 impl<'a> EventSender<'a> {
-    /// A sender for a new run, with a name of its own.
+    /// Returns a sender for a new run with a unique name.
     pub(in crate::judge) fn new(submission: &Submission, worker: &str, sink: &'a EventSink<'a>) -> Self {
         Self {
             id: submission.id.clone(),
@@ -52,7 +52,7 @@ impl<'a> EventSender<'a> {
     }
 }
 
-/// Unique over workers, processes and runs: worker, start time, process, count.
+/// Returns a name that is unique over workers, processes and runs: worker, start time, process, count.
 fn run_name(worker: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);

@@ -49,7 +49,7 @@ pub(in crate::judge) enum Keep {
     Discard,
 }
 
-/// What a command left.
+/// The end and the output of a command.
 #[derive(Debug)]
 pub(in crate::judge) struct Finished {
     /// How it ended and what it used.
@@ -101,7 +101,7 @@ pub(in crate::judge) struct Group<'a> {
     pub(in crate::judge) while_waiting: &'a mut dyn FnMut(),
 }
 
-/// What one program of a group left.
+/// The end and the output of one program of a group.
 #[derive(Debug)]
 pub(in crate::judge) struct GroupFinished {
     pub(in crate::judge) ran: Finished,
@@ -264,7 +264,7 @@ pub(in crate::judge) fn read_all(capture: &mut Capture, spill: &Path) -> Result<
     read_first(capture, u64::MAX, spill)
 }
 
-/// As [`read_all`], at most the first `limit` bytes.
+/// Reads as [`read_all`] does, at most the first `limit` bytes.
 pub(in crate::judge) fn read_first(
     capture: &mut Capture,
     limit: u64,

@@ -1,4 +1,4 @@
-//! Ends that something outside of the box may have brought about.
+//! Tells runs that something outside of the box may have ended from those that ended by themselves.
 //!
 //! Daemons that watch the host's memory (earlyoom, systemd-oomd) and people end processes by SIGTERM and SIGKILL. A
 //! program can send these to itself as well. Box init takes note when a process of the box asks for such a signal; then
@@ -25,7 +25,7 @@ const SIGNALS: [i32; 5] = [libc::SIGKILL, libc::SIGTERM, libc::SIGHUP, libc::SIG
 const TOLD: [&str; 8] =
     ["killed", "sigkill", "sigterm", "signal 9", "signal: 9", "signal 15", "signal: 15", "terminated"];
 
-/// Whether the run may have been ended from outside.
+/// Returns whether the run may have been ended from outside.
 pub(in crate::judge) fn may_have_ended(outcome: &Outcome) -> bool {
     outcome.stopped.is_empty()
         && outcome.asked_to_end != Some(true)
@@ -37,13 +37,13 @@ pub(in crate::judge) fn may_have_ended(outcome: &Outcome) -> bool {
         }
 }
 
-/// Whether the run was ended from outside: by a signal that nothing in the box has asked for.
+/// Returns whether the run was ended from outside: by a signal that no process of the box has asked for.
 pub(in crate::judge) fn has_ended(outcome: &Outcome) -> bool {
     may_have_ended(outcome) && outcome.asked_to_end == Some(false) && matches!(outcome.exit, Exit::Signal(_))
 }
 
-/// Whether a failed compiler may have been killed from outside, or a part of it: the driver of a compiler ends by itself
-/// and says what happened to its parts.
+/// Returns whether a failed compiler or a part of it may have been killed from outside: a compiler's driver ends by itself
+/// and reports what happened to its parts.
 pub(in crate::judge) fn may_have_ended_compiler(outcome: &Outcome, log: &str) -> bool {
     let log = log.to_ascii_lowercase();
     may_have_ended(outcome)
@@ -52,7 +52,7 @@ pub(in crate::judge) fn may_have_ended_compiler(outcome: &Outcome, log: &str) ->
             && TOLD.iter().any(|told| log.contains(told)))
 }
 
-/// A signal by its name and what it usually means (signal(7)).
+/// Returns a signal's name and its usual meaning (signal(7)).
 pub(in crate::judge) fn meaning(signal: i32) -> String {
     let Ok(known) = Signal::try_from(signal) else { return named(signal) };
     let meaning = match known {
@@ -72,7 +72,7 @@ pub(in crate::judge) fn meaning(signal: i32) -> String {
     format!("{known}, {meaning}")
 }
 
-/// A signal with its name, for people.
+/// Returns a signal's number and name, for people.
 pub(in crate::judge) fn named(signal: i32) -> String {
     let name = Signal::try_from(signal).map_or("a real-time signal", Signal::as_str);
     format!("signal {signal} ({name})")

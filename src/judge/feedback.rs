@@ -1,9 +1,8 @@
-//! Takes out of events and reports what people may not see of secret tests.
+//! Removes from events and reports what contestants may not see of secret tests.
 //!
-//! One rule for everything that leaves a judging, whatever asked for it: the lowest level that the submission, the package
-//! and the worker name holds, and where none names one, what programs wrote stays here. Samples are told whole at every level,
-//! and so are the submission's own source and the compiler's log. Logs of the worker are for its operator, and keep
-//! everything.
+//! The lowest level that the submission, the package and the worker name applies; where none names one, output of programs
+//! is left out. Samples are reported in full at every level, and so are the submission's source and the compiler's log. The
+//! worker's own log keeps everything.
 
 use crate::judge::settings::Readers;
 use crate::judge::test::outcome;
@@ -12,26 +11,26 @@ use crate::report::{Report, TestReport};
 use crate::submission::Feedback;
 use crate::verdict::Verdict;
 
-/// What is told of secret tests, the least first.
+/// Levels of feedback on secret tests, the lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::judge) enum Level {
     /// As [`Feedback::None`].
     None,
     /// As [`Feedback::Case`].
     Case,
-    /// Everything but what programs wrote to standard error: they can write their input there.
+    /// Everything but the programs' standard error: they can write their input there.
     WithoutWords,
     /// As [`Feedback::Full`].
     Full,
 }
 
 impl Level {
-    /// Whether a test is told at all.
+    /// Returns whether a test is reported at all.
     pub(in crate::judge) fn tells_of(self, test: &Test) -> bool {
         test.sample || self != Self::None
     }
 
-    /// The level of a judging: nothing raises what another allows.
+    /// Returns the level of a judging, the lowest of all that are set.
     pub(in crate::judge) fn of(
         readers: Readers,
         package: Option<Feedback>,
@@ -50,7 +49,7 @@ impl Level {
     }
 }
 
-/// Returns a test as it may be told; `None` where it may not be told at all.
+/// Returns the report of a test at that level; `None` where it is not reported at all.
 pub(in crate::judge) fn of_test(level: Level, test: &TestReport) -> Option<TestReport> {
     match level {
         _ if test.sample => Some(test.clone()),
@@ -74,14 +73,14 @@ pub(in crate::judge) fn of_test(level: Level, test: &TestReport) -> Option<TestR
 /// Bytes of standard error in all tests of a report.
 const STDERR_IN_ALL: usize = 64 << 10;
 
-/// Bounds what the tests of a report have of their programs' standard error, in the order in which they are told.
+/// Bounds the total standard error of a report's tests, in the order in which they are reported.
 #[derive(Debug, Default)]
 pub(in crate::judge) struct StderrBudget {
     used: usize,
 }
 
 impl StderrBudget {
-    /// Counts the standard error of a test that is told; returns what stands in its place where that is too much.
+    /// Counts the standard error of a test; returns the text that replaces it where the total is too large.
     pub(in crate::judge) fn spend(&mut self, told: &TestReport) -> Option<String> {
         let bytes = told.stderr.as_ref()?.len();
         if self.used + bytes > STDERR_IN_ALL {

@@ -1,8 +1,8 @@
-//! A package's files: opened for judging, and told apart from what they were before.
+//! Opens a package's files for judging.
 //!
-//! Packages lie on disks that others write to: a file that has become a FIFO must not hold a slot for ever, and
-//! an input that a program is handed must not let it change the package, also where the program has its owner's
-//! uid (boxes made without privileges). So inputs are opened below a read-only view of the package.
+//! Others may write to the disk of a package: a file that was replaced by a FIFO must not block a slot, and a program must not
+//! be able to change the package through its input, even where it runs with the owner's uid (boxes made without
+//! privileges). So inputs are opened below a read-only view of the package.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -19,7 +19,7 @@ use crate::sandbox::{Sandbox, SandboxError, sealed};
 /// Inputs of up to so many bytes are copied for each run, which takes less time than a mount of their own.
 const COPIED: u64 = 256 << 10;
 
-/// Read-only views of the directories a package's files are in.
+/// Read-only views of a package's directories.
 #[derive(Debug)]
 pub(in crate::judge) struct Inputs {
     /// The package's own first; absolute and without links.
@@ -27,7 +27,7 @@ pub(in crate::judge) struct Inputs {
 }
 
 impl Inputs {
-    /// Views of a package's own directory and those it holds beside it; they last as long as this.
+    /// Opens views of a package's own directory and those it holds beside it.
     pub(in crate::judge) fn of(sandbox: &Sandbox, package: &Package) -> Result<Self, SandboxError> {
         let held = package.held.iter().map(Held::directory);
         let mut views: Vec<(PathBuf, OwnedFd)> = Vec::new();
@@ -45,7 +45,7 @@ impl Inputs {
         Ok(Self { views })
     }
 
-    /// The directory that a file lies in: the package's own, or one it holds beside it.
+    /// Returns the directory that a file lies in: the package's own, or one it holds beside it.
     pub(in crate::judge) fn directory_of(&self, path: &Path) -> Option<&Path> {
         let resolved = path.canonicalize().ok()?;
         self.views
@@ -54,8 +54,8 @@ impl Inputs {
             .find(|directory| resolved.starts_with(directory))
     }
 
-    /// The path of a file below `directory`, where everyone may read it there; `None` where somebody may not, or the
-    /// name is not text.
+    /// Returns the path of a file below `directory`, where all users may read it; `None` where they may not, or the name is
+    /// not UTF-8.
     pub(in crate::judge) fn readable_by_all(directory: &Path, path: &Path) -> Option<String> {
         const READ: u32 = 0o4;
         const SEARCH: u32 = 0o1;
@@ -128,7 +128,7 @@ impl Inputs {
     }
 }
 
-/// Everything that changes when a file is replaced or written to, as a text for cache keys; ctime is among it, which
+/// Describes a file for cache keys by everything that changes when it is replaced or written to, including its ctime, which
 /// no program can set back.
 pub(in crate::judge) fn state(path: &Path, metadata: &Metadata) -> String {
     format!(
@@ -144,14 +144,14 @@ pub(in crate::judge) fn state(path: &Path, metadata: &Metadata) -> String {
     )
 }
 
-/// The first bytes of a regular file.
+/// Reads the first bytes of a regular file.
 pub(in crate::judge) fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open_regular(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Opens a regular file for reading, never waiting for what has taken its place.
+/// Opens a regular file for reading; does not block on a FIFO that has replaced it.
 pub(in crate::judge) fn open_regular(path: &Path) -> io::Result<File> {
     regular(File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?)
 }

@@ -1,4 +1,4 @@
-//! What a run may use: the package's limits, the submission's wishes, the language's allowance.
+//! Computes the limits of a run from the package's, the submission's and the language's.
 
 use std::time::Duration;
 
@@ -39,7 +39,7 @@ pub(in crate::judge) struct LimitsByTest {
 }
 
 impl LimitsByTest {
-    /// The limits by `of_run`, given the package's limits with those of a test in their place.
+    /// Computes the limits by `of_run`, from the package's limits with those of a test in their place.
     pub(in crate::judge) fn new(
         package: &Package,
         tests: &[&Test],
@@ -54,20 +54,20 @@ impl LimitsByTest {
         Self { usual: of_run(&package.limits), special }
     }
 
-    /// The limits on that test for a report, where they are its own.
+    /// Returns the limits on a test for its report, where they differ from the usual ones.
     pub(in crate::judge) fn own_report(&self, test: &Test) -> Option<LimitsReport> {
         let own = self.on(test);
         (*own != self.usual).then(|| own.report())
     }
 
-    /// The limits on that test.
+    /// Returns the limits on a test.
     pub(in crate::judge) fn on(&self, test: &Test) -> &RunLimits {
         let own = self.special.iter().find(|(limits, _)| *limits == test.limits);
         own.map_or(&self.usual, |(_, limits)| limits)
     }
 }
 
-/// A package's limits with a test's own in their place.
+/// Returns a package's limits with a test's own in their place.
 fn with(limits: &PackageLimits, own: TestLimits) -> PackageLimits {
     PackageLimits {
         time: own.time.map_or(limits.time, TimeLimit::Fixed),
@@ -78,8 +78,8 @@ fn with(limits: &PackageLimits, own: TestLimits) -> PackageLimits {
     }
 }
 
-/// The limits of a submission's runs. What the submission asks for can only lower the package's limits,
-/// unless `may_raise`; the language's factor and extra come on top in either case.
+/// Computes the limits of a submission's runs. The submission can only lower the package's limits, unless `may_raise`; the
+/// language's factor and extra come on top in either case.
 pub(in crate::judge) fn of_run(
     submission: &Submission,
     of_package: &PackageLimits,
@@ -126,7 +126,7 @@ pub(in crate::judge) fn of_run(
     }
 }
 
-/// Says which limits a submission asks for that it does not get, a line each; where it may raise none.
+/// Returns a warning for each limit that a submission asks for and does not get, where it may raise none.
 pub(in crate::judge) fn refused(
     submission: &Submission,
     of_package: &PackageLimits,
@@ -167,7 +167,7 @@ pub(in crate::judge) fn refused(
 }
 
 impl RunLimits {
-    /// The limits that are held against a program.
+    /// Returns the limits for a report.
     pub(in crate::judge) fn report(&self) -> LimitsReport {
         LimitsReport {
             cpu_ms: Some(milliseconds(self.cpu)),
@@ -189,13 +189,13 @@ impl RunLimits {
         self
     }
 
-    /// Whether a program may run on after the CPU limit that is held against it.
+    /// Returns whether a program may run beyond its CPU limit.
     pub(in crate::judge) fn has_overtime(&self) -> bool {
         self.limits.cpu.is_some_and(|cpu| cpu > self.cpu)
     }
 }
 
-/// What an output may have.
+/// Returns the output limit of a submission.
 pub(in crate::judge) fn output(
     submission: &Submission,
     of_package: &PackageLimits,
@@ -212,7 +212,7 @@ fn choose<T: Ord>(wanted: Option<T>, own: T, may_raise: bool) -> T {
     }
 }
 
-/// Multiplies; a factor that makes no sense changes nothing.
+/// Multiplies a duration; a factor that is negative or no number changes nothing.
 fn scale(duration: Duration, factor: f64) -> Duration {
     Duration::try_from_secs_f64(duration.as_secs_f64() * factor).unwrap_or(duration)
 }

@@ -1,4 +1,4 @@
-//! What judged a submission: the host, and the digest of everything in a package that judging reads.
+//! Records what judged a submission: the host, and the digest of everything in a package that judging reads.
 
 use std::collections::{HashSet, VecDeque};
 use std::os::unix::fs::MetadataExt;
@@ -18,7 +18,7 @@ const LEASED: &str = "leased";
 /// Some programs may have run on any core.
 pub(in crate::judge) const SHARED: &str = "shared";
 
-/// What does not change while a judge lives.
+/// Facts about the host that do not change while a judge lives.
 #[derive(Debug)]
 pub(in crate::judge) struct Host {
     pub(in crate::judge) worker: String,
@@ -28,7 +28,7 @@ pub(in crate::judge) struct Host {
 }
 
 impl Host {
-    /// Asks the kernel.
+    /// Reads kernel release and processor model.
     pub(in crate::judge) fn read(worker: String, control: ResourceControl) -> Self {
         let kernel = nix::sys::utsname::uname()
             .map(|name| name.release().to_string_lossy().into_owned())
@@ -36,7 +36,7 @@ impl Host {
         Self { worker, kernel, cpu: cpu_model(), control }
     }
 
-    /// The provenance of a judging that has not looked at toolchain and package yet.
+    /// Returns the provenance of a judging, without toolchain and package.
     pub(in crate::judge) fn provenance(&self, language: &str, are_cores_leased: bool) -> Provenance {
         Provenance {
             gavel: env!("CARGO_PKG_VERSION").to_owned(),
@@ -54,7 +54,7 @@ impl Host {
     }
 }
 
-/// The first `model name`, or the architecture where the kernel tells none (ARM).
+/// Returns the first `model name`, or the architecture where the kernel tells none (ARM).
 fn cpu_model() -> String {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     text.lines()
@@ -119,7 +119,7 @@ impl Digests {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::judge) struct Snapshot {
     directory: PathBuf,
-    /// What judging reads of the package besides its files.
+    /// The package's settings that decide verdicts.
     settings: String,
     files: Vec<FileState>,
     directories: Vec<FileState>,
@@ -187,7 +187,7 @@ impl Snapshot {
         })
     }
 
-    /// Whether the package's files are still the same.
+    /// Returns whether the package's files are still the same.
     pub(in crate::judge) fn holds(&self, package: &Package) -> bool {
         Self::of(package).is_ok_and(|now| now == *self)
     }
@@ -199,7 +199,7 @@ impl Snapshot {
         Some(UNIX_EPOCH + since)
     }
 
-    /// The key of the digest in the cache.
+    /// Returns the key of the digest in the cache.
     fn key(&self, package: &Package) -> Digest {
         let mut key =
             KeyBuilder::default().field("kind", "package digest 4").field("settings", &self.settings);
@@ -213,7 +213,7 @@ impl Snapshot {
     }
 }
 
-/// What of the limits decides verdicts.
+/// Describes the limits that decide verdicts.
 fn limits(package: &Package) -> String {
     let limits = &package.limits;
     format!("{:?} {:?} {} {} {:?}", limits.time, limits.wall, limits.memory, limits.output, limits.processes)

@@ -78,7 +78,7 @@ pub enum RequestError {
         /// What is wrong with it.
         error: EncodingError,
     },
-    /// A file that is still somewhere else.
+    /// A file that is given by its url.
     #[error("source file '{0}' is given by its url, which only a worker fetches; send its text or base64")]
     NotFetched(String),
     /// More source than the problem takes.
@@ -91,7 +91,7 @@ pub enum RequestError {
         /// The problem's limit.
         limit: Bytes,
     },
-    /// Nothing says which file the program starts with.
+    /// The entry point is not clear.
     #[error("{0}: name it in 'entry_point'")]
     EntryPoint(String),
     /// A glob that cannot be read.
@@ -126,7 +126,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
-    /// The reason of the CE that this is. Sources are the contestant's own: a compiler would refuse them as well.
+    /// Returns the reason of the CE, where the error is the contestant's: a compiler would refuse such sources as well.
     pub(in crate::judge) fn compile_reason(&self) -> Option<Reason> {
         match self {
             Self::TooLarge { .. } => Some(Reason::Output),
@@ -135,7 +135,7 @@ impl RequestError {
         }
     }
 
-    /// The reason beside a JE.
+    /// Returns the reason of the JE.
     pub(in crate::judge) fn reason(&self) -> Reason {
         match self {
             Self::UnknownLanguage(_) | Self::ForbiddenLanguage { .. } => Reason::Language,
@@ -169,18 +169,18 @@ pub(in crate::judge) struct Source {
 /// A submission, checked against the table and the package.
 #[derive(Debug)]
 pub(in crate::judge) struct Request<'a> {
-    /// `None` where the submission is no program.
+    /// `None` where the submission is not a program.
     pub(in crate::judge) language: Option<&'a Language>,
     /// The entry point first.
     pub(in crate::judge) sources: Vec<Source>,
-    /// Outputs that were handed in beside a program.
+    /// Outputs submitted beside a program.
     pub(in crate::judge) outputs: Vec<Source>,
-    /// The tests asked for, in the package's order.
+    /// The requested tests, in the package's order.
     pub(in crate::judge) tests: Vec<&'a Test>,
 }
 
 impl<'a> Request<'a> {
-    /// Checks and decodes.
+    /// Checks and decodes a submission.
     pub(in crate::judge) fn new(
         submission: &Submission,
         package: &'a Package,
@@ -229,7 +229,7 @@ fn find_language<'a>(id: &str, package: &Package, table: &'a Table) -> Result<&'
     }
 }
 
-/// Whether an id is the one allowed, or of the family that a code without a version names: `cpp` allows `cpp23`, and
+/// Returns whether an id is the allowed one, or of the family that a code without a version names: `cpp` allows `cpp23`, and
 /// Kattis' `python3` any Python 3.
 fn allows(allowed: &str, id: &str) -> bool {
     let family = id.split(|character: char| character.is_ascii_digit()).next().unwrap_or(id);
@@ -358,7 +358,7 @@ fn put_entry_first(
     Ok(())
 }
 
-/// Answers are files of ours alone, as many as there are tests.
+/// Returns the largest number of files; outputs alone may be as many as there are tests.
 fn most_files(package: &Package) -> usize {
     match package.submission_kind {
         SubmissionKind::Program if package.takes_output_files() => MAX_FILES + package.tests.len(),
@@ -367,8 +367,8 @@ fn most_files(package: &Package) -> usize {
     }
 }
 
-/// A name is one path component that a terminal and a log can show. A leading dash or a space is harmless:
-/// compilers get absolute paths, and no shell is ever involved.
+/// Checks that a name is one path component that a terminal and a log can show. A leading dash or a space is harmless:
+/// compilers get absolute paths, and no shell is involved.
 fn check_name(name: &str) -> Result<(), RequestError> {
     let problem = if name.is_empty() {
         "it is empty"
@@ -384,7 +384,7 @@ fn check_name(name: &str) -> Result<(), RequestError> {
     Err(RequestError::FileName { name: visible(name), problem })
 }
 
-/// Text of others', cut and with control characters escaped, for a one-line message.
+/// Truncates a text and escapes its control characters, for a one-line message.
 fn visible(text: &str) -> String {
     text.chars()
         .take(80)

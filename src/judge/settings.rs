@@ -1,4 +1,4 @@
-//! What a [`Judge`](super::Judge) is started with, and why it may not start.
+//! Settings of a [`Judge`](crate::judge::Judge), and why it may not start.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use crate::sandbox::{self, SandboxError};
 use crate::submission::Feedback;
 use crate::units::Bytes;
 
-/// How to start a judge.
+/// Settings of a judge.
 #[derive(Debug, Clone)]
 pub struct JudgeSettings {
     /// The languages it knows.
     pub languages: Table,
     /// Directory of compiled programs, prepared files and spilled outputs; made where missing.
     pub cache: PathBuf,
-    /// What the compiled programs may take on disk.
+    /// Largest size of the compiled programs on disk.
     pub cache_capacity: Bytes,
     /// Programs run at once; one per core of the process's affinity mask when `None`.
     pub slots: Option<usize>,
@@ -32,21 +32,21 @@ pub struct JudgeSettings {
     pub packages: Vec<PathBuf>,
     /// Name of this worker in events and reports.
     pub worker: String,
-    /// Where what programs and interactors say to each other is written down, a file a test; `None` is nowhere.
+    /// Directory of transcripts of interactive tests, a file for each test; none are written when `None`.
     pub transcripts: Option<PathBuf>,
     /// Whether a submission may raise limits above the package's, or only lower them.
     pub may_raise_limits: bool,
-    /// Who reads the reports, and so what they may tell of secret tests.
+    /// The readers of the reports, which decide what is reported of secret tests.
     pub readers: Readers,
 }
 
-/// Who reads the reports of a judge.
+/// The readers of a judge's reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Readers {
-    /// One who has the packages: reports tell what the submission asks for, and everything where it asks for nothing.
+    /// The jury, which has the packages: reports contain what the submission asks for, and everything by default.
     Jury,
-    /// A backend and whomever it shows them to: this is the most that reports tell of secret tests, and a package may allow
-    /// less. Where neither these settings nor the package nor the submission say anything, what programs wrote is left out.
+    /// A backend and its contestants: the highest level of feedback on secret tests, which a package may lower. Where neither
+    /// the settings nor the package nor the submission name a level, output of programs is left out.
     Backend(Option<Feedback>),
 }
 
@@ -69,7 +69,7 @@ impl JudgeSettings {
         }
     }
 
-    /// The settings of the sandbox with every directory that judging shows.
+    /// Returns the sandbox's settings with every directory that judging mounts.
     pub(in crate::judge) fn sandbox(&self) -> sandbox::Settings {
         let mut sandbox = self.sandbox.clone();
         let directories = &mut sandbox.directories;
@@ -84,7 +84,7 @@ impl JudgeSettings {
     }
 }
 
-/// The directories without those below another one, so that thousands of packages in a directory cost one descriptor.
+/// Removes directories below another one, so that thousands of packages in a directory cost one descriptor.
 fn outermost(paths: &[PathBuf]) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> =
         paths.iter().map(|path| path.canonicalize().unwrap_or_else(|_| path.clone())).collect();
@@ -98,7 +98,7 @@ fn outermost(paths: &[PathBuf]) -> Vec<PathBuf> {
     kept
 }
 
-/// The host's own name; `unknown` where it is not UTF-8.
+/// Returns the host's name; `unknown` where it is not UTF-8.
 fn host_name() -> String {
     nix::unistd::gethostname()
         .ok()
@@ -106,7 +106,7 @@ fn host_name() -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// Why a judge cannot be started: the host's or the operator's to mend.
+/// Why a judge cannot start, for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// No boxes on this host.
@@ -115,7 +115,7 @@ pub enum StartError {
     /// The cache cannot be opened.
     #[error("the cache cannot be used: {0} (choose another place with --cache)")]
     Cache(#[from] CacheError),
-    /// A directory of ours cannot be made.
+    /// A directory of gavel cannot be made.
     #[error("cannot make {path}: {source} (choose another place with --cache)", path = path.display())]
     Directory {
         /// The directory.
@@ -129,7 +129,7 @@ pub enum StartError {
     /// Fewer free cores than slots, where each must have one.
     #[error("{0} (give fewer --slots, or do without --require-cores)")]
     NoCore(String),
-    /// A number of slots that cannot be.
+    /// The number of slots is out of range.
     #[error("{0} slots are not possible: use 1 to 1024")]
     Slots(usize),
 }

@@ -1,12 +1,12 @@
-//! Files into and out of a box's work directory, by descriptor.
+//! Moves files into and out of a box's work directory, by descriptor.
 //!
-//! What lies in a work directory after a compiler ran was made by whoever wrote the source: nothing there
-//! is opened by path, through a symlink or before everything in the box is dead, and only regular files
-//! with one link and a bounded size are taken out. A FIFO, a device, a link is the submission's own doing.
+//! The author of the source controls the work directory after a compiler ran: nothing there is opened by path, through a
+//! symlink or before everything in the box is dead, and only regular files with one link and a bounded size are taken out. A
+//! FIFO, a device or a link is the submission's fault.
 //!
-//! So are names: how long they are, how many there are and how deep they lie is bounded here, and a file is made below
-//! the descriptor of its own directory, so that no length of a path of ours decides. A name that the disk of the cache
-//! does not take is [`Unusable`] as well, never a [`Fault`].
+//! So are names: their length, number and depth are bounded, and a file is made below the descriptor of its own directory, so
+//! that the length of gavel's own paths does not matter. A name that the disk of the cache refuses is [`Unusable`] as well,
+//! never a [`Fault`].
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -25,9 +25,9 @@ use crate::judge::fault::Fault;
 use crate::judge::request::Source;
 use crate::units::Bytes;
 
-/// Where sources lie in the workspace of a compile box.
+/// Directory of the sources in the work directory of a compile box.
 pub(in crate::judge) const SRC: &str = "src";
-/// Where it leaves what it made.
+/// Directory where a compiler leaves the program.
 pub(in crate::judge) const OUT: &str = "out";
 /// Directories below each other that an artifact may have.
 const MAX_DEPTH: usize = 32;
@@ -39,12 +39,12 @@ const MAX_PATH: usize = 1024;
 /// Bytes of all these paths together: the cache's manifest holds each of them.
 const MAX_PATHS: usize = 4 << 20;
 
-/// Why what a compiler left cannot become a program: the submission's doing.
+/// Why the files that a compiler left cannot become a program: the submission's fault.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(in crate::judge) struct Unusable(String);
 
-/// What can go wrong when artifacts are taken out.
+/// Why artifacts cannot be taken out.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::judge) enum TakeError {
     #[error(transparent)]
@@ -57,8 +57,8 @@ fn refuse(message: String) -> TakeError {
     TakeError::Unusable(Unusable(message))
 }
 
-/// Makes `src/` with the files and an empty `out/`, both writable by the box's own user: compilers put
-/// temporary files beside their sources.
+/// Makes `src/` with the files and an empty `out/`, both writable by the box's user: compilers put temporary files beside
+/// their sources.
 pub(in crate::judge) fn fill_workspace(workspace: BorrowedFd<'_>, sources: &[Source]) -> Result<(), Fault> {
     make_directory(workspace, OUT)?;
     let directory = make_directory(workspace, SRC)?;
@@ -74,13 +74,12 @@ pub(in crate::judge) fn fill_workspace(workspace: BorrowedFd<'_>, sources: &[Sou
     Ok(())
 }
 
-/// The folders a name lies in, the outermost first: `a` and `a/b` of `a/b/c`.
+/// Returns the folders a name lies in, the outermost first: `a` and `a/b` for `a/b/c`.
 fn folders(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices('/').map(|(end, _)| &name[..end])
 }
 
-/// Writes a file that is not there yet, with these permissions whatever our umask, in a directory that nothing alive can
-/// change.
+/// Writes a new file with these permissions regardless of the umask, in a directory that no live process can change.
 pub(in crate::judge) fn write_new(
     directory: BorrowedFd<'_>,
     name: &str,
@@ -97,7 +96,7 @@ pub(in crate::judge) fn write_new(
     Ok(())
 }
 
-/// A directory that the box's own user may write to.
+/// Makes a directory that the box's user may write to.
 pub(in crate::judge) fn make_directory(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Fault> {
     let path = Path::new(name);
     let fail = |error: Errno| Fault::file("make directory", path, error);
@@ -109,13 +108,13 @@ pub(in crate::judge) fn make_directory(parent: BorrowedFd<'_>, name: &str) -> Re
     Ok(directory)
 }
 
-/// Opens a directory of ours.
+/// Opens a directory of gavel.
 fn open_own(path: &Path) -> Result<OwnedFd, Fault> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
     nix::fcntl::open(path, flags, Mode::empty()).map_err(|error| Fault::file("open", path, error))
 }
 
-/// Opens a directory that everyone may list, whatever our umask; makes it unless it is there already.
+/// Opens a directory that all users may list, regardless of the umask; makes it where missing.
 fn own_directory(parent: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd, TakeError> {
     let made = match mkdirat(parent, name, Mode::S_IRWXU) {
         Err(Errno::EEXIST) => false,
@@ -131,7 +130,7 @@ fn own_directory(parent: BorrowedFd<'_>, name: &Path) -> Result<OwnedFd, TakeErr
     Ok(directory)
 }
 
-/// Tells a name that this disk does not take from a disk that takes nothing.
+/// Tells a name that the disk refuses from a disk that takes no files.
 fn not_made(operation: &'static str, name: &Path, error: Errno) -> TakeError {
     let shown = name.display();
     match error {
@@ -200,7 +199,7 @@ pub(in crate::judge) fn take_directory(
     Ok(())
 }
 
-/// What an artifact may still have.
+/// The remaining size and number of files of an artifact.
 struct Budget {
     limit: Bytes,
     bytes: u64,
@@ -208,7 +207,7 @@ struct Budget {
     paths: usize,
 }
 
-/// Where in an artifact a directory lies.
+/// Depth and path length of a directory in an artifact.
 #[derive(Clone, Copy)]
 struct Level {
     /// Directories above it.
@@ -317,7 +316,7 @@ fn copy_opened(
     Ok(())
 }
 
-/// A new file everyone may read and execute, whatever our umask.
+/// Makes a new file that all users may read and execute, regardless of the umask.
 fn create(directory: BorrowedFd<'_>, name: &Path) -> Result<File, TakeError> {
     let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let file =

@@ -15,7 +15,7 @@ use crate::language::{Artifact, Joining, Language, Table};
 use crate::package::{Include, LanguageHint, Package};
 use crate::units::Bytes;
 
-/// All files of one entry together.
+/// Largest size of all files of one entry together.
 const SIZE_LIMIT: u64 = 256 << 20;
 
 /// A submission's files with those of the package.
@@ -25,13 +25,13 @@ pub(in crate::judge) struct Joined {
     pub(in crate::judge) sources: Vec<Source>,
     /// Further arguments of the compiler.
     pub(in crate::judge) flags: Vec<String>,
-    /// Warnings about the submission's files in whose place the package's own are.
+    /// Warnings about files of the submission that the package's own files replace.
     pub(in crate::judge) warnings: Vec<String>,
     /// Lines of the package's own files that the submission does not have.
     secret: HashSet<String>,
 }
 
-/// Puts the files of the package that are for this language beside the submission's.
+/// Adds the package's files for this language to the submission's.
 ///
 /// # Errors
 /// When the language cannot take them, or they cannot be read.
@@ -97,7 +97,7 @@ fn join_includes(
     Ok(Joined { sources, flags: include.flags.clone(), warnings, secret })
 }
 
-/// The entry for a language: one that names it, else the one for all others.
+/// Returns the entry for a language: one that names it, else the one for all others.
 fn choose<'a>(includes: &'a [Include], table: &Table, language: &Language) -> Option<&'a Include> {
     let by = |is: &dyn Fn(&LanguageHint) -> bool| {
         includes.iter().find(|include| include.language.as_ref().is_some_and(is))
@@ -107,7 +107,7 @@ fn choose<'a>(includes: &'a [Include], table: &Table, language: &Language) -> Op
         .or_else(|| includes.iter().find(|include| include.language.is_none()))
 }
 
-/// Whether a hint names a language or another of its family: every C++ of the table takes what is for C++.
+/// Returns whether a hint names a language or another one of its family: files for C++ are for every C++ of the table.
 fn means(hint: &LanguageHint, table: &Table, language: &Language) -> bool {
     match hint {
         LanguageHint::Files => false,
@@ -134,8 +134,8 @@ fn read(include: &Include) -> Result<Vec<Source>, Fault> {
     Ok(sources)
 }
 
-/// The submission's files, its entry point under the name that the package asks for; a file that has it already
-/// is the one that is meant.
+/// Returns the submission's files, with the entry point under the name that the package asks for; a file that has the name
+/// already is taken for the entry point.
 fn named_as_asked(submitted: &[Source], include: &Include, language: &Language) -> Vec<Source> {
     let mut sources = submitted.to_vec();
     let Some(name) = &include.submission_name else { return sources };
@@ -157,8 +157,8 @@ fn named_as_asked(submitted: &[Source], include: &Include, language: &Language) 
     sources
 }
 
-/// Adds the package's files in the place of what has their names, or the names of folders they lie in. Returns a warning
-/// for each file that is not used.
+/// Adds the package's files and removes files with their names or the names of their folders. Returns a warning for each
+/// removed file.
 fn replace(sources: &mut Vec<Source>, included: Vec<Source>) -> Vec<String> {
     let is_folder_of =
         |folder: &str, file: &str| file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
@@ -170,7 +170,7 @@ fn replace(sources: &mut Vec<Source>, included: Vec<Source>) -> Vec<String> {
                 || is_folder_of(&other.name, &own.name)
         };
         let Some(other) = included.iter().find(clashes) else { return true };
-        // Copies of what contestants are given to try their solutions with.
+        // Equal files are copies that contestants were given to try their solutions with.
         if own.name != other.name || own.bytes != other.bytes {
             let name = own.name.escape_debug();
             warnings.push(format!(
@@ -183,7 +183,7 @@ fn replace(sources: &mut Vec<Source>, included: Vec<Source>) -> Vec<String> {
     warnings
 }
 
-/// Lines that say something, without the space around them.
+/// Returns the lines with letters or digits, trimmed.
 fn lines_of(sources: &[Source]) -> HashSet<String> {
     let lines = sources.iter().flat_map(|source| source.bytes.split(|byte| *byte == b'\n'));
     lines
@@ -197,7 +197,7 @@ fn says_something(line: &str) -> bool {
 }
 
 impl Joined {
-    /// The files that no compiler is handed, which the program may want to read.
+    /// Returns the files that are not compiled, which the program may read.
     pub(in crate::judge) fn data(&self, language: &Language) -> Vec<&Source> {
         let names: Vec<String> = self.sources.iter().map(|source| source.name.clone()).collect();
         let compiled = language.compiler_sources(&names);
@@ -205,8 +205,7 @@ impl Joined {
         self.sources.iter().filter(is_data).collect()
     }
 
-    /// The files of a program that consists of its sources, which it may look for where it starts; none where a program
-    /// of one file could want only itself.
+    /// Returns the files of an interpreted program, which it may open in its work directory; none for a program of one file.
     pub(in crate::judge) fn scripts(&self, language: &Language) -> Vec<&Source> {
         if language.artifact != Artifact::Sources || self.sources.len() < 2 {
             return Vec::new();
@@ -215,7 +214,7 @@ impl Joined {
         self.sources.iter().filter(|source| !data.iter().any(|other| other.name == source.name)).collect()
     }
 
-    /// What a compiler said without the lines that quote the package's files.
+    /// Returns a compiler's log without the lines that quote the package's files.
     pub(in crate::judge) fn for_contestants(&self, log: &str) -> String {
         if self.secret.is_empty() {
             return log.to_owned();
@@ -224,7 +223,7 @@ impl Joined {
         let mut after_quote = false;
         for line in log.lines() {
             let quoted = without_gutter(line);
-            // Below a quoted line stand the marks that point into it.
+            // Compilers write marks below a quoted line that point into it.
             let hidden = self.secret.contains(quoted) || (after_quote && !says_something(quoted));
             after_quote = hidden;
             if !hidden {
@@ -236,7 +235,7 @@ impl Joined {
     }
 }
 
-/// A quoted line without what compilers put before it: `   12 | int main()`.
+/// Removes the line number before a quoted line: `   12 | int main()`.
 fn without_gutter(line: &str) -> &str {
     let line = line.trim();
     let after_number = line.trim_start_matches(|character: char| character.is_ascii_digit()).trim_start();

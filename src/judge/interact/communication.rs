@@ -1,16 +1,15 @@
-//! A manager and several processes of the contestant's, each in a box of its own (CMS, "Communication").
+//! Runs a manager and several processes of the submission, each in a box of its own (CMS, "Communication").
 //!
-//! They talk through named pipes, a pair a process, as in CMS: each process sees its own pair alone, the manager
-//! all of them. The kernel carries the words; what is written is not counted. The manager reads the test's
-//! input from its standard input or from `input.txt`, is told the pipes' paths (from and to the first
-//! process, then the second), and answers as a CMS checker does. Each process is told its own two (from the manager, to the
-//! manager) or has them as its standard streams, and its number where there are several.
+//! They talk through named pipes, a pair for each process, as in CMS: a process sees its own pair, the manager sees all.
+//! Bytes in the pipes are not counted. The manager reads the test's input from standard input or from `input.txt`, gets the
+//! pipes' paths as arguments (from and to the first process, then the second), and answers as a CMS checker does. Each
+//! process gets its own two paths (from the manager, to the manager) or has them as its standard streams, and its number
+//! where there are several processes.
 //!
-//! What counts follows CMS: every process has the limits of the problem, and so has their CPU time together. One that fails
-//! decides against the submission whatever the manager says; a manager that does not end well is a judging error,
-//! unless it was stopped by the end of a process that had failed itself. Only then does the manager's
-//! score count. When the manager has left, what a process still writes is taken and dropped: no verdict depends on
-//! whether a process writes before or after that.
+//! Rules follow CMS. Every process has the limits of the problem, and so has the sum of their CPU times. A process that
+//! fails decides against the submission, whatever the manager answers. A manager that fails is a judging error, unless the
+//! end of a failed process stopped it. Otherwise the manager's score counts. When the manager has ended, output of the
+//! processes is read and dropped, so that no verdict depends on whether a process writes before or after that end.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -35,15 +34,15 @@ use crate::judge::test::stderr::StandardError;
 use crate::package::{Channel, Communication, Test};
 use crate::sandbox::{BoxHandle, CHANNELS, Exit, Outcome, PROGRAM, Shape, Stopped};
 
-/// Names in the directory of one process.
+/// Names of the pipes in the directory of one process.
 const TO_MANAGER: &str = "to_manager";
 const FROM_MANAGER: &str = "from_manager";
-/// Where managers look for the input.
+/// Name under which managers open the input.
 const INPUT: &str = "input.txt";
-/// More processes than any problem has.
+/// Largest number of processes.
 const MOST: u32 = 64;
 
-/// Has a shell open the pipes, one after the other and waiting for the other side, as CMS's sandbox does.
+/// Shell script that opens the pipes as standard streams, one after the other and waiting for the other side, as CMS does.
 const WITH_STREAMS: &str = r#"in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out""#;
 
 /// Runs and checks one test.
@@ -66,13 +65,14 @@ pub(in crate::judge) fn run_test(
         std::iter::repeat_n(&runner.shape, count).chain([&jury_program.shape]).collect();
     run.judging.engine.in_boxes(&shapes, cancel, |boxes| {
         let pipes = Pipes::make(&run.judging.engine.spill, count)?;
-        let talk = Talk { run, runner, test, jury_program, communication, pipes: &pipes };
-        let held = talk.hold(boxes, cancel);
+        let communication_run =
+            CommunicationRun { run, runner, test, jury_program, communication, pipes: &pipes };
+        let ran = communication_run.run_group(boxes, cancel);
         // Also where it was cancelled: the boxes serve others next.
         let detached = boxes.iter_mut().try_for_each(|sandbox_box| sandbox_box.detach(CHANNELS));
-        let (ended, said) = held?;
+        let (ended, said) = ran?;
         detached?;
-        talk.conclude(&ended, said)
+        communication_run.conclude(&ended, said)
     })
 }
 
@@ -101,7 +101,7 @@ impl Pipes {
         Ok(pipes)
     }
 
-    /// The directory of one process.
+    /// Returns the directory of one process.
     fn of(&self, number: usize) -> PathBuf {
         self.directory.path().join(number.to_string())
     }
@@ -121,16 +121,16 @@ impl Pipes {
     }
 }
 
-/// What the processes and the manager left.
+/// The outcomes of all processes and of the manager.
 struct Ended {
     processes: Vec<Outcome>,
     manager: Outcome,
-    /// Of the process that decides.
+    /// Standard error of the process that decides.
     stderr: StandardError,
 }
 
-/// Everything one run is about.
-struct Talk<'a> {
+/// A test, the submission and the manager that run on it.
+struct CommunicationRun<'a> {
     run: &'a TestRun<'a>,
     runner: &'a Runner<'a>,
     test: &'a Test,
@@ -139,8 +139,9 @@ struct Talk<'a> {
     pipes: &'a Pipes,
 }
 
-impl Talk<'_> {
-    fn hold(
+impl CommunicationRun<'_> {
+    /// Runs all to their ends; returns how they ended and the manager's opinion.
+    fn run_group(
         &self,
         boxes: &mut [BoxHandle],
         cancel: &[&CancelToken],
@@ -149,15 +150,7 @@ impl Talk<'_> {
         let Some((manager_box, process_boxes)) = boxes.split_last_mut() else {
             return Err(Fault::Panic("a manager has a box".to_owned()));
         };
-        let [input, _] = check::show_files(self.run.judging.inputs, self.test, manager_box)?;
-        symlinkat(input.as_str(), manager_box.workspace(), INPUT)
-            .map_err(|errno| Fault::file("link", Path::new(INPUT), errno))?;
-        manager_box.attach(PROGRAM, self.jury_program.directory())?;
-        manager_box.attach(CHANNELS, self.pipes.directory.path())?;
-        for (number, process_box) in process_boxes.iter_mut().enumerate() {
-            self.runner.prepare(self.run.judging.inputs, self.test, process_box)?;
-            process_box.attach(CHANNELS, &self.pipes.of(number))?;
-        }
+        self.prepare(process_boxes, manager_box)?;
         let argvs: Vec<_> = (0..process_boxes.len()).map(|number| self.process_argv(number)).collect();
         let manager_argv = self.manager_argv();
         let stdin = self.run.judging.inputs.open_for_program(&engine.sandbox, &self.test.input)?;
@@ -200,9 +193,24 @@ impl Talk<'_> {
             manager: manager.outcome.clone(),
             stderr,
         };
-        Ok((ended, RunOutput::read(manager, &engine.spill).and_then(|said| self.interpret(said))))
+        Ok((ended, self.interpret(RunOutput::read(manager, &engine.spill)?)))
     }
 
+    /// Shows programs, files and pipes in all boxes.
+    fn prepare(&self, process_boxes: &mut [BoxHandle], manager_box: &mut BoxHandle) -> Result<(), Fault> {
+        let [input, _] = check::show_files(self.run.judging.inputs, self.test, manager_box)?;
+        symlinkat(input.as_str(), manager_box.workspace(), INPUT)
+            .map_err(|errno| Fault::file("link", Path::new(INPUT), errno))?;
+        manager_box.attach(PROGRAM, self.jury_program.directory())?;
+        manager_box.attach(CHANNELS, self.pipes.directory.path())?;
+        for (number, process_box) in process_boxes.iter_mut().enumerate() {
+            self.runner.prepare(self.run.judging.inputs, self.test, process_box)?;
+            process_box.attach(CHANNELS, &self.pipes.of(number))?;
+        }
+        Ok(())
+    }
+
+    /// Interprets the manager's answer as that of a CMS checker.
     fn interpret(&self, said: RunOutput) -> Result<Opinion, Fault> {
         let code = self.jury_program.exit_code(&said)?;
         let feedback = Feedback::default();
@@ -234,6 +242,7 @@ impl Talk<'_> {
         }
     }
 
+    /// Decides by the end of the processes and the manager's opinion.
     fn conclude(
         &self,
         Ended { processes, manager, stderr }: &Ended,
@@ -262,7 +271,7 @@ fn has_ended_well(manager: &Outcome) -> bool {
     manager.exit == Exit::Code(0) && manager.stopped.is_empty()
 }
 
-/// Whether a manager was killed by writing to a process that had left.
+/// Returns whether a manager was killed by writing to a process that had ended.
 fn is_cut_off(manager: &Outcome) -> bool {
     manager.exit == Exit::Signal(libc::SIGPIPE) && manager.stopped.is_empty()
 }

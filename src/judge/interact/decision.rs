@@ -1,10 +1,10 @@
-//! What a program and an interactor that have both ended make together: the table of the module, and nothing else.
+//! Decides between a program and an interactor that have both ended, by the table in this folder's `mod.rs`.
 
 use crate::checker::{Grade, Opinion};
 use crate::judge::fault::Fault;
 use crate::sandbox::{Ending, Outcome, Stopped};
 
-/// Who decides.
+/// Which of both decides.
 #[derive(Debug)]
 pub(in crate::judge) enum Decision {
     /// What the program did; what the interactor said is for the jury to read.

@@ -1,4 +1,4 @@
-//! One dialogue: the contestant's program in one box, the interactor in another.
+//! Runs the contestant's program in one box and the interactor in another, joined with each other.
 
 use crate::cancel::CancelToken;
 use crate::checker::{CheckerPaths, Finished, Opinion, Protocol, Used};
@@ -17,11 +17,11 @@ use crate::package::{Check, Interactor, Test};
 use crate::sandbox::{BoxHandle, Ending, Exit, Outcome, PROGRAM, Stopped, WORKSPACE};
 use crate::units::Bytes;
 
-/// What an interactor may say where its own limit, meant for a checker's few lines, is lower: it may have large inputs to
-/// pass on, and one that never stops is still stopped before a program has read much of it.
+/// Least output limit of an interactor. The package's limit is meant for a checker's few lines, and an interactor may pass
+/// on large inputs.
 const SPEECH: Bytes = Bytes::mib(256);
 
-/// Everything a dialogue is about.
+/// A test, the program and the interactor that talk about it.
 pub(in crate::judge) struct Dialogue<'a> {
     pub run: &'a TestRun<'a>,
     pub runner: &'a Runner<'a>,
@@ -32,24 +32,24 @@ pub(in crate::judge) struct Dialogue<'a> {
     pub files: &'a [String; 2],
 }
 
-/// What a dialogue came to.
-pub(in crate::judge) struct Held {
+/// The result of one pass of a test.
+pub(in crate::judge) struct Pass {
     pub result: TestResult,
-    /// Whether the interactor accepts and wants another pass.
+    /// Whether the jury's program accepts and asks for another pass.
     pub next_pass: bool,
 }
 
 impl Dialogue<'_> {
-    /// Holds it. The interactor's box has its files already.
+    /// Runs both to their ends and decides. The interactor's box has its files already.
     ///
     /// # Errors
-    /// Whatever is not the program's doing.
+    /// Every failure that is not the program's fault.
     pub(in crate::judge) fn hold(
         &self,
         boxes: &mut [BoxHandle],
         mut transcript: Option<&mut Transcript>,
         cancel: &[&CancelToken],
-    ) -> Result<Held, Fault> {
+    ) -> Result<Pass, Fault> {
         let engine = self.run.judging.engine;
         let [program_box, interactor_box] = boxes else {
             return Err(Fault::Panic("a dialogue has two boxes".to_owned()));
@@ -85,7 +85,7 @@ impl Dialogue<'_> {
         self.conclude((&program.ran.outcome, &program_says), &ending, said)
     }
 
-    /// Bytes that the interactor may write to the program.
+    /// Returns how many bytes the interactor may write to the program.
     fn speech(&self) -> Bytes {
         self.jury_program.limits.output.unwrap_or_default().max(SPEECH)
     }
@@ -93,7 +93,7 @@ impl Dialogue<'_> {
     fn interactor_argv(&self) -> Vec<String> {
         let [input, answer] = self.files;
         let output = match self.interactor.protocol {
-            // As DMOJ does: nobody reads what it would write.
+            // As in DMOJ, where no program reads it.
             Protocol::Dmoj(_) => "/dev/null".to_owned(),
             _ => format!("{WORKSPACE}/{OUTPUT}"),
         };
@@ -117,7 +117,7 @@ impl Dialogue<'_> {
         argv
     }
 
-    /// What the interactor says, with whether it wants another pass; or why that is nothing.
+    /// Interprets the end of the interactor; returns its opinion and whether it asks for another pass.
     fn interpret(
         &self,
         ending: &Ending,
@@ -138,7 +138,7 @@ impl Dialogue<'_> {
         let most = self.jury_program.limits.output.unwrap_or(Bytes(u64::MAX));
         let feedback = check::read_feedback(interactor_box.workspace(), most)
             .map_err(|problem| Fault::Checker(format!("{name}: {problem}")))?;
-        // What it wrote to its standard output was for the program.
+        // Its standard output went to the program.
         let finished = Finished { code, stdout: b"", stderr, feedback: &feedback };
         let scores = self.test.custom_score.unwrap_or(self.interactor.scores);
         let opinion = check::interpret(self.jury_program, self.interactor.protocol, &finished, scores)?;
@@ -150,24 +150,24 @@ impl Dialogue<'_> {
         (program, stderr): (&Outcome, &StandardError),
         interactor: &Ending,
         said: Result<(Opinion, bool), Fault>,
-    ) -> Result<Held, Fault> {
+    ) -> Result<Pass, Fault> {
         let next_pass = said.as_ref().is_ok_and(|(_, next_pass)| *next_pass);
         match decide(program, interactor, said.map(|(opinion, _)| opinion))? {
             Decision::Program(opinion) => {
                 let mut result = self.runner.judge_outcome(self.test, program, stderr)?;
                 result.report.judge_message = opinion.and_then(message_for_the_jury);
-                Ok(Held { result, next_pass: false })
+                Ok(Pass { result, next_pass: false })
             }
             Decision::Interactor(opinion) => {
                 let mut result = TestResult::of(figures(self.test, program));
                 result.report.stderr = stderr.shown();
                 result.report.limits = self.runner.limits.own_report(self.test);
                 if program.stopped.first() == Some(&Stopped::Cancelled) {
-                    // It died of us, who did not need it any more.
+                    // gavel stopped it, since it was not needed any more.
                     (result.report.exit_code, result.report.signal) = (None, None);
                 }
                 take_in(&mut result, opinion);
-                Ok(Held { result, next_pass: false })
+                Ok(Pass { result, next_pass: false })
             }
             Decision::Both(opinion) => {
                 let mut result = self.runner.judge_outcome(self.test, program, stderr)?;
@@ -176,7 +176,7 @@ impl Dialogue<'_> {
                 } else {
                     result.report.judge_message = message_for_the_jury(opinion);
                 }
-                Ok(Held { result, next_pass })
+                Ok(Pass { result, next_pass })
             }
         }
     }
@@ -186,7 +186,7 @@ fn message_for_the_jury(opinion: Opinion) -> Option<String> {
     Some(opinion.judge_message).filter(|message| !message.is_empty())
 }
 
-/// Whether what the program still does may matter.
+/// Returns whether the interactor may accept, so that the program's end matters.
 fn may_accept(protocol: Protocol, interactor: &Outcome) -> bool {
     match interactor.exit {
         Exit::Code(code) => interactor.stopped.is_empty() && protocol.may_accept(code),
@@ -194,7 +194,7 @@ fn may_accept(protocol: Protocol, interactor: &Outcome) -> bool {
     }
 }
 
-/// Puts the files of a test into a box whose last run was another test's, and makes the feedback directory.
+/// Shows a test's files in the box of a checker or interactor and makes its feedback directory.
 pub(in crate::judge) fn lay_out(
     run: &TestRun<'_>,
     test: &Test,

@@ -1,12 +1,13 @@
-//! A test from its first pass to its last; nearly always they are one and the same.
+//! Runs a test that takes an interactor, a manager, a second process, or several passes.
 //!
-//! Both boxes are kept for the whole test, and the checker's work directory with them: what it left in its feedback
-//! directory is there in the next pass. Only `nextpass.in` is taken away.
+//! The boxes are kept for all passes of a test, with the checker's work directory: files in its feedback directory stay for
+//! the next pass. Only `nextpass.in` is taken away.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
@@ -19,9 +20,10 @@ use crate::judge::compile::artifacts;
 use crate::judge::fault::Fault;
 use crate::judge::interact::communication;
 use crate::judge::interact::counterpart::Counterpart;
-use crate::judge::interact::dialogue::{Dialogue, lay_out};
+use crate::judge::interact::dialogue::{Dialogue, Pass, lay_out};
 use crate::judge::interact::transcript::Transcript;
 use crate::judge::interact::two_steps;
+use crate::judge::jury::program::BuiltProgram;
 use crate::judge::test::check::{self, Checked, FEEDBACK, OUTPUT};
 use crate::judge::test::context::TestRun;
 use crate::judge::test::result::{TestResult, take_in};
@@ -30,17 +32,10 @@ use crate::package::{Check, Interactor, Test};
 use crate::sandbox::{BoxHandle, Capture, WORKSPACE};
 use crate::verdict::{Verdict, decide};
 
-/// What a checker writes the next pass's input into.
+/// Name of the file in which a checker leaves the input of the next pass.
 const NEXT_PASS: &str = "nextpass.in";
 
-/// One pass.
-struct Pass {
-    result: TestResult,
-    /// Whether the checker accepts and wants another.
-    next_pass: bool,
-}
-
-/// What a second or later pass is handed.
+/// The input of a second or later pass.
 struct Next<'a> {
     number: u32,
     input: &'a mut Capture,
@@ -49,117 +44,109 @@ struct Next<'a> {
 /// Runs and checks one test that takes more than one program, or more than one pass.
 ///
 /// # Errors
-/// Whatever is not the contestant's doing.
+/// Every failure that is not the contestant's fault.
 pub(in crate::judge) fn run_test(
     run: &TestRun<'_>,
     runner: &Runner<'_>,
     test: &Test,
     cancel: &[&CancelToken],
 ) -> Result<TestResult, Fault> {
-    let shape = &runner.shape;
     let mut result = match &runner.counterpart {
         Counterpart::Interactor(jury_program, interactor) => {
-            let (mut result, written) =
-                run.judging.engine.in_boxes(&[shape, &jury_program.shape], cancel, |boxes| {
-                    let mut transcript =
-                        run.judging.engine.transcripts.as_ref().map(|_| Transcript::default());
-                    let mut files = [String::new(), String::new()];
-                    let result = in_passes(run, test, boxes, |boxes, next| {
-                        match next {
-                            None => files = lay_out(run, test, last(boxes)?)?,
-                            Some(Next { number, input }) => {
-                                files[0] = lay_out_next(last(boxes)?, number, input)?;
-                                transcript.iter_mut().for_each(Transcript::next_pass);
-                            }
-                        }
-                        let dialogue =
-                            Dialogue { run, runner, test, jury_program, interactor, files: &files };
-                        let held = dialogue.hold(boxes, transcript.as_mut(), cancel)?;
-                        Ok(Pass { result: held.result, next_pass: held.next_pass })
-                    });
-                    if let (Some(transcript), Some(directory)) = (transcript, &run.judging.engine.transcripts)
-                    {
-                        transcript.write(directory, &test.name)?;
-                    }
-                    let result = result?;
-                    Ok((result, written(run, test, interactor, last(boxes)?)?))
-                })?;
-            if let Some(mut written) = written
-                && decide(&result.applied) == Verdict::AC
-            {
-                result.applied.clear();
-                run.check(&mut result, test, &mut written, cancel)?;
-            }
-            result
+            run_interactive(run, runner, test, (jury_program, interactor), cancel)?
         }
         Counterpart::Manager(jury_program, communication) => {
             communication::run_test(run, runner, test, (jury_program, communication), cancel)?
         }
         Counterpart::SecondStep => two_steps::run_test(run, runner, test, cancel)?,
-        Counterpart::None => {
-            let Check::Program { checker, arguments } = &test.check else {
-                return Err(Fault::Package(
-                    "it has several passes, and no checker to ask for them".to_owned(),
-                ));
-            };
-            let (jury_program, checker) = run.checkers.get(*checker)?;
-            run.judging.engine.in_boxes(&[shape, &jury_program.shape], cancel, |boxes| {
-                let mut files = [String::new(), String::new()];
-                in_passes(run, test, boxes, |boxes, mut next| {
-                    let [program_box, checker_box] = boxes else {
-                        return Err(Fault::Panic("a pass has two boxes".to_owned()));
-                    };
-                    let input = match &mut next {
-                        None => {
-                            run.judging.inputs.open_for_program(&run.judging.engine.sandbox, &test.input)?
-                        }
-                        Some(Next { input, .. }) => input.open().map_err(|error| unreadable(test, error))?,
-                    };
-                    let ran = runner.run_in_box(
-                        (run.judging.engine, run.judging.inputs),
-                        test,
-                        input,
-                        program_box,
-                        cancel,
-                    )?;
-                    let (mut result, mut stdout) = runner.judge_ran(test, ran)?;
-                    if !result.applied.is_empty() {
-                        return Ok(Pass { result, next_pass: false });
-                    }
-                    match next {
-                        None => files = lay_out(run, test, checker_box)?,
-                        Some(Next { number, input }) => files[0] = lay_out_next(checker_box, number, input)?,
-                    }
-                    let origin = run.origin(&result);
-                    let checked = Checked {
-                        engine: run.judging.engine,
-                        inputs: run.judging.inputs,
-                        test,
-                        arguments,
-                        origin,
-                    };
-                    let (opinion, next_pass) = check::ask_in_box(
-                        &checked,
-                        jury_program,
-                        checker,
-                        &files,
-                        &mut stdout,
-                        checker_box,
-                        cancel,
-                    )?;
-                    let next_pass = next_pass && opinion.grade == Grade::Accepted;
-                    take_in(&mut result, opinion);
-                    Ok(Pass { result, next_pass })
-                })
-            })?
-        }
+        Counterpart::None => run_alone(run, runner, test, cancel)?,
     };
-    instruments::tested(&runner.language.id, std::time::Duration::from_secs_f64(result.report.wall_ms / 1e3));
+    instruments::tested(&runner.language.id, Duration::from_secs_f64(result.report.wall_ms / 1e3));
     result.report.verdict = decide(&result.applied);
     Ok(result)
 }
 
-/// Runs pass after pass.
+/// Runs the program with an interactor, in one or more passes, and has the interactor's output checked where the test has a
+/// checker as well.
+fn run_interactive(
+    run: &TestRun<'_>,
+    runner: &Runner<'_>,
+    test: &Test,
+    (jury_program, interactor): (&BuiltProgram, &Interactor),
+    cancel: &[&CancelToken],
+) -> Result<TestResult, Fault> {
+    let engine = run.judging.engine;
+    let (mut result, written) = engine.in_boxes(&[&runner.shape, &jury_program.shape], cancel, |boxes| {
+        let mut transcript = engine.transcripts.as_ref().map(|_| Transcript::default());
+        let mut files = [String::new(), String::new()];
+        let result = in_passes(run, test, boxes, |boxes, next| {
+            match next {
+                None => files = lay_out(run, test, last(boxes)?)?,
+                Some(Next { number, input }) => {
+                    files[0] = lay_out_next(last(boxes)?, number, input)?;
+                    transcript.iter_mut().for_each(Transcript::next_pass);
+                }
+            }
+            let dialogue = Dialogue { run, runner, test, jury_program, interactor, files: &files };
+            dialogue.hold(boxes, transcript.as_mut(), cancel)
+        });
+        if let (Some(transcript), Some(directory)) = (transcript, &engine.transcripts) {
+            transcript.write(directory, &test.name)?;
+        }
+        let result = result?;
+        Ok((result, take_written(run, test, interactor, last(boxes)?)?))
+    })?;
+    if let Some(mut written) = written
+        && decide(&result.applied) == Verdict::AC
+    {
+        result.applied.clear();
+        run.check(&mut result, test, &mut written, cancel)?;
+    }
+    Ok(result)
+}
+
+/// Runs the program alone in several passes, each checked by the test's checker.
+fn run_alone(
+    run: &TestRun<'_>,
+    runner: &Runner<'_>,
+    test: &Test,
+    cancel: &[&CancelToken],
+) -> Result<TestResult, Fault> {
+    let Check::Program { checker, arguments } = &test.check else {
+        return Err(Fault::Package("it has several passes, and no checker to ask for them".to_owned()));
+    };
+    let (engine, inputs) = (run.judging.engine, run.judging.inputs);
+    let (jury_program, checker) = run.checkers.get(*checker)?;
+    engine.in_boxes(&[&runner.shape, &jury_program.shape], cancel, |boxes| {
+        let mut files = [String::new(), String::new()];
+        in_passes(run, test, boxes, |boxes, mut next| {
+            let [program_box, checker_box] = boxes else {
+                return Err(Fault::Panic("a pass has two boxes".to_owned()));
+            };
+            let input = match &mut next {
+                None => inputs.open_for_program(&engine.sandbox, &test.input)?,
+                Some(Next { input, .. }) => input.open().map_err(|error| unreadable(test, error))?,
+            };
+            let ran = runner.run_in_box((engine, inputs), test, input, program_box, cancel)?;
+            let (mut result, mut stdout) = runner.judge_ran(test, ran)?;
+            if !result.applied.is_empty() {
+                return Ok(Pass { result, next_pass: false });
+            }
+            match next {
+                None => files = lay_out(run, test, checker_box)?,
+                Some(Next { number, input }) => files[0] = lay_out_next(checker_box, number, input)?,
+            }
+            let checked = Checked { engine, inputs, test, arguments, origin: run.origin(&result) };
+            let (opinion, next_pass) =
+                check::ask_in_box(&checked, jury_program, checker, &files, &mut stdout, checker_box, cancel)?;
+            let next_pass = next_pass && opinion.grade == Grade::Accepted;
+            take_in(&mut result, opinion);
+            Ok(Pass { result, next_pass })
+        })
+    })
+}
+
+/// Runs passes until the checker asks for no other or the program fails.
 fn in_passes(
     run: &TestRun<'_>,
     test: &Test,
@@ -185,7 +172,7 @@ fn in_passes(
     Ok(result)
 }
 
-/// The later pass, with the figures of the worst and the bytes of both.
+/// Returns the later pass with the larger of both times and memories, and the sum of the output.
 fn worst(earlier: &TestResult, mut later: TestResult) -> TestResult {
     let report = &mut later.report;
     report.cpu_ms = report.cpu_ms.max(earlier.report.cpu_ms);
@@ -203,7 +190,7 @@ fn worst(earlier: &TestResult, mut later: TestResult) -> TestResult {
     later
 }
 
-/// The box of the jury's program.
+/// Returns the box of the jury's program.
 fn last(boxes: &mut [BoxHandle]) -> Result<&mut BoxHandle, Fault> {
     boxes.last_mut().ok_or_else(|| Fault::Panic("there is no box".to_owned()))
 }
@@ -245,7 +232,7 @@ fn copy(file: &mut File, into: &mut Capture) -> io::Result<()> {
     }
 }
 
-/// Puts the input of a later pass beside what the checker left, and says where.
+/// Puts the input of a later pass into the checker's work directory, which keeps its files; returns the path.
 fn lay_out_next(sandbox_box: &mut BoxHandle, number: u32, input: &mut Capture) -> Result<String, Fault> {
     let name = format!("input-{number}");
     sandbox_box.keep_workspace();
@@ -255,8 +242,8 @@ fn lay_out_next(sandbox_box: &mut BoxHandle, number: u32, input: &mut Capture) -
     Ok(format!("{WORKSPACE}/{name}"))
 }
 
-/// What a testlib interactor wrote for the checker, where one is asked.
-fn written(
+/// Takes out the file that a testlib interactor wrote for the checker, where the test has one.
+fn take_written(
     run: &TestRun<'_>,
     test: &Test,
     interactor: &Interactor,

@@ -1,4 +1,4 @@
-//! What was said between a program and an interactor, in order: for a jury that wants to see it.
+//! Records the dialogue between a program and an interactor, in order.
 //!
 //! A line of the program's begins with `>`, one of the interactor's with `<`, as in the `.interaction` files of
 //! the 2025-09 format; passes are parted by `---`. It is cut at [`LONGEST`] bytes, and is never read again.

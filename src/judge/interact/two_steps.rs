@@ -1,13 +1,12 @@
-//! Two processes of one program, the second of which reads what the first writes (CMS, "TwoSteps").
+//! Runs two processes of one program, the second of which reads the output of the first (CMS, "TwoSteps").
 //!
-//! As in CMS, both are started at once, each in a box of its own with the limits of the problem: the first with the
-//! arguments `0 PIPE` and the test's input, the second with `1 PIPE` and an empty input. What the second writes to standard
-//! output is the submission's output. Both must end well; the first that does not decides. Times and memory in the report
-//! are those of the process that needs more.
+//! As in CMS, both start at once, each in a box of its own with the limits of the problem: the first with the arguments
+//! `0 PIPE` and the test's input, the second with `1 PIPE` and an empty input. The standard output of the second is the
+//! submission's output. Both must end well; the first that fails decides. Times and memory in the report are those of the
+//! process that needs more.
 //!
-//! In CMS, a first process that still writes when the second has left is killed by it or not, as they are scheduled. Here
-//! what it still writes is taken and dropped, and a process that waits for one that has ended to open the pipe finds
-//! the pipe at its end.
+//! In CMS, a first process that still writes when the second has ended may be killed, depending on the scheduling. Here its
+//! output is read and dropped, and a process that opens the pipe after the other has ended reads end of file.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -15,6 +14,7 @@ use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 
 use crate::cancel::CancelToken;
+use crate::judge::engine::Engine;
 use crate::judge::exec::{Group, GroupFinished, GroupMember, Keep};
 use crate::judge::fault::Fault;
 use crate::judge::interact::processes::{
@@ -29,10 +29,10 @@ use crate::sandbox::{BoxHandle, CHANNELS, Capture, Outcome};
 /// Name of the pipe in its directory.
 const PIPE: &str = "fifo";
 
-/// Runs and checks one test.
+/// Runs both processes on one test and checks the output.
 ///
 /// # Errors
-/// Whatever is not the contestant's doing.
+/// Every failure that is not the contestant's fault.
 pub(in crate::judge) fn run_test(
     run: &TestRun<'_>,
     runner: &Runner<'_>,
@@ -72,7 +72,7 @@ impl Pipe {
     }
 }
 
-/// Runs both processes; returns what they got for how they ended, and what the second wrote.
+/// Runs both processes; returns the result of their ends and the output of the second.
 fn hold(
     run: &TestRun<'_>,
     runner: &Runner<'_>,
@@ -96,7 +96,7 @@ fn hold(
         argv
     });
     let stdins = [Some(input.as_fd()), None];
-    // Nothing reads what the first one prints; its limit of output holds all the same.
+    // The output of the first is not used, but its output limit holds.
     let stdouts = [Keep::First(0), Keep::All];
     let members = [first_box, second_box]
         .into_iter()
@@ -108,6 +108,21 @@ fn hold(
             serves: false,
         })
         .collect();
+    let mut finished = run_group(members, pipe, engine, cancel)?;
+    let result = judge_endings(runner, test, &mut finished)?;
+    let Some(GroupFinished { ran: second, .. }) = finished.pop() else {
+        return Err(Fault::Panic("two steps have two endings".to_owned()));
+    };
+    Ok((result, second.stdout))
+}
+
+/// Runs the group; when one process has ended, the other is neither blocked by the pipe nor killed by it.
+fn run_group(
+    members: Vec<GroupMember<'_>>,
+    pipe: &Pipe,
+    engine: &Engine,
+    cancel: &[&CancelToken],
+) -> Result<Vec<GroupFinished>, Fault> {
     let ended = [Cell::new(false), Cell::new(false)];
     let group = Group {
         members,
@@ -129,15 +144,10 @@ fn hold(
             }
         },
     };
-    let mut finished = group.run(engine, cancel)?;
-    let result = judge_endings(runner, test, &mut finished)?;
-    let Some(GroupFinished { ran: second, .. }) = finished.pop() else {
-        return Err(Fault::Panic("two steps have two endings".to_owned()));
-    };
-    Ok((result, second.stdout))
+    group.run(engine, cancel)
 }
 
-/// What both got for how they ended, nothing where both ended well.
+/// Judges how both ended; the result is empty where both ended well.
 fn judge_endings(
     runner: &Runner<'_>,
     test: &Test,

@@ -1,6 +1,6 @@
-//! Bounds what the generation of a package's tests may cost in all.
+//! Bounds the total time and size of a package's generated tests.
 //!
-//! Each run has limits of its own, but a list of tests can ask for fifty thousand runs and for a thousand attempts at each.
+//! Each run has limits of its own, but a list of tests can ask for fifty thousand runs and a thousand attempts at each.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,7 +13,7 @@ const MOST_BYTES: Bytes = Bytes::gib(16);
 /// Time of all runs together; the largest problems of contests take minutes.
 const MOST_TIME: Duration = Duration::from_secs(6 * 3600);
 
-/// What is left of it; shared by the threads of one generation.
+/// The remaining budget, shared by the threads of one generation.
 #[derive(Debug)]
 pub(in crate::judge) struct Budget {
     most_bytes: Bytes,

@@ -1,4 +1,4 @@
-//! A program of the jury's that is built: how it is run, and how its end is read.
+//! Runs a built program of the jury's and reads how it ended.
 
 use std::os::fd::BorrowedFd;
 use std::path::Path;

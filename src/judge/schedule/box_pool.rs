@@ -1,8 +1,8 @@
-//! The boxes of one slot, kept from run to run.
+//! Keeps the boxes of one slot from run to run.
 //!
-//! A box costs milliseconds to make and a fraction of one to use again, so each slot keeps the few it used
-//! last. All of them sit on the slot's core where it has one; those that run at once belong to one test, since whoever
-//! uses the pool holds the slot.
+//! Making a box takes milliseconds, reusing one a fraction of that, so each slot keeps the boxes it used last. All are
+//! pinned to the slot's core, where it has one. Boxes of a pool that run at once belong to one test, since a pool is used
+//! only by the holder of its slot.
 
 use crate::judge::schedule::cores::CoreLease;
 use crate::sandbox::{BoxHandle, Sandbox, SandboxError, Shape};
@@ -20,28 +20,28 @@ pub(in crate::judge) struct BoxPool {
 }
 
 impl BoxPool {
-    /// An empty pool on that core.
+    /// Returns an empty pool on a core.
     pub(in crate::judge) fn new(core: Option<CoreLease>) -> Self {
         Self { core, boxes: Vec::new() }
     }
 
-    /// The slot's core.
+    /// Returns the slot's core.
     pub(in crate::judge) fn core(&self) -> Option<usize> {
         self.core.as_ref().map(CoreLease::core)
     }
 
-    /// Moves to another core, or to any: destroys the boxes that sit where they did.
+    /// Moves to another core, or to any; destroys all boxes, which are pinned to the old one.
     pub(in crate::judge) fn settle(&mut self, core: Option<CoreLease>) {
         self.boxes.clear();
         self.core = core;
     }
 
-    /// Whether a box of that shape is there.
+    /// Returns whether there is a box of that shape.
     pub(in crate::judge) fn has(&self, shape: &Shape) -> bool {
         self.boxes.iter().any(|(kept, _)| kept == shape)
     }
 
-    /// The box of that shape, made where needed; out of the pool until it is put back.
+    /// Takes the box of that shape out of the pool, or makes one.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -56,7 +56,7 @@ impl BoxPool {
         }
     }
 
-    /// Keeps a box for later, destroying the one that was not used for longest where there are too many.
+    /// Puts a box back; destroys the least recently used one where there are too many.
     pub(in crate::judge) fn put(&mut self, sandbox_box: BoxHandle) {
         if self.boxes.len() >= KEPT {
             self.boxes.remove(0);

@@ -21,15 +21,16 @@ use nix::sched::{CpuSet, sched_getaffinity};
 use nix::sys::stat::{Mode, fchmod, fstat};
 use nix::unistd::{Gid, Pid, Uid, fchown};
 
-/// Where leases are kept unless the operator names another directory. The first that exists is used, else the first that
-/// can be made: `/run/lock` is root's on some distributions, `/dev/shm` is everyone's on all.
+/// Directories of leases, unless the operator names another one. The first that exists is used, else the first that can be
+/// made: `/run/lock` belongs to root on some distributions, `/dev/shm` is writable for all users everywhere.
 const PLACES: [&str; 2] = ["/run/lock/gavel", "/dev/shm/gavel-cores"];
 
 /// The lock that is held while free cores are chosen, so that a core tried by one process does not look leased to
 /// another.
 const REGISTRY: &str = "registry";
 
-/// How long that lock is waited for; without it a core may be passed over, and none is leased twice.
+/// Attempts to take that lock and the pause between them; without the lock a free core may be missed, but none is leased
+/// twice.
 const REGISTRY_TRIES: u32 = 100;
 const REGISTRY_PAUSE: Duration = Duration::from_millis(5);
 
@@ -48,16 +49,16 @@ pub(in crate::judge) struct CoreLease {
 }
 
 impl CoreLease {
-    /// The core's number as the kernel counts them.
+    /// Returns the core's number as the kernel counts them.
     pub(in crate::judge) fn core(&self) -> usize {
         self.core
     }
 }
 
-/// The way to leases.
+/// Leases cores in the directory of the host.
 #[derive(Debug)]
 pub(in crate::judge) struct CoreLeases {
-    /// Why there is none: in words, with what to do.
+    /// The directory, or why there is none and what to do.
     directory: Result<Directory, String>,
     /// Hardware threads of each core's physical core, the core itself among them.
     siblings: BTreeMap<usize, BTreeSet<usize>>,
@@ -103,7 +104,7 @@ impl CoreLeases {
         chosen
     }
 
-    /// Siblings of these cores that another process has leased.
+    /// Returns the siblings of these cores that another process has leased.
     fn leased_siblings(&self, directory: &Directory, free: &[CoreLease]) -> BTreeSet<usize> {
         let own: BTreeSet<usize> = free.iter().map(|lease| lease.core).collect();
         let siblings = own.iter().filter_map(|core| self.siblings.get(core)).flatten();
@@ -111,12 +112,12 @@ impl CoreLeases {
         others.into_iter().filter(|core| directory.is_locked(&file_name(*core))).collect()
     }
 
-    /// Why cores cannot be leased at all.
+    /// Returns why cores cannot be leased at all.
     pub(in crate::judge) fn problem(&self) -> Option<&str> {
         self.directory.as_ref().err().map(String::as_str)
     }
 
-    /// Who leases these cores, as far as the kernel tells: process ids by core.
+    /// Returns which processes lease these cores, as far as the kernel tells: process ids by core.
     pub(in crate::judge) fn holders(&self, cores: &[usize]) -> BTreeMap<usize, i32> {
         let Ok(directory) = &self.directory else { return BTreeMap::new() };
         let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
@@ -134,7 +135,7 @@ fn file_name(core: usize) -> String {
     format!("core-{core}")
 }
 
-/// The process that holds an exclusive flock on that inode (proc_locks(5): `1: FLOCK ADVISORY WRITE 4711 00:1a:42 0 EOF`).
+/// Returns the process that holds an exclusive flock on that inode (proc_locks(5): `1: FLOCK ADVISORY WRITE 4711 00:1a:42 0 EOF`).
 fn holder_in(locks: &str, device: u64, inode: u64) -> Option<i32> {
     let wanted =
         format!("{:02x}:{:02x}:{inode}", nix::sys::stat::major(device), nix::sys::stat::minor(device));
@@ -226,7 +227,7 @@ impl Directory {
             .is_ok_and(|file| Flock::lock(file, FlockArg::LockExclusiveNonblock).is_err())
     }
 
-    /// The lock around choosing, held as briefly as that takes.
+    /// Takes the lock that is held while cores are chosen.
     fn registry(&self) -> Option<Flock<File>> {
         for _ in 0..REGISTRY_TRIES {
             if let Some(lock) = self.lock(REGISTRY) {
@@ -273,13 +274,13 @@ impl Directory {
     }
 }
 
-/// The cores this process may run on: its affinity mask, which its cpuset bounds.
+/// Returns the cores this process may run on: its affinity mask, which its cpuset bounds.
 pub(in crate::judge) fn usable_cores() -> nix::Result<Vec<usize>> {
     let set = sched_getaffinity(Pid::from_raw(0))?;
     Ok((0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).collect())
 }
 
-/// The hardware threads of a core's physical core; the core alone where the kernel does not tell.
+/// Returns the hardware threads of a core's physical core; the core alone where the kernel does not tell.
 fn siblings_of(core: usize) -> BTreeSet<usize> {
     let path = format!("{TOPOLOGY}/cpu{core}/topology/thread_siblings_list");
     let list = std::fs::read_to_string(path).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Tests that are the same run: the same files checked in the same way, under several names.
+//! Runs equal tests once: the same files checked in the same way, under several names.
 //!
-//! Packages put one test into several groups by links; problemtools runs such a test once, too. Which of them is run is
-//! the first that is needed; the others get its result under their own names.
+//! Packages put one test into several groups by links; problemtools runs such a test once, too. The first that is needed
+//! runs, and the others get its result under their own names.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::judge::test::result::TestResult;
 use crate::package::{OutputFile, Test};
 use crate::verdict::Verdict;
 
-/// The tests of one judging that are equal to others, and what became of each such set.
+/// The sets of equal tests of one judging, each with its state.
 pub(in crate::judge) struct DuplicateTests {
     /// By test: its set, where there is another in it.
     sets: Vec<Option<usize>>,
@@ -28,13 +28,13 @@ enum Run {
     Done(Box<TestResult>),
 }
 
-/// What is to be done with a test.
+/// What to do with a test.
 pub(in crate::judge) enum Action {
-    /// It is run.
+    /// Run it.
     Run,
-    /// Another one is running; [`DuplicateTests::finished`] will tell.
+    /// Wait for an equal test that runs; [`DuplicateTests::finished`] returns it.
     Wait,
-    /// This is its result.
+    /// Use this result of an equal test.
     Known(Box<TestResult>),
 }
 
@@ -66,7 +66,7 @@ impl DuplicateTests {
         Self { sets, states }
     }
 
-    /// What to do with a test that is needed now.
+    /// Returns what to do with a test that is needed now.
     pub(in crate::judge) fn start(&mut self, test: usize) -> Action {
         let Some(state) = self.sets[test].and_then(|set| self.states.get_mut(set)) else {
             return Action::Run;
@@ -107,7 +107,7 @@ impl DuplicateTests {
     }
 }
 
-/// Whether two tests on the same files are the same run.
+/// Returns whether two tests on the same files are equal.
 fn is_equal(one: &Test, other: &Test) -> bool {
     one.check == other.check
         && one.custom_score == other.custom_score
@@ -119,7 +119,7 @@ fn is_equal(one: &Test, other: &Test) -> bool {
         && [one, other].iter().all(|test| test.output_file == OutputFile::Refused)
 }
 
-/// The result of an equal test under this one's name.
+/// Returns the result of an equal test under this test's name.
 pub(in crate::judge) fn renamed(mut result: TestResult, test: &Test) -> TestResult {
     result.report.name.clone_from(&test.name);
     result.report.groups.clone_from(&test.groups);

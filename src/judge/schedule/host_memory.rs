@@ -1,10 +1,9 @@
-//! Notices when the host, not a box, ran out of memory, where boxes have no group of their own to tell.
+//! Notices when the host, not a box, ran out of memory, on hosts whose boxes have no cgroup to tell.
 //!
-//! The kernel's killer may then pick a program or a compiler, which looks like a crash of its own. That must not cost a
-//! contestant a verdict: the box counts as lost, and what ran in it is done again as after any other loss. With
-//! cgroups the box's own group tells exactly that, and nothing is asked here. The kernel's count is of the whole host,
-//! so a needless second run can happen; a missed one cannot: whoever asks learns of every kill since it began,
-//! whoever asked before.
+//! The kernel's OOM killer may then end a program or a compiler, which looks like a crash. That must not cost a contestant a
+//! verdict: the box counts as lost, and the run is repeated as after any other loss. With cgroups the box's own group counts
+//! its kills, and this file does nothing. The kernel's count is for the whole host, so a needless second run can happen; a
+//! missed one cannot: every caller learns of all kills since its run began.
 
 use std::time::Instant;
 
@@ -12,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::sandbox::{ResourceControl, SandboxError};
 
-/// The count of kills for want of memory, and when it was last found to have grown.
+/// The host's count of OOM kills, and when it was last seen to grow.
 #[derive(Debug)]
 pub(in crate::judge) struct HostMemory {
     is_needed: bool,
@@ -22,19 +21,19 @@ pub(in crate::judge) struct HostMemory {
 #[derive(Debug)]
 struct Seen {
     kills: u64,
-    /// Later than the kills it is about, so that nobody takes them for too early to be his.
+    /// Later than the kills themselves, so that no run takes them for earlier ones.
     grew: Option<Instant>,
 }
 
 impl HostMemory {
-    /// Begins to watch.
+    /// Reads the count and begins to watch it.
     pub(in crate::judge) fn watch(control: ResourceControl) -> Self {
         let is_needed = control == ResourceControl::None;
         let kills = if is_needed { kills() } else { 0 };
         Self { is_needed, seen: Mutex::new(Seen { kills, grew: None }) }
     }
 
-    /// To be asked about what began then and may have been killed from outside; costs nothing otherwise.
+    /// Checks that no OOM kill happened since a run began; called when the run may have been killed from outside.
     ///
     /// # Errors
     /// [`SandboxError::BoxLost`], when the kernel may have killed it for want of memory.

@@ -1,9 +1,9 @@
 //! Runs a submission's tests over the slots and decides them in judging order.
 //!
-//! Workers take tests in that order, one slot each. What groups are decided by a result makes other tests moot: what
-//! runs of them is cancelled and what has not begun is skipped. Since a test is decided only when all before it are,
-//! and moot results are dropped even when they came in early, the same verdicts and scores come out whatever ran
-//! faster. What matters, and what comes of it, is [`crate::judge::score`]'s.
+//! Threads take tests in that order, one slot each. A result that decides groups makes other tests moot: those that run are
+//! cancelled, the others are skipped. A test is decided only after all before it, and moot results are dropped even when they
+//! came early, so verdicts and scores do not depend on which test was faster. [`crate::judge::score`] decides which tests
+//! matter.
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -88,7 +88,7 @@ struct State<'a> {
     equal: DuplicateTests,
     /// Tests that were taken and came back, because the equal one they waited for was stopped.
     again: VecDeque<usize>,
-    /// The next turn nobody has taken.
+    /// The next turn that no thread has taken.
     next: usize,
     /// By test.
     results: Vec<Option<TestResult>>,
@@ -110,7 +110,7 @@ impl Pipeline<'_> {
                 .unwrap_or_else(|panic| Err(Fault::of_panic(&*panic)));
             let result = match result {
                 Ok(result) => result,
-                // Moot or cancelled; which of the two is told apart when it is decided.
+                // Moot or cancelled; `flush` tells them apart.
                 Err(_) if tokens.iter().any(|token| token.is_cancelled()) => {
                     TestResult::without_run(test, Verdict::CX)
                 }
@@ -164,7 +164,7 @@ impl State<'_> {
         })
     }
 
-    /// Takes in a result, also for the tests that are equal, stops what it made moot, and tells what is decided now.
+    /// Records a result, also for equal tests, stops tests that became moot, and reports tests that are decided now.
     fn finish(&mut self, index: usize, result: TestResult, run: &TestRun<'_>, order: &[usize]) {
         self.running.remove(&index);
         for waiting in self.equal.finished(index, &result) {
@@ -203,7 +203,7 @@ impl State<'_> {
         }
     }
 
-    /// Tells every test whose predecessors are all told.
+    /// Reports every test whose predecessors are all reported.
     fn flush(&mut self, run: &TestRun<'_>, order: &[usize]) {
         while let Some(&index) = order.get(self.told) {
             let test = self.tests[index];
@@ -246,7 +246,7 @@ impl State<'_> {
         }
     }
 
-    /// Sends a decided test as far as it may be told.
+    /// Sends the event of a decided test, as far as the feedback level allows.
     fn tell(&mut self, index: usize, run: &TestRun<'_>) {
         let Some(result) = &mut self.results[index] else { return };
         let Some(mut test) = feedback::of_test(run.judging.feedback, &result.report) else { return };
@@ -259,7 +259,7 @@ impl State<'_> {
         run.judging.events.send(EventKind::Test { index, test: Box::new(test) });
     }
 
-    /// Whether a group has only samples.
+    /// Returns whether a group has only samples.
     fn is_open(&self, place: usize) -> bool {
         self.tests
             .iter()
@@ -267,7 +267,7 @@ impl State<'_> {
             .all(|(test, known)| known.sample || !self.group_state.holds(place, test))
     }
 
-    /// What there is to say of a group.
+    /// Returns the report of a group.
     fn group(&self, place: usize) -> GroupReport {
         let group = self.group_state.group(place);
         let value = self.group_state.value(place);
@@ -292,14 +292,14 @@ fn outcome_of(result: &TestResult) -> Outcome {
     Outcome { verdict: result.report.verdict, score: result.score }
 }
 
-/// Both ends where they are known; `None` where neither is.
+/// Returns a range's finite ends; `None` where there is none.
 fn range_report(range: ScoreRange) -> Option<RangeReport> {
     let finite = |end: f64| end.is_finite().then_some(end);
     let report = RangeReport { min: finite(range.min), max: finite(range.max) };
     (report.min.is_some() || report.max.is_some()).then_some(report)
 }
 
-/// The first verdict that is not AC or SK; SK when nothing ran, else AC.
+/// Returns the first verdict that is not AC or SK; SK when nothing ran, else AC.
 fn verdict_of<'a>(results: impl Iterator<Item = &'a TestResult>) -> Verdict {
     let mut verdict = Verdict::SK;
     for result in results {
@@ -351,7 +351,7 @@ fn conclude(report: &mut Report, state: State<'_>, scoring: Option<Scoring>, is_
     report.tests = results.into_iter().map(|result| result.report).collect();
 }
 
-/// The verdict and the score of all tests.
+/// Fills in the verdict and the score of all tests.
 fn decide(report: &mut Report, whole: Option<Value>, results: &[TestResult]) {
     let Some(whole) = whole else {
         // Only a cancelled judging ends before its last group is decided.
@@ -374,7 +374,7 @@ fn decide(report: &mut Report, whole: Option<Value>, results: &[TestResult]) {
     }
 }
 
-/// Rounded to decimal places, half away from zero.
+/// Rounds to decimal places, half away from zero.
 fn to_places(score: f64, places: Option<u32>) -> f64 {
     let Some(places) = places else { return score };
     let scale = 10f64.powi(i32::try_from(places).unwrap_or(i32::MAX));

@@ -1,4 +1,4 @@
-//! Slots: how many programs run at once, and on which core each.
+//! Bounds how many programs run at once, and gives each a core.
 //!
 //! A slot is a permit with boxes of its own. Its boxes are pinned to a core that is leased host-wide ([`crate::judge::schedule::cores`]), so
 //! that two measured programs never share one, of whichever process they are. A slot that finds no free core runs its
@@ -6,8 +6,7 @@
 //! judging asks for one slot a test: so judgings that run at once share the slots evenly, whatever their
 //! sizes.
 //!
-//! Nobody may wait for a lock of the cache while holding a slot: whoever holds that lock may be waiting
-//! for a slot.
+//! A thread that holds a slot must not wait for a lock of the cache: the lock's holder may be waiting for a slot.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -23,10 +22,10 @@ use crate::sandbox::{SandboxError, Shape};
 /// Poll interval of cancellation while a thread waits: a condition variable cannot wait for a token's descriptor.
 const CANCEL_POLL: Duration = Duration::from_millis(20);
 
-/// A slot without a core asks for one at most this often: others hold theirs for minutes and longer.
+/// Least time between two attempts to lease a core for a slot without one: others hold theirs for minutes and longer.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
-/// Cores of a judge, for those who start it and for reports.
+/// Cores of a judge, for its operator and for reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CoreUse {
     /// Programs run at once.
@@ -35,19 +34,19 @@ pub struct CoreUse {
     pub usable: Vec<usize>,
     /// Those that are leased to its slots, a slot each.
     pub leased: Vec<usize>,
-    /// Process ids of those who lease the others, by core, as far as the kernel tells.
+    /// Processes that lease the others, by core, as far as the kernel tells.
     pub held: Vec<(usize, i32)>,
-    /// Why no core can be leased, where that is no matter of who was first.
+    /// Why no core can be leased, where the reason is not that others hold them.
     pub problem: Option<String>,
 }
 
 impl CoreUse {
-    /// Whether every program has a core that no other gavel process of this host uses.
+    /// Returns whether every program has a core that no other gavel process of this host uses.
     pub fn is_exclusive(&self) -> bool {
         self.leased.len() >= self.slots
     }
 
-    /// Why some slots have no core of their own; `None` where all have.
+    /// Returns why some slots have no core of their own; `None` where all have.
     pub fn shortage(&self) -> Option<String> {
         if self.is_exclusive() {
             return None;
@@ -102,8 +101,8 @@ pub(in crate::judge) struct SlotGuard<'a> {
 }
 
 impl Slots {
-    /// As many slots as the settings say, or as the process has cores in its affinity mask; each on a core of its own as
-    /// far as there are free ones.
+    /// Makes as many slots as the settings say, or as the process has cores in its affinity mask; each gets a core of its own
+    /// while there are free ones.
     ///
     /// # Errors
     /// When their number is impossible, or a core is required for each and there are fewer.
@@ -136,18 +135,18 @@ impl Slots {
         }
     }
 
-    /// Looks for a core for every free slot that has none.
+    /// Leases a core for every free slot that has none, where there are free cores.
     pub(in crate::judge) fn seek_cores(&self) {
         let free = self.state.lock().free.clone();
         free.into_iter().for_each(|index| self.settle(index));
     }
 
-    /// Whether each slot has a core of its own.
+    /// Returns whether each slot has a core of its own.
     pub(in crate::judge) fn are_exclusive(&self) -> bool {
         self.cores.lock().iter().all(Option::is_some)
     }
 
-    /// Why nothing may run on some slot: a core is required for each, and one was taken away.
+    /// Returns why nothing may run: a core is required for each slot, and one was taken away.
     pub(in crate::judge) fn refusal(&self) -> Option<SandboxError> {
         let is_refused = self.requires_cores && !self.are_exclusive();
         is_refused.then(|| SandboxError::Host {
@@ -156,7 +155,7 @@ impl Slots {
         })
     }
 
-    /// Which cores the slots have.
+    /// Returns which cores the slots have.
     pub(in crate::judge) fn core_use(&self) -> CoreUse {
         let usable = usable_cores().unwrap_or_default();
         let leased: Vec<usize> = self.cores.lock().iter().copied().flatten().collect();
@@ -170,13 +169,12 @@ impl Slots {
         }
     }
 
-    /// How many there are.
+    /// Returns the number of slots.
     pub(in crate::judge) fn count(&self) -> usize {
         self.slots.len()
     }
 
-    /// Waits for a slot, one that has a box of this shape where there is a choice; `None` once
-    /// `is_cancelled` says so.
+    /// Waits for a slot, preferably one that has a box of this shape; returns `None` once `is_cancelled` returns true.
     pub(in crate::judge) fn acquire(
         &self,
         shape: &Shape,
@@ -208,7 +206,8 @@ impl Slots {
         }
     }
 
-    /// Place in `free` of the best slot: one with a core of its own, with a box of that shape, freed last, in this order.
+    /// Returns the index in `free` of the best slot: with a core of its own, with a box of that shape, freed last, in this
+    /// order.
     fn best(&self, free: &[usize], shape: &Shape) -> usize {
         let worth = |place: &usize| {
             let pool = self.slots[free[*place]].lock();
@@ -217,8 +216,8 @@ impl Slots {
         (0..free.len()).max_by_key(worth).unwrap_or_default()
     }
 
-    /// Sees to it that a slot just taken is on a core that is its own and may be used: the cpuset of this process may
-    /// have changed, and another process may have given up a core.
+    /// Moves a slot that was just taken to a core of its own that may be used: the cpuset of this process may have changed, and
+    /// another process may have given up a core.
     fn settle(&self, index: usize) {
         let mut pool = self.slots[index].lock();
         let usable = || usable_cores().unwrap_or_default();
@@ -249,7 +248,7 @@ impl Slots {
 }
 
 impl SlotGuard<'_> {
-    /// The slot's boxes.
+    /// Returns the slot's boxes.
     pub(in crate::judge) fn boxes(&self) -> MutexGuard<'_, BoxPool> {
         self.slots.slots[self.index].lock()
     }

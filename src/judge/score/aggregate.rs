@@ -19,7 +19,7 @@ pub(in crate::judge) struct GradingError {
     pub(in crate::judge) message: String,
 }
 
-/// What a group got.
+/// The result of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub(in crate::judge) struct Value {
     /// Its verdict; SK where it was not run because of what it depends on.
@@ -45,7 +45,7 @@ pub(in crate::judge) struct Failure {
 }
 
 impl Value {
-    /// What it counts as where it was not run.
+    /// Returns the verdict that it counts as where it was not run.
     pub(in crate::judge) fn failing(&self) -> Verdict {
         self.failing.map_or(Verdict::JE, |failure| failure.verdict)
     }
@@ -132,7 +132,7 @@ pub(in crate::judge) fn test_score(
 pub(in crate::judge) type Grade<'a> =
     dyn FnMut(&Group, &[String], &[(Verdict, f64)]) -> Result<(Verdict, f64), GradingError> + 'a;
 
-/// The value of a group whose members are folded.
+/// Computes the value of a group whose members are folded.
 pub(in crate::judge) fn conclude(
     group: &Group,
     scoring: bool,

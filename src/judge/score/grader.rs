@@ -32,7 +32,7 @@ impl<'a> Grader<'a> {
     /// Compiles the package's grader, where a group wants one.
     ///
     /// # Errors
-    /// When it cannot be made, or there is none.
+    /// When it cannot be built, or there is none.
     pub(in crate::judge) fn of(
         engine: &'a Engine,
         package: &Package,
@@ -92,7 +92,7 @@ impl<'a> Grader<'a> {
     }
 }
 
-/// The code a grader knows: problemtools tells time limits from everything else that is no answer.
+/// Returns the code of a verdict in a grader's input, as problemtools writes it.
 fn code(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::AC => "AC",

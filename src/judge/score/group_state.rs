@@ -1,7 +1,7 @@
 //! Tracks the groups of a judging: which results are in, and which tests still matter.
 //!
-//! Tests are told in judging order; each is folded into the groups that hold it, in the order of their members. What is
-//! known before its turn may only say that a later test will not matter: never what a group got.
+//! Tests are reported in judging order; each is folded into the groups that hold it, in the order of their members. A result
+//! that comes before its turn can only make later tests moot; it never decides a group.
 
 use crate::checker::Score;
 use crate::judge::fault::Fault;
@@ -13,17 +13,17 @@ use crate::package::{
 use crate::submission::Stop;
 use crate::verdict::Verdict;
 
-/// What a test came to.
+/// The result of a test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(in crate::judge) struct Outcome {
     /// Never SK or CX.
     pub(in crate::judge) verdict: Verdict,
-    /// What its checker said it is worth.
+    /// The checker's score.
     pub(in crate::judge) score: Option<Score>,
 }
 
 impl Outcome {
-    /// Whether the output is right in part, which only scores know.
+    /// Returns whether the output is partially correct, which only scores express.
     pub(in crate::judge) fn is_partial(self) -> bool {
         self.verdict == Verdict::WA
             && match self.score {
@@ -46,19 +46,19 @@ pub(in crate::judge) enum View {
 #[derive(Debug, Clone, Copy)]
 struct Cut {
     position: usize,
-    /// When its test is told.
+    /// Turn of its test.
     turn: usize,
 }
 
-/// How far a group is.
+/// Progress of a group.
 #[derive(Debug, Default)]
 struct Progress {
     parts: Vec<Part>,
     /// Whether one of the parts did not pass.
     has_failed: bool,
-    /// Among what is told: the first member after which nothing matters.
+    /// The first member among the reported tests after which nothing matters.
     told: Option<usize>,
-    /// Among what is known.
+    /// The same among all known results.
     known: Option<Cut>,
     /// Tests in it that are not told.
     left: usize,
@@ -66,7 +66,7 @@ struct Progress {
 }
 
 impl Progress {
-    /// The first test that was not accepted, as far as it is folded.
+    /// Returns the first folded test that was not accepted.
     fn failing(&self) -> Option<Failure> {
         match &self.value {
             Some(value) => value.failing,
@@ -92,7 +92,7 @@ pub(in crate::judge) struct GroupState<'a> {
 }
 
 impl<'a> GroupState<'a> {
-    /// Nothing judged yet.
+    /// Returns the state before any test is judged.
     ///
     /// # Errors
     /// [`Fault::Package`] when the groups make no tree over the tests.
@@ -118,12 +118,12 @@ impl<'a> GroupState<'a> {
         &self.groups.order
     }
 
-    /// When a test is told.
+    /// Returns a test's place in the judging order.
     pub(in crate::judge) fn turn(&self, test: usize) -> usize {
         self.turns[test]
     }
 
-    /// Whether a test must be run.
+    /// Returns whether a test must be run.
     pub(in crate::judge) fn is_needed(&self, test: usize, view: View) -> bool {
         let turn = self.turns[test];
         let mut places = self.groups.places[test].iter();
@@ -137,7 +137,7 @@ impl<'a> GroupState<'a> {
         }
     }
 
-    /// Whether what comes at that place of a group still changes it.
+    /// Returns whether a member at that place can still change its group.
     fn is_open(&self, group: usize, position: usize, turn: usize, view: View) -> bool {
         let progress = &self.progress[group];
         let is_cut = progress.told.is_some_and(|cut| cut < position)
@@ -146,7 +146,7 @@ impl<'a> GroupState<'a> {
         progress.value.is_none() && !is_cut && !self.is_barred(group)
     }
 
-    /// Whether something the group depends on did not pass.
+    /// Returns whether a group that this one depends on did not pass.
     fn is_barred(&self, group: usize) -> bool {
         self.groups.nodes[group].dependencies.iter().any(|dependency| self.has_failed(*dependency))
     }

@@ -1,4 +1,4 @@
-//! The incremental evaluation against the plain one: a walk through the tree that runs one test after the other.
+//! Tests the incremental evaluation of groups against a plain walk through the tree, one test after the other.
 
 use std::collections::HashMap;
 use std::path::PathBuf;

@@ -92,7 +92,7 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Every group above these places, inner before outer.
+/// Returns every group above these places, inner before outer.
 fn holders(nodes: &[Node<'_>], places: &[(usize, usize)]) -> Vec<usize> {
     let mut found: Vec<usize> = Vec::new();
     let mut level: Vec<usize> = places.iter().map(|(group, _)| *group).collect();

@@ -1,6 +1,6 @@
 //! Turns the end of a run into verdicts, before its output is checked.
 //!
-//! A program that was never born is charged to its author only for a file of their own that the kernel will not execute.
+//! A program that was not started is charged to the contestant only for a file of their own that the kernel does not execute.
 
 use std::fs::File;
 use std::io;
@@ -23,8 +23,7 @@ use crate::verdict::{Reason, Verdict};
 /// Begins the message of a program whose runtime ran out of memory; the rest is the runtime's line.
 const OUT_OF_MEMORY: &str = "its runtime ran out of memory";
 
-/// Everything that applied before the output is looked at; the message and the reason are those of the
-/// most decisive.
+/// Adds every verdict that applies before the output is checked; message and reason are those of the most decisive one.
 pub(in crate::judge) fn judge_outcome(
     result: &mut TestResult,
     outcome: &Outcome,
@@ -58,8 +57,7 @@ pub(in crate::judge) fn judge_outcome(
     Ok(())
 }
 
-/// A program that failed by itself: for want of memory where its runtime says so, which has the limit as its own or was
-/// refused more than the host has.
+/// Judges a program that failed by itself: MLE where its runtime reports that it ran out of memory, else RTE.
 fn failed(
     exit: Exit,
     reason: Reason,
@@ -74,7 +72,7 @@ fn failed(
     }
 }
 
-/// The message of a test without what the program wrote: how it ended.
+/// Returns the message of a test without the program's output: how it ended.
 pub(in crate::judge) fn message_without_words(test: &TestReport) -> String {
     let of_exit = match (test.exit_code, test.signal) {
         (Some(code), _) => stderr::of_exit(Exit::Code(code)),
@@ -88,7 +86,7 @@ pub(in crate::judge) fn message_without_words(test: &TestReport) -> String {
     }
 }
 
-/// Limits that were hit, by what stopped the run or by what was counted when it ended by itself.
+/// Returns the limits that were hit, by what stopped the run or by the counts of a run that ended by itself.
 fn limits_hit(outcome: &Outcome, limits: &RunLimits) -> Vec<(Verdict, String)> {
     let has = |stopped| outcome.stopped.contains(&stopped);
     let mut hit = Vec::new();
@@ -116,8 +114,8 @@ fn limits_hit(outcome: &Outcome, limits: &RunLimits) -> Vec<(Verdict, String)> {
     hit
 }
 
-/// Who is to blame when a program was never born: the contestant for a file of theirs that cannot be
-/// executed, we for everything else.
+/// Decides who is to blame for a program that was not started: the contestant for a file of theirs that cannot be executed,
+/// gavel for everything else.
 fn not_started(step: &str, errno: i32, argv: &[String], own_file: Option<&Path>) -> Result<String, Fault> {
     let program = argv.first().map_or("", String::as_str);
     let why = Errno::from_raw(errno).desc();
@@ -136,13 +134,13 @@ fn not_started(step: &str, errno: i32, argv: &[String], own_file: Option<&Path>)
     }
 }
 
-/// Whether the whole file can be read. Where it can, EIO came from what the file asks for: the kernel answers so when
-/// the interpreter that an ELF file names is shorter than an ELF header.
+/// Returns whether the whole file can be read. If so, EIO came from the file's content: the kernel returns it when the
+/// interpreter that an ELF file names is shorter than an ELF header.
 fn is_readable(file: &Path) -> bool {
     File::open(file).and_then(|mut file| io::copy(&mut file, &mut io::sink())).is_ok()
 }
 
-/// What a contestant is told of output beyond the limit.
+/// Returns the message for output beyond the limit.
 pub(in crate::judge) fn too_much_output(limit: Bytes) -> String {
     format!("more output than {limit}")
 }

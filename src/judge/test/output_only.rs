@@ -1,9 +1,8 @@
-//! Submissions that are the outputs themselves: a file a test, or one archive of them.
+//! Reads submissions that are the outputs themselves: a file for each test, or one archive of them.
 //!
-//! Nothing is compiled and nothing runs; each file is checked as if a program had written it. Which file is for which
-//! test is told by names (Kattis' tests with any of their endings, CMS' `output_%s.txt`). A test without a file is a
-//! wrong answer, so a part may be handed in. An archive is read entry by entry when its test is checked, never more of it
-//! than the output limit: what it would unpack to is nobody's concern.
+//! Each file is checked as if a program had written it. Names assign files to tests (Kattis' tests with any of their endings,
+//! CMS' `output_%s.txt`). A test without a file is a wrong answer, so contestants may submit a part. An archive is read entry
+//! by entry when its test is checked, and never beyond the output limit.
 
 use std::io::{self, Cursor, Read};
 use std::path::Path;
@@ -19,26 +18,26 @@ use crate::package::{Package, Test};
 use crate::sandbox::Capture;
 use crate::units::Bytes;
 
-/// What a zip archive begins with; an empty one has its end alone.
+/// First bytes of a zip archive; an empty one consists of its end alone.
 const MAGIC: [&[u8]; 2] = [b"PK\x03\x04", b"PK\x05\x06"];
-/// Entries of an archive: so many, and so many for each test, since every name is held against every test's.
+/// Largest number of entries of an archive, and more for each test: every name is compared with every test's.
 const ENTRIES: usize = 1000;
 const ENTRIES_A_TEST: usize = 4;
-/// What each entry of an archive's directory begins with.
+/// First bytes of each entry of an archive's directory.
 const DIRECTORY_ENTRY: &[u8] = b"PK\x01\x02";
 /// Endings of answers, the likeliest first; a file may also have none.
 const ENDINGS: &[&str] = &[".out", ".ans", ".txt", ".a", ".answer", ".output", ""];
-/// What may stand before a test's name or number: CMS asks for `output_000.txt`, and calls its inputs `input0.txt`.
+/// Prefixes of a test's name or number: CMS asks for `output_000.txt`, and calls its inputs `input0.txt`.
 const PREFIXES: &[&str] = &["output_", "output", "input_", "input"];
 const TYPE_MASK: u32 = 0o170_000;
 const REGULAR: u32 = 0o100_000;
 
-/// Why what was handed in cannot be read: the contestant's doing.
+/// Why the submitted outputs cannot be read: the contestant's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(in crate::judge) struct Unreadable(String);
 
-/// A submission of answers.
+/// The outputs of a submission.
 #[derive(Debug)]
 pub(in crate::judge) struct Answers<'a> {
     files: Files<'a>,
@@ -54,21 +53,21 @@ enum Files<'a> {
     Zip(ZipArchive<Cursor<&'a [u8]>>),
 }
 
-/// What is handed in for a test.
+/// The output submitted for a test.
 #[derive(Debug)]
 pub(in crate::judge) enum Answer {
     /// Its content.
     Given(Capture),
-    /// It holds more than an output may.
+    /// It is larger than the output limit.
     TooLarge,
-    /// Nothing.
+    /// There is none.
     Missing,
     /// An entry of the archive that cannot be unpacked.
     Broken(String),
 }
 
 impl<'a> Answers<'a> {
-    /// Looks what is there.
+    /// Lists the submitted files.
     ///
     /// # Errors
     /// When it is an archive that cannot be read.
@@ -86,7 +85,7 @@ impl<'a> Answers<'a> {
         Ok(Self { files: Files::Plain(sources), names, tests })
     }
 
-    /// What is handed in for a test; of a larger file than `limit` nothing.
+    /// Reads the output for a test, unless it is larger than `limit`.
     ///
     /// # Errors
     /// When it cannot be kept.
@@ -107,12 +106,12 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// Whether something is handed in for a test.
+    /// Returns whether there is an output for a test.
     pub(in crate::judge) fn has(&self, test: &Test) -> bool {
         self.place(&test.name).is_some()
     }
 
-    /// The file for a test: the one whose name says most of the test's.
+    /// Returns the file for a test: the one whose name fits the test's best.
     fn place(&self, test: &str) -> Option<usize> {
         if let ([_], [(_, place)], Files::Plain(_)) =
             (self.tests.as_slice(), self.names.as_slice(), &self.files)
@@ -140,7 +139,7 @@ impl<'a> Answers<'a> {
         ranked.min().map(|(_, place)| place)
     }
 
-    /// Whether no other test is like that, samples standing back behind the others.
+    /// Returns whether no other test is like that; samples do not count beside secret tests.
     fn is_only(&self, test: &str, is_like: impl Fn(&str) -> bool) -> bool {
         let mut others = self.tests.iter().filter(|other| **other != test && is_like(other));
         let is_sample = |name: &str| name.starts_with("sample/");
@@ -148,10 +147,10 @@ impl<'a> Answers<'a> {
     }
 }
 
-/// A test that a file is looked for.
+/// A test whose file is searched.
 struct Wanted<'a> {
     name: &'a str,
-    /// Whether no other test is called so in its own folder.
+    /// Whether no other test has that name without its folder.
     has_own_base: bool,
     /// Its number, where no other test has it.
     own_number: Option<&'a str>,
@@ -179,7 +178,7 @@ fn base(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
 }
 
-/// The number in a name that is nothing else, without leading zeros.
+/// Returns the number in a name that is nothing else, without leading zeros.
 fn number(name: &str) -> Option<&str> {
     let name = PREFIXES.iter().find_map(|prefix| name.strip_prefix(prefix)).unwrap_or(name);
     let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
@@ -214,7 +213,7 @@ fn open(bytes: &[u8], most: usize) -> Result<ZipArchive<Cursor<&[u8]>>, Unreadab
         .map_err(|error| Unreadable(format!("the archive cannot be read: {}", told(&error))))
 }
 
-/// The plain files of an archive with their places.
+/// Lists the plain files of an archive with their indices.
 fn entries(archive: &ZipArchive<Cursor<&[u8]>>, most: usize) -> Result<Vec<(String, usize)>, Unreadable> {
     let mut archive = archive.clone();
     if archive.len() > most {
@@ -234,7 +233,7 @@ fn entries(archive: &ZipArchive<Cursor<&[u8]>>, most: usize) -> Result<Vec<(Stri
     Ok(names)
 }
 
-/// What the library says, in a contestant's terms.
+/// Describes an error of the zip library for contestants.
 fn told(error: &ZipError) -> String {
     match error {
         ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) => {

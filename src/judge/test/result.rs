@@ -1,6 +1,6 @@
 //! Holds the result of one test while it is being judged.
 //!
-//! Everything that applies is kept, of which the most decisive is the verdict; figures are the sandbox's own.
+//! It keeps every verdict that applies; the most decisive one is reported. Figures are the sandbox's.
 
 use crate::checker::{Grade, Opinion, Score};
 use crate::judge::fault::Fault;
@@ -14,28 +14,28 @@ use crate::verdict::Verdict;
 #[derive(Debug, Clone)]
 pub(in crate::judge) struct TestResult {
     pub(in crate::judge) report: TestReport,
-    /// Everything that applied, of which the report's verdict won.
+    /// All verdicts that apply; the report has the most decisive one.
     pub(in crate::judge) applied: Vec<Verdict>,
-    /// What the checker said the output is worth.
+    /// The checker's score.
     pub(in crate::judge) score: Option<Score>,
-    /// Whether nothing of this counts unless it comes again: something outside may have ended the program.
+    /// Whether something outside of the box may have ended the program: the result counts only if it comes again.
     pub(in crate::judge) in_doubt: bool,
-    /// Whether something outside has ended it for certain.
+    /// Whether something outside of the box has ended the program for certain.
     pub(in crate::judge) ended_from_outside: bool,
 }
 
 impl TestResult {
-    /// A test whose run has just ended, before anything is said of it.
+    /// Returns the result of a run that has ended and is not judged yet.
     pub(in crate::judge) fn of(report: TestReport) -> Self {
         Self { report, applied: Vec::new(), score: None, in_doubt: false, ended_from_outside: false }
     }
 
-    /// A test that did not run, or whose run does not count.
+    /// Returns the result of a test that did not run, or whose run does not count.
     pub(in crate::judge) fn without_run(test: &Test, verdict: Verdict) -> Self {
         Self { applied: vec![verdict], ..Self::of(blank(test, verdict)) }
     }
 
-    /// A test that could not be judged.
+    /// Returns the result of a test that could not be judged.
     pub(in crate::judge) fn judging_error(test: &Test, fault: &Fault) -> Self {
         let mut report = blank(test, Verdict::JE);
         report.reason = Some(fault.reason());
@@ -43,7 +43,7 @@ impl TestResult {
         Self { applied: vec![Verdict::JE], ..Self::of(report) }
     }
 
-    /// Notes something that applies as well; its message is told where it is the most decisive.
+    /// Adds a verdict; its message is reported where it is the most decisive one.
     pub(in crate::judge) fn reject(&mut self, verdict: Verdict, message: String) {
         if self.applied.iter().all(|other| verdict.precedence() < other.precedence()) {
             self.report.reason = None;
@@ -53,7 +53,7 @@ impl TestResult {
     }
 }
 
-/// A report of a test with no figures.
+/// Returns a test's report without figures.
 pub(in crate::judge) fn blank(test: &Test, verdict: Verdict) -> TestReport {
     TestReport {
         name: test.name.clone(),
@@ -77,7 +77,7 @@ pub(in crate::judge) fn blank(test: &Test, verdict: Verdict) -> TestReport {
     }
 }
 
-/// The figures of a run, as an accepted test's.
+/// Returns the report of an accepted test with the figures of its run.
 pub(in crate::judge) fn figures(test: &Test, outcome: &Outcome) -> TestReport {
     let mut report = blank(test, Verdict::AC);
     report.cpu_ms = milliseconds(outcome.cpu);
@@ -94,7 +94,7 @@ pub(in crate::judge) fn figures(test: &Test, outcome: &Outcome) -> TestReport {
     report
 }
 
-/// What a checker said, as a result. An output that is right in part is a wrong answer: only scores know parts.
+/// Adds a checker's opinion to a result. A partially correct output is a wrong answer: only scores know parts.
 pub(in crate::judge) fn take_in(result: &mut TestResult, opinion: Opinion) {
     result.applied.push(match opinion.grade {
         Grade::Accepted => Verdict::AC,
@@ -105,7 +105,7 @@ pub(in crate::judge) fn take_in(result: &mut TestResult, opinion: Opinion) {
     result.report.judge_message = Some(opinion.judge_message).filter(|message| !message.is_empty());
 }
 
-/// Lines joined, and cut.
+/// Joins lines and truncates.
 fn in_one_line(text: &str) -> String {
     const LONGEST: usize = 300;
     let line = text.split_ascii_whitespace().collect::<Vec<_>>().join(" ");

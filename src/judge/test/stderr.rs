@@ -16,7 +16,7 @@ const SHOWN_ENDS: (usize, usize) = (1 << 10, (3 << 10) - 64);
 /// Characters of a message.
 const LONGEST: usize = 300;
 
-/// What is kept of a program's standard error.
+/// The kept part of a program's standard error.
 #[derive(Debug, Clone, Default)]
 pub(in crate::judge) struct StandardError {
     beginning: Vec<u8>,
@@ -42,8 +42,8 @@ impl StandardError {
         Ok(Self { beginning, end, dropped })
     }
 
-    /// The text for a report: at most 4096 bytes, of a longer one the beginning and the end. Control characters but
-    /// newline and tab are escaped.
+    /// Returns the text for a report: at most 4096 bytes, of a longer one the beginning and the end. Control characters other
+    /// than newline and tab are escaped.
     pub(in crate::judge) fn shown(&self) -> Option<String> {
         if self.beginning.is_empty() && self.end.is_empty() {
             return None;
@@ -66,20 +66,20 @@ impl StandardError {
         String::from_utf8_lossy(bytes).into_owned()
     }
 
-    /// The line in which the runtime of a failed program says that it ran out of memory.
+    /// Returns the line in which the runtime of a failed program reports that it ran out of memory.
     pub(in crate::judge) fn out_of_memory(&self, language: &Language) -> Option<String> {
         let text = self.last();
         let line = text.lines().rev().find(|line| finds(&language.out_of_memory, line).is_some())?;
         Some(in_short(without_label(&language.crash, line)))
     }
 
-    /// The line in which the runtime of a failed program names the error.
+    /// Returns the line in which the runtime of a failed program names the error.
     pub(in crate::judge) fn error(&self, language: &Language) -> Option<String> {
         error_line(&language.crash, &language.crash_end, &self.last()).filter(|line| !line.is_empty())
     }
 }
 
-/// The end of a program that failed by itself, in a few words.
+/// Describes how a program that failed by itself ended.
 pub(in crate::judge) fn of_exit(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exit code {code}"),
@@ -88,8 +88,7 @@ pub(in crate::judge) fn of_exit(exit: Exit) -> String {
     }
 }
 
-/// The line in which a checker's runtime says that it died of an error nothing caught, where that is the last thing it
-/// said.
+/// Returns the line in which a runtime reports an uncaught error, where the program wrote nothing after it.
 pub(in crate::judge) fn crash_line(crash: &[String], crash_end: &[String], stderr: &str) -> Option<String> {
     let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
     if finds(crash_end, lines.last()?).is_some() {
@@ -97,7 +96,7 @@ pub(in crate::judge) fn crash_line(crash: &[String], crash_end: &[String], stder
     }
     let mark = lines.iter().rposition(|line| finds(crash, line).is_some())?;
     let trace = lines.get(mark..)?;
-    // Frames are indented or stand above what is; besides them there is at most the error itself, after its frames.
+    // Stack frames are indented or stand above an indented line; besides them there is at most the error, after its frames.
     let said = |place: usize, line: &str| {
         let is_frame = trace.get(place + 1).is_some_and(|next| is_indented(next));
         !is_indented(line) && !line.ends_with(':') && !is_frame
@@ -141,14 +140,14 @@ fn error_line(crash: &[String], crash_end: &[String], stderr: &str) -> Option<St
     Some(in_short(&error.unwrap_or_else(all)))
 }
 
-/// The error of a runtime that says it before the frames, such as Node.js.
+/// Returns the error of a runtime that writes it before the stack frames, such as Node.js.
 fn error_before(lines: &[&str]) -> Option<String> {
     let is_error =
         |line: &&&str| !line.is_empty() && !is_indented(line) && !line.starts_with(['}', '(', '"']);
     lines.iter().rev().find(is_error).map(|line| in_short(line))
 }
 
-/// A line without a label such as `Fatal error: exception `: a beginning in the table that ends in a space.
+/// Removes a label such as `Fatal error: exception `: a beginning in the table that ends in a space.
 fn without_label<'a>(crash: &[String], line: &'a str) -> &'a str {
     let labels = crash.iter().filter(|beginning| beginning.ends_with(' '));
     labels.filter_map(|label| beginning(label, line)).min_by_key(|rest| rest.len()).unwrap_or(line)
@@ -158,7 +157,7 @@ fn finds<'a>(beginnings: &[String], line: &'a str) -> Option<&'a str> {
     beginnings.iter().find_map(|text| beginning(text, line))
 }
 
-/// What follows a beginning of the line, in which `*` stands for anything; `None` where the line begins otherwise.
+/// Returns the rest of a line after a beginning in which `*` matches any text; `None` where it does not match.
 fn beginning<'a>(pattern: &str, line: &'a str) -> Option<&'a str> {
     let mut parts = pattern.split('*');
     let mut rest = line.strip_prefix(parts.next()?)?;
@@ -172,7 +171,7 @@ fn is_indented(line: &str) -> bool {
     line.starts_with(char::is_whitespace)
 }
 
-/// One line, cut, control characters escaped.
+/// Returns one line, truncated, with control characters escaped.
 fn in_short(line: &str) -> String {
     let line = printable(line.trim().as_bytes()).replace(['\n', '\t'], " ");
     match line.char_indices().nth(LONGEST) {
@@ -185,10 +184,10 @@ fn printable(bytes: &[u8]) -> String {
     Escaped::of(bytes).text
 }
 
-/// Text that can be shown, which is longer than what it stands for.
+/// Text with control characters escaped, and how it maps to the original bytes.
 struct Escaped {
     text: String,
-    /// Where the characters begin, in the text and in the bytes; the end of both is the last.
+    /// Offsets of the characters in the text and in the bytes, and the end of both.
     places: Vec<(usize, usize)>,
 }
 
@@ -218,14 +217,14 @@ impl Escaped {
         Self { text, places }
     }
 
-    /// The characters at the beginning that fit into so many bytes, and how many bytes they stand for.
+    /// Returns the first characters that fit into `most` bytes, and the number of original bytes.
     fn first(&self, most: usize) -> (&str, usize) {
         let fitting = self.places.partition_point(|(text, _)| *text <= most);
         let (text, bytes) = self.places[fitting - 1];
         (&self.text[..text], bytes)
     }
 
-    /// The same at the end.
+    /// Returns the last characters that fit into `most` bytes, and the number of original bytes.
     fn last(&self, most: usize) -> (&str, usize) {
         let least = self.text.len().saturating_sub(most);
         let (text, bytes) = self.places[self.places.partition_point(|(text, _)| *text < least)];

@@ -1,10 +1,9 @@
-//! What lies in a program's work directory before it runs, and what is taken out of it afterwards.
+//! Fills a program's work directory before it runs, and takes its output file out afterwards.
 //!
-//! Before: data that the package or the submission brings, links to the sources of a program that consists of them, files
-//! of the test, and the input where the problem has it read from a file. The directory is the program's own: it may change or remove what is there, and the next run finds
-//! it as it was. Afterwards, everything in the box being dead: the output, where the problem has it written to a file.
-//! Only a plain file that nothing else is linked to counts; anything else is as if there were none. This knows of no
-//! verdicts.
+//! Before a run, the directory gets data of the package and the submission, links to the sources of an interpreted program,
+//! the test's files, and the input where the problem reads it from a file. The program may change or remove all of it; the
+//! next run gets a fresh directory. After the run, when everything in the box is dead, the output file is taken out where the
+//! problem has one. Only a plain file with one link counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -29,7 +28,7 @@ use crate::units::Bytes;
 #[derive(Debug)]
 pub(in crate::judge) struct WorkDirectory<'a> {
     streams: &'a Streams,
-    /// The submission's and the package's files that no compiler is handed.
+    /// Files of the submission and the package that are not compiled.
     data: Vec<&'a Source>,
     /// Names of source files, each with where it lies in the box: a script finds its other files also where it starts.
     links: Vec<(&'a str, String)>,
@@ -38,30 +37,30 @@ pub(in crate::judge) struct WorkDirectory<'a> {
 /// Standard input and output.
 const STANDARD: &Streams = &Streams { input_file: None, output_file: None };
 
-/// The output file as a run left it, and the memory that it takes as a file of the work directory.
+/// The output file of a run, and the memory that it takes as a file of the work directory.
 #[derive(Debug)]
 pub(in crate::judge) struct Taken {
     pub(in crate::judge) output: Output,
     pub(in crate::judge) held: Bytes,
 }
 
-/// What a program left as its output.
+/// The output file that a program left.
 #[derive(Debug)]
 pub(in crate::judge) enum Output {
     /// Its content.
     Written(Capture),
-    /// It holds more than it may.
+    /// It is larger than the output limit.
     TooLarge,
-    /// There is none, and why what may be there is none.
+    /// There is none, or it does not count; why.
     Missing(String),
 }
 
-/// Where a file's content comes from, or where a link leads.
+/// The content of a file or the target of a link.
 enum Content<'a> {
     Bytes(&'a [u8]),
     File(&'a Path),
     Link(&'a str),
-    /// Of the program itself: gives way to anything of the test.
+    /// A link to the program's own source, which a file of the test may replace.
     OwnLink(&'a str),
 }
 
@@ -72,7 +71,7 @@ impl Content<'_> {
 }
 
 impl<'a> WorkDirectory<'a> {
-    /// A work directory with `data`, and with links to `sources` below [`PROGRAM`].
+    /// Returns a work directory with `data`, and with links to `sources` below [`PROGRAM`].
     ///
     /// # Errors
     /// When the package names files that cannot be in a work directory.
@@ -91,7 +90,7 @@ impl<'a> WorkDirectory<'a> {
                 )));
             }
         }
-        // What talks with somebody does so through its standard streams, and must never see the input.
+        // Interactive programs talk through their standard streams and must not see the input.
         let streams = if package.interaction == Interaction::None { streams } else { STANDARD };
         if streams.input_file.is_some() && streams.input_file == streams.output_file {
             return Err(Fault::Package(format!(
@@ -104,8 +103,8 @@ impl<'a> WorkDirectory<'a> {
         Ok(Self { streams, data, links: links.collect() })
     }
 
-    /// Warnings about what is not put there because something of the problem has its name: links, and data called as in
-    /// `submitted`.
+    /// Returns a warning for each link and each file of `submitted` that is left out because a file of the problem has its
+    /// name.
     pub(in crate::judge) fn displaced(&self, submitted: &[Source], tests: &[&Test]) -> Vec<String> {
         let data = self.data.iter().filter(|source| submitted.iter().any(|own| own.name == source.name));
         let own = data.map(|source| source.name.as_str()).chain(self.links.iter().map(|(name, _)| *name));
@@ -134,7 +133,7 @@ impl<'a> WorkDirectory<'a> {
         warnings
     }
 
-    /// Makes room for what is put there and for the output.
+    /// Enlarges a box's work directory for these files and for the output.
     pub(in crate::judge) fn make_room(
         &self,
         shape: &mut Shape,
@@ -172,17 +171,17 @@ impl<'a> WorkDirectory<'a> {
         Ok(())
     }
 
-    /// Whether the program's standard input is the test's input.
+    /// Returns whether the program's standard input is the test's input.
     pub(in crate::judge) fn feeds_standard_input(&self) -> bool {
         self.streams.input_file.is_none()
     }
 
-    /// Whether the output is a file.
+    /// Returns whether the output is a file.
     pub(in crate::judge) fn takes_output_file(&self) -> bool {
         self.streams.output_file.is_some()
     }
 
-    /// Puts everything there; a file of the test takes the place of one of the package's, and the input that of both.
+    /// Fills the directory in a box; a file of the test replaces one of the package, and the input replaces both.
     pub(in crate::judge) fn fill(
         &self,
         sandbox_box: &mut BoxHandle,
@@ -205,7 +204,7 @@ impl<'a> WorkDirectory<'a> {
             }
         }
         if let Some(name) = &self.streams.output_file {
-            // What is there as the output, the program has written.
+            // The output file must be the program's own.
             files.remove(name.as_str());
         }
         if files.is_empty() {
@@ -239,7 +238,7 @@ impl<'a> WorkDirectory<'a> {
         Ok(())
     }
 
-    /// What the program left as its output, where that is a file; of a larger one than `limit` nothing.
+    /// Takes the output file out, where the problem has one, unless it is larger than `limit`.
     pub(in crate::judge) fn take_output(
         &self,
         workspace: BorrowedFd<'_>,
@@ -251,7 +250,7 @@ impl<'a> WorkDirectory<'a> {
     }
 }
 
-/// Programs may write to what is theirs, also where they have the owner's uid or not.
+/// Mode of all files: programs may write to them, whether or not they have the owner's uid.
 const PERMISSIONS: u32 = 0o666;
 
 /// The unit of `st_blocks` (stat(2)).
@@ -267,7 +266,7 @@ fn size_of(path: &Path) -> Result<u64, Fault> {
     Ok(metadata.len())
 }
 
-/// Whether `file` lies below a folder called `folder`.
+/// Returns whether `file` lies below a folder called `folder`.
 fn is_below(file: &str, folder: &str) -> bool {
     file.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
@@ -338,7 +337,7 @@ pub(in crate::judge) fn take(
         return missing("is linked to another file");
     }
     if metadata.mode() & 0o400 == 0 {
-        // Whoever judges may read it all the same as root, and must not decide otherwise for that.
+        // Root could read it; the verdict must not depend on the user that gavel runs as.
         return missing("cannot be read");
     }
     // Memory that was reserved behind the end (fallocate(2), FALLOC_FL_KEEP_SIZE) holds nothing of the output.
