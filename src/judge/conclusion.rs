@@ -10,7 +10,7 @@ use crate::submission::{SCHEMA, Submission};
 use crate::verdict::{Reason, Verdict};
 
 /// Returns the report of a submission that is not judged yet: JE.
-pub(in crate::judge) fn blank_report(engine: &Engine, submission: &Submission) -> Report {
+pub(crate) fn blank_report(engine: &Engine, submission: &Submission) -> Report {
     let language = engine.table.named(&submission.language);
     Report {
         schema: SCHEMA,
@@ -41,7 +41,7 @@ pub(in crate::judge) fn blank_report(engine: &Engine, submission: &Submission) -
 }
 
 /// Rejects a submission as CE before a compiler ran.
-pub(in crate::judge) fn reject_compile(report: &mut Report, reason: Reason, log: String) {
+pub(crate) fn reject_compile(report: &mut Report, reason: Reason, log: String) {
     report.verdict = Verdict::CE;
     report.reason = Some(reason);
     report.flags = vec![Verdict::CE];
@@ -49,7 +49,7 @@ pub(in crate::judge) fn reject_compile(report: &mut Report, reason: Reason, log:
 }
 
 /// Puts the result of the judging into the report and sends it.
-pub(in crate::judge) fn conclude(
+pub(crate) fn conclude(
     mut report: Report,
     judged: Result<(), Fault>,
     events: &EventSender<'_>,
@@ -68,18 +68,13 @@ pub(in crate::judge) fn conclude(
 }
 
 /// Returns and sends the report of a submission that cannot be judged: JE with the message.
-pub(in crate::judge) fn refuse(
-    mut report: Report,
-    reason: Reason,
-    message: &str,
-    events: &EventSender<'_>,
-) -> Report {
+pub(crate) fn refuse(mut report: Report, reason: Reason, message: &str, events: &EventSender<'_>) -> Report {
     fail(&mut report, reason, message);
     send(report, events)
 }
 
 /// Returns and sends the report of a cancelled submission.
-pub(in crate::judge) fn cancelled(mut report: Report, events: &EventSender<'_>) -> Report {
+pub(crate) fn cancelled(mut report: Report, events: &EventSender<'_>) -> Report {
     cancel(&mut report);
     send(report, events)
 }

@@ -31,34 +31,34 @@ type FileState = (u64, u64, u64, i64, i64);
 
 /// Resources and settings that all judgings of a process share.
 #[derive(Debug)]
-pub(in crate::judge) struct Engine {
-    pub(in crate::judge) sandbox: Sandbox,
-    pub(in crate::judge) slots: Slots,
-    pub(in crate::judge) store: Store,
+pub(crate) struct Engine {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) slots: Slots,
+    pub(crate) store: Store,
     /// Directory of captured outputs that are too large for memory.
-    pub(in crate::judge) spill: PathBuf,
-    pub(in crate::judge) table: Table,
-    pub(in crate::judge) host: Host,
+    pub(crate) spill: PathBuf,
+    pub(crate) table: Table,
+    pub(crate) host: Host,
     /// Toolchains that this process has found, by the identity of their files.
-    pub(in crate::judge) toolchains: Mutex<HashMap<String, Arc<Toolchain>>>,
+    pub(crate) toolchains: Mutex<HashMap<String, Arc<Toolchain>>>,
     /// Digests of the packages judged last.
-    pub(in crate::judge) digests: Digests,
+    pub(crate) digests: Digests,
     /// Directory of transcripts; none are written when `None`.
-    pub(in crate::judge) transcripts: Option<PathBuf>,
-    pub(in crate::judge) may_raise_limits: bool,
-    pub(in crate::judge) readers: Readers,
-    pub(in crate::judge) host_memory: HostMemory,
+    pub(crate) transcripts: Option<PathBuf>,
+    pub(crate) may_raise_limits: bool,
+    pub(crate) readers: Readers,
+    pub(crate) host_memory: HostMemory,
     /// Files read into the page cache already.
     preloaded: Mutex<HashSet<FileState>>,
 }
 
 /// A language's compiler or interpreter as found on this host.
 #[derive(Debug)]
-pub(in crate::judge) struct Toolchain {
+pub(crate) struct Toolchain {
     /// First line of its version output.
-    pub(in crate::judge) version: String,
+    pub(crate) version: String,
     /// Identity of its programs' files.
-    pub(in crate::judge) identity: String,
+    pub(crate) identity: String,
 }
 
 /// Resources that take the rights a process is started with: leased cores and the keeper of boxes.
@@ -73,7 +73,7 @@ impl Prepared {
     ///
     /// # Errors
     /// When this host cannot run boxes, or has too few cores.
-    pub(in crate::judge) fn start(settings: &JudgeSettings) -> Result<Self, StartError> {
+    pub(crate) fn start(settings: &JudgeSettings) -> Result<Self, StartError> {
         let slots = Slots::new(settings)?;
         let sandbox = Sandbox::start(&settings.sandbox())?;
         Ok(Self { slots, sandbox })
@@ -90,11 +90,7 @@ impl Engine {
     ///
     /// # Errors
     /// When that directory cannot be made.
-    pub(in crate::judge) fn new(
-        settings: JudgeSettings,
-        store: Store,
-        prepared: Prepared,
-    ) -> Result<Self, StartError> {
+    pub(crate) fn new(settings: JudgeSettings, store: Store, prepared: Prepared) -> Result<Self, StartError> {
         let Prepared { slots, sandbox } = prepared;
         let spill = settings.cache.join("spill");
         std::fs::create_dir_all(&spill)
@@ -122,7 +118,7 @@ impl Engine {
     ///
     /// # Errors
     /// Those of `work`; [`Fault::Cancelled`] when a token is cancelled before a slot is free.
-    pub(in crate::judge) fn in_box<T>(
+    pub(crate) fn in_box<T>(
         &self,
         shape: &Shape,
         cancel: &[&CancelToken],
@@ -139,7 +135,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::in_box`].
-    pub(in crate::judge) fn in_boxes<T>(
+    pub(crate) fn in_boxes<T>(
         &self,
         shapes: &[&Shape],
         cancel: &[&CancelToken],
@@ -181,14 +177,14 @@ impl Engine {
 
     /// Reads a file into the page cache, once per process: the kernel charges a page to the first process that touches it,
     /// which must not be the first test's program.
-    pub(in crate::judge) fn preload(&self, path: &Path) {
+    pub(crate) fn preload(&self, path: &Path) {
         if let Err(error) = self.try_preload(path) {
             tracing::debug!(path = %path.display(), %error, "not preloaded");
         }
     }
 
     /// Reads every file below a directory into the page cache, as [`Engine::preload`] does.
-    pub(in crate::judge) fn preload_directory(&self, directory: &Path) {
+    pub(crate) fn preload_directory(&self, directory: &Path) {
         let Ok(listing) = std::fs::read_dir(directory) else {
             return;
         };

@@ -11,7 +11,7 @@ use crate::submission::{SCHEMA, Submission};
 pub type EventSink<'a> = dyn Fn(Event) + Sync + 'a;
 
 /// Sends the events of one run of one judging.
-pub(in crate::judge) struct EventSender<'a> {
+pub(crate) struct EventSender<'a> {
     id: String,
     judging: String,
     run: String,
@@ -24,7 +24,7 @@ pub(in crate::judge) struct EventSender<'a> {
 
 impl<'a> EventSender<'a> {
     /// Returns a sender for a new run with a unique name.
-    pub(in crate::judge) fn new(submission: &Submission, worker: &str, sink: &'a EventSink<'a>) -> Self {
+    pub(crate) fn new(submission: &Submission, worker: &str, sink: &'a EventSink<'a>) -> Self {
         Self {
             id: submission.id.clone(),
             judging: submission.judging.clone(),
@@ -36,7 +36,7 @@ impl<'a> EventSender<'a> {
     }
 
     /// Sends one event.
-    pub(in crate::judge) fn send(&self, kind: EventKind) {
+    pub(crate) fn send(&self, kind: EventKind) {
         let mut next = self.next.lock();
         (self.sink)(Event {
             schema: SCHEMA,

@@ -17,28 +17,28 @@ use crate::sandbox::{
 };
 
 /// Bytes kept of the standard error of the jury's programs; the rest is read and dropped.
-pub(in crate::judge) const STDERR_LIMIT: u64 = 64 << 10;
+pub(crate) const STDERR_LIMIT: u64 = 64 << 10;
 /// Bytes kept of the beginning and of the end of a stream that is shown by both ends.
 const BOTH_ENDS: (u64, usize) = (8 << 10, 64 << 10);
 
 /// A command, before it runs.
-pub(in crate::judge) struct Exec<'a> {
+pub(crate) struct Exec<'a> {
     /// Program and arguments.
-    pub(in crate::judge) argv: &'a [String],
+    pub(crate) argv: &'a [String],
     /// The whole environment.
-    pub(in crate::judge) env: &'a [String],
+    pub(crate) env: &'a [String],
     /// Working directory inside the box.
-    pub(in crate::judge) directory: &'a str,
+    pub(crate) directory: &'a str,
     /// Standard input; `/dev/null` when `None`.
-    pub(in crate::judge) stdin: Option<BorrowedFd<'a>>,
-    pub(in crate::judge) stdout: Keep,
-    pub(in crate::judge) stderr: Keep,
-    pub(in crate::judge) limits: Limits,
+    pub(crate) stdin: Option<BorrowedFd<'a>>,
+    pub(crate) stdout: Keep,
+    pub(crate) stderr: Keep,
+    pub(crate) limits: Limits,
 }
 
 /// How much of an output stream is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::judge) enum Keep {
+pub(crate) enum Keep {
     /// The first bytes; all are counted against the output limit.
     First(u64),
     /// Everything.
@@ -51,13 +51,13 @@ pub(in crate::judge) enum Keep {
 
 /// The end and the output of a command.
 #[derive(Debug)]
-pub(in crate::judge) struct Finished {
+pub(crate) struct Finished {
     /// How it ended and what it used.
-    pub(in crate::judge) outcome: Outcome,
-    pub(in crate::judge) stdout: Capture,
-    pub(in crate::judge) stderr: Capture,
+    pub(crate) outcome: Outcome,
+    pub(crate) stdout: Capture,
+    pub(crate) stderr: Capture,
     /// When it was started.
-    pub(in crate::judge) began: Instant,
+    pub(crate) began: Instant,
 }
 
 impl Exec<'_> {
@@ -65,7 +65,7 @@ impl Exec<'_> {
     ///
     /// # Errors
     /// When `/dev/null` cannot be opened or the sandbox fails.
-    pub(in crate::judge) fn run(
+    pub(crate) fn run(
         self,
         engine: &Engine,
         sandbox_box: &mut BoxHandle,
@@ -80,38 +80,38 @@ impl Exec<'_> {
 }
 
 /// One program of a group.
-pub(in crate::judge) struct GroupMember<'a> {
+pub(crate) struct GroupMember<'a> {
     /// The box it runs in.
-    pub(in crate::judge) sandbox_box: &'a mut BoxHandle,
-    pub(in crate::judge) exec: Exec<'a>,
+    pub(crate) sandbox_box: &'a mut BoxHandle,
+    pub(crate) exec: Exec<'a>,
     /// Whether it serves the others: its wall limit begins when they have ended.
-    pub(in crate::judge) serves: bool,
+    pub(crate) serves: bool,
 }
 
 /// Programs that run at once, each in a box of its own.
-pub(in crate::judge) struct Group<'a> {
-    pub(in crate::judge) members: Vec<GroupMember<'a>>,
+pub(crate) struct Group<'a> {
+    pub(crate) members: Vec<GroupMember<'a>>,
     /// Whether the first two are joined: either reads from standard input what the other writes to standard output.
-    pub(in crate::judge) joined: bool,
+    pub(crate) joined: bool,
     /// Called with everything a joined member writes, in order.
-    pub(in crate::judge) on_words: &'a mut dyn FnMut(usize, &[u8]),
+    pub(crate) on_words: &'a mut dyn FnMut(usize, &[u8]),
     /// Called when a member has ended; returns true to stop the others.
-    pub(in crate::judge) on_end: &'a mut dyn FnMut(usize, &Ending) -> bool,
+    pub(crate) on_end: &'a mut dyn FnMut(usize, &Ending) -> bool,
     /// Called from time to time once a member has ended.
-    pub(in crate::judge) while_waiting: &'a mut dyn FnMut(),
+    pub(crate) while_waiting: &'a mut dyn FnMut(),
 }
 
 /// The end and the output of one program of a group.
 #[derive(Debug)]
-pub(in crate::judge) struct GroupFinished {
-    pub(in crate::judge) ran: Finished,
+pub(crate) struct GroupFinished {
+    pub(crate) ran: Finished,
     /// Whether it ended before it could learn that a program it is joined with had.
-    pub(in crate::judge) unprompted: bool,
+    pub(crate) unprompted: bool,
 }
 
 impl GroupFinished {
     /// Returns how it ended, as the sandbox reports it.
-    pub(in crate::judge) fn ending(&self) -> Ending {
+    pub(crate) fn ending(&self) -> Ending {
         Ending { outcome: self.ran.outcome.clone(), unprompted: self.unprompted }
     }
 }
@@ -122,11 +122,7 @@ impl Group<'_> {
     /// # Errors
     /// [`Fault::Cancelled`] when a token was cancelled; when the host ran out of memory meanwhile and may have killed a
     /// member; when the sandbox fails.
-    pub(in crate::judge) fn run(
-        self,
-        engine: &Engine,
-        cancel: &[&CancelToken],
-    ) -> Result<Vec<GroupFinished>, Fault> {
+    pub(crate) fn run(self, engine: &Engine, cancel: &[&CancelToken]) -> Result<Vec<GroupFinished>, Fault> {
         let Group { members, joined, on_words, on_end, while_waiting } = self;
         let (boxes, execs): (Vec<_>, Vec<_>) =
             members.into_iter().map(|member| ((member.sandbox_box, member.serves), member.exec)).unzip();
@@ -163,13 +159,13 @@ impl Group<'_> {
 }
 
 /// A program and an interactor that are joined: either reads what the other writes to standard output.
-pub(in crate::judge) struct Dialogue<'a> {
-    pub(in crate::judge) program: (&'a mut BoxHandle, Exec<'a>),
-    pub(in crate::judge) interactor: (&'a mut BoxHandle, Exec<'a>),
+pub(crate) struct Dialogue<'a> {
+    pub(crate) program: (&'a mut BoxHandle, Exec<'a>),
+    pub(crate) interactor: (&'a mut BoxHandle, Exec<'a>),
     /// Called with everything that either writes, in order; 0 is the program.
-    pub(in crate::judge) on_words: &'a mut dyn FnMut(usize, &[u8]),
+    pub(crate) on_words: &'a mut dyn FnMut(usize, &[u8]),
     /// Returns whether this end of the interactor stops the program.
-    pub(in crate::judge) stops_program: &'a dyn Fn(&Outcome) -> bool,
+    pub(crate) stops_program: &'a dyn Fn(&Outcome) -> bool,
 }
 
 impl Dialogue<'_> {
@@ -180,11 +176,7 @@ impl Dialogue<'_> {
     ///
     /// # Errors
     /// As [`Group::run`].
-    pub(in crate::judge) fn run(
-        self,
-        engine: &Engine,
-        cancel: &[&CancelToken],
-    ) -> Result<[GroupFinished; 2], Fault> {
+    pub(crate) fn run(self, engine: &Engine, cancel: &[&CancelToken]) -> Result<[GroupFinished; 2], Fault> {
         let Dialogue { program, interactor, on_words, stops_program } = self;
         let member = |(sandbox_box, exec), serves| GroupMember { sandbox_box, exec, serves };
         let group = Group {
@@ -247,7 +239,7 @@ impl Keep {
 }
 
 /// Returns a capture that keeps the first 8 KiB and the last 64 KiB of a stream.
-pub(in crate::judge) fn both_ends(spill: &Path) -> Capture {
+pub(crate) fn both_ends(spill: &Path) -> Capture {
     Capture::both_ends(BOTH_ENDS.0, BOTH_ENDS.1, spill)
 }
 
@@ -260,16 +252,12 @@ fn open_null(writes: bool) -> Result<File, Fault> {
 ///
 /// # Errors
 /// When its spill file cannot be read.
-pub(in crate::judge) fn read_all(capture: &mut Capture, spill: &Path) -> Result<Vec<u8>, Fault> {
+pub(crate) fn read_all(capture: &mut Capture, spill: &Path) -> Result<Vec<u8>, Fault> {
     read_first(capture, u64::MAX, spill)
 }
 
 /// Reads as [`read_all`] does, at most the first `limit` bytes.
-pub(in crate::judge) fn read_first(
-    capture: &mut Capture,
-    limit: u64,
-    spill: &Path,
-) -> Result<Vec<u8>, Fault> {
+pub(crate) fn read_first(capture: &mut Capture, limit: u64, spill: &Path) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     let read = capture.reader().and_then(|reader| reader.take(limit).read_to_end(&mut bytes));
     read.map_err(|error| Fault::file("read", spill, error))?;

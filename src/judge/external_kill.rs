@@ -14,9 +14,9 @@ use nix::sys::signal::Signal;
 use crate::sandbox::{Exit, Outcome};
 
 /// How often a test is run again whose program, or whose checker or interactor, ends that way.
-pub(in crate::judge) const RERUNS: u32 = 2;
+pub(crate) const RERUNS: u32 = 2;
 /// How often a source is compiled again.
-pub(in crate::judge) const RECOMPILATIONS: u32 = 1;
+pub(crate) const RECOMPILATIONS: u32 = 1;
 
 /// Signals that are sent to end a process, not raised by an error of its own.
 const SIGNALS: [i32; 5] = [libc::SIGKILL, libc::SIGTERM, libc::SIGHUP, libc::SIGINT, libc::SIGQUIT];
@@ -26,7 +26,7 @@ const TOLD: [&str; 8] =
     ["killed", "sigkill", "sigterm", "signal 9", "signal: 9", "signal 15", "signal: 15", "terminated"];
 
 /// Returns whether the run may have been ended from outside.
-pub(in crate::judge) fn may_have_ended(outcome: &Outcome) -> bool {
+pub(crate) fn may_have_ended(outcome: &Outcome) -> bool {
     outcome.stopped.is_empty()
         && outcome.asked_to_end != Some(true)
         && match outcome.exit {
@@ -38,13 +38,13 @@ pub(in crate::judge) fn may_have_ended(outcome: &Outcome) -> bool {
 }
 
 /// Returns whether the run was ended from outside: by a signal that no process of the box has asked for.
-pub(in crate::judge) fn has_ended(outcome: &Outcome) -> bool {
+pub(crate) fn has_ended(outcome: &Outcome) -> bool {
     may_have_ended(outcome) && outcome.asked_to_end == Some(false) && matches!(outcome.exit, Exit::Signal(_))
 }
 
 /// Returns whether a failed compiler or a part of it may have been killed from outside: a compiler's driver ends by itself
 /// and reports what happened to its parts.
-pub(in crate::judge) fn may_have_ended_compiler(outcome: &Outcome, log: &str) -> bool {
+pub(crate) fn may_have_ended_compiler(outcome: &Outcome, log: &str) -> bool {
     let log = log.to_ascii_lowercase();
     may_have_ended(outcome)
         || (outcome.stopped.is_empty()
@@ -53,7 +53,7 @@ pub(in crate::judge) fn may_have_ended_compiler(outcome: &Outcome, log: &str) ->
 }
 
 /// Returns a signal's name and its usual meaning (signal(7)).
-pub(in crate::judge) fn meaning(signal: i32) -> String {
+pub(crate) fn meaning(signal: i32) -> String {
     let Ok(known) = Signal::try_from(signal) else { return named(signal) };
     let meaning = match known {
         Signal::SIGSEGV => "invalid memory reference",
@@ -73,7 +73,7 @@ pub(in crate::judge) fn meaning(signal: i32) -> String {
 }
 
 /// Returns a signal's number and name, for people.
-pub(in crate::judge) fn named(signal: i32) -> String {
+pub(crate) fn named(signal: i32) -> String {
     let name = Signal::try_from(signal).map_or("a real-time signal", Signal::as_str);
     format!("signal {signal} ({name})")
 }

@@ -13,7 +13,7 @@ use crate::verdict::Reason;
 
 /// A failure of gavel, the host, the package or the language table.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::judge) enum Fault {
+pub(crate) enum Fault {
     /// The sandbox or the host under it.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -70,7 +70,7 @@ fn remedy(error: &io::Error) -> &'static str {
 
 impl Fault {
     /// Returns the fault of a caught panic, with its message.
-    pub(in crate::judge) fn of_panic(panic: &(dyn Any + Send)) -> Self {
+    pub(crate) fn of_panic(panic: &(dyn Any + Send)) -> Self {
         let message = panic
             .downcast_ref::<&str>()
             .map(|text| (*text).to_owned())
@@ -79,13 +79,13 @@ impl Fault {
     }
 
     /// Returns the fault of a failed file operation.
-    pub(in crate::judge) fn file(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
+    pub(crate) fn file(operation: &'static str, path: &Path, source: impl Into<io::Error>) -> Self {
         Self::File { operation, path: path.to_owned(), source: source.into() }
     }
 
     /// Returns whether it looks like a failure of this host. A submission may bring about the same failure; the host check
     /// tells them apart.
-    pub(in crate::judge) fn is_of_the_host(&self) -> bool {
+    pub(crate) fn is_of_the_host(&self) -> bool {
         matches!(
             self,
             Self::Sandbox(_)
@@ -97,7 +97,7 @@ impl Fault {
     }
 
     /// Returns the reason of the JE.
-    pub(in crate::judge) fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::Language(_) => Reason::Language,
             Self::Package(_) | Self::Changed(_) | Self::OtherPackage(_) => Reason::Package,

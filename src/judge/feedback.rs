@@ -13,7 +13,7 @@ use crate::verdict::Verdict;
 
 /// Levels of feedback on secret tests, the lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::judge) enum Level {
+pub(crate) enum Level {
     /// As [`Feedback::None`].
     None,
     /// As [`Feedback::Case`].
@@ -26,16 +26,12 @@ pub(in crate::judge) enum Level {
 
 impl Level {
     /// Returns whether a test is reported at all.
-    pub(in crate::judge) fn tells_of(self, test: &Test) -> bool {
+    pub(crate) fn tells_of(self, test: &Test) -> bool {
         test.sample || self != Self::None
     }
 
     /// Returns the level of a judging, the lowest of all that are set.
-    pub(in crate::judge) fn of(
-        readers: Readers,
-        package: Option<Feedback>,
-        submission: Option<Feedback>,
-    ) -> Self {
+    pub(crate) fn of(readers: Readers, package: Option<Feedback>, submission: Option<Feedback>) -> Self {
         let (allowed, otherwise) = match readers {
             Readers::Jury => ([None, None], Self::Full),
             Readers::Backend(most) => ([most, package], Self::WithoutWords),
@@ -50,7 +46,7 @@ impl Level {
 }
 
 /// Returns the report of a test at that level; `None` where it is not reported at all.
-pub(in crate::judge) fn of_test(level: Level, test: &TestReport) -> Option<TestReport> {
+pub(crate) fn of_test(level: Level, test: &TestReport) -> Option<TestReport> {
     match level {
         _ if test.sample => Some(test.clone()),
         Level::Full => Some(test.clone()),
@@ -75,13 +71,13 @@ const STDERR_IN_ALL: usize = 64 << 10;
 
 /// Bounds the total standard error of a report's tests, in the order in which they are reported.
 #[derive(Debug, Default)]
-pub(in crate::judge) struct StderrBudget {
+pub(crate) struct StderrBudget {
     used: usize,
 }
 
 impl StderrBudget {
     /// Counts the standard error of a test; returns the text that replaces it where the total is too large.
-    pub(in crate::judge) fn spend(&mut self, told: &TestReport) -> Option<String> {
+    pub(crate) fn spend(&mut self, told: &TestReport) -> Option<String> {
         let bytes = told.stderr.as_ref()?.len();
         if self.used + bytes > STDERR_IN_ALL {
             return Some(format!("[… left out: above {} KiB in all tests …]", STDERR_IN_ALL >> 10));
@@ -92,7 +88,7 @@ impl StderrBudget {
 }
 
 /// Reduces a report whose tests are whole. `is_open` says whether a group, by its place in the report, has only samples.
-pub(in crate::judge) fn reduce(level: Level, report: &mut Report, is_open: impl Fn(usize) -> bool) {
+pub(crate) fn reduce(level: Level, report: &mut Report, is_open: impl Fn(usize) -> bool) {
     if level >= Level::WithoutWords {
         report.tests = report.tests.iter().filter_map(|test| of_test(level, test)).collect();
         return;

@@ -21,14 +21,14 @@ const COPIED: u64 = 256 << 10;
 
 /// Read-only views of a package's directories.
 #[derive(Debug)]
-pub(in crate::judge) struct Inputs {
+pub(crate) struct Inputs {
     /// The package's own first; absolute and without links.
     views: Vec<(PathBuf, OwnedFd)>,
 }
 
 impl Inputs {
     /// Opens views of a package's own directory and those it holds beside it.
-    pub(in crate::judge) fn of(sandbox: &Sandbox, package: &Package) -> Result<Self, SandboxError> {
+    pub(crate) fn of(sandbox: &Sandbox, package: &Package) -> Result<Self, SandboxError> {
         let held = package.held.iter().map(Held::directory);
         let mut views: Vec<(PathBuf, OwnedFd)> = Vec::new();
         for directory in std::iter::once(package.directory.as_path()).chain(held) {
@@ -46,7 +46,7 @@ impl Inputs {
     }
 
     /// Returns the directory that a file lies in: the package's own, or one it holds beside it.
-    pub(in crate::judge) fn directory_of(&self, path: &Path) -> Option<&Path> {
+    pub(crate) fn directory_of(&self, path: &Path) -> Option<&Path> {
         let resolved = path.canonicalize().ok()?;
         self.views
             .iter()
@@ -56,7 +56,7 @@ impl Inputs {
 
     /// Returns the path of a file below `directory`, where all users may read it; `None` where they may not, or the name is
     /// not UTF-8.
-    pub(in crate::judge) fn readable_by_all(directory: &Path, path: &Path) -> Option<String> {
+    pub(crate) fn readable_by_all(directory: &Path, path: &Path) -> Option<String> {
         const READ: u32 = 0o4;
         const SEARCH: u32 = 0o1;
         let allows = |path: &Path, right: u32| {
@@ -71,7 +71,7 @@ impl Inputs {
 
     /// Opens an input as the standard input of a program: under a name that tells nothing of the test, since programs
     /// read it in `/proc/self/fd`, and so that every program may open it again (`/dev/stdin`).
-    pub(in crate::judge) fn open_for_program(&self, sandbox: &Sandbox, path: &Path) -> Result<File, Fault> {
+    pub(crate) fn open_for_program(&self, sandbox: &Sandbox, path: &Path) -> Result<File, Fault> {
         let mut file = self.open(path)?;
         let broken =
             |error: io::Error| Fault::Package(format!("cannot read the input {}: {error}", path.display()));
@@ -94,13 +94,13 @@ impl Inputs {
     }
 
     /// Opens an input anew: with a file offset of its own.
-    pub(in crate::judge) fn open(&self, path: &Path) -> Result<File, Fault> {
+    pub(crate) fn open(&self, path: &Path) -> Result<File, Fault> {
         self.open_as("input", path)
     }
 
     /// Opens a test's file in the directory that was the package's when the judging began, whatever has that
     /// directory's name by now.
-    pub(in crate::judge) fn open_as(&self, what: &str, path: &Path) -> Result<File, Fault> {
+    pub(crate) fn open_as(&self, what: &str, path: &Path) -> Result<File, Fault> {
         let broken =
             |error: io::Error| Fault::Package(format!("cannot read the {what} {}: {error}", path.display()));
         let how = OpenHow::new()
@@ -130,7 +130,7 @@ impl Inputs {
 
 /// Describes a file for cache keys by everything that changes when it is replaced or written to, including its ctime, which
 /// no program can set back.
-pub(in crate::judge) fn state(path: &Path, metadata: &Metadata) -> String {
+pub(crate) fn state(path: &Path, metadata: &Metadata) -> String {
     format!(
         "{} {}:{} {} {}.{} {}.{}",
         path.display(),
@@ -145,14 +145,14 @@ pub(in crate::judge) fn state(path: &Path, metadata: &Metadata) -> String {
 }
 
 /// Reads the first bytes of a regular file.
-pub(in crate::judge) fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+pub(crate) fn read_at_most(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open_regular(path)?.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
 /// Opens a regular file for reading; does not block on a FIFO that has replaced it.
-pub(in crate::judge) fn open_regular(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     regular(File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path)?)
 }
 

@@ -51,7 +51,7 @@ impl From<Fault> for HostFault {
 ///
 /// # Errors
 /// The first failure, on one line.
-pub(in crate::judge) fn check(engine: &Engine) -> Result<(), HostFault> {
+pub(crate) fn check(engine: &Engine) -> Result<(), HostFault> {
     engine.store.try_out().map_err(Fault::from)?;
     crate::cache::make_directories(&engine.spill)
         .map_err(|error| Fault::file("make the directory", &engine.spill, error))?;
@@ -73,7 +73,7 @@ pub(in crate::judge) fn check(engine: &Engine) -> Result<(), HostFault> {
 ///
 /// # Errors
 /// As [`check`]. A language that the table or this host lacks is no failure.
-pub(in crate::judge) fn check_with(engine: &Engine, language: &str) -> Result<(), HostFault> {
+pub(crate) fn check_with(engine: &Engine, language: &str) -> Result<(), HostFault> {
     check(engine)?;
     let Some(language) = engine.table.get(language) else { return Ok(()) };
     match check_language(engine, language) {

@@ -43,15 +43,15 @@ pub enum Setback {
 }
 
 /// One submission and how it is judged.
-pub(in crate::judge) struct Order<'a> {
-    pub(in crate::judge) submission: &'a Submission,
-    pub(in crate::judge) package: &'a Package,
+pub(crate) struct Order<'a> {
+    pub(crate) submission: &'a Submission,
+    pub(crate) package: &'a Package,
     /// Factor by which a program may exceed its CPU limit, so that its time can be reported; 1 outside verification.
-    pub(in crate::judge) overtime: f64,
+    pub(crate) overtime: f64,
 }
 
 /// Judges a submission and returns its report; never panics.
-pub(in crate::judge) fn judge(
+pub(crate) fn judge(
     engine: &Engine,
     order: &Order<'_>,
     events: &EventSink<'_>,
@@ -66,7 +66,7 @@ pub(in crate::judge) fn judge(
 ///
 /// # Errors
 /// [`Setback`], after which no event ends the run.
-pub(in crate::judge) fn judge_or_set_back(
+pub(crate) fn judge_or_set_back(
     engine: &Engine,
     order: &Order<'_>,
     events: &EventSink<'_>,

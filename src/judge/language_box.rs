@@ -7,32 +7,32 @@ use crate::sandbox::{Limits, PROGRAM, Profile, Shape};
 use crate::units::Bytes;
 
 /// Directory of the sources inside a compile box.
-pub(in crate::judge) const SOURCE_DIRECTORY: &str = "/w/src";
+pub(crate) const SOURCE_DIRECTORY: &str = "/w/src";
 /// Directory where a compiler leaves the program.
-pub(in crate::judge) const OUTPUT_DIRECTORY: &str = "/w/out";
+pub(crate) const OUTPUT_DIRECTORY: &str = "/w/out";
 /// Name of the program file below [`OUTPUT_DIRECTORY`] and below [`PROGRAM`].
-pub(in crate::judge) const EXECUTABLE: &str = "program";
+pub(crate) const EXECUTABLE: &str = "program";
 
 /// Environment of every program; a language's own entries come after it.
 const BASE_ENVIRONMENT: &[&str] =
     &["PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/w", "TMPDIR=/tmp", "LANG=C.UTF-8", "LC_ALL=C.UTF-8"];
 /// Files and directories that a compiler may make.
-pub(in crate::judge) const COMPILE_INODES: u64 = 1 << 16;
+pub(crate) const COMPILE_INODES: u64 = 1 << 16;
 
 /// Returns the environment of programs that belong to no language.
-pub(in crate::judge) fn base_environment() -> Vec<String> {
+pub(crate) fn base_environment() -> Vec<String> {
     BASE_ENVIRONMENT.iter().map(|entry| (*entry).to_owned()).collect()
 }
 
 /// Returns the whole environment of a language's compilers and programs.
-pub(in crate::judge) fn environment(language: &Language) -> Vec<String> {
+pub(crate) fn environment(language: &Language) -> Vec<String> {
     let mut environment = base_environment();
     environment.extend(language.env.iter().cloned());
     environment
 }
 
 /// Returns the box that compilers, preparations and version commands of a language run in.
-pub(in crate::judge) fn compile_shape(language: &Language) -> Shape {
+pub(crate) fn compile_shape(language: &Language) -> Shape {
     Shape {
         profile: Profile::Compile,
         mounts: language.mounts.clone(),
@@ -45,7 +45,7 @@ pub(in crate::judge) fn compile_shape(language: &Language) -> Shape {
 }
 
 /// Returns the limits of compilers, preparations and version commands.
-pub(in crate::judge) fn compile_limits(language: &Language) -> Limits {
+pub(crate) fn compile_limits(language: &Language) -> Limits {
     let limits = &language.compile_limits;
     Limits {
         cpu: Some(limits.cpu),
@@ -59,7 +59,7 @@ pub(in crate::judge) fn compile_limits(language: &Language) -> Limits {
 }
 
 /// Returns the box that programs of a language run in.
-pub(in crate::judge) fn run_shape(language: &Language) -> Shape {
+pub(crate) fn run_shape(language: &Language) -> Shape {
     Shape {
         profile: language.profile,
         mounts: language.mounts.clone(),
@@ -69,11 +69,7 @@ pub(in crate::judge) fn run_shape(language: &Language) -> Shape {
 }
 
 /// Returns the command line that runs a program made of these source files.
-pub(in crate::judge) fn run_argv(
-    language: &Language,
-    source_names: &[String],
-    memory_mib: u64,
-) -> Vec<String> {
+pub(crate) fn run_argv(language: &Language, source_names: &[String], memory_mib: u64) -> Vec<String> {
     let sources: Vec<String> =
         language.compiler_sources(source_names).iter().map(|name| format!("{PROGRAM}/{name}")).collect();
     expand(
@@ -89,11 +85,7 @@ pub(in crate::judge) fn run_argv(
 }
 
 /// Returns the command line of a compiler or a preparation, by its template and the names of its source files.
-pub(in crate::judge) fn compile_argv(
-    template: &[String],
-    language: &Language,
-    names: &[String],
-) -> Vec<String> {
+pub(crate) fn compile_argv(template: &[String], language: &Language, names: &[String]) -> Vec<String> {
     let sources: Vec<String> = names.iter().map(|name| format!("{SOURCE_DIRECTORY}/{name}")).collect();
     expand(
         template,
@@ -108,6 +100,6 @@ pub(in crate::judge) fn compile_argv(
 }
 
 /// Returns the wall limit of a program or compiler that has only a CPU limit.
-pub(in crate::judge) fn derived_wall(cpu: Duration) -> Duration {
+pub(crate) fn derived_wall(cpu: Duration) -> Duration {
     cpu.saturating_mul(3).saturating_add(Duration::from_secs(2))
 }

@@ -19,28 +19,28 @@ const DEFAULT_PROCESSES: u32 = 64;
 
 /// Limits of every run of a submission.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::judge) struct RunLimits {
+pub(crate) struct RunLimits {
     /// As given to the sandbox.
-    pub(in crate::judge) limits: Limits,
+    pub(crate) limits: Limits,
     /// The CPU limit, also held against a program that ended by itself.
-    pub(in crate::judge) cpu: Duration,
+    pub(crate) cpu: Duration,
     /// The memory limit, runtime allowance included.
-    pub(in crate::judge) memory: Bytes,
+    pub(crate) memory: Bytes,
     /// The problem's memory limit in MiB: `{memory_mib}` of the language's argv.
-    pub(in crate::judge) memory_mib: u64,
+    pub(crate) memory_mib: u64,
 }
 
 /// The limits of a submission's runs on every test.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::judge) struct LimitsByTest {
+pub(crate) struct LimitsByTest {
     /// Of a test without limits of its own.
-    pub(in crate::judge) usual: RunLimits,
+    pub(crate) usual: RunLimits,
     special: Vec<(TestLimits, RunLimits)>,
 }
 
 impl LimitsByTest {
     /// Computes the limits by `of_run`, from the package's limits with those of a test in their place.
-    pub(in crate::judge) fn new(
+    pub(crate) fn new(
         package: &Package,
         tests: &[&Test],
         of_run: impl Fn(&PackageLimits) -> RunLimits,
@@ -55,13 +55,13 @@ impl LimitsByTest {
     }
 
     /// Returns the limits on a test for its report, where they differ from the usual ones.
-    pub(in crate::judge) fn own_report(&self, test: &Test) -> Option<LimitsReport> {
+    pub(crate) fn own_report(&self, test: &Test) -> Option<LimitsReport> {
         let own = self.on(test);
         (*own != self.usual).then(|| own.report())
     }
 
     /// Returns the limits on a test.
-    pub(in crate::judge) fn on(&self, test: &Test) -> &RunLimits {
+    pub(crate) fn on(&self, test: &Test) -> &RunLimits {
         let own = self.special.iter().find(|(limits, _)| *limits == test.limits);
         own.map_or(&self.usual, |(_, limits)| limits)
     }
@@ -80,7 +80,7 @@ fn with(limits: &PackageLimits, own: TestLimits) -> PackageLimits {
 
 /// Computes the limits of a submission's runs. The submission can only lower the package's limits, unless `may_raise`; the
 /// language's factor and extra come on top in either case.
-pub(in crate::judge) fn of_run(
+pub(crate) fn of_run(
     submission: &Submission,
     of_package: &PackageLimits,
     language: &Language,
@@ -127,7 +127,7 @@ pub(in crate::judge) fn of_run(
 }
 
 /// Returns a warning for each limit that a submission asks for and does not get, where it may raise none.
-pub(in crate::judge) fn refused(
+pub(crate) fn refused(
     submission: &Submission,
     of_package: &PackageLimits,
     language: Option<&Language>,
@@ -168,7 +168,7 @@ pub(in crate::judge) fn refused(
 
 impl RunLimits {
     /// Returns the limits for a report.
-    pub(in crate::judge) fn report(&self) -> LimitsReport {
+    pub(crate) fn report(&self) -> LimitsReport {
         LimitsReport {
             cpu_ms: Some(milliseconds(self.cpu)),
             wall_ms: self.limits.wall.map(milliseconds),
@@ -180,7 +180,7 @@ impl RunLimits {
 
     /// Lets programs run on to `factor` times the CPU limit that is held against them; a factor that is not above 1
     /// changes nothing.
-    pub(in crate::judge) fn with_overtime(mut self, factor: f64) -> Self {
+    pub(crate) fn with_overtime(mut self, factor: f64) -> Self {
         let longer = scale(self.cpu, factor);
         if longer > self.cpu {
             self.limits.cpu = Some(longer);
@@ -190,17 +190,13 @@ impl RunLimits {
     }
 
     /// Returns whether a program may run beyond its CPU limit.
-    pub(in crate::judge) fn has_overtime(&self) -> bool {
+    pub(crate) fn has_overtime(&self) -> bool {
         self.limits.cpu.is_some_and(|cpu| cpu > self.cpu)
     }
 }
 
 /// Returns the output limit of a submission.
-pub(in crate::judge) fn output(
-    submission: &Submission,
-    of_package: &PackageLimits,
-    may_raise: bool,
-) -> Bytes {
+pub(crate) fn output(submission: &Submission, of_package: &PackageLimits, may_raise: bool) -> Bytes {
     choose(submission.limits.output, of_package.output, may_raise)
 }
 

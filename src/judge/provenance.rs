@@ -16,12 +16,12 @@ use crate::sandbox::ResourceControl;
 /// Each program ran on a core that is leased to its slot.
 const LEASED: &str = "leased";
 /// Some programs may have run on any core.
-pub(in crate::judge) const SHARED: &str = "shared";
+pub(crate) const SHARED: &str = "shared";
 
 /// Facts about the host that do not change while a judge lives.
 #[derive(Debug)]
-pub(in crate::judge) struct Host {
-    pub(in crate::judge) worker: String,
+pub(crate) struct Host {
+    pub(crate) worker: String,
     kernel: String,
     cpu: String,
     control: ResourceControl,
@@ -29,7 +29,7 @@ pub(in crate::judge) struct Host {
 
 impl Host {
     /// Reads kernel release and processor model.
-    pub(in crate::judge) fn read(worker: String, control: ResourceControl) -> Self {
+    pub(crate) fn read(worker: String, control: ResourceControl) -> Self {
         let kernel = nix::sys::utsname::uname()
             .map(|name| name.release().to_string_lossy().into_owned())
             .unwrap_or_default();
@@ -37,7 +37,7 @@ impl Host {
     }
 
     /// Returns the provenance of a judging, without toolchain and package.
-    pub(in crate::judge) fn provenance(&self, language: &str, are_cores_leased: bool) -> Provenance {
+    pub(crate) fn provenance(&self, language: &str, are_cores_leased: bool) -> Provenance {
         Provenance {
             gavel: env!("CARGO_PKG_VERSION").to_owned(),
             worker: self.worker.clone(),
@@ -66,7 +66,7 @@ fn cpu_model() -> String {
 ///
 /// Reading the files takes as long as they are large, so the digest is kept in the cache under what `stat`
 /// says of them; ctime is among it, which no program can set back.
-pub(in crate::judge) fn package_digest(
+pub(crate) fn package_digest(
     store: &Store,
     digests: &Digests,
     package: &Package,
@@ -98,7 +98,7 @@ pub(in crate::judge) fn package_digest(
 
 /// Digests of the packages judged last, by the state of their files.
 #[derive(Debug, Default)]
-pub(in crate::judge) struct Digests(Mutex<VecDeque<(Snapshot, String)>>);
+pub(crate) struct Digests(Mutex<VecDeque<(Snapshot, String)>>);
 
 impl Digests {
     /// A package of 200 tests takes 25 KiB.
@@ -117,7 +117,7 @@ impl Digests {
 
 /// The state of a package's files at one time: what judgings read, and the directories that lead to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::judge) struct Snapshot {
+pub(crate) struct Snapshot {
     directory: PathBuf,
     /// The package's settings that decide verdicts.
     settings: String,
@@ -188,7 +188,7 @@ impl Snapshot {
     }
 
     /// Returns whether the package's files are still the same.
-    pub(in crate::judge) fn holds(&self, package: &Package) -> bool {
+    pub(crate) fn holds(&self, package: &Package) -> bool {
         Self::of(package).is_ok_and(|now| now == *self)
     }
 

@@ -127,7 +127,7 @@ pub enum RequestError {
 
 impl RequestError {
     /// Returns the reason of the CE, where the error is the contestant's: a compiler would refuse such sources as well.
-    pub(in crate::judge) fn compile_reason(&self) -> Option<Reason> {
+    pub(crate) fn compile_reason(&self) -> Option<Reason> {
         match self {
             Self::TooLarge { .. } => Some(Reason::Output),
             Self::Encoding { .. } => Some(Reason::Error),
@@ -136,7 +136,7 @@ impl RequestError {
     }
 
     /// Returns the reason of the JE.
-    pub(in crate::judge) fn reason(&self) -> Reason {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
             Self::UnknownLanguage(_) | Self::ForbiddenLanguage { .. } => Reason::Language,
             Self::EmptyPackage(_) => Reason::Package,
@@ -159,29 +159,29 @@ impl RequestError {
 
 /// One source file, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::judge) struct Source {
+pub(crate) struct Source {
     /// One path component.
-    pub(in crate::judge) name: String,
+    pub(crate) name: String,
     /// Its bytes.
-    pub(in crate::judge) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// A submission, checked against the table and the package.
 #[derive(Debug)]
-pub(in crate::judge) struct Request<'a> {
+pub(crate) struct Request<'a> {
     /// `None` where the submission is not a program.
-    pub(in crate::judge) language: Option<&'a Language>,
+    pub(crate) language: Option<&'a Language>,
     /// The entry point first.
-    pub(in crate::judge) sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     /// Outputs submitted beside a program.
-    pub(in crate::judge) outputs: Vec<Source>,
+    pub(crate) outputs: Vec<Source>,
     /// The requested tests, in the package's order.
-    pub(in crate::judge) tests: Vec<&'a Test>,
+    pub(crate) tests: Vec<&'a Test>,
 }
 
 impl<'a> Request<'a> {
     /// Checks and decodes a submission.
-    pub(in crate::judge) fn new(
+    pub(crate) fn new(
         submission: &Submission,
         package: &'a Package,
         table: &'a Table,
@@ -298,7 +298,7 @@ fn decode_sources(submission: &Submission, package: &Package) -> Result<Vec<Sour
     Ok(sources)
 }
 
-pub(in crate::judge) fn names_of(sources: &[Source]) -> Vec<String> {
+pub(crate) fn names_of(sources: &[Source]) -> Vec<String> {
     sources.iter().map(|source| source.name.clone()).collect()
 }
 
@@ -307,7 +307,7 @@ pub(in crate::judge) fn names_of(sources: &[Source]) -> Vec<String> {
 ///
 /// # Errors
 /// [`RequestError::Encoding`].
-pub(in crate::judge) fn convert(
+pub(crate) fn convert(
     sources: &mut [Source],
     names: &[String],
     language: &Language,

@@ -70,7 +70,7 @@ impl JudgeSettings {
     }
 
     /// Returns the sandbox's settings with every directory that judging mounts.
-    pub(in crate::judge) fn sandbox(&self) -> sandbox::Settings {
+    pub(crate) fn sandbox(&self) -> sandbox::Settings {
         let mut sandbox = self.sandbox.clone();
         let directories = &mut sandbox.directories;
         directories.packages.extend(outermost(&self.packages));

@@ -26,9 +26,9 @@ use crate::judge::request::Source;
 use crate::units::Bytes;
 
 /// Directory of the sources in the work directory of a compile box.
-pub(in crate::judge) const SRC: &str = "src";
+pub(crate) const SRC: &str = "src";
 /// Directory where a compiler leaves the program.
-pub(in crate::judge) const OUT: &str = "out";
+pub(crate) const OUT: &str = "out";
 /// Directories below each other that an artifact may have.
 const MAX_DEPTH: usize = 32;
 /// Files an artifact may have.
@@ -42,11 +42,11 @@ const MAX_PATHS: usize = 4 << 20;
 /// Why the files that a compiler left cannot become a program: the submission's fault.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(in crate::judge) struct Unusable(String);
+pub(crate) struct Unusable(String);
 
 /// Why artifacts cannot be taken out.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::judge) enum TakeError {
+pub(crate) enum TakeError {
     #[error(transparent)]
     Unusable(#[from] Unusable),
     #[error(transparent)]
@@ -59,7 +59,7 @@ fn refuse(message: String) -> TakeError {
 
 /// Makes `src/` with the files and an empty `out/`, both writable by the box's user: compilers put temporary files beside
 /// their sources.
-pub(in crate::judge) fn fill_workspace(workspace: BorrowedFd<'_>, sources: &[Source]) -> Result<(), Fault> {
+pub(crate) fn fill_workspace(workspace: BorrowedFd<'_>, sources: &[Source]) -> Result<(), Fault> {
     make_directory(workspace, OUT)?;
     let directory = make_directory(workspace, SRC)?;
     let mut made = HashSet::new();
@@ -80,7 +80,7 @@ fn folders(name: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Writes a new file with these permissions regardless of the umask, in a directory that no live process can change.
-pub(in crate::judge) fn write_new(
+pub(crate) fn write_new(
     directory: BorrowedFd<'_>,
     name: &str,
     permissions: u32,
@@ -97,7 +97,7 @@ pub(in crate::judge) fn write_new(
 }
 
 /// Makes a directory that the box's user may write to.
-pub(in crate::judge) fn make_directory(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Fault> {
+pub(crate) fn make_directory(parent: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Fault> {
     let path = Path::new(name);
     let fail = |error: Errno| Fault::file("make directory", path, error);
     mkdirat(parent, path, Mode::from_bits_truncate(0o777)).map_err(fail)?;
@@ -149,7 +149,7 @@ fn not_made(operation: &'static str, name: &Path, error: Errno) -> TakeError {
 ///
 /// # Errors
 /// [`Unusable`] when the disk of the cache does not take their names.
-pub(in crate::judge) fn write_sources(destination: &Path, sources: &[Source]) -> Result<(), TakeError> {
+pub(crate) fn write_sources(destination: &Path, sources: &[Source]) -> Result<(), TakeError> {
     let root = open_own(destination)?;
     for source in sources {
         let path = Path::new(&source.name);
@@ -169,7 +169,7 @@ pub(in crate::judge) fn write_sources(destination: &Path, sources: &[Source]) ->
 ///
 /// # Errors
 /// [`Unusable`] when it is missing, no plain file, linked elsewhere or over `limit`.
-pub(in crate::judge) fn take_file(
+pub(crate) fn take_file(
     workspace: BorrowedFd<'_>,
     name: &str,
     destination: &Path,
@@ -184,7 +184,7 @@ pub(in crate::judge) fn take_file(
 ///
 /// # Errors
 /// [`Unusable`] when there is none, or anything but plain files and directories, or more than `limit`.
-pub(in crate::judge) fn take_directory(
+pub(crate) fn take_directory(
     workspace: BorrowedFd<'_>,
     name: &str,
     destination: &Path,
@@ -326,7 +326,7 @@ fn create(directory: BorrowedFd<'_>, name: &Path) -> Result<File, TakeError> {
 }
 
 /// Opens for reading without following any link out of `directory`.
-pub(in crate::judge) fn open_beneath(
+pub(crate) fn open_beneath(
     directory: BorrowedFd<'_>,
     path: &Path,
     flags: OFlag,

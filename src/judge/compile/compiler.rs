@@ -9,12 +9,12 @@ use crate::sandbox::{Capture, Limits};
 use crate::units::Bytes;
 
 /// Version of the layout and the meaning of cache entries; increased whenever either changes.
-pub(in crate::judge) const CACHE_FORMAT: &str = "1";
+pub(crate) const CACHE_FORMAT: &str = "1";
 /// Bytes kept of a compiler's output.
 const LOG_LIMIT: usize = 64 << 10;
 
 /// Returns the command of a compiler, or of anything else that builds in a compile box.
-pub(in crate::judge) fn command<'a>(argv: &'a [String], env: &'a [String], limits: Limits) -> Exec<'a> {
+pub(crate) fn command<'a>(argv: &'a [String], env: &'a [String], limits: Limits) -> Exec<'a> {
     let log = Keep::First(LOG_LIMIT as u64);
     Exec { argv, env, directory: SOURCE_DIRECTORY, stdin: None, stdout: log, stderr: log, limits }
 }
@@ -23,11 +23,7 @@ pub(in crate::judge) fn command<'a>(argv: &'a [String], env: &'a [String], limit
 ///
 /// # Errors
 /// When a capture cannot be read.
-pub(in crate::judge) fn read_log(
-    stdout: &mut Capture,
-    stderr: &mut Capture,
-    spill: &Path,
-) -> Result<String, Fault> {
+pub(crate) fn read_log(stdout: &mut Capture, stderr: &mut Capture, spill: &Path) -> Result<String, Fault> {
     let mut bytes = Vec::new();
     for capture in [&mut *stdout, &mut *stderr] {
         bytes.append(&mut read_all(capture, spill)?);
@@ -42,7 +38,7 @@ pub(in crate::judge) fn read_log(
 }
 
 /// Returns the line of a compiler's log that says most: the first with an error, else the first.
-pub(in crate::judge) fn error_line(log: &str) -> &str {
+pub(crate) fn error_line(log: &str) -> &str {
     let mut lines = log.lines().map(str::trim).filter(|line| !line.is_empty());
     let first = lines.clone().next().unwrap_or("the compiler says nothing");
     lines.find(|line| line.to_ascii_lowercase().contains("error")).unwrap_or(first)
@@ -52,7 +48,7 @@ pub(in crate::judge) fn error_line(log: &str) -> &str {
 ///
 /// # Errors
 /// When it is there already or cannot be made.
-pub(in crate::judge) fn make_directory(path: &Path) -> Result<(), Fault> {
+pub(crate) fn make_directory(path: &Path) -> Result<(), Fault> {
     std::fs::create_dir(path).map_err(|error| Fault::file("make directory", path, error))
 }
 

@@ -20,13 +20,13 @@ const SIZE_LIMIT: u64 = 256 << 20;
 
 /// A submission's files with those of the package.
 #[derive(Debug)]
-pub(in crate::judge) struct Joined {
+pub(crate) struct Joined {
     /// The entry point first.
-    pub(in crate::judge) sources: Vec<Source>,
+    pub(crate) sources: Vec<Source>,
     /// Further arguments of the compiler.
-    pub(in crate::judge) flags: Vec<String>,
+    pub(crate) flags: Vec<String>,
     /// Warnings about files of the submission that the package's own files replace.
-    pub(in crate::judge) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     /// Lines of the package's own files that the submission does not have.
     secret: HashSet<String>,
 }
@@ -35,7 +35,7 @@ pub(in crate::judge) struct Joined {
 ///
 /// # Errors
 /// When the language cannot take them, or they cannot be read.
-pub(in crate::judge) fn join(
+pub(crate) fn join(
     package: &Package,
     table: &Table,
     language: &Language,
@@ -198,7 +198,7 @@ fn says_something(line: &str) -> bool {
 
 impl Joined {
     /// Returns the files that are not compiled, which the program may read.
-    pub(in crate::judge) fn data(&self, language: &Language) -> Vec<&Source> {
+    pub(crate) fn data(&self, language: &Language) -> Vec<&Source> {
         let names: Vec<String> = self.sources.iter().map(|source| source.name.clone()).collect();
         let compiled = language.compiler_sources(&names);
         let is_data = |source: &&Source| language.is_data(&source.name) && !compiled.contains(&source.name);
@@ -206,7 +206,7 @@ impl Joined {
     }
 
     /// Returns the files of an interpreted program, which it may open in its work directory; none for a program of one file.
-    pub(in crate::judge) fn scripts(&self, language: &Language) -> Vec<&Source> {
+    pub(crate) fn scripts(&self, language: &Language) -> Vec<&Source> {
         if language.artifact != Artifact::Sources || self.sources.len() < 2 {
             return Vec::new();
         }
@@ -215,7 +215,7 @@ impl Joined {
     }
 
     /// Returns a compiler's log without the lines that quote the package's files.
-    pub(in crate::judge) fn for_contestants(&self, log: &str) -> String {
+    pub(crate) fn for_contestants(&self, log: &str) -> String {
         if self.secret.is_empty() {
             return log.to_owned();
         }

@@ -5,7 +5,7 @@ use crate::package::{JuryProgram, LanguageHint};
 
 /// Returns the language of a jury's program; where the package names one that is not in the table, the one its files'
 /// endings tell.
-pub(in crate::judge) fn find_language<'a>(
+pub(crate) fn find_language<'a>(
     table: &'a Table,
     hint: &LanguageHint,
     program: &JuryProgram,
@@ -18,7 +18,7 @@ pub(in crate::judge) fn find_language<'a>(
 }
 
 /// Returns the language that a hint names by itself.
-pub(in crate::judge) fn language_named<'a>(table: &'a Table, hint: &LanguageHint) -> Option<&'a Language> {
+pub(crate) fn language_named<'a>(table: &'a Table, hint: &LanguageHint) -> Option<&'a Language> {
     match hint {
         LanguageHint::Files => None,
         LanguageHint::Id(id) => table.get(id),
@@ -37,7 +37,7 @@ pub(in crate::judge) fn language_named<'a>(table: &'a Table, hint: &LanguageHint
 }
 
 /// Returns the languages of the same family with smaller numbers, the largest first: `cpp17` for `cpp20`.
-pub(in crate::judge) fn older_standards<'a>(table: &'a Table, id: &str) -> Vec<&'a Language> {
+pub(crate) fn older_standards<'a>(table: &'a Table, id: &str) -> Vec<&'a Language> {
     let parts = |id: &str| {
         let family = id.trim_end_matches(|character: char| character.is_ascii_digit());
         id[family.len()..].parse::<u32>().ok().map(|number| (family.to_owned(), number))

@@ -16,22 +16,22 @@ use crate::language::{Language, Prepare};
 use crate::sandbox::{BoxHandle, Exit};
 
 /// Directory of the files inside a cache entry.
-pub(in crate::judge) const FILES: &str = "prepared";
+pub(crate) const FILES: &str = "prepared";
 
 /// Precompiled files, in use.
 #[derive(Debug)]
-pub(in crate::judge) struct Prepared {
+pub(crate) struct Prepared {
     /// Keeps the files from being evicted.
-    pub(in crate::judge) entry: Entry,
+    pub(crate) entry: Entry,
     /// Digest of everything they were built from.
-    pub(in crate::judge) digest: Digest,
+    pub(crate) digest: Digest,
 }
 
 /// Returns the precompiled files of a language, built now if the cache has none.
 ///
 /// # Errors
 /// [`Fault::Language`] when the command fails; the faults of the sandbox and the cache otherwise.
-pub(in crate::judge) fn prepared(
+pub(crate) fn prepared(
     engine: &Engine,
     language: &Language,
     prepare: &Prepare,

@@ -36,41 +36,41 @@ const PROGRAM_DIRECTORY: &str = "program";
 const RESULT_FILE: &str = "compile.json";
 /// A compiled program, ready to be shown at `/program`.
 #[derive(Debug)]
-pub(in crate::judge) struct Program {
+pub(crate) struct Program {
     /// Keeps the files from being evicted.
     _entry: Entry,
     /// The directory to show.
-    pub(in crate::judge) directory: PathBuf,
+    pub(crate) directory: PathBuf,
     /// Names of the source files, the entry point first.
-    pub(in crate::judge) source_names: Vec<String>,
+    pub(crate) source_names: Vec<String>,
 }
 
 impl Program {
     /// Returns a program that lies in a cache entry.
-    pub(in crate::judge) fn of_entry(entry: Entry, directory: PathBuf, source_names: Vec<String>) -> Self {
+    pub(crate) fn of_entry(entry: Entry, directory: PathBuf, source_names: Vec<String>) -> Self {
         Self { _entry: entry, directory, source_names }
     }
 }
 
 /// The result of compiling.
 #[derive(Debug)]
-pub(in crate::judge) struct Compilation {
-    pub(in crate::judge) report: CompileReport,
+pub(crate) struct Compilation {
+    pub(crate) report: CompileReport,
     /// `None` when the compiler rejected the sources.
-    pub(in crate::judge) program: Option<Program>,
+    pub(crate) program: Option<Program>,
     /// Version line of the toolchain.
-    pub(in crate::judge) toolchain: String,
+    pub(crate) toolchain: String,
 }
 
 /// Sources and how to compile them.
-pub(in crate::judge) struct Recipe<'a> {
-    pub(in crate::judge) language: &'a Language,
+pub(crate) struct Recipe<'a> {
+    pub(crate) language: &'a Language,
     /// The entry point first.
-    pub(in crate::judge) sources: &'a [Source],
+    pub(crate) sources: &'a [Source],
     /// Arguments of the compiler after the language's own.
-    pub(in crate::judge) flags: &'a [String],
+    pub(crate) flags: &'a [String],
     /// Limits of the compiler.
-    pub(in crate::judge) limits: Limits,
+    pub(crate) limits: Limits,
 }
 
 /// A compilation with everything that decides its result.
@@ -86,7 +86,7 @@ struct Plan<'a> {
 }
 
 /// Compiles, or returns what was compiled before; calls `on_start` when a compiler is about to run.
-pub(in crate::judge) fn compile(
+pub(crate) fn compile(
     engine: &Engine,
     recipe: &Recipe<'_>,
     on_start: &dyn Fn(),
@@ -167,7 +167,7 @@ fn prepare_for(
 }
 
 /// Returns the limits of a submission's compiler: the language's, or the package's own where it states them.
-pub(in crate::judge) fn package_limits(language: &Language, package: &Package) -> Limits {
+pub(crate) fn package_limits(language: &Language, package: &Package) -> Limits {
     let mut limits = compile_limits(language);
     if let Some(cpu) = package.limits.compilation_time {
         limits.cpu = Some(cpu);

@@ -35,7 +35,7 @@ pub enum ToolchainState {
 
 /// Why a toolchain cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::judge) enum ToolchainError {
+pub(crate) enum ToolchainError {
     /// Not installed.
     #[error("'{0}' is not installed")]
     Missing(String),
@@ -48,7 +48,7 @@ pub(in crate::judge) enum ToolchainError {
 }
 
 /// Returns whether a language can be used on this host.
-pub(in crate::judge) fn state(engine: &Engine, language: &Language, cancel: &CancelToken) -> ToolchainState {
+pub(crate) fn state(engine: &Engine, language: &Language, cancel: &CancelToken) -> ToolchainState {
     match detect(engine, language, cancel) {
         Ok(found) => ToolchainState::Found(found.version.clone()),
         Err(ToolchainError::Missing(program)) => ToolchainState::Missing(program),
@@ -57,7 +57,7 @@ pub(in crate::judge) fn state(engine: &Engine, language: &Language, cancel: &Can
 }
 
 /// Finds the toolchain of a language.
-pub(in crate::judge) fn detect(
+pub(crate) fn detect(
     engine: &Engine,
     language: &Language,
     cancel: &CancelToken,

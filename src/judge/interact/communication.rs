@@ -46,7 +46,7 @@ const MOST: u32 = 64;
 const WITH_STREAMS: &str = r#"in=$1 out=$2; shift 2; exec "$@" <"$in" >"$out""#;
 
 /// Runs and checks one test.
-pub(in crate::judge) fn run_test(
+pub(crate) fn run_test(
     run: &TestRun<'_>,
     runner: &Runner<'_>,
     test: &Test,

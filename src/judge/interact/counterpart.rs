@@ -10,7 +10,7 @@ use crate::units::Bytes;
 
 /// The program that a submission interacts with.
 #[derive(Debug)]
-pub(in crate::judge) enum Counterpart<'a> {
+pub(crate) enum Counterpart<'a> {
     /// None: the submission runs alone.
     None,
     /// An interactor, joined with the submission.
@@ -26,7 +26,7 @@ impl<'a> Counterpart<'a> {
     ///
     /// # Errors
     /// When it cannot be built.
-    pub(in crate::judge) fn build(
+    pub(crate) fn build(
         engine: &Engine,
         package: &'a Package,
         output_limit: Bytes,

@@ -6,7 +6,7 @@ use crate::sandbox::{Ending, Outcome, Stopped};
 
 /// Which of both decides.
 #[derive(Debug)]
-pub(in crate::judge) enum Decision {
+pub(crate) enum Decision {
     /// What the program did; what the interactor said is for the jury to read.
     Program(Option<Opinion>),
     /// What the interactor said.
@@ -19,7 +19,7 @@ pub(in crate::judge) enum Decision {
 ///
 /// # Errors
 /// The interactor's fault.
-pub(in crate::judge) fn decide(
+pub(crate) fn decide(
     program: &Outcome,
     interactor: &Ending,
     said: Result<Opinion, Fault>,

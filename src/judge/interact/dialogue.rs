@@ -22,7 +22,7 @@ use crate::units::Bytes;
 const SPEECH: Bytes = Bytes::mib(256);
 
 /// A test, the program and the interactor that talk about it.
-pub(in crate::judge) struct Dialogue<'a> {
+pub(crate) struct Dialogue<'a> {
     pub run: &'a TestRun<'a>,
     pub runner: &'a Runner<'a>,
     pub test: &'a Test,
@@ -33,7 +33,7 @@ pub(in crate::judge) struct Dialogue<'a> {
 }
 
 /// The result of one pass of a test.
-pub(in crate::judge) struct Pass {
+pub(crate) struct Pass {
     pub result: TestResult,
     /// Whether the jury's program accepts and asks for another pass.
     pub next_pass: bool,
@@ -44,7 +44,7 @@ impl Dialogue<'_> {
     ///
     /// # Errors
     /// Every failure that is not the program's fault.
-    pub(in crate::judge) fn hold(
+    pub(crate) fn hold(
         &self,
         boxes: &mut [BoxHandle],
         mut transcript: Option<&mut Transcript>,
@@ -195,7 +195,7 @@ fn may_accept(protocol: Protocol, interactor: &Outcome) -> bool {
 }
 
 /// Shows a test's files in the box of a checker or interactor and makes its feedback directory.
-pub(in crate::judge) fn lay_out(
+pub(crate) fn lay_out(
     run: &TestRun<'_>,
     test: &Test,
     sandbox_box: &mut BoxHandle,

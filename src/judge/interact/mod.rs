@@ -32,12 +32,12 @@
 //! worst pass, bytes written are the sum of all.
 
 mod communication;
-pub(in crate::judge) mod counterpart;
+pub(crate) mod counterpart;
 mod decision;
 mod dialogue;
 mod passes;
-pub(in crate::judge) mod processes;
+pub(crate) mod processes;
 mod transcript;
 mod two_steps;
 
-pub(in crate::judge) use passes::run_test;
+pub(crate) use passes::run_test;

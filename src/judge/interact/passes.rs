@@ -45,7 +45,7 @@ struct Next<'a> {
 ///
 /// # Errors
 /// Every failure that is not the contestant's fault.
-pub(in crate::judge) fn run_test(
+pub(crate) fn run_test(
     run: &TestRun<'_>,
     runner: &Runner<'_>,
     test: &Test,

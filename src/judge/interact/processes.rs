@@ -24,7 +24,7 @@ const YOUTH: Duration = Duration::from_secs(60);
 /// A directory for named pipes, removed with its content. It stays locked while it is used, so that directories of killed
 /// processes can be recognised.
 #[derive(Debug)]
-pub(in crate::judge) struct PipeDirectory {
+pub(crate) struct PipeDirectory {
     directory: tempfile::TempDir,
     _lock: File,
 }
@@ -34,7 +34,7 @@ impl PipeDirectory {
     ///
     /// # Errors
     /// When it cannot be made or locked.
-    pub(in crate::judge) fn make(place: &Path) -> Result<Self, Fault> {
+    pub(crate) fn make(place: &Path) -> Result<Self, Fault> {
         let directory = tempfile::Builder::new()
             .prefix(PREFIX)
             .tempdir_in(place)
@@ -46,7 +46,7 @@ impl PipeDirectory {
     }
 
     /// Returns its path.
-    pub(in crate::judge) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
@@ -55,7 +55,7 @@ impl PipeDirectory {
     ///
     /// # Errors
     /// When the mode cannot be set.
-    pub(in crate::judge) fn open_to_all(path: &Path, mode: u32) -> Result<(), Fault> {
+    pub(crate) fn open_to_all(path: &Path, mode: u32) -> Result<(), Fault> {
         std::fs::set_permissions(path, Permissions::from_mode(mode))
             .map_err(|error| Fault::file("open to all", path, error))
     }
@@ -66,7 +66,7 @@ impl PipeDirectory {
 ///
 /// # Errors
 /// When it cannot be made or opened.
-pub(in crate::judge) fn make_fifo(path: &Path) -> Result<File, Fault> {
+pub(crate) fn make_fifo(path: &Path) -> Result<File, Fault> {
     mkfifo(path, Mode::S_IRWXU).map_err(|errno| Fault::file("make pipe", path, errno))?;
     PipeDirectory::open_to_all(path, 0o666)?;
     let reader = File::options().read(true).custom_flags(libc::O_NONBLOCK).open(path);
@@ -74,20 +74,20 @@ pub(in crate::judge) fn make_fifo(path: &Path) -> Result<File, Fault> {
 }
 
 /// Opens and closes one end of a named pipe, which wakes a process that waits to open the other end (fifo(7)).
-pub(in crate::judge) fn wake_other_end(path: &Path, writes: bool) {
+pub(crate) fn wake_other_end(path: &Path, writes: bool) {
     let mut options = File::options();
     options.read(!writes).write(writes).custom_flags(libc::O_NONBLOCK);
     drop(options.open(path));
 }
 
 /// Reads and drops what was written to a named pipe, at most a pipe's capacity and without blocking.
-pub(in crate::judge) fn drain(mut reader: &File) {
+pub(crate) fn drain(mut reader: &File) {
     let mut buffer = [0_u8; 64 * 1024];
     while matches!(reader.read(&mut buffer), Ok(taken) if taken == buffer.len()) {}
 }
 
 /// Removes the pipe directories of killed processes.
-pub(in crate::judge) fn sweep(place: &Path) {
+pub(crate) fn sweep(place: &Path) {
     sweep_older_than(place, YOUTH);
 }
 
@@ -109,10 +109,7 @@ fn sweep_older_than(place: &Path, age: Duration) {
 }
 
 /// Reads the standard error of the process that decides: the first that failed, else the first that wrote something.
-pub(in crate::judge) fn deciding_stderr(
-    processes: &mut [GroupFinished],
-    test: &Test,
-) -> Result<StandardError, Fault> {
+pub(crate) fn deciding_stderr(processes: &mut [GroupFinished], test: &Test) -> Result<StandardError, Fault> {
     let failed = processes.iter().position(|process| process.ran.outcome.exit != Exit::Code(0));
     let wrote = || processes.iter().position(|process| process.ran.stderr.total() > 0);
     let decides = failed.or_else(wrote).unwrap_or(0);
@@ -123,7 +120,7 @@ pub(in crate::judge) fn deciding_stderr(
 
 /// Combines the outcomes of all processes: the end of the first that failed, every limit that was met, the sum of their CPU
 /// time, the largest memory.
-pub(in crate::judge) fn combine(processes: &[Outcome]) -> Outcome {
+pub(crate) fn combine(processes: &[Outcome]) -> Outcome {
     let mut all = Outcome {
         exit: Exit::Code(0),
         stopped: Vec::new(),

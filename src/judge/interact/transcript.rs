@@ -12,7 +12,7 @@ const LONGEST: usize = 1 << 20;
 
 /// The transcript of one test.
 #[derive(Debug, Default)]
-pub(in crate::judge) struct Transcript {
+pub(crate) struct Transcript {
     text: Vec<u8>,
     last: Option<usize>,
     is_cut: bool,
@@ -20,7 +20,7 @@ pub(in crate::judge) struct Transcript {
 
 impl Transcript {
     /// Notes what was said; 0 is the program.
-    pub(in crate::judge) fn note(&mut self, speaker: usize, words: &[u8]) {
+    pub(crate) fn note(&mut self, speaker: usize, words: &[u8]) {
         for line in words.split_inclusive(|byte| *byte == b'\n') {
             self.is_cut |= self.text.len() + line.len() + 2 > LONGEST;
             if self.is_cut {
@@ -40,7 +40,7 @@ impl Transcript {
     }
 
     /// Another pass begins.
-    pub(in crate::judge) fn next_pass(&mut self) {
+    pub(crate) fn next_pass(&mut self) {
         if self.is_cut {
             return;
         }
@@ -58,7 +58,7 @@ impl Transcript {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(in crate::judge) fn write(mut self, directory: &Path, test: &str) -> Result<(), Fault> {
+    pub(crate) fn write(mut self, directory: &Path, test: &str) -> Result<(), Fault> {
         let name = Path::new(test);
         if !name.components().all(|part| matches!(part, Component::Normal(_))) {
             return Err(Fault::Package(format!("test '{test}' has a name that no file can have")));

@@ -35,7 +35,7 @@ const PROCESSES: u32 = 64;
 ///
 /// # Errors
 /// [`Fault::Checker`] when the build fails or leaves no `run`.
-pub(in crate::judge) fn build(
+pub(crate) fn build(
     engine: &Engine,
     name: &str,
     sources: &[Source],

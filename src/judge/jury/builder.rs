@@ -25,11 +25,11 @@ const SOURCE_LIMIT: u64 = 256 << 20;
 const PROCESSES: u32 = 64;
 
 /// Builds the programs of one judging.
-pub(in crate::judge) struct ProgramBuilder<'a> {
-    pub(in crate::judge) engine: &'a Engine,
-    pub(in crate::judge) cancel: &'a CancelToken,
+pub(crate) struct ProgramBuilder<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) cancel: &'a CancelToken,
     /// Bytes of the files that are put into a program's work directory before it runs.
-    pub(in crate::judge) handed: Bytes,
+    pub(crate) handed: Bytes,
 }
 
 impl ProgramBuilder<'_> {
@@ -38,7 +38,7 @@ impl ProgramBuilder<'_> {
     /// # Errors
     /// [`Fault::Checker`] when it cannot be built from the package's files, [`Fault::Language`] when this host lacks the
     /// language.
-    pub(in crate::judge) fn build(
+    pub(crate) fn build(
         &self,
         role: &str,
         program: &JuryProgram,
@@ -52,7 +52,7 @@ impl ProgramBuilder<'_> {
     ///
     /// # Errors
     /// As [`ProgramBuilder::build`].
-    pub(in crate::judge) fn build_buffered(
+    pub(crate) fn build_buffered(
         &self,
         role: &str,
         program: &JuryProgram,

@@ -35,11 +35,7 @@ impl From<Fault> for NotGenerated {
 ///
 /// # Errors
 /// When a program cannot be compiled or fails, or this host does.
-pub(in crate::judge) fn complete(
-    engine: &Engine,
-    package: &Package,
-    cancel: &CancelToken,
-) -> Result<Package, Fault> {
+pub(crate) fn complete(engine: &Engine, package: &Package, cancel: &CancelToken) -> Result<Package, Fault> {
     let Some(data) = &package.made else { return Ok(package.clone()) };
     let entry = match engine.store.get_or_lock(&key(package, data)?)? {
         Lookup::Hit(entry) => entry,

@@ -65,7 +65,7 @@ struct Generation<'a> {
 ///
 /// # Errors
 /// When a program cannot be made or fails, or this host does.
-pub(in crate::judge) fn generate(
+pub(crate) fn generate(
     engine: &Engine,
     package: &Package,
     data: &MadeData,
@@ -575,22 +575,22 @@ fn remove_old(path: &Path) -> Result<(), Fault> {
 }
 
 /// Returns the path of a generated input, by the test's index among those that lack something.
-pub(in crate::judge) fn input_path(directory: &Path, place: usize) -> PathBuf {
+pub(crate) fn input_path(directory: &Path, place: usize) -> PathBuf {
     directory.join(format!("{place}.in"))
 }
 
 /// Returns the path of a generated answer, as [`input_path`] does.
-pub(in crate::judge) fn answer_path(directory: &Path, place: usize) -> PathBuf {
+pub(crate) fn answer_path(directory: &Path, place: usize) -> PathBuf {
     directory.join(format!("{place}.ans"))
 }
 
 /// Returns the fault of a package that generates files for a test it does not have.
-pub(in crate::judge) fn no_test(made: &MadeTest) -> Fault {
+pub(crate) fn no_test(made: &MadeTest) -> Fault {
     Fault::Package(format!("it makes files of test {}, which the package does not have", made.test))
 }
 
 /// Returns the fault of a package whose file cannot be read.
-pub(in crate::judge) fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
     Fault::Package(format!("cannot read {}: {error}", path.display()))
 }
 

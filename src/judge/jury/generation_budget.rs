@@ -15,7 +15,7 @@ const MOST_TIME: Duration = Duration::from_secs(6 * 3600);
 
 /// The remaining budget, shared by the threads of one generation.
 #[derive(Debug)]
-pub(in crate::judge) struct Budget {
+pub(crate) struct Budget {
     most_bytes: Bytes,
     most_time: Duration,
     bytes: AtomicU64,
@@ -37,7 +37,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`Fault::Package`] when all files together are too large.
-    pub(in crate::judge) fn write(&self, bytes: u64) -> Result<(), Fault> {
+    pub(crate) fn write(&self, bytes: u64) -> Result<(), Fault> {
         if add(&self.bytes, bytes) <= self.most_bytes.0 {
             return Ok(());
         }
@@ -51,7 +51,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`Fault::Package`] when all runs together took too long.
-    pub(in crate::judge) fn run(&self, cpu: Duration, wall: Duration) -> Result<(), Fault> {
+    pub(crate) fn run(&self, cpu: Duration, wall: Duration) -> Result<(), Fault> {
         let took = u64::try_from(cpu.max(wall).as_nanos()).unwrap_or(u64::MAX);
         if Duration::from_nanos(add(&self.nanoseconds, took)) <= self.most_time {
             return Ok(());

@@ -4,9 +4,9 @@
 //! rules, the package is to blame ([`Fault::Checker`](crate::judge::fault::Fault::Checker)).
 
 mod build_script;
-pub(in crate::judge) mod builder;
-pub(in crate::judge) mod generated;
+pub(crate) mod builder;
+pub(crate) mod generated;
 mod generation;
 mod generation_budget;
-pub(in crate::judge) mod program;
-pub(in crate::judge) mod verification;
+pub(crate) mod program;
+pub(crate) mod verification;

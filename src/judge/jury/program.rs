@@ -15,7 +15,7 @@ use crate::sandbox::{Exit, Limits, Outcome, PROGRAM, Shape, Stopped, WORKSPACE};
 use crate::units::Bytes;
 
 /// Bytes kept of the standard output of a program that answers in a few lines.
-pub(in crate::judge) const KEPT_OUTPUT: u64 = 64 << 10;
+pub(crate) const KEPT_OUTPUT: u64 = 64 << 10;
 /// Wall time that a program may take beyond its CPU time.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Characters of a program's last line in a message.
@@ -23,30 +23,30 @@ const QUOTED: usize = 200;
 
 /// A program of the jury's, ready to run.
 #[derive(Debug)]
-pub(in crate::judge) struct BuiltProgram {
+pub(crate) struct BuiltProgram {
     /// Its role and the package's name for it: `checker 'output_validators/compare.py'`.
-    pub(in crate::judge) name: String,
+    pub(crate) name: String,
     /// Its command line; arguments follow.
-    pub(in crate::judge) argv: Vec<String>,
+    pub(crate) argv: Vec<String>,
     /// Its whole environment.
-    pub(in crate::judge) env: Vec<String>,
+    pub(crate) env: Vec<String>,
     /// The box it runs in: never one that contestants' programs use.
-    pub(in crate::judge) shape: Shape,
+    pub(crate) shape: Shape,
     /// Limits of a run.
-    pub(in crate::judge) limits: Limits,
+    pub(crate) limits: Limits,
     /// Beginnings of the lines in which its runtime reports an uncaught error.
-    pub(in crate::judge) crash: Vec<String>,
+    pub(crate) crash: Vec<String>,
     /// Beginnings of the last line after an uncaught error, above which the error stands.
-    pub(in crate::judge) crash_end: Vec<String>,
+    pub(crate) crash_end: Vec<String>,
     /// Exit codes of its runtime after an uncaught error; `None` where any code may be one.
-    pub(in crate::judge) crash_codes: Option<Vec<i32>>,
+    pub(crate) crash_codes: Option<Vec<i32>>,
     /// Its files, shown at [`PROGRAM`].
-    pub(in crate::judge) program: Program,
+    pub(crate) program: Program,
 }
 
 impl BuiltProgram {
     /// Returns the command that runs it in its work directory; of its standard error [`STDERR_LIMIT`] bytes are kept.
-    pub(in crate::judge) fn exec<'run>(
+    pub(crate) fn exec<'run>(
         &'run self,
         argv: &'run [String],
         stdin: Option<BorrowedFd<'run>>,
@@ -64,18 +64,18 @@ impl BuiltProgram {
     }
 
     /// Returns the directory that holds its files.
-    pub(in crate::judge) fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.program.directory
     }
 
     /// Returns the line in which its runtime reports an uncaught error, where that is the last line it wrote: the exit code
     /// beside it is the runtime's and no answer. A program that reports an error and goes on is not meant.
-    pub(in crate::judge) fn crash_line(&self, text: &str) -> Option<String> {
+    pub(crate) fn crash_line(&self, text: &str) -> Option<String> {
         stderr::crash_line(&self.crash, &self.crash_end, text)
     }
 
     /// Returns whether its runtime ends with this code after an uncaught error.
-    pub(in crate::judge) fn may_crash_with(&self, code: i32) -> bool {
+    pub(crate) fn may_crash_with(&self, code: i32) -> bool {
         self.crash_codes.as_ref().is_none_or(|codes| codes.contains(&code))
     }
 
@@ -83,7 +83,7 @@ impl BuiltProgram {
     ///
     /// # Errors
     /// [`Fault::Checker`] when it did not, with the last line it wrote.
-    pub(in crate::judge) fn exit_code(&self, run: &RunOutput) -> Result<i32, Fault> {
+    pub(crate) fn exit_code(&self, run: &RunOutput) -> Result<i32, Fault> {
         let outcome = &run.outcome;
         if outcome.stopped.contains(&Stopped::Cancelled) {
             return Err(Fault::Cancelled);
@@ -116,10 +116,10 @@ impl BuiltProgram {
 }
 
 /// The end of a run and the output that was kept of it.
-pub(in crate::judge) struct RunOutput {
-    pub(in crate::judge) outcome: Outcome,
-    pub(in crate::judge) stdout: Vec<u8>,
-    pub(in crate::judge) stderr: Vec<u8>,
+pub(crate) struct RunOutput {
+    pub(crate) outcome: Outcome,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 impl RunOutput {
@@ -127,13 +127,13 @@ impl RunOutput {
     ///
     /// # Errors
     /// When a spill file cannot be read.
-    pub(in crate::judge) fn read(run: Finished, spill: &Path) -> Result<Self, Fault> {
+    pub(crate) fn read(run: Finished, spill: &Path) -> Result<Self, Fault> {
         let Finished { outcome, mut stdout, mut stderr, .. } = run;
         Ok(Self { outcome, stdout: read_all(&mut stdout, spill)?, stderr: read_all(&mut stderr, spill)? })
     }
 
     /// Returns the last line of its standard error that is not empty, escaped and truncated.
-    pub(in crate::judge) fn last_line(&self) -> String {
+    pub(crate) fn last_line(&self) -> String {
         let text = String::from_utf8_lossy(&self.stderr);
         let last = text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
         last.chars().take(QUOTED).flat_map(char::escape_debug).collect()
@@ -141,7 +141,7 @@ impl RunOutput {
 }
 
 /// Returns the limits of a run of a jury's program.
-pub(in crate::judge) fn run_limits(cpu: Duration, memory: Bytes, output: Bytes, processes: u32) -> Limits {
+pub(crate) fn run_limits(cpu: Duration, memory: Bytes, output: Bytes, processes: u32) -> Limits {
     Limits {
         cpu: Some(cpu),
         wall: Some(cpu.saturating_add(PATIENCE)),
@@ -155,6 +155,6 @@ pub(in crate::judge) fn run_limits(cpu: Duration, memory: Bytes, output: Bytes, 
 }
 
 /// Returns the path of a program's file inside its box.
-pub(in crate::judge) fn program_path(name: &str) -> String {
+pub(crate) fn program_path(name: &str) -> String {
     format!("{PROGRAM}/{name}")
 }

@@ -121,7 +121,7 @@ impl<'a> Verifier<'a> {
     ///
     /// # Errors
     /// When the package's directory cannot be shown to boxes.
-    pub(in crate::judge) fn new(
+    pub(crate) fn new(
         engine: &'a Engine,
         package: &'a Package,
         cancel: &'a CancelToken,

@@ -12,7 +12,7 @@ const KEPT: usize = 8;
 
 /// The boxes of one slot.
 #[derive(Debug)]
-pub(in crate::judge) struct BoxPool {
+pub(crate) struct BoxPool {
     /// The core that programs of this slot run on, leased for them alone; any core where there is none.
     core: Option<CoreLease>,
     /// The most recently used last.
@@ -21,23 +21,23 @@ pub(in crate::judge) struct BoxPool {
 
 impl BoxPool {
     /// Returns an empty pool on a core.
-    pub(in crate::judge) fn new(core: Option<CoreLease>) -> Self {
+    pub(crate) fn new(core: Option<CoreLease>) -> Self {
         Self { core, boxes: Vec::new() }
     }
 
     /// Returns the slot's core.
-    pub(in crate::judge) fn core(&self) -> Option<usize> {
+    pub(crate) fn core(&self) -> Option<usize> {
         self.core.as_ref().map(CoreLease::core)
     }
 
     /// Moves to another core, or to any; destroys all boxes, which are pinned to the old one.
-    pub(in crate::judge) fn settle(&mut self, core: Option<CoreLease>) {
+    pub(crate) fn settle(&mut self, core: Option<CoreLease>) {
         self.boxes.clear();
         self.core = core;
     }
 
     /// Returns whether there is a box of that shape.
-    pub(in crate::judge) fn has(&self, shape: &Shape) -> bool {
+    pub(crate) fn has(&self, shape: &Shape) -> bool {
         self.boxes.iter().any(|(kept, _)| kept == shape)
     }
 
@@ -45,11 +45,7 @@ impl BoxPool {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub(in crate::judge) fn take(
-        &mut self,
-        sandbox: &Sandbox,
-        shape: &Shape,
-    ) -> Result<BoxHandle, SandboxError> {
+    pub(crate) fn take(&mut self, sandbox: &Sandbox, shape: &Shape) -> Result<BoxHandle, SandboxError> {
         match self.boxes.iter().position(|(kept, _)| kept == shape) {
             Some(place) => Ok(self.boxes.remove(place).1),
             None => sandbox.open_box(shape, self.core()),
@@ -57,7 +53,7 @@ impl BoxPool {
     }
 
     /// Puts a box back; destroys the least recently used one where there are too many.
-    pub(in crate::judge) fn put(&mut self, sandbox_box: BoxHandle) {
+    pub(crate) fn put(&mut self, sandbox_box: BoxHandle) {
         if self.boxes.len() >= KEPT {
             self.boxes.remove(0);
         }

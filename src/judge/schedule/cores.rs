@@ -43,21 +43,21 @@ const TOPOLOGY: &str = "/sys/devices/system/cpu";
 
 /// One core that belongs to this process until dropped.
 #[derive(Debug)]
-pub(in crate::judge) struct CoreLease {
+pub(crate) struct CoreLease {
     core: usize,
     _lock: Flock<File>,
 }
 
 impl CoreLease {
     /// Returns the core's number as the kernel counts them.
-    pub(in crate::judge) fn core(&self) -> usize {
+    pub(crate) fn core(&self) -> usize {
         self.core
     }
 }
 
 /// Leases cores in the directory of the host.
 #[derive(Debug)]
-pub(in crate::judge) struct CoreLeases {
+pub(crate) struct CoreLeases {
     /// The directory, or why there is none and what to do.
     directory: Result<Directory, String>,
     /// Hardware threads of each core's physical core, the core itself among them.
@@ -72,14 +72,14 @@ struct Directory {
 
 impl CoreLeases {
     /// Opens the directory of leases, made where missing; `place` instead of the usual ones where given.
-    pub(in crate::judge) fn open(place: Option<&Path>, cores: &[usize]) -> Self {
+    pub(crate) fn open(place: Option<&Path>, cores: &[usize]) -> Self {
         let directory = Directory::open(place);
         let siblings = cores.iter().map(|core| (*core, siblings_of(*core))).collect();
         Self { directory, siblings }
     }
 
     /// Leases `count` of `cores`, or as many as are free.
-    pub(in crate::judge) fn lease(&self, cores: &[usize], count: usize) -> Vec<CoreLease> {
+    pub(crate) fn lease(&self, cores: &[usize], count: usize) -> Vec<CoreLease> {
         let Ok(directory) = &self.directory else { return Vec::new() };
         let _registry = directory.registry();
         let mut free: Vec<CoreLease> = cores
@@ -113,12 +113,12 @@ impl CoreLeases {
     }
 
     /// Returns why cores cannot be leased at all.
-    pub(in crate::judge) fn problem(&self) -> Option<&str> {
+    pub(crate) fn problem(&self) -> Option<&str> {
         self.directory.as_ref().err().map(String::as_str)
     }
 
     /// Returns which processes lease these cores, as far as the kernel tells: process ids by core.
-    pub(in crate::judge) fn holders(&self, cores: &[usize]) -> BTreeMap<usize, i32> {
+    pub(crate) fn holders(&self, cores: &[usize]) -> BTreeMap<usize, i32> {
         let Ok(directory) = &self.directory else { return BTreeMap::new() };
         let locks = std::fs::read_to_string("/proc/locks").unwrap_or_default();
         cores
@@ -275,7 +275,7 @@ impl Directory {
 }
 
 /// Returns the cores this process may run on: its affinity mask, which its cpuset bounds.
-pub(in crate::judge) fn usable_cores() -> nix::Result<Vec<usize>> {
+pub(crate) fn usable_cores() -> nix::Result<Vec<usize>> {
     let set = sched_getaffinity(Pid::from_raw(0))?;
     Ok((0..CpuSet::count()).filter(|core| set.is_set(*core).unwrap_or(false)).collect())
 }

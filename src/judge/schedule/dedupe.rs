@@ -10,7 +10,7 @@ use crate::package::{OutputFile, Test};
 use crate::verdict::Verdict;
 
 /// The sets of equal tests of one judging, each with its state.
-pub(in crate::judge) struct DuplicateTests {
+pub(crate) struct DuplicateTests {
     /// By test: its set, where there is another in it.
     sets: Vec<Option<usize>>,
     states: Vec<State>,
@@ -29,7 +29,7 @@ enum Run {
 }
 
 /// What to do with a test.
-pub(in crate::judge) enum Action {
+pub(crate) enum Action {
     /// Run it.
     Run,
     /// Wait for an equal test that runs; [`DuplicateTests::finished`] returns it.
@@ -39,7 +39,7 @@ pub(in crate::judge) enum Action {
 }
 
 impl DuplicateTests {
-    pub(in crate::judge) fn among(tests: &[&Test]) -> Self {
+    pub(crate) fn among(tests: &[&Test]) -> Self {
         let mut by_input: HashMap<_, Vec<usize>> = HashMap::new();
         let mut members: Vec<Vec<usize>> = Vec::new();
         for (number, test) in tests.iter().enumerate() {
@@ -67,7 +67,7 @@ impl DuplicateTests {
     }
 
     /// Returns what to do with a test that is needed now.
-    pub(in crate::judge) fn start(&mut self, test: usize) -> Action {
+    pub(crate) fn start(&mut self, test: usize) -> Action {
         let Some(state) = self.sets[test].and_then(|set| self.states.get_mut(set)) else {
             return Action::Run;
         };
@@ -85,7 +85,7 @@ impl DuplicateTests {
     }
 
     /// Tests that want the result of this one, which is running.
-    pub(in crate::judge) fn waiting_for(&self, test: usize) -> &[usize] {
+    pub(crate) fn waiting_for(&self, test: usize) -> &[usize] {
         match self.sets[test].and_then(|set| self.states.get(set)) {
             Some(State { run: Run::Running(running), waiting }) if *running == test => waiting,
             _ => &[],
@@ -94,7 +94,7 @@ impl DuplicateTests {
 
     /// Takes in what a run came to; tests that waited for it come back: with this result, or to be looked at again
     /// where it was stopped.
-    pub(in crate::judge) fn finished(&mut self, test: usize, result: &TestResult) -> Vec<usize> {
+    pub(crate) fn finished(&mut self, test: usize, result: &TestResult) -> Vec<usize> {
         let Some(state) = self.sets[test].and_then(|set| self.states.get_mut(set)) else { return Vec::new() };
         if !matches!(state.run, Run::Running(running) if running == test) {
             return Vec::new();
@@ -120,7 +120,7 @@ fn is_equal(one: &Test, other: &Test) -> bool {
 }
 
 /// Returns the result of an equal test under this test's name.
-pub(in crate::judge) fn renamed(mut result: TestResult, test: &Test) -> TestResult {
+pub(crate) fn renamed(mut result: TestResult, test: &Test) -> TestResult {
     result.report.name.clone_from(&test.name);
     result.report.groups.clone_from(&test.groups);
     result

@@ -13,7 +13,7 @@ use crate::sandbox::{ResourceControl, SandboxError};
 
 /// The host's count of OOM kills, and when it was last seen to grow.
 #[derive(Debug)]
-pub(in crate::judge) struct HostMemory {
+pub(crate) struct HostMemory {
     is_needed: bool,
     seen: Mutex<Seen>,
 }
@@ -27,7 +27,7 @@ struct Seen {
 
 impl HostMemory {
     /// Reads the count and begins to watch it.
-    pub(in crate::judge) fn watch(control: ResourceControl) -> Self {
+    pub(crate) fn watch(control: ResourceControl) -> Self {
         let is_needed = control == ResourceControl::None;
         let kills = if is_needed { kills() } else { 0 };
         Self { is_needed, seen: Mutex::new(Seen { kills, grew: None }) }
@@ -37,7 +37,7 @@ impl HostMemory {
     ///
     /// # Errors
     /// [`SandboxError::BoxLost`], when the kernel may have killed it for want of memory.
-    pub(in crate::judge) fn has_spared_what_began(&self, began: Instant) -> Result<(), SandboxError> {
+    pub(crate) fn has_spared_what_began(&self, began: Instant) -> Result<(), SandboxError> {
         if self.is_needed && self.has_killed_since(began, kills()) {
             return Err(SandboxError::BoxLost {
                 name: "a box".to_owned(),

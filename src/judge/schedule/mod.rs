@@ -4,9 +4,9 @@
 //! `pipeline` runs a submission's tests over them and decides them in order, `dedupe` runs equal tests once, and
 //! `host_memory` notices when the host ran out of memory.
 
-pub(in crate::judge) mod box_pool;
+pub(crate) mod box_pool;
 mod cores;
 mod dedupe;
-pub(in crate::judge) mod host_memory;
-pub(in crate::judge) mod pipeline;
-pub(in crate::judge) mod slots;
+pub(crate) mod host_memory;
+pub(crate) mod pipeline;
+pub(crate) mod slots;

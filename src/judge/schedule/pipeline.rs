@@ -29,11 +29,7 @@ use crate::verdict::{Reason, Verdict};
 ///
 /// # Errors
 /// When the package's groups or its grader are broken.
-pub(in crate::judge) fn run_all(
-    run: &TestRun<'_>,
-    tests: &[&Test],
-    report: &mut Report,
-) -> Result<(), Fault> {
+pub(crate) fn run_all(run: &TestRun<'_>, tests: &[&Test], report: &mut Report) -> Result<(), Fault> {
     let grader = Grader::of(run.judging.engine, run.judging.package, run.judging.cancel)?;
     let group_state = GroupState::new(run.judging.package, tests, run.judging.stop)?;
     let pipeline = Pipeline {

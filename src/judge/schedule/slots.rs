@@ -73,7 +73,7 @@ fn counted(count: usize, noun: &str) -> String {
 
 /// All slots of a judge.
 #[derive(Debug)]
-pub(in crate::judge) struct Slots {
+pub(crate) struct Slots {
     slots: Vec<Mutex<BoxPool>>,
     leases: CoreLeases,
     /// Whether programs may run on a leased core only.
@@ -95,7 +95,7 @@ struct State {
 
 /// A slot in use; free again when dropped.
 #[derive(Debug)]
-pub(in crate::judge) struct SlotGuard<'a> {
+pub(crate) struct SlotGuard<'a> {
     slots: &'a Slots,
     index: usize,
 }
@@ -106,7 +106,7 @@ impl Slots {
     ///
     /// # Errors
     /// When their number is impossible, or a core is required for each and there are fewer.
-    pub(in crate::judge) fn new(settings: &JudgeSettings) -> Result<Self, StartError> {
+    pub(crate) fn new(settings: &JudgeSettings) -> Result<Self, StartError> {
         let cores = usable_cores().map_err(StartError::Cores)?;
         let count = settings.slots.unwrap_or(cores.len().max(1));
         if count == 0 || count > 1024 {
@@ -136,18 +136,18 @@ impl Slots {
     }
 
     /// Leases a core for every free slot that has none, where there are free cores.
-    pub(in crate::judge) fn seek_cores(&self) {
+    pub(crate) fn seek_cores(&self) {
         let free = self.state.lock().free.clone();
         free.into_iter().for_each(|index| self.settle(index));
     }
 
     /// Returns whether each slot has a core of its own.
-    pub(in crate::judge) fn are_exclusive(&self) -> bool {
+    pub(crate) fn are_exclusive(&self) -> bool {
         self.cores.lock().iter().all(Option::is_some)
     }
 
     /// Returns why nothing may run: a core is required for each slot, and one was taken away.
-    pub(in crate::judge) fn refusal(&self) -> Option<SandboxError> {
+    pub(crate) fn refusal(&self) -> Option<SandboxError> {
         let is_refused = self.requires_cores && !self.are_exclusive();
         is_refused.then(|| SandboxError::Host {
             missing: "a core was taken out of the set that gavel may use, and no other is free".to_owned(),
@@ -156,7 +156,7 @@ impl Slots {
     }
 
     /// Returns which cores the slots have.
-    pub(in crate::judge) fn core_use(&self) -> CoreUse {
+    pub(crate) fn core_use(&self) -> CoreUse {
         let usable = usable_cores().unwrap_or_default();
         let leased: Vec<usize> = self.cores.lock().iter().copied().flatten().collect();
         let others: Vec<usize> = usable.iter().filter(|core| !leased.contains(core)).copied().collect();
@@ -170,16 +170,12 @@ impl Slots {
     }
 
     /// Returns the number of slots.
-    pub(in crate::judge) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.slots.len()
     }
 
     /// Waits for a slot, preferably one that has a box of this shape; returns `None` once `is_cancelled` returns true.
-    pub(in crate::judge) fn acquire(
-        &self,
-        shape: &Shape,
-        is_cancelled: &dyn Fn() -> bool,
-    ) -> Option<SlotGuard<'_>> {
+    pub(crate) fn acquire(&self, shape: &Shape, is_cancelled: &dyn Fn() -> bool) -> Option<SlotGuard<'_>> {
         let mut state = self.state.lock();
         let ticket = state.next_ticket;
         state.next_ticket += 1;
@@ -249,7 +245,7 @@ impl Slots {
 
 impl SlotGuard<'_> {
     /// Returns the slot's boxes.
-    pub(in crate::judge) fn boxes(&self) -> MutexGuard<'_, BoxPool> {
+    pub(crate) fn boxes(&self) -> MutexGuard<'_, BoxPool> {
         self.slots.slots[self.index].lock()
     }
 }

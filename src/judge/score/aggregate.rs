@@ -12,64 +12,64 @@ const SLACK: f64 = 1e-9;
 
 /// Why a group cannot be judged, where no test says it.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::judge) struct GradingError {
+pub(crate) struct GradingError {
     /// Whose fault it is.
-    pub(in crate::judge) reason: Reason,
+    pub(crate) reason: Reason,
     /// One line.
-    pub(in crate::judge) message: String,
+    pub(crate) message: String,
 }
 
 /// The result of a group.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::judge) struct Value {
+pub(crate) struct Value {
     /// Its verdict; SK where it was not run because of what it depends on.
-    pub(in crate::judge) verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// Its score; 0 in pass-fail problems.
-    pub(in crate::judge) score: f64,
+    pub(crate) score: f64,
     /// Whether every test in it was accepted, or right in part where that is enough for what depends on it.
-    pub(in crate::judge) passed: bool,
+    pub(crate) passed: bool,
     /// The first test in it, or in what it depends on, that was not accepted.
-    pub(in crate::judge) failing: Option<Failure>,
+    pub(crate) failing: Option<Failure>,
     /// The test that the verdict comes from: its place among those asked for.
-    pub(in crate::judge) cause: Option<usize>,
+    pub(crate) cause: Option<usize>,
     /// Set with JE where the group itself is to blame.
-    pub(in crate::judge) error: Option<GradingError>,
+    pub(crate) error: Option<GradingError>,
 }
 
 /// A test that was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::judge) struct Failure {
-    pub(in crate::judge) verdict: Verdict,
+pub(crate) struct Failure {
+    pub(crate) verdict: Verdict,
     /// Its place among those asked for.
-    pub(in crate::judge) test: usize,
+    pub(crate) test: usize,
 }
 
 impl Value {
     /// Returns the verdict that it counts as where it was not run.
-    pub(in crate::judge) fn failing(&self) -> Verdict {
+    pub(crate) fn failing(&self) -> Verdict {
         self.failing.map_or(Verdict::JE, |failure| failure.verdict)
     }
 }
 
 /// A member as its group sees it.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::judge) struct Part {
+pub(crate) struct Part {
     /// Never SK.
-    pub(in crate::judge) verdict: Verdict,
-    pub(in crate::judge) score: f64,
+    pub(crate) verdict: Verdict,
+    pub(crate) score: f64,
     /// Whether it enters the result.
-    pub(in crate::judge) counts: bool,
+    pub(crate) counts: bool,
     /// Whether it ends a group that breaks on rejections.
-    pub(in crate::judge) breaks: bool,
-    pub(in crate::judge) passed: bool,
-    pub(in crate::judge) failing: Option<Failure>,
-    pub(in crate::judge) cause: Option<usize>,
-    pub(in crate::judge) error: Option<GradingError>,
+    pub(crate) breaks: bool,
+    pub(crate) passed: bool,
+    pub(crate) failing: Option<Failure>,
+    pub(crate) cause: Option<usize>,
+    pub(crate) error: Option<GradingError>,
 }
 
 impl Part {
     /// A test; one that is right `in_part` ends no group, and where `parts_pass` it lets others be run.
-    pub(in crate::judge) fn of_test(
+    pub(crate) fn of_test(
         test: usize,
         verdict: Verdict,
         score: f64,
@@ -90,7 +90,7 @@ impl Part {
     }
 
     /// A group that was not run counts as what kept it from running.
-    pub(in crate::judge) fn of_group(value: &Value, counts: bool) -> Self {
+    pub(crate) fn of_group(value: &Value, counts: bool) -> Self {
         let verdict = match value.verdict {
             Verdict::SK => value.failing(),
             verdict => verdict,
@@ -107,18 +107,13 @@ impl Part {
         }
     }
 
-    pub(in crate::judge) fn is_rejected(&self) -> bool {
+    pub(crate) fn is_rejected(&self) -> bool {
         self.verdict != Verdict::AC
     }
 }
 
 /// The score of a test in a group (see [`crate::package::Group`], step 1).
-pub(in crate::judge) fn test_score(
-    group: &Group,
-    points: Option<f64>,
-    verdict: Verdict,
-    given: Option<Score>,
-) -> f64 {
+pub(crate) fn test_score(group: &Group, points: Option<f64>, verdict: Verdict, given: Option<Score>) -> f64 {
     let worth = points.unwrap_or(group.accept_score);
     match (verdict, given) {
         (Verdict::AC | Verdict::WA, Some(Score::Points(points))) => points,
@@ -129,16 +124,11 @@ pub(in crate::judge) fn test_score(
 }
 
 /// Runs the package's own grader over verdicts and scores.
-pub(in crate::judge) type Grade<'a> =
+pub(crate) type Grade<'a> =
     dyn FnMut(&Group, &[String], &[(Verdict, f64)]) -> Result<(Verdict, f64), GradingError> + 'a;
 
 /// Computes the value of a group whose members are folded.
-pub(in crate::judge) fn conclude(
-    group: &Group,
-    scoring: bool,
-    parts: &[Part],
-    grade: &mut Grade<'_>,
-) -> Value {
+pub(crate) fn conclude(group: &Group, scoring: bool, parts: &[Part], grade: &mut Grade<'_>) -> Value {
     let passed = parts.iter().all(|part| part.passed);
     let failing = parts.iter().find_map(|part| part.failing);
     let value = |verdict, score, cause, error| Value { verdict, score, passed, failing, cause, error };
@@ -185,7 +175,7 @@ pub(in crate::judge) fn conclude(
 }
 
 /// The value of a group that is not run, because something it depends on did not pass.
-pub(in crate::judge) fn not_run(group: &Group, failing: Option<Failure>) -> Value {
+pub(crate) fn not_run(group: &Group, failing: Option<Failure>) -> Value {
     let score = if group.range.min.is_finite() { group.range.min } else { 0.0 };
     let cause = failing.map(|failure| failure.test);
     Value { verdict: Verdict::SK, score, passed: false, failing, cause, error: None }
@@ -239,7 +229,7 @@ fn aggregated(aggregation: &Aggregation, parts: &[&Part]) -> f64 {
 }
 
 /// CMS, `GroupThreshold`: from 0 to the threshold.
-pub(in crate::judge) fn is_below(score: f64, largest: f64) -> bool {
+pub(crate) fn is_below(score: f64, largest: f64) -> bool {
     (0.0..=largest).contains(&score)
 }
 

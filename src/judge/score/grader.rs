@@ -22,7 +22,7 @@ use crate::verdict::Verdict;
 const KEPT_OUTPUT: u64 = 4 << 10;
 
 /// A grader, ready to run.
-pub(in crate::judge) struct Grader<'a> {
+pub(crate) struct Grader<'a> {
     engine: &'a Engine,
     jury_program: BuiltProgram,
     cancel: &'a CancelToken,
@@ -33,7 +33,7 @@ impl<'a> Grader<'a> {
     ///
     /// # Errors
     /// When it cannot be built, or there is none.
-    pub(in crate::judge) fn of(
+    pub(crate) fn of(
         engine: &'a Engine,
         package: &Package,
         cancel: &'a CancelToken,
@@ -55,7 +55,7 @@ impl<'a> Grader<'a> {
     }
 
     /// One result of many.
-    pub(in crate::judge) fn grade(
+    pub(crate) fn grade(
         &self,
         arguments: &[String],
         results: &[(Verdict, f64)],

@@ -15,16 +15,16 @@ use crate::verdict::Verdict;
 
 /// The result of a test.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::judge) struct Outcome {
+pub(crate) struct Outcome {
     /// Never SK or CX.
-    pub(in crate::judge) verdict: Verdict,
+    pub(crate) verdict: Verdict,
     /// The checker's score.
-    pub(in crate::judge) score: Option<Score>,
+    pub(crate) score: Option<Score>,
 }
 
 impl Outcome {
     /// Returns whether the output is partially correct, which only scores express.
-    pub(in crate::judge) fn is_partial(self) -> bool {
+    pub(crate) fn is_partial(self) -> bool {
         self.verdict == Verdict::WA
             && match self.score {
                 Some(Score::Points(part) | Score::Fraction(part)) => part > 0.0,
@@ -35,7 +35,7 @@ impl Outcome {
 
 /// Whose word counts when it is asked whether a test matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::judge) enum View {
+pub(crate) enum View {
     /// That of the tests told.
     Told,
     /// Also that of results whose turn has not come: a test that does not matter by them will not when its turn comes.
@@ -76,7 +76,7 @@ impl Progress {
 }
 
 /// The state of all groups.
-pub(in crate::judge) struct GroupState<'a> {
+pub(crate) struct GroupState<'a> {
     groups: Groups<'a>,
     is_scoring: bool,
     /// Whether what is right in part lets others be run.
@@ -96,7 +96,7 @@ impl<'a> GroupState<'a> {
     ///
     /// # Errors
     /// [`Fault::Package`] when the groups make no tree over the tests.
-    pub(in crate::judge) fn new(package: &'a Package, tests: &[&Test], stop: Stop) -> Result<Self, Fault> {
+    pub(crate) fn new(package: &'a Package, tests: &[&Test], stop: Stop) -> Result<Self, Fault> {
         let groups = Groups::new(package, tests)?;
         let mut progress: Vec<Progress> = groups.nodes.iter().map(|_| Progress::default()).collect();
         for group in groups.holders.iter().flatten() {
@@ -114,17 +114,17 @@ impl<'a> GroupState<'a> {
     }
 
     /// Tests in judging order.
-    pub(in crate::judge) fn order(&self) -> &[usize] {
+    pub(crate) fn order(&self) -> &[usize] {
         &self.groups.order
     }
 
     /// Returns a test's place in the judging order.
-    pub(in crate::judge) fn turn(&self, test: usize) -> usize {
+    pub(crate) fn turn(&self, test: usize) -> usize {
         self.turns[test]
     }
 
     /// Returns whether a test must be run.
-    pub(in crate::judge) fn is_needed(&self, test: usize, view: View) -> bool {
+    pub(crate) fn is_needed(&self, test: usize, view: View) -> bool {
         let turn = self.turns[test];
         let mut places = self.groups.places[test].iter();
         match self.stop {
@@ -182,7 +182,7 @@ impl<'a> GroupState<'a> {
     }
 
     /// Takes in what a test got, before its turn.
-    pub(in crate::judge) fn know(&mut self, test: usize, outcome: Outcome) {
+    pub(crate) fn know(&mut self, test: usize, outcome: Outcome) {
         let turn = self.turns[test];
         self.mark_test(test, outcome, Some(turn));
     }
@@ -245,7 +245,7 @@ impl<'a> GroupState<'a> {
 
     /// Takes in what a test got, or that it was skipped, at its turn. Groups whose last test it was come back, inner
     /// before outer.
-    pub(in crate::judge) fn tell(
+    pub(crate) fn tell(
         &mut self,
         test: usize,
         outcome: Option<Outcome>,
@@ -378,12 +378,12 @@ impl<'a> GroupState<'a> {
     }
 
     /// What a group got; `None` where it was not reached.
-    pub(in crate::judge) fn value(&self, group: usize) -> Option<&Value> {
+    pub(crate) fn value(&self, group: usize) -> Option<&Value> {
         self.progress[group].value.as_ref()
     }
 
     /// What a test is worth in the first group that holds it.
-    pub(in crate::judge) fn score(&self, test: usize, outcome: Outcome) -> Option<f64> {
+    pub(crate) fn score(&self, test: usize, outcome: Outcome) -> Option<f64> {
         let (group, position) = *self.groups.places[test].first()?;
         let node = &self.groups.nodes[group];
         let Some(Member::Test { points, .. }) = node.members.get(position) else { return None };
@@ -391,23 +391,23 @@ impl<'a> GroupState<'a> {
     }
 
     /// Groups with tests, the root left out, each after those around it, with the tests in them.
-    pub(in crate::judge) fn told_groups(&self) -> impl Iterator<Item = (usize, &'a Group)> + '_ {
+    pub(crate) fn told_groups(&self) -> impl Iterator<Item = (usize, &'a Group)> + '_ {
         let nodes = self.groups.nodes.iter().enumerate().skip(1);
         nodes.filter(|(_, node)| !node.members.is_empty()).map(|(place, node)| (place, node.group))
     }
 
     /// The group at a place.
-    pub(in crate::judge) fn group(&self, place: usize) -> &'a Group {
+    pub(crate) fn group(&self, place: usize) -> &'a Group {
         self.groups.nodes[place].group
     }
 
     /// Whether a test stands in a group or in one below it.
-    pub(in crate::judge) fn holds(&self, group: usize, test: usize) -> bool {
+    pub(crate) fn holds(&self, group: usize, test: usize) -> bool {
         self.groups.holders[test].contains(&group)
     }
 
     /// Whether submissions get scores.
-    pub(in crate::judge) fn is_scoring(&self) -> bool {
+    pub(crate) fn is_scoring(&self) -> bool {
         self.is_scoring
     }
 }

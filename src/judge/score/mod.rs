@@ -19,9 +19,9 @@
 //!
 //! Nothing here runs tests or knows of slots; `schedule::pipeline` does.
 
-pub(in crate::judge) mod aggregate;
-pub(in crate::judge) mod grader;
-pub(in crate::judge) mod group_state;
+pub(crate) mod aggregate;
+pub(crate) mod grader;
+pub(crate) mod group_state;
 mod tree;
 
 #[cfg(test)]

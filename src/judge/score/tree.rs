@@ -9,33 +9,33 @@ use crate::judge::fault::Fault;
 use crate::package::{Group, Member, Package, Test};
 
 /// A group, and its place among its parents.
-pub(in crate::judge) struct Node<'a> {
-    pub(in crate::judge) group: &'a Group,
+pub(crate) struct Node<'a> {
+    pub(crate) group: &'a Group,
     /// Members with tests that were asked for, in order; a test is its place among those.
-    pub(in crate::judge) members: Vec<Member>,
+    pub(crate) members: Vec<Member>,
     /// Groups that hold it, each with its place among their members.
-    pub(in crate::judge) parents: Vec<(usize, usize)>,
+    pub(crate) parents: Vec<(usize, usize)>,
     /// Groups it depends on, and groups that depend on it.
-    pub(in crate::judge) dependencies: Vec<usize>,
-    pub(in crate::judge) dependents: Vec<usize>,
+    pub(crate) dependencies: Vec<usize>,
+    pub(crate) dependents: Vec<usize>,
 }
 
 /// The tree of groups over the tests asked for.
-pub(in crate::judge) struct Groups<'a> {
+pub(crate) struct Groups<'a> {
     /// As in the package.
-    pub(in crate::judge) nodes: Vec<Node<'a>>,
+    pub(crate) nodes: Vec<Node<'a>>,
     /// By test: the groups it stands in directly, each with its place among their members.
-    pub(in crate::judge) places: Vec<Vec<(usize, usize)>>,
+    pub(crate) places: Vec<Vec<(usize, usize)>>,
     /// By test: every group it stands in, the root too, inner before outer.
-    pub(in crate::judge) holders: Vec<Vec<usize>>,
+    pub(crate) holders: Vec<Vec<usize>>,
     /// Tests in judging order.
-    pub(in crate::judge) order: Vec<usize>,
+    pub(crate) order: Vec<usize>,
 }
 
 impl<'a> Groups<'a> {
     /// # Errors
     /// [`Fault::Package`] when a test stands in no group, or groups hold or depend on each other in a circle.
-    pub(in crate::judge) fn new(package: &'a Package, tests: &[&Test]) -> Result<Self, Fault> {
+    pub(crate) fn new(package: &'a Package, tests: &[&Test]) -> Result<Self, Fault> {
         let mut asked = vec![None; package.tests.len()];
         let mut found = tests.iter().enumerate().peekable();
         for (test, place) in package.tests.iter().zip(&mut asked) {

@@ -27,15 +27,15 @@ use crate::sandbox::{BoxHandle, Capture, Exit, PACKAGE, PROGRAM, WORKSPACE};
 use crate::units::Bytes;
 
 /// Name of the output in the checker's work directory.
-pub(in crate::judge) const OUTPUT: &str = "output";
+pub(crate) const OUTPUT: &str = "output";
 /// Name of the submission's source in the checker's work directory, for checkers that ask for it.
-pub(in crate::judge) const SUBMISSION: &str = "submission";
+pub(crate) const SUBMISSION: &str = "submission";
 /// Name of the feedback directory in the checker's work directory.
-pub(in crate::judge) const FEEDBACK: &str = "feedback";
+pub(crate) const FEEDBACK: &str = "feedback";
 
 /// The checkers that the tests need, built.
 #[derive(Debug, Default)]
-pub(in crate::judge) struct Checkers<'a> {
+pub(crate) struct Checkers<'a> {
     /// By index in the package; `None` where no test needs the checker.
     jury_programs: Vec<Option<(BuiltProgram, &'a CheckerProgram)>>,
 }
@@ -45,7 +45,7 @@ impl<'a> Checkers<'a> {
     ///
     /// # Errors
     /// When one cannot be built.
-    pub(in crate::judge) fn build(
+    pub(crate) fn build(
         engine: &Engine,
         package: &'a Package,
         tests: &[&Test],
@@ -70,7 +70,7 @@ impl<'a> Checkers<'a> {
     ///
     /// # Errors
     /// When the package has none.
-    pub(in crate::judge) fn get(&self, place: usize) -> Result<(&BuiltProgram, &'a CheckerProgram), Fault> {
+    pub(crate) fn get(&self, place: usize) -> Result<(&BuiltProgram, &'a CheckerProgram), Fault> {
         match self.jury_programs.get(place) {
             Some(Some((jury_program, checker))) => Ok((jury_program, checker)),
             _ => Err(Fault::Package(format!("it names checker {place}, which the package does not have"))),
@@ -80,30 +80,30 @@ impl<'a> Checkers<'a> {
 
 /// A test whose output is checked, and the package's arguments for the checker.
 #[derive(Clone, Copy)]
-pub(in crate::judge) struct Checked<'a> {
-    pub(in crate::judge) engine: &'a Engine,
-    pub(in crate::judge) inputs: &'a Inputs,
-    pub(in crate::judge) test: &'a Test,
-    pub(in crate::judge) arguments: &'a [String],
-    pub(in crate::judge) origin: OutputOrigin<'a>,
+pub(crate) struct Checked<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) test: &'a Test,
+    pub(crate) arguments: &'a [String],
+    pub(crate) origin: OutputOrigin<'a>,
 }
 
 /// The submission and the run that wrote an output.
 #[derive(Clone, Copy, Default)]
-pub(in crate::judge) struct OutputOrigin<'a> {
+pub(crate) struct OutputOrigin<'a> {
     /// The submission's source.
-    pub(in crate::judge) source: &'a [u8],
+    pub(crate) source: &'a [u8],
     /// Id of the submission's language; empty where it has none.
-    pub(in crate::judge) language: &'a str,
+    pub(crate) language: &'a str,
     /// Resources that the run used.
-    pub(in crate::judge) used: Used,
+    pub(crate) used: Used,
 }
 
 /// Runs a checker on an output and returns its opinion.
 ///
 /// # Errors
 /// [`Fault::Checker`] when its end or its output has no meaning in its protocol.
-pub(in crate::judge) fn ask(
+pub(crate) fn ask(
     checked: &Checked<'_>,
     jury_program: &BuiltProgram,
     checker: &CheckerProgram,
@@ -127,7 +127,7 @@ pub(in crate::judge) fn ask(
 ///
 /// # Errors
 /// As [`ask`].
-pub(in crate::judge) fn ask_in_box(
+pub(crate) fn ask_in_box(
     checked: &Checked<'_>,
     jury_program: &BuiltProgram,
     checker: &CheckerProgram,
@@ -200,7 +200,7 @@ fn run(
 ///
 /// # Errors
 /// When they cannot be read.
-pub(in crate::judge) fn show_files(
+pub(crate) fn show_files(
     inputs: &Inputs,
     test: &Test,
     sandbox_box: &mut BoxHandle,
@@ -237,7 +237,7 @@ pub(in crate::judge) fn show_files(
 ///
 /// # Errors
 /// When the protocol does not define the end, or the last line and the exit code are those of a crashed runtime.
-pub(in crate::judge) fn interpret(
+pub(crate) fn interpret(
     jury_program: &BuiltProgram,
     protocol: Protocol,
     finished: &Finished<'_>,
@@ -266,7 +266,7 @@ pub(in crate::judge) fn interpret(
 ///
 /// # Errors
 /// When one is not a plain file or is larger than `most`.
-pub(in crate::judge) fn read_feedback(workspace: BorrowedFd<'_>, most: Bytes) -> Result<Feedback, String> {
+pub(crate) fn read_feedback(workspace: BorrowedFd<'_>, most: Bytes) -> Result<Feedback, String> {
     let read = |name: &str| read_feedback_file(workspace, name, most);
     Ok(Feedback {
         judge_message: read("judgemessage.txt")?,
@@ -293,7 +293,7 @@ fn read_feedback_file(workspace: BorrowedFd<'_>, name: &str, most: Bytes) -> Res
 ///
 /// # Errors
 /// When it is not a plain file or cannot be opened.
-pub(in crate::judge) fn open_left(workspace: BorrowedFd<'_>, name: &str) -> Result<Option<File>, String> {
+pub(crate) fn open_left(workspace: BorrowedFd<'_>, name: &str) -> Result<Option<File>, String> {
     let how = OpenHow::new()
         .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY)
         .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);

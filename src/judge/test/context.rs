@@ -20,20 +20,20 @@ use crate::units::Bytes;
 use crate::verdict::Verdict;
 
 /// One judging: the package and its settings.
-pub(in crate::judge) struct Judging<'a> {
-    pub(in crate::judge) engine: &'a Engine,
-    pub(in crate::judge) package: &'a Package,
-    pub(in crate::judge) inputs: &'a Inputs,
-    pub(in crate::judge) stop: Stop,
-    pub(in crate::judge) feedback: Level,
+pub(crate) struct Judging<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) package: &'a Package,
+    pub(crate) inputs: &'a Inputs,
+    pub(crate) stop: Stop,
+    pub(crate) feedback: Level,
     /// Factor by which a program may exceed its CPU limit, so that its time can be reported; 1 outside verification.
-    pub(in crate::judge) overtime: f64,
-    pub(in crate::judge) cancel: &'a CancelToken,
-    pub(in crate::judge) events: &'a EventSender<'a>,
+    pub(crate) overtime: f64,
+    pub(crate) cancel: &'a CancelToken,
+    pub(crate) events: &'a EventSender<'a>,
 }
 
 /// A submission, ready to be tested.
-pub(in crate::judge) enum Subject<'a> {
+pub(crate) enum Subject<'a> {
     /// A program to run.
     Program(&'a Runner<'a>),
     /// Outputs to check, and the largest size of one.
@@ -41,19 +41,19 @@ pub(in crate::judge) enum Subject<'a> {
 }
 
 /// Everything that the runs of one submission share.
-pub(in crate::judge) struct TestRun<'a> {
-    pub(in crate::judge) judging: &'a Judging<'a>,
-    pub(in crate::judge) subject: Subject<'a>,
-    pub(in crate::judge) checkers: &'a Checkers<'a>,
+pub(crate) struct TestRun<'a> {
+    pub(crate) judging: &'a Judging<'a>,
+    pub(crate) subject: Subject<'a>,
+    pub(crate) checkers: &'a Checkers<'a>,
     /// The submitted files, the entry point first.
-    pub(in crate::judge) submitted: &'a [Source],
+    pub(crate) submitted: &'a [Source],
     /// Outputs submitted beside a program, and the largest size of one.
-    pub(in crate::judge) outputs: Option<(&'a Answers<'a>, Bytes)>,
+    pub(crate) outputs: Option<(&'a Answers<'a>, Bytes)>,
 }
 
 impl<'a> TestRun<'a> {
     /// Returns what is known of an output from the run that wrote it.
-    pub(in crate::judge) fn origin(&self, result: &TestResult) -> OutputOrigin<'a> {
+    pub(crate) fn origin(&self, result: &TestResult) -> OutputOrigin<'a> {
         let language = match &self.subject {
             Subject::Program(runner) => runner.language.id.as_str(),
             Subject::Answers { .. } => "",
@@ -67,7 +67,7 @@ impl<'a> TestRun<'a> {
     ///
     /// # Errors
     /// When the checker fails, or a file cannot be read.
-    pub(in crate::judge) fn check(
+    pub(crate) fn check(
         &self,
         result: &mut TestResult,
         test: &Test,

@@ -24,7 +24,7 @@ use crate::verdict::{Reason, Verdict};
 const OUT_OF_MEMORY: &str = "its runtime ran out of memory";
 
 /// Adds every verdict that applies before the output is checked; message and reason are those of the most decisive one.
-pub(in crate::judge) fn judge_outcome(
+pub(crate) fn judge_outcome(
     result: &mut TestResult,
     outcome: &Outcome,
     limits: &RunLimits,
@@ -73,7 +73,7 @@ fn failed(
 }
 
 /// Returns the message of a test without the program's output: how it ended.
-pub(in crate::judge) fn message_without_words(test: &TestReport) -> String {
+pub(crate) fn message_without_words(test: &TestReport) -> String {
     let of_exit = match (test.exit_code, test.signal) {
         (Some(code), _) => stderr::of_exit(Exit::Code(code)),
         (None, Some(signal)) => stderr::of_exit(Exit::Signal(signal)),
@@ -141,7 +141,7 @@ fn is_readable(file: &Path) -> bool {
 }
 
 /// Returns the message for output beyond the limit.
-pub(in crate::judge) fn too_much_output(limit: Bytes) -> String {
+pub(crate) fn too_much_output(limit: Bytes) -> String {
     format!("more output than {limit}")
 }
 

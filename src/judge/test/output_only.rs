@@ -35,11 +35,11 @@ const REGULAR: u32 = 0o100_000;
 /// Why the submitted outputs cannot be read: the contestant's fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub(in crate::judge) struct Unreadable(String);
+pub(crate) struct Unreadable(String);
 
 /// The outputs of a submission.
 #[derive(Debug)]
-pub(in crate::judge) struct Answers<'a> {
+pub(crate) struct Answers<'a> {
     files: Files<'a>,
     /// Names of the files, with the folders they lie in, and their places.
     names: Vec<(String, usize)>,
@@ -55,7 +55,7 @@ enum Files<'a> {
 
 /// The output submitted for a test.
 #[derive(Debug)]
-pub(in crate::judge) enum Answer {
+pub(crate) enum Answer {
     /// Its content.
     Given(Capture),
     /// It is larger than the output limit.
@@ -71,7 +71,7 @@ impl<'a> Answers<'a> {
     ///
     /// # Errors
     /// When it is an archive that cannot be read.
-    pub(in crate::judge) fn new(package: &'a Package, sources: &'a [Source]) -> Result<Self, Unreadable> {
+    pub(crate) fn new(package: &'a Package, sources: &'a [Source]) -> Result<Self, Unreadable> {
         let tests = package.tests.iter().map(|test| test.name.as_str()).collect();
         if let [only] = sources
             && MAGIC.iter().any(|magic| only.bytes.starts_with(magic))
@@ -89,7 +89,7 @@ impl<'a> Answers<'a> {
     ///
     /// # Errors
     /// When it cannot be kept.
-    pub(in crate::judge) fn of(&self, test: &Test, limit: Bytes, spill: &Path) -> Result<Answer, Fault> {
+    pub(crate) fn of(&self, test: &Test, limit: Bytes, spill: &Path) -> Result<Answer, Fault> {
         let Some(place) = self.place(&test.name) else { return Ok(Answer::Missing) };
         match &self.files {
             Files::Plain(sources) => {
@@ -107,7 +107,7 @@ impl<'a> Answers<'a> {
     }
 
     /// Returns whether there is an output for a test.
-    pub(in crate::judge) fn has(&self, test: &Test) -> bool {
+    pub(crate) fn has(&self, test: &Test) -> bool {
         self.place(&test.name).is_some()
     }
 

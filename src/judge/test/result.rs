@@ -12,31 +12,31 @@ use crate::verdict::Verdict;
 
 /// One test's result.
 #[derive(Debug, Clone)]
-pub(in crate::judge) struct TestResult {
-    pub(in crate::judge) report: TestReport,
+pub(crate) struct TestResult {
+    pub(crate) report: TestReport,
     /// All verdicts that apply; the report has the most decisive one.
-    pub(in crate::judge) applied: Vec<Verdict>,
+    pub(crate) applied: Vec<Verdict>,
     /// The checker's score.
-    pub(in crate::judge) score: Option<Score>,
+    pub(crate) score: Option<Score>,
     /// Whether something outside of the box may have ended the program: the result counts only if it comes again.
-    pub(in crate::judge) in_doubt: bool,
+    pub(crate) in_doubt: bool,
     /// Whether something outside of the box has ended the program for certain.
-    pub(in crate::judge) ended_from_outside: bool,
+    pub(crate) ended_from_outside: bool,
 }
 
 impl TestResult {
     /// Returns the result of a run that has ended and is not judged yet.
-    pub(in crate::judge) fn of(report: TestReport) -> Self {
+    pub(crate) fn of(report: TestReport) -> Self {
         Self { report, applied: Vec::new(), score: None, in_doubt: false, ended_from_outside: false }
     }
 
     /// Returns the result of a test that did not run, or whose run does not count.
-    pub(in crate::judge) fn without_run(test: &Test, verdict: Verdict) -> Self {
+    pub(crate) fn without_run(test: &Test, verdict: Verdict) -> Self {
         Self { applied: vec![verdict], ..Self::of(blank(test, verdict)) }
     }
 
     /// Returns the result of a test that could not be judged.
-    pub(in crate::judge) fn judging_error(test: &Test, fault: &Fault) -> Self {
+    pub(crate) fn judging_error(test: &Test, fault: &Fault) -> Self {
         let mut report = blank(test, Verdict::JE);
         report.reason = Some(fault.reason());
         report.message = fault.to_string();
@@ -44,7 +44,7 @@ impl TestResult {
     }
 
     /// Adds a verdict; its message is reported where it is the most decisive one.
-    pub(in crate::judge) fn reject(&mut self, verdict: Verdict, message: String) {
+    pub(crate) fn reject(&mut self, verdict: Verdict, message: String) {
         if self.applied.iter().all(|other| verdict.precedence() < other.precedence()) {
             self.report.reason = None;
             self.report.message = message;
@@ -54,7 +54,7 @@ impl TestResult {
 }
 
 /// Returns a test's report without figures.
-pub(in crate::judge) fn blank(test: &Test, verdict: Verdict) -> TestReport {
+pub(crate) fn blank(test: &Test, verdict: Verdict) -> TestReport {
     TestReport {
         name: test.name.clone(),
         groups: test.groups.clone(),
@@ -78,7 +78,7 @@ pub(in crate::judge) fn blank(test: &Test, verdict: Verdict) -> TestReport {
 }
 
 /// Returns the report of an accepted test with the figures of its run.
-pub(in crate::judge) fn figures(test: &Test, outcome: &Outcome) -> TestReport {
+pub(crate) fn figures(test: &Test, outcome: &Outcome) -> TestReport {
     let mut report = blank(test, Verdict::AC);
     report.cpu_ms = milliseconds(outcome.cpu);
     report.wall_ms = milliseconds(outcome.wall);
@@ -95,7 +95,7 @@ pub(in crate::judge) fn figures(test: &Test, outcome: &Outcome) -> TestReport {
 }
 
 /// Adds a checker's opinion to a result. A partially correct output is a wrong answer: only scores know parts.
-pub(in crate::judge) fn take_in(result: &mut TestResult, opinion: Opinion) {
+pub(crate) fn take_in(result: &mut TestResult, opinion: Opinion) {
     result.applied.push(match opinion.grade {
         Grade::Accepted => Verdict::AC,
         Grade::Partial | Grade::Wrong => Verdict::WA,

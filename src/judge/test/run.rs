@@ -18,11 +18,7 @@ use crate::verdict::{Verdict, decide};
 ///
 /// # Errors
 /// Every failure that is not the contestant's fault.
-pub(in crate::judge) fn run_test(
-    run: &TestRun<'_>,
-    test: &Test,
-    cancel: &[&CancelToken],
-) -> Result<TestResult, Fault> {
+pub(crate) fn run_test(run: &TestRun<'_>, test: &Test, cancel: &[&CancelToken]) -> Result<TestResult, Fault> {
     let mut result = run_once(run, test, cancel);
     for _ in 0..external_kill::RERUNS {
         let message = match &result {

@@ -27,17 +27,17 @@ use crate::units::Bytes;
 use crate::verdict::Verdict;
 
 /// A submission's program, ready to run on tests.
-pub(in crate::judge) struct Runner<'a> {
-    pub(in crate::judge) language: &'a Language,
-    pub(in crate::judge) program: &'a Program,
-    pub(in crate::judge) limits: &'a LimitsByTest,
-    pub(in crate::judge) counterpart: Counterpart<'a>,
+pub(crate) struct Runner<'a> {
+    pub(crate) language: &'a Language,
+    pub(crate) program: &'a Program,
+    pub(crate) limits: &'a LimitsByTest,
+    pub(crate) counterpart: Counterpart<'a>,
     directory: WorkDirectory<'a>,
     argv: Vec<String>,
-    pub(in crate::judge) env: Vec<String>,
-    pub(in crate::judge) shape: Shape,
+    pub(crate) env: Vec<String>,
+    pub(crate) shape: Shape,
     /// A class that the program uses and the problem forbids.
-    pub(in crate::judge) forbidden: Option<&'static str>,
+    pub(crate) forbidden: Option<&'static str>,
 }
 
 impl<'a> Runner<'a> {
@@ -45,7 +45,7 @@ impl<'a> Runner<'a> {
     ///
     /// # Errors
     /// When a file of its work directory cannot be read.
-    pub(in crate::judge) fn new(
+    pub(crate) fn new(
         language: &'a Language,
         program: &'a Program,
         limits: &'a LimitsByTest,
@@ -74,14 +74,14 @@ impl<'a> Runner<'a> {
     }
 
     /// Returns whether a test takes more than one program at a time, or more than one pass.
-    pub(in crate::judge) fn is_staged(&self, package: &Package) -> bool {
+    pub(crate) fn is_staged(&self, package: &Package) -> bool {
         package.passes.is_some() || !matches!(self.counterpart, Counterpart::None)
     }
 }
 
 /// What a run of the program left, before it is judged.
-pub(in crate::judge) struct Ran {
-    pub(in crate::judge) outcome: Outcome,
+pub(crate) struct Ran {
+    pub(crate) outcome: Outcome,
     stdout: Capture,
     stderr: StandardError,
     /// The output file, where the problem has one.
@@ -90,7 +90,7 @@ pub(in crate::judge) struct Ran {
 
 impl Runner<'_> {
     /// Returns the command line on a test.
-    pub(in crate::judge) fn argv_on(&self, test: &Test) -> Vec<String> {
+    pub(crate) fn argv_on(&self, test: &Test) -> Vec<String> {
         let memory_mib = self.limits.on(test).memory_mib;
         let mut argv = match memory_mib == self.limits.usual.memory_mib {
             true => self.argv.clone(),
@@ -104,7 +104,7 @@ impl Runner<'_> {
     ///
     /// # Errors
     /// When a file cannot be put there.
-    pub(in crate::judge) fn prepare(
+    pub(crate) fn prepare(
         &self,
         inputs: &Inputs,
         test: &Test,
@@ -115,7 +115,7 @@ impl Runner<'_> {
     }
 
     /// Returns the command that runs the program on a test with this command line.
-    pub(in crate::judge) fn exec<'run>(
+    pub(crate) fn exec<'run>(
         &'run self,
         test: &Test,
         argv: &'run [String],
@@ -137,7 +137,7 @@ impl Runner<'_> {
     ///
     /// # Errors
     /// Every failure that is not the program's fault.
-    pub(in crate::judge) fn run_in_box(
+    pub(crate) fn run_in_box(
         &self,
         (engine, inputs): (&Engine, &Inputs),
         test: &Test,
@@ -185,7 +185,7 @@ impl Runner<'_> {
     ///
     /// # Errors
     /// When the program was not started and is not to blame for it.
-    pub(in crate::judge) fn judge_ran(&self, test: &Test, ran: Ran) -> Result<(TestResult, Capture), Fault> {
+    pub(crate) fn judge_ran(&self, test: &Test, ran: Ran) -> Result<(TestResult, Capture), Fault> {
         let Ran { outcome, mut stdout, stderr, file } = ran;
         let mut result = self.judge_outcome(test, &outcome, &stderr)?;
         match file {
@@ -208,7 +208,7 @@ impl Runner<'_> {
     ///
     /// # Errors
     /// When the program was not started and is not to blame for it.
-    pub(in crate::judge) fn judge_outcome(
+    pub(crate) fn judge_outcome(
         &self,
         test: &Test,
         outcome: &Outcome,

@@ -18,7 +18,7 @@ const LONGEST: usize = 300;
 
 /// The kept part of a program's standard error.
 #[derive(Debug, Clone, Default)]
-pub(in crate::judge) struct StandardError {
+pub(crate) struct StandardError {
     beginning: Vec<u8>,
     end: Vec<u8>,
     /// Bytes between the two.
@@ -30,7 +30,7 @@ impl StandardError {
     ///
     /// # Errors
     /// When the capture cannot be read.
-    pub(in crate::judge) fn of(capture: &mut Capture) -> io::Result<Self> {
+    pub(crate) fn of(capture: &mut Capture) -> io::Result<Self> {
         let mut beginning = Vec::new();
         capture.reader()?.read_to_end(&mut beginning)?;
         let end = capture.end();
@@ -44,7 +44,7 @@ impl StandardError {
 
     /// Returns the text for a report: at most 4096 bytes, of a longer one the beginning and the end. Control characters other
     /// than newline and tab are escaped.
-    pub(in crate::judge) fn shown(&self) -> Option<String> {
+    pub(crate) fn shown(&self) -> Option<String> {
         if self.beginning.is_empty() && self.end.is_empty() {
             return None;
         }
@@ -67,20 +67,20 @@ impl StandardError {
     }
 
     /// Returns the line in which the runtime of a failed program reports that it ran out of memory.
-    pub(in crate::judge) fn out_of_memory(&self, language: &Language) -> Option<String> {
+    pub(crate) fn out_of_memory(&self, language: &Language) -> Option<String> {
         let text = self.last();
         let line = text.lines().rev().find(|line| finds(&language.out_of_memory, line).is_some())?;
         Some(in_short(without_label(&language.crash, line)))
     }
 
     /// Returns the line in which the runtime of a failed program names the error.
-    pub(in crate::judge) fn error(&self, language: &Language) -> Option<String> {
+    pub(crate) fn error(&self, language: &Language) -> Option<String> {
         error_line(&language.crash, &language.crash_end, &self.last()).filter(|line| !line.is_empty())
     }
 }
 
 /// Describes how a program that failed by itself ended.
-pub(in crate::judge) fn of_exit(exit: Exit) -> String {
+pub(crate) fn of_exit(exit: Exit) -> String {
     match exit {
         Exit::Code(code) => format!("exit code {code}"),
         Exit::Signal(signal) => meaning(signal),
@@ -89,7 +89,7 @@ pub(in crate::judge) fn of_exit(exit: Exit) -> String {
 }
 
 /// Returns the line in which a runtime reports an uncaught error, where the program wrote nothing after it.
-pub(in crate::judge) fn crash_line(crash: &[String], crash_end: &[String], stderr: &str) -> Option<String> {
+pub(crate) fn crash_line(crash: &[String], crash_end: &[String], stderr: &str) -> Option<String> {
     let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();
     if finds(crash_end, lines.last()?).is_some() {
         return error_line(crash, crash_end, stderr);

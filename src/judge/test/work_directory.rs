@@ -26,7 +26,7 @@ use crate::units::Bytes;
 
 /// The work directory of every run of one submission.
 #[derive(Debug)]
-pub(in crate::judge) struct WorkDirectory<'a> {
+pub(crate) struct WorkDirectory<'a> {
     streams: &'a Streams,
     /// Files of the submission and the package that are not compiled.
     data: Vec<&'a Source>,
@@ -39,14 +39,14 @@ const STANDARD: &Streams = &Streams { input_file: None, output_file: None };
 
 /// The output file of a run, and the memory that it takes as a file of the work directory.
 #[derive(Debug)]
-pub(in crate::judge) struct Taken {
-    pub(in crate::judge) output: Output,
-    pub(in crate::judge) held: Bytes,
+pub(crate) struct Taken {
+    pub(crate) output: Output,
+    pub(crate) held: Bytes,
 }
 
 /// The output file that a program left.
 #[derive(Debug)]
-pub(in crate::judge) enum Output {
+pub(crate) enum Output {
     /// Its content.
     Written(Capture),
     /// It is larger than the output limit.
@@ -75,7 +75,7 @@ impl<'a> WorkDirectory<'a> {
     ///
     /// # Errors
     /// When the package names files that cannot be in a work directory.
-    pub(in crate::judge) fn new(
+    pub(crate) fn new(
         package: &'a Package,
         data: Vec<&'a Source>,
         sources: Vec<&'a Source>,
@@ -105,7 +105,7 @@ impl<'a> WorkDirectory<'a> {
 
     /// Returns a warning for each link and each file of `submitted` that is left out because a file of the problem has its
     /// name.
-    pub(in crate::judge) fn displaced(&self, submitted: &[Source], tests: &[&Test]) -> Vec<String> {
+    pub(crate) fn displaced(&self, submitted: &[Source], tests: &[&Test]) -> Vec<String> {
         let data = self.data.iter().filter(|source| submitted.iter().any(|own| own.name == source.name));
         let own = data.map(|source| source.name.as_str()).chain(self.links.iter().map(|(name, _)| *name));
         let theirs = tests.iter().flat_map(|test| {
@@ -134,12 +134,7 @@ impl<'a> WorkDirectory<'a> {
     }
 
     /// Enlarges a box's work directory for these files and for the output.
-    pub(in crate::judge) fn make_room(
-        &self,
-        shape: &mut Shape,
-        tests: &[&Test],
-        output: Bytes,
-    ) -> Result<(), Fault> {
+    pub(crate) fn make_room(&self, shape: &mut Shape, tests: &[&Test], output: Bytes) -> Result<(), Fault> {
         let mut bytes: u64 = self.data.iter().map(|source| source.bytes.len() as u64).sum();
         let mut files = self.data.len() + self.links.len();
         let (mut most_bytes, mut most_files) = (0, 0);
@@ -172,17 +167,17 @@ impl<'a> WorkDirectory<'a> {
     }
 
     /// Returns whether the program's standard input is the test's input.
-    pub(in crate::judge) fn feeds_standard_input(&self) -> bool {
+    pub(crate) fn feeds_standard_input(&self) -> bool {
         self.streams.input_file.is_none()
     }
 
     /// Returns whether the output is a file.
-    pub(in crate::judge) fn takes_output_file(&self) -> bool {
+    pub(crate) fn takes_output_file(&self) -> bool {
         self.streams.output_file.is_some()
     }
 
     /// Fills the directory in a box; a file of the test replaces one of the package, and the input replaces both.
-    pub(in crate::judge) fn fill(
+    pub(crate) fn fill(
         &self,
         sandbox_box: &mut BoxHandle,
         inputs: &Inputs,
@@ -239,7 +234,7 @@ impl<'a> WorkDirectory<'a> {
     }
 
     /// Takes the output file out, where the problem has one, unless it is larger than `limit`.
-    pub(in crate::judge) fn take_output(
+    pub(crate) fn take_output(
         &self,
         workspace: BorrowedFd<'_>,
         limit: Bytes,
@@ -300,14 +295,14 @@ fn make_way(files: &mut BTreeMap<&str, Content<'_>>) -> Result<(), Fault> {
 }
 
 /// A path of plain names below where it is used.
-pub(in crate::judge) fn is_plain(name: &str) -> bool {
+pub(crate) fn is_plain(name: &str) -> bool {
     !name.is_empty()
         && !name.contains('\0')
         && !name.ends_with('/')
         && Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
 }
 
-pub(in crate::judge) fn take(
+pub(crate) fn take(
     workspace: BorrowedFd<'_>,
     name: &str,
     limit: Bytes,
