@@ -43,20 +43,36 @@ impl ArchiveError {
 /// The same before the archive's name is known.
 #[derive(Debug)]
 pub(super) enum Problem {
-    Broken { entry: Option<String>, problem: String },
+    Broken { entry: Option<String>, problem: String, scope: Scope },
     Disk { operation: &'static str, path: PathBuf, source: io::Error },
     Cancelled,
+}
+
+/// How much of an archive a problem spoils.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All of it: it cannot be read on, or it is hostile.
+    Archive,
+    /// The content of one entry. What follows on a tape is lost as well.
+    Content,
+    /// One entry.
+    Entry,
 }
 
 impl Problem {
     /// The archive as a whole is broken.
     pub(super) fn broken(problem: impl Into<String>) -> Self {
-        Self::Broken { entry: None, problem: problem.into() }
+        Self::Broken { entry: None, problem: problem.into(), scope: Scope::Archive }
+    }
+
+    /// The archive is refused as a whole because of an entry.
+    pub(super) fn hostile(name: &[u8], problem: impl Into<String>) -> Self {
+        Self::Broken { entry: Some(visible(name)), problem: problem.into(), scope: Scope::Archive }
     }
 
     /// One entry is.
     pub(super) fn entry(name: &[u8], problem: impl Into<String>) -> Self {
-        Self::Broken { entry: Some(visible(name)), problem: problem.into() }
+        Self::Broken { entry: Some(visible(name)), problem: problem.into(), scope: Scope::Entry }
     }
 
     /// A file operation of ours failed.
@@ -74,13 +90,14 @@ impl Problem {
             io::ErrorKind::UnexpectedEof => "the archive is cut short; pack it again".to_owned(),
             _ => format!("the archive is damaged ({}); pack it again", visible(error.to_string().as_bytes())),
         };
-        Self::Broken { entry: entry.map(visible), problem }
+        let scope = if entry.is_some() { Scope::Content } else { Scope::Archive };
+        Self::Broken { entry: entry.map(visible), problem, scope }
     }
 
     pub(super) fn of(self, archive: &str) -> ArchiveError {
         let archive = archive.to_owned();
         match self {
-            Self::Broken { entry, problem } => ArchiveError::Broken { archive, entry, problem },
+            Self::Broken { entry, problem, .. } => ArchiveError::Broken { archive, entry, problem },
             Self::Disk { operation, path, source } => ArchiveError::Disk { archive, operation, path, source },
             Self::Cancelled => ArchiveError::Cancelled,
         }

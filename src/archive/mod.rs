@@ -3,7 +3,8 @@
 //! An archive comes from outside and is made by anyone. What always holds:
 //! - nothing is written outside the directory, nor through anything but directories and files made here:
 //!   links, devices and other special entries are refused, whatever they point to;
-//! - an archive is taken whole or refused whole; nothing in it is skipped, renamed or overwritten;
+//! - an archive is taken whole or refused whole, unless the caller asks for what can be unpacked and is told the rest; nothing
+//!   in it is renamed or overwritten;
 //! - what it may cost is bounded before it is spent: bytes, files, depth, the ratio to its own size, memory.
 //!
 //! It refuses to know what a package is and where the archive came from.
@@ -44,6 +45,15 @@ impl Limits {
     pub(crate) const DEFAULT: Self = Self { bytes: 4 << 30, entries: 200_000, ratio: 200, free: 64 << 20 };
 }
 
+/// An entry that was left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// Its name, of a long one the beginning.
+    pub(crate) name: Vec<u8>,
+    /// Why, and what to do.
+    pub(crate) problem: String,
+}
+
 /// Unpacks the archive at `path` into `directory`, which is there and empty.
 ///
 /// What the archive is, is told by its first bytes, not by its name.
@@ -57,16 +67,40 @@ pub(crate) fn unpack(
     limits: Limits,
     cancel: &CancelToken,
 ) -> Result<(), ArchiveError> {
-    unpack_into(path, directory, limits, cancel).map_err(|problem| problem.of(shown))
+    unpack_into(path, directory, limits, cancel, false).map(|_| ()).map_err(|problem| problem.of(shown))
 }
 
-fn unpack_into(path: &Path, directory: &Path, limits: Limits, cancel: &CancelToken) -> Result<(), Problem> {
+/// As [`unpack`], but an entry that cannot be unpacked (a link, a name that cannot be used, damaged content) is left out:
+/// returns those. Of an entry whose content is damaged there may be a part.
+///
+/// # Errors
+/// As those of [`unpack`], where the archive cannot be read on, costs more than it may, or has a name that leads out of it.
+pub(crate) fn unpack_each(
+    path: &Path,
+    shown: &str,
+    directory: &Path,
+    limits: Limits,
+    cancel: &CancelToken,
+) -> Result<Vec<Refused>, ArchiveError> {
+    unpack_into(path, directory, limits, cancel, true).map_err(|problem| problem.of(shown))
+}
+
+fn unpack_into(
+    path: &Path,
+    directory: &Path,
+    limits: Limits,
+    cancel: &CancelToken,
+    leaves_out: bool,
+) -> Result<Vec<Refused>, Problem> {
     let mut file = File::open(path).map_err(|error| Problem::disk("open", path, error))?;
     let size = file.metadata().map_err(|error| Problem::disk("look at", path, error))?.len();
     let mut head = Vec::new();
     let seen = Read::by_ref(&mut file).take(512).read_to_end(&mut head).and_then(|_| file.rewind());
     seen.map_err(|error| Problem::disk("read", path, error))?;
     let mut target = Target::new(directory, limits, size, cancel);
+    if leaves_out {
+        target = target.leaving_out();
+    }
     match Kind::of(&head)? {
         Kind::Zip => zipped::unpack(file, &mut target),
         Kind::Tar => tape::unpack(BufReader::new(file), &mut target),
@@ -76,7 +110,8 @@ fn unpack_into(path: &Path, directory: &Path, limits: Limits, cancel: &CancelTok
                 .map_err(|error| Problem::broken(format!("not readable as Zstandard: {error}")))?;
             tape::unpack(Decoded(decoder), &mut target)
         }
-    }
+    }?;
+    Ok(target.refused())
 }
 
 /// What an archive is.

@@ -7,7 +7,7 @@ use std::io::Read;
 
 use tar::{Archive, EntryType, Header, PaxExtensions};
 
-use super::error::Problem;
+use super::error::{Problem, Scope};
 use super::target::Target;
 
 /// More than any name and all records beside it.
@@ -66,23 +66,40 @@ pub(super) fn unpack(reader: impl Read, target: &mut Target<'_>) -> Result<(), P
             let most = target.most_entries();
             return Err(Problem::broken(format!("it holds more than {most} entries (fetch.most_entries)")));
         }
-        let is_folder = kind == EntryType::Directory || name.ends_with(b"/");
-        if is_folder && size > 0 {
-            // Readers disagree on whether content follows; here it would be decompressed only to be passed over.
-            return Err(Problem::entry(&name, "it is a folder with content of its own; pack it again"));
-        }
-        match kind {
-            // In the old format folders are files whose names end so.
-            EntryType::Regular | EntryType::Continuous if name.ends_with(b"/") => target.directory(&name)?,
-            EntryType::Regular | EntryType::Continuous => target.file(&name, executable, size, &mut entry)?,
-            EntryType::Directory => target.directory(&name)?,
-            other => return Err(Problem::entry(&name, refusal(other))),
+        let made = make(target, kind, &name, executable, size, &mut entry);
+        if let Err(problem) = made {
+            target.leave_out(&name, problem, Scope::Entry)?;
+            // Passing over it is counted like unpacking it.
+            target.pass_over(&name, &mut entry)?;
         }
     }
     if announced.any {
         return Err(Problem::broken("the archive is cut short; pack it again"));
     }
     Ok(())
+}
+
+/// Makes what an entry is.
+fn make(
+    target: &mut Target<'_>,
+    kind: EntryType,
+    name: &[u8],
+    executable: bool,
+    size: u64,
+    content: &mut dyn Read,
+) -> Result<(), Problem> {
+    let is_folder = kind == EntryType::Directory || name.ends_with(b"/");
+    if is_folder && size > 0 {
+        // Readers disagree on whether content follows; here it would be decompressed only to be passed over.
+        return Err(Problem::entry(name, "it is a folder with content of its own; pack it again"));
+    }
+    match kind {
+        // In the old format folders are files whose names end so.
+        EntryType::Regular | EntryType::Continuous if name.ends_with(b"/") => target.directory(name),
+        EntryType::Regular | EntryType::Continuous => target.file(name, executable, size, content),
+        EntryType::Directory => target.directory(name),
+        other => Err(Problem::entry(name, refusal(other))),
+    }
 }
 
 fn refusal(kind: EntryType) -> &'static str {

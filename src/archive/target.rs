@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use icu_casemap::CaseMapper;
 use icu_normalizer::DecomposingNormalizer;
 
-use super::Limits;
-use super::error::Problem;
+use super::error::{Problem, Scope};
+use super::{Limits, Refused};
 use crate::cancel::CancelToken;
 use crate::units::Bytes;
 
@@ -35,6 +35,8 @@ pub(super) struct Target<'a> {
     /// What was made, by a keyed hash of its name as [`folded`]: a few bytes each, however long the names.
     made: HashMap<u64, Made>,
     hasher: RandomState,
+    /// Entries that were left out; `None` where one that cannot be unpacked refuses the archive.
+    refused: Option<Vec<Refused>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +58,34 @@ impl<'a> Target<'a> {
             bytes: 0,
             made: HashMap::new(),
             hasher: RandomState::new(),
+            refused: None,
+        }
+    }
+
+    /// Leaves out entries that cannot be unpacked.
+    pub(super) fn leaving_out(self) -> Self {
+        Self { refused: Some(Vec::new()), ..self }
+    }
+
+    /// The entries that were left out.
+    pub(super) fn refused(self) -> Vec<Refused> {
+        self.refused.unwrap_or_default()
+    }
+
+    /// Leaves out an entry whose problem spoils no more than `most`.
+    ///
+    /// # Errors
+    /// The problem, where it refuses the archive.
+    pub(super) fn leave_out(&mut self, name: &[u8], found: Problem, most: Scope) -> Result<(), Problem> {
+        match (&mut self.refused, found) {
+            (Some(refused), Problem::Broken { problem, scope, .. })
+                if scope == Scope::Entry || scope == most =>
+            {
+                let name = name.get(..LONGEST_NAME).unwrap_or(name).to_vec();
+                refused.push(Refused { name, problem });
+                Ok(())
+            }
+            (_, problem) => Err(problem),
         }
     }
 
@@ -136,12 +166,29 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// Reads the content of an entry that is left out.
+    pub(super) fn pass_over(&mut self, name: &[u8], content: &mut dyn Read) -> Result<(), Problem> {
+        let mut buffer = [0; 1 << 15];
+        loop {
+            self.go_on()?;
+            match content.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => {
+                    self.check_room(name, count as u64)?;
+                    self.bytes += count as u64;
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Problem::reading(Some(name), &error)),
+            }
+        }
+    }
+
     fn check_room(&self, name: &[u8], more: u64) -> Result<(), Problem> {
         if self.bytes.saturating_add(more) <= self.most_bytes {
             return Ok(());
         }
         let most = Bytes(self.most_bytes);
-        Err(Problem::entry(
+        Err(Problem::hostile(
             name,
             if self.most_bytes == self.limits.bytes {
                 format!("the archive holds more than {most} (fetch.largest_package)")
@@ -183,7 +230,7 @@ impl<'a> Target<'a> {
         match self.made.entry(self.hasher.hash_one(folded(whole))) {
             Entry::Vacant(_) if count >= most => {
                 let problem = format!("the archive holds more than {most} entries (fetch.most_entries)");
-                Err(Problem::entry(name, problem))
+                Err(Problem::hostile(name, problem))
             }
             Entry::Vacant(place) => {
                 place.insert(Made { spelling, is_file });
@@ -224,14 +271,16 @@ fn parts(name: &[u8]) -> Result<Vec<&str>, Problem> {
         return wrong("its name has a backslash; pack it with a tool that separates folders by '/'");
     }
     if text.starts_with('/') {
-        return wrong("its name is an absolute path; pack it with paths below the package");
+        let problem = "its name is an absolute path; pack it with paths below the package";
+        return Err(Problem::hostile(name, problem));
     }
     if text.len() > LONGEST_NAME {
         return wrong("its name is longer than 1024 bytes; rename it");
     }
     let parts: Vec<_> = text.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if parts.contains(&"..") {
-        return wrong("its name leads out of the package ('..'); pack it with paths below the package");
+        let problem = "its name leads out of the package ('..'); pack it with paths below the package";
+        return Err(Problem::hostile(name, problem));
     }
     if parts.iter().any(|part| part.len() > LONGEST_PART) {
         return wrong("a part of its name is longer than 255 bytes; rename it");

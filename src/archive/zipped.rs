@@ -8,7 +8,7 @@ use std::rc::Rc;
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::error::Problem;
+use super::error::{Problem, Scope};
 use super::target::Target;
 
 /// Bytes of the directory for each entry that may be there: names, dates, and room to spare.
@@ -44,24 +44,35 @@ pub(super) fn unpack(file: File, target: &mut Target<'_>) -> Result<(), Problem>
     archive.validate_header_consistency().map_err(|error| told(None, error))?;
     for place in 0..archive.len() {
         let name = archive.by_index_raw(place).map_err(|error| told(None, error))?.name_raw().to_owned();
-        let mut entry = archive.by_index(place).map_err(|error| told(Some(&name), error))?;
-        let mode = entry.unix_mode().unwrap_or(0);
-        let refuse = |problem| Err(Problem::entry(&name, problem));
-        match mode & TYPE_MASK {
-            LINK => return refuse("it is a symbolic link; put the file itself into the archive"),
-            0 | REGULAR | DIRECTORY => {}
-            _ => return refuse("it is neither a file nor a folder; leave it out"),
-        }
-        let (size, is_directory) = (entry.size(), name.ends_with(b"/"));
-        if is_directory && size == 0 && mode & TYPE_MASK != REGULAR {
-            target.directory(&name)?;
-        } else if is_directory || mode & TYPE_MASK == DIRECTORY {
-            return refuse("it is a file and a folder at once; pack it again");
-        } else {
-            target.file(&name, mode & 0o111 != 0, size, &mut entry)?;
+        if let Err(problem) = unpack_entry(&mut archive, place, &name, target) {
+            target.leave_out(&name, problem, Scope::Content)?;
         }
     }
     Ok(())
+}
+
+fn unpack_entry(
+    archive: &mut ZipArchive<Metered>,
+    place: usize,
+    name: &[u8],
+    target: &mut Target<'_>,
+) -> Result<(), Problem> {
+    let mut entry = archive.by_index(place).map_err(|error| told(Some(name), error))?;
+    let mode = entry.unix_mode().unwrap_or(0);
+    let refuse = |problem| Err(Problem::entry(name, problem));
+    match mode & TYPE_MASK {
+        LINK => return refuse("it is a symbolic link; put the file itself into the archive"),
+        0 | REGULAR | DIRECTORY => {}
+        _ => return refuse("it is neither a file nor a folder; leave it out"),
+    }
+    let (size, is_directory) = (entry.size(), name.ends_with(b"/"));
+    if is_directory && size == 0 && mode & TYPE_MASK != REGULAR {
+        target.directory(name)
+    } else if is_directory || mode & TYPE_MASK == DIRECTORY {
+        refuse("it is a file and a folder at once; pack it again")
+    } else {
+        target.file(name, mode & 0o111 != 0, size, &mut entry)
+    }
 }
 
 /// What the library says, with the part to blame.

@@ -397,6 +397,75 @@ fn events_and_documents_are_those_of_submit() {
 }
 
 #[test]
+fn a_bad_entry_in_a_class_s_archive_refuses_its_student_alone() {
+    let scene = Scene::new();
+    scene.kattis_package("sum");
+    let mut class = tar::Builder::new(Vec::new());
+    let mut add = |kind: tar::EntryType, name: &str, target: &str, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        match kind {
+            tar::EntryType::Link | tar::EntryType::Symlink => {
+                class.append_link(&mut header, name, target).unwrap();
+            }
+            _ => class.append_data(&mut header, name, content).unwrap(),
+        }
+    };
+    let file = tar::EntryType::Regular;
+    add(file, "class/anna/main.sh", "", SUM.as_bytes());
+    add(file, "class/bert/main.sh", "", SUM.as_bytes());
+    add(tar::EntryType::Link, "class/bert/copy.sh", "class/anna/main.sh", b"");
+    add(tar::EntryType::Link, "class/carl/main.sh", "class/anna/main.sh", b"");
+    add(tar::EntryType::Symlink, "class/dora.sh", "anna/main.sh", b"");
+    add(tar::EntryType::Fifo, "class/emil/pipe", "", b"");
+    add(file, "class/fritz/ma\nin.sh", "", SUM.as_bytes());
+    add(file, "class/gina/main.sh", "", SUM.as_bytes());
+    scene.write("class.tar", class.into_inner().unwrap());
+    let said = scene.say(&["grade", "sum", "class.tar", "--format", "csv"]);
+    let found = rows(&said.stdout, "student");
+    for (student, verdict, words) in [
+        ("anna", "AC", ""),
+        ("bert", "not judged", "'class/bert/copy.sh': it is a hard link"),
+        ("carl", "not judged", "'class/carl/main.sh': it is a hard link"),
+        ("dora", "not judged", "'class/dora.sh': it is a symbolic link"),
+        ("emil", "not judged", "it is a FIFO"),
+        ("fritz", "not judged", "control characters"),
+        ("gina", "AC", ""),
+    ] {
+        let row = found.get(student).unwrap_or_else(|| panic!("{student}: {said:?}"));
+        assert_eq!(row["verdict"], verdict, "{student}: {said:?}");
+        assert!(row["message"].contains(words), "{student}: {said:?}");
+    }
+    assert_eq!(found.len(), 7, "{said:?}");
+
+    // One damaged file of a zip, and one with a name of Windows.
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, content) in
+        [("anna/main.sh", SUM), ("bert/main.sh", "echo damaged\n"), ("carl\\main.sh", "x\n")]
+    {
+        writer.start_file(name, stored).unwrap();
+        writer.write_all(content.as_bytes()).unwrap();
+    }
+    let mut damaged = writer.finish().unwrap().into_inner();
+    let place = damaged.windows(7).position(|bytes| bytes == b"damaged").unwrap();
+    damaged[place] ^= 1;
+    scene.write("class.zip", damaged);
+    let said = scene.say(&["grade", "sum", "class.zip", "--format", "csv"]);
+    let found = rows(&said.stdout, "student");
+    let verdicts: Vec<_> =
+        found.iter().map(|(student, row)| (student.as_str(), row["verdict"].as_str())).collect();
+    assert_eq!(verdicts, [("anna", "AC"), ("bert", "not judged"), ("carl", "not judged")], "{said:?}");
+
+    // What leads out of the archive is nobody's work.
+    scene.write("hostile.zip", zipped(&[("anna/main.sh", SUM.as_bytes()), ("anna/../../x", b"x")]));
+    let said = scene.say(&["grade", "sum", "hostile.zip"]);
+    assert!(said.code == 2 && said.stderr.contains("leads out of"), "{said:?}");
+}
+
+#[test]
 fn what_cannot_be_graded_at_all_is_refused_in_one_line() {
     let scene = Scene::new();
     scene.kattis_package("sum");

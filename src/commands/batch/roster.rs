@@ -1,5 +1,7 @@
 //! Reads the list of a class's submissions from a folder, an archive or a CSV.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
@@ -8,7 +10,7 @@ use tempfile::TempDir;
 use super::super::start::shown;
 use super::super::{CommandError, output};
 use super::{csv_roster, folder_roster, git};
-use crate::archive::{self, Limits};
+use crate::archive::{self, Limits, Refused};
 use crate::cancel::CancelToken;
 
 /// Bad rows that are named one by one.
@@ -97,9 +99,10 @@ impl Roster {
         let mut rows = if batch.is_dir() {
             folder_roster::read(batch, batch)?
         } else if is_archive(batch) {
-            let (directory, root) = unpack(batch, cancel)?;
-            let rows = folder_roster::read(&root, batch)?;
-            unpacked = Some(directory);
+            let class = Unpacked::new(batch, cancel)?;
+            let mut rows = folder_roster::read(&class.root, batch)?;
+            class.refuse(&mut rows);
+            unpacked = Some(class.directory);
             rows
         } else {
             let column = match times {
@@ -172,18 +175,83 @@ fn is_archive(path: &Path) -> bool {
         || (read.is_ok() && (head == *b"PK\x03\x04" || head == *b"PK\x05\x06"))
 }
 
-/// Unpacks a class's archive; the root is its only folder where there is only one and that is no student's.
-fn unpack(path: &Path, cancel: &CancelToken) -> Result<(TempDir, PathBuf), CommandError> {
-    let directory = tempfile::tempdir().map_err(CommandError::judging)?;
-    archive::unpack(path, &shown(path), directory.path(), Limits::DEFAULT, cancel).map_err(|error| {
-        if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) }
-    })?;
-    let mut root = directory.path().to_owned();
-    let only = archive::only_folder(&root).map_err(CommandError::judging)?;
-    if let Some(folder) = only.filter(|name| super::moodle::read(name).is_none()) {
-        root.push(folder);
+/// A class's archive, unpacked.
+struct Unpacked {
+    directory: TempDir,
+    /// The only folder in it where there is only one and that is no student's; else all of it.
+    root: PathBuf,
+    /// Files and folders of students with the first entry that could not be unpacked, and why.
+    refused: Vec<(PathBuf, String)>,
+}
+
+impl Unpacked {
+    /// # Errors
+    /// When the archive cannot be read or is hostile; an entry of a student's that cannot be unpacked is no error.
+    fn new(path: &Path, cancel: &CancelToken) -> Result<Self, CommandError> {
+        let directory = tempfile::tempdir().map_err(CommandError::judging)?;
+        let of = |error: archive::ArchiveError| {
+            if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) }
+        };
+        let left_out = archive::unpack_each(path, &shown(path), directory.path(), Limits::DEFAULT, cancel)
+            .map_err(of)?;
+        // A student all of whose work was left out is in the class all the same.
+        for entry in &left_out {
+            stand_in(directory.path(), entry).map_err(CommandError::judging)?;
+        }
+        let mut root = directory.path().to_owned();
+        let only = archive::only_folder(&root).map_err(CommandError::judging)?;
+        if let Some(folder) = only.filter(|name| super::moodle::read(name).is_none()) {
+            root.push(folder);
+        }
+        let depth = root.components().count() - directory.path().components().count();
+        let mut refused = Vec::new();
+        for entry in left_out {
+            let parts = parts(&entry);
+            let name = output::one_line(&String::from_utf8_lossy(&entry.name));
+            let problem = format!("'{name}': {}", entry.problem);
+            let Some(student) = parts.get(depth) else {
+                return Err(CommandError::Usage(format!("archive {}: {problem}", shown(path))));
+            };
+            refused.push((root.join(student), problem));
+        }
+        Ok(Self { directory, root, refused })
     }
-    Ok((directory, root))
+
+    /// Gives the rows of students with such entries the reason instead of a verdict.
+    fn refuse(&self, rows: &mut [Row]) {
+        for row in rows {
+            let Ok(draft) = row else { continue };
+            let problem = self.refused.iter().find(|(path, _)| draft.sources.contains(path));
+            if let Some((_, problem)) = problem {
+                *row = Err(BadRow { draft: Box::new(std::mem::take(draft)), problem: problem.clone() });
+            }
+        }
+    }
+}
+
+/// The parts of an entry's name, separated as on Unix or Windows.
+fn parts(entry: &Refused) -> Vec<&OsStr> {
+    let parts = entry.name.split(|byte| matches!(byte, b'/' | b'\\'));
+    parts.filter(|part| !matches!(*part, b"" | b".")).map(OsStr::from_bytes).collect()
+}
+
+/// Makes the first two folders of an entry's path, where they are not there; an empty file where it has no more.
+fn stand_in(directory: &Path, entry: &Refused) -> std::io::Result<()> {
+    let parts = parts(entry);
+    let mut path = directory.to_owned();
+    for (place, part) in parts.iter().take(2).enumerate() {
+        if part.as_bytes().contains(&0) || *part == ".." || part.len() > 255 {
+            return Ok(());
+        }
+        path.push(part);
+        match path.symlink_metadata() {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Ok(()),
+            Err(_) if place + 1 < parts.len() => std::fs::create_dir(&path)?,
+            Err(_) => std::fs::write(&path, "")?,
+        }
+    }
+    Ok(())
 }
 
 /// Names bad rows, by their places, each on a line of its own.
