@@ -149,6 +149,30 @@ fn a_batch_that_is_right_in_part_lets_others_be_run() {
 }
 
 #[test]
+fn a_python_checker_s_result_passes_or_not_whatever_its_points() {
+    let scene = Scene::new();
+    let checker = "from dmoj.result import CheckerResult\n\
+        def check(process_output, judge_output, **_):\n\
+        \x20   print('not the answer')\n\
+        \x20   passed, points = process_output.split()\n\
+        \x20   return CheckerResult(passed == b'yes', float(points), feedback='so so')\n";
+    let init = "checker: check.py\ntest_cases:\n- {in: 1.in, out: 1.out, points: 4}\n";
+    let package = problem(&scene, init, &[("check.py", checker)]);
+    for (output, verdict, score) in [
+        ("yes 4", "AC", 4.0),
+        ("yes 0", "AC", 0.0),
+        ("yes 1", "AC", 1.0),
+        ("no 0", "WA", 0.0),
+        ("no 1", "WA", 1.0),
+    ] {
+        let report = judge(&scene, &package, "a.sh", &format!("echo {output}\n"), "bash");
+        assert_eq!(report["verdict"], verdict, "{output}: {report}");
+        assert_eq!(report["score"].as_f64(), Some(score), "{output}: {report}");
+        assert_eq!(report["tests"][0]["message"], "so so", "{report}");
+    }
+}
+
+#[test]
 fn a_suite_may_expect_that_the_package_fails() {
     let scene = Scene::new();
     let checker = "def check(process_output, judge_output, **_):\n    if process_output == b'crash\\n':\n        raise ValueError('no')\n    return True\n";

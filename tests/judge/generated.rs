@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::common::gate::Gate;
 use crate::common::{Scene, text, verdicts};
 use serde_json::Value;
 
@@ -400,6 +401,86 @@ fn rules_write_nothing_outside_of_the_cache_and_leave_no_test_out() {
             assert!(said.code != 0 && named, "{said:?}");
         }
     }
+}
+
+#[test]
+fn texts_that_are_included_again_and_again_are_bounded() {
+    let problem = bapctools("", "");
+    let rules = |groups: usize| {
+        let mut rules =
+            format!("data:\n  secret:\n    data:\n      big: {{in: '{}', ans: '1'}}\n", "1".repeat(700_000));
+        for group in 0..groups {
+            rules.push_str(&format!(
+                "      g{group}: {{data: {{a: {{in: '1', ans: '1'}}}}, include: [big]}}\n"
+            ));
+        }
+        rules
+    };
+    problem.write("generators/generators.yaml", &rules(3));
+    assert_eq!(problem.judge("print(1)\n")["tests"].as_array().unwrap().len(), 7);
+    problem.write("generators/generators.yaml", &rules(100));
+    let source = problem.scene.write("program.py", SOLUTION);
+    let said = problem.scene.say(&["judge", text(&problem.root), text(&source)]);
+    assert_ne!(said.code, 0, "{said:?}");
+    assert!(
+        said.stderr.contains("commands and texts of its tests have more than 64 MiB in all"),
+        "{}",
+        said.stderr
+    );
+}
+
+/// Directories of made tests in the cache: those that are complete, and those that are being made.
+fn made(scene: &Scene) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    fn below(directory: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+            match entry.file_name() == "content" {
+                true => found.push(entry.path()),
+                false => below(&entry.path(), found),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below(&scene.path("cache"), &mut found);
+    found.into_iter().partition(|path| !path.components().any(|part| part.as_os_str() == "drafts"))
+}
+
+#[test]
+fn a_generation_killed_in_the_middle_leaves_nothing_half_made() {
+    let problem = cms("5\nslow\n");
+    let gate = Gate::new();
+    let (command, mark) = ("sleep", gate.command().split_once(' ').unwrap().1.to_owned());
+    let generator = format!(
+        "import subprocess, sys\nif 'slow' in sys.argv: subprocess.run(['{command}', '{mark}'])\nprint(10)\nprint(5)\n"
+    );
+    problem.write("gen/generator.py", &generator);
+    let source = problem.scene.write("program.py", SOLUTION);
+    let start = || {
+        let arguments = ["judge", text(&problem.root), text(&source), "--format", "json"];
+        let mut command = problem.scene.gavel(&arguments);
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null()).spawn().unwrap()
+    };
+    let mut processes: Vec<_> = (0..3).map(|_| start()).collect();
+    gate.wait_for(1);
+    let (complete, begun) = made(&problem.scene);
+    assert!(complete.is_empty() && !begun.is_empty(), "{complete:?} {begun:?}");
+    // Who waited for the first may have begun when it was gone, and is killed as well.
+    for process in &mut processes {
+        process.kill().unwrap();
+    }
+    for process in &mut processes {
+        process.wait().unwrap();
+    }
+    gate.wait_until_left();
+    assert!(made(&problem.scene).0.is_empty(), "nothing half-made counts as made");
+
+    let again = start();
+    gate.open();
+    let report: Value = serde_json::from_slice(&again.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(verdicts(&report), ["AC", "AC"], "{report}");
+    let (complete, begun) = made(&problem.scene);
+    assert_eq!((complete.len(), begun.len()), (1, 0), "what the killed had begun is cleared: {begun:?}");
+    assert_eq!(std::fs::read_dir(&complete[0]).unwrap().count(), 4, "two inputs and two answers");
+    assert_eq!(problem.judge(SOLUTION)["verdict"], "AC", "made once");
 }
 
 #[test]

@@ -388,8 +388,8 @@ fn dependencies_count_batches_of_test_cases_alone() {
     assert_eq!(last.dependencies, ["batch1", "pretest-batch1"]);
 }
 
-/// What the driver of Python checkers prints for one, where it ends well.
-fn driver_says(checker: &str) -> Option<String> {
+/// The exit code and the part of the points that the driver of Python checkers answers with for one.
+fn driver_says(checker: &str) -> (i32, Option<String>) {
     let directory = tempfile::tempdir().unwrap();
     let driver = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/package/dmoj/driver.py");
     fs::copy(driver, directory.path().join("driver.py")).unwrap();
@@ -400,27 +400,31 @@ fn driver_says(checker: &str) -> Option<String> {
     let context = r#"{"module": "checker.py", "arguments": {}, "point_value": 5}"#;
     let mut command = std::process::Command::new("python3");
     command
-        .args(["driver.py", "in", "ans", "out", "in", "python3", "20", "40", "3000", context])
+        .args(["driver.py", "in", "ans", "out", "in", "python3", "20", "40", "3000", ".", context])
         .current_dir(directory.path());
     let output = command.output().unwrap();
-    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    (output.status.code().unwrap(), fs::read_to_string(directory.path().join("score_multiplier.txt")).ok())
 }
 
 #[test]
 fn python_checkers_are_called_by_place_and_answer_with_a_bool() {
     let check = |body: &str| driver_says(&format!("def check(output, jury, **rest):\n    return {body}\n"));
-    assert_eq!(check("output == jury == b'2\\n'").as_deref(), Some("1.0\n"));
-    assert_eq!(check("False").as_deref(), Some("0.0\n"));
-    assert_eq!(check("rest['judge_input'] == b'1\\n'").as_deref(), Some("1.0\n"));
-    for body in ["'no'", "None", "1", "exit(1)", "1 / 0"] {
-        assert_eq!(check(body), None, "{body}");
+    assert_eq!(check("output == jury == b'2\\n'"), (0, None));
+    assert_eq!(check("False"), (1, None));
+    assert_eq!(check("b'\\xff'.decode()"), (1, None));
+    assert_eq!(check("rest['judge_input'] == b'1\\n'"), (0, None));
+    for body in ["'no'", "None", "1", "exit(1)", "exit(0)", "1 / 0"] {
+        assert_eq!(check(body), (3, None), "{body}");
     }
     let result = |body: &str| {
         driver_says(&format!(
             "from dmoj.result import CheckerResult\ndef check(*both, **rest):\n    return CheckerResult({body})\n"
         ))
     };
-    assert_eq!(result("True, 2.5").as_deref(), Some("0.5\n"));
-    assert_eq!(result("'yes', 5"), None);
-    assert_ne!(result("False, 5").as_deref(), Some("1.0\n"));
+    let part = |code: i32, part: &str| (code, Some(format!("{part}\n")));
+    assert_eq!(result("True, 2.5"), part(0, "0.5"));
+    assert_eq!(result("True, 0"), part(0, "0.0"));
+    assert_eq!(result("False, 2.5"), part(7, "0.5"));
+    assert_eq!(result("'yes', 5"), (3, None));
+    assert_eq!(result("False, 5"), part(7, "0.999999"));
 }

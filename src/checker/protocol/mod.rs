@@ -188,6 +188,11 @@ impl Protocol {
         self == Self::Kattis
     }
 
+    /// Whether a checker may leave files in a feedback directory.
+    pub fn has_feedback_directory(self) -> bool {
+        matches!(self, Self::Kattis | Self::Dmoj(DmojKind::Grader))
+    }
+
     /// Whether its exit codes are none that runtimes end with when a program of theirs dies.
     pub fn has_codes_of_its_own(self) -> bool {
         self == Self::Kattis

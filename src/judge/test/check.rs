@@ -114,7 +114,7 @@ pub(crate) fn ask(
     engine.preload(&checked.test.answer);
     engine.in_box(&jury_program.shape, cancel, |sandbox_box| {
         let files = show_files(checked.inputs, checked.test, sandbox_box)?;
-        if checker.protocol.reads_output_from_stdin() {
+        if checker.protocol.has_feedback_directory() {
             artifacts::make_directory(sandbox_box.workspace(), FEEDBACK)?;
         }
         let (opinion, _) = ask_in_box(checked, jury_program, checker, &files, output, sandbox_box, cancel)?;

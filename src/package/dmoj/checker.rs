@@ -40,11 +40,11 @@ const NAMES: &[&str] = &[
     "linematches",
 ];
 
-/// Gives the problem's Python code the modules it expects, calls it, and says what it said as a CMS checker does.
+/// Gives the problem's Python code the modules it expects, calls it, and answers as the driver of graders does.
 const DRIVER: &str = include_str!("driver.py");
 const DRIVER_NAME: &str = "gavel_driver.py";
 /// Its arguments before those of the test.
-const DRIVER_CALL: [&str; 8] = [
+const DRIVER_CALL: [&str; 9] = [
     "{input}",
     "{answer}",
     "{output}",
@@ -53,6 +53,7 @@ const DRIVER_CALL: [&str; 8] = [
     "{cpu_ms}",
     "{wall_ms}",
     "{memory_kib}",
+    "{feedback}",
 ];
 
 /// Reads checkers, and puts their programs into the package.
@@ -188,7 +189,7 @@ impl Checkers {
                     flags: Vec::new(),
                 },
             },
-            protocol: Protocol::Cms,
+            protocol: Protocol::Dmoj(DmojKind::Grader),
             call: Some(DRIVER_CALL.map(str::to_owned).to_vec()),
             limits: limits(TIME, MEMORY_KIB),
             scores: CustomScore::Allowed,

@@ -1,11 +1,17 @@
-"""Calls a checker written for DMOJ's judge, and says what it said as CMS's checkers do: the part of the points on
-standard output, a message on standard error. Whatever goes wrong ends this program with a code other than 0."""
+"""Calls a checker written for DMOJ's judge.
+
+The checker's answer becomes an exit code: 0 accepts, 1 rejects, and 7 rejects with a part of the points. The part is in
+score_multiplier.txt; an accepted test has all points without it. Every other code is an error of the checker. What the
+checker says to the contestant is written to teammessage.txt."""
 
 import importlib.util
 import json
 import os
 import sys
+import traceback
 import types
+
+ACCEPTED, REJECTED, PARTIAL, BROKEN = 0, 1, 7, 3
 
 # Names of the judge's for languages; others are the same in capitals.
 EXECUTORS = {
@@ -112,11 +118,9 @@ def read(path):
 def main():
     judge_input, judge_output, process_output, source = map(read, sys.argv[1:5])
     language, cpu_ms, wall_ms, memory_kib = sys.argv[5], float(sys.argv[6]), float(sys.argv[7]), int(sys.argv[8])
-    context = json.loads(sys.argv[9])
+    context = json.loads(sys.argv[10])
     arguments = context.pop("arguments")
     name = context.pop("module")
-    # What the checker prints is not its answer.
-    answer, sys.stdout = sys.stdout, open(os.devnull, "w")
     provide()
     # By place, as the judge does: checkers call these two as they like.
     said = load(name).check(
@@ -136,17 +140,33 @@ def main():
     part = said.points / worth if worth else float(said.passed)
     # What did not pass is not accepted, whatever it is worth.
     part = min(max(part, 0.0), 1.0 if said.passed else 0.999999)
-    feedback = said.feedback or ""
-    sys.stderr.flush()
-    print(repr(float(part)), file=answer)
-    print(" ".join(str(feedback).split()) or ("Output is correct" if part == 1 else "Output isn't correct"),
-          file=sys.stderr)
-    answer.flush()
+    tell(" ".join(str(said.feedback or "").split()))
+    # As in DMOJ, the points do not decide whether the test passed: it may pass and be worth nothing.
+    if part == float(said.passed):
+        return ACCEPTED if said.passed else REJECTED
+    write("score_multiplier.txt", repr(part))
+    return ACCEPTED if said.passed else PARTIAL
+
+
+def tell(message):
+    if message:
+        write("teammessage.txt", message)
+
+
+def write(name, text):
+    with open(os.path.join(sys.argv[9], name), "w", encoding="utf-8", errors="replace") as file:
+        file.write(text + "\n")
 
 
 try:
-    main()
+    code = main()
 except UnicodeDecodeError:
-    # The judge blames the output for these.
-    print("0.0", file=sys.__stdout__)
-    print("invalid unicode", file=sys.stderr)
+    # DMOJ blames the output for these.
+    tell("invalid unicode")
+    code = REJECTED
+except BaseException:
+    traceback.print_exc()
+    code = BROKEN
+sys.stderr.flush()
+# Neither what the checker prints nor its threads are its answer.
+os._exit(code)
