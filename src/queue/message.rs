@@ -105,8 +105,14 @@ struct Header {
 /// # Errors
 /// [`Malformed`], with the id where there is one.
 pub fn parse(bytes: &[u8]) -> Result<Message, Malformed> {
-    let header: Header = serde_json::from_slice(bytes)
-        .map_err(|error| Malformed::new(&Header::default(), format!("not a JSON object: {error}")))?;
+    // Structures are read from lists as well.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        let problem = format!("not a JSON object: {}", forms::OBJECT);
+        return Err(Malformed::new(&Header::default(), problem));
+    }
+    let header: Header = serde_json::from_slice(bytes).map_err(|error| {
+        Malformed::new(&Header::default(), format!("not a JSON object: {}", forms::in_plain_words(&error)))
+    })?;
     let refuse = |problem: String| Err(Malformed::new(&header, problem).with_echo(bytes));
     match &header.schema {
         Value::Number(version) if version.as_u64() == Some(u64::from(SCHEMA)) => {}
@@ -127,17 +133,16 @@ pub fn parse(bytes: &[u8]) -> Result<Message, Malformed> {
         Value::String(kind) if kind == "cancel" => {
             return match serde_json::from_slice(bytes) {
                 Ok(Cancel { id, judging, .. }) => Ok(Message::Cancel(Key { id, judging })),
-                Err(error) => refuse(format!("not a cancel message: {error}")),
+                Err(error) => {
+                    refuse(format!("not a cancel message: {}", forms::explain_cancel(bytes, &error)))
+                }
             };
         }
         other => return refuse(format!("type {} is not known: use submission or cancel", cut(other))),
     }
     match submission(bytes) {
         Ok(submission) => Ok(Message::Submission(Box::new(submission))),
-        Err(error) => {
-            let problem = forms::explain(bytes).unwrap_or_else(|| error.to_string());
-            refuse(format!("not a submission: {problem}"))
-        }
+        Err(error) => refuse(format!("not a submission: {}", forms::explain(bytes, &error))),
     }
 }
 
@@ -313,13 +318,17 @@ mod tests {
             (r#""schema":1"#, r#""schema":"1""#, "schema \"1\" is not known"),
             (r#""schema":1,"#, "", "'schema' is missing"),
             (r#""language":"c","#, "", "/language is missing"),
-            (r#"{"ref":"sum"}"#, "{}", "problem: give 'ref'"),
-            (r#""ref":"sum""#, r#""ref":"sum","inline":[]"#, "not both"),
-            (r#"{"ref":"sum"}"#, r#"{"url":"https://a/p.zip"}"#, "problem: 'url' needs 'sha256'"),
-            (r#""ref":"sum""#, r#""ref":"sum","checker":"exact""#, "'checker' belongs to 'inline'"),
-            (r#""text":"x""#, r#""url":"https://a/x.c""#, "files: 'url' needs 'sha256'"),
-            (r#""text":"x""#, r#""text":"x","base64":"eA==""#, "only one of 'text', 'base64' and 'url'"),
-            (r#","text":"x""#, "", "files: give 'text', 'base64', or 'url'"),
+            (r#"{"ref":"sum"}"#, "{}", "/problem: {} is not accepted; give exactly one of \"ref\""),
+            (r#""ref":"sum""#, r#""ref":"sum","inline":[]"#, "give exactly one of \"ref\""),
+            (r#"{"ref":"sum"}"#, r#"{"url":"https://a/p.zip"}"#, "and \"url\" with \"sha256\""),
+            (r#""ref":"sum""#, r#""ref":"sum","checker":"exact""#, "give \"checker\" with \"inline\" alone"),
+            (r#""text":"x""#, r#""url":"https://a/x.c""#, "and \"sha256\" with \"url\""),
+            (
+                r#""text":"x""#,
+                r#""text":"x","base64":"eA==""#,
+                "exactly one of \"text\", \"base64\" and \"url\"",
+            ),
+            (r#","text":"x""#, "", "/files/0: {\"name\":"),
             (r#""contest""#, r#""soon""#, "/priority: \"soon\" is not accepted"),
             (r#""id""#, r#""type":"party","id""#, "type \"party\" is not known"),
         ] {
