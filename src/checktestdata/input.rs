@@ -1,15 +1,15 @@
-//! The input under check: a stream with as much look-ahead as is asked for.
+//! Reads the input under check as a stream, with look-ahead of any length.
 
 use std::io::{self, Read};
 
 use super::syntax::Position;
 
-/// Bytes read at once.
+/// Bytes of one read.
 const CHUNK: usize = 64 << 10;
 
 pub(super) struct Input<'a> {
     source: &'a mut dyn Read,
-    /// What was read; the bytes before `place` are done with.
+    /// Bytes that were read; those before `place` are consumed.
     buffer: Vec<u8>,
     place: usize,
     is_at_end: bool,
@@ -22,7 +22,7 @@ impl<'a> Input<'a> {
         Self { source, buffer: Vec::new(), place: 0, is_at_end: false, position }
     }
 
-    /// The byte at a distance from the next one; `None` past the end.
+    /// Returns the byte at a distance from the next one; `None` past the end.
     pub(super) fn at(&mut self, distance: usize) -> io::Result<Option<u8>> {
         while self.buffer.len() - self.place <= distance && !self.is_at_end {
             self.read_on()?;
@@ -52,7 +52,7 @@ impl<'a> Input<'a> {
         Ok(())
     }
 
-    /// Passes the next byte, which [`Input::peek`] showed.
+    /// Consumes the next byte, which [`Input::peek`] returned.
     pub(super) fn advance(&mut self) {
         match self.buffer.get(self.place) {
             Some(b'\n') => self.position = Position { line: self.position.line + 1, column: 1 },
@@ -62,7 +62,7 @@ impl<'a> Input<'a> {
         self.place += 1;
     }
 
-    /// Passes bytes that [`Input::at`] showed, and returns them.
+    /// Consumes bytes that [`Input::at`] returned, and returns them.
     pub(super) fn take(&mut self, length: usize) -> Vec<u8> {
         let taken: Vec<u8> = self.buffer.iter().skip(self.place).take(length).copied().collect();
         for _ in 0..taken.len() {
@@ -71,7 +71,7 @@ impl<'a> Input<'a> {
         taken
     }
 
-    /// Where the next byte stands.
+    /// Returns the position of the next byte.
     pub(super) fn position(&self) -> Position {
         self.position
     }

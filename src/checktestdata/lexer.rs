@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::ScriptError;
 use super::syntax::Position;
 
-/// A token, and where it begins.
+/// A token and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Token {
     pub(super) at: Position,
@@ -25,7 +25,7 @@ pub(super) enum TokenKind {
     End,
 }
 
-/// Longest first where one begins another: a keyword ends where the next begins, also without a space.
+/// A keyword stands before those that it begins with, because keywords need no space between them.
 const KEYWORDS: [&str; 25] = [
     "SCIENTIFIC",
     "INARRAY",
@@ -59,7 +59,7 @@ const SYMBOLS: [&str; 20] = [
 ];
 const POWER: &str = "^";
 
-/// Splits a script; the last token is [`TokenKind::End`].
+/// Splits a script into tokens; the last is [`TokenKind::End`].
 pub(super) fn tokens(text: &[u8]) -> Result<Vec<Token>, ScriptError> {
     let mut lexer = Lexer { text, place: 0, at: Position { line: 1, column: 1 } };
     let mut tokens = Vec::new();
@@ -148,7 +148,7 @@ impl Lexer<'_> {
         taken
     }
 
-    /// Digits, then a point with digits or none, then an exponent where one follows.
+    /// Reads a number: digits, optionally a point and digits, optionally an exponent.
     fn number(&mut self) -> TokenKind {
         let mut number = self.take_while(|byte| byte.is_ascii_digit());
         let mut is_decimal = false;
@@ -170,7 +170,7 @@ impl Lexer<'_> {
         if is_decimal { TokenKind::Decimal(number) } else { TokenKind::Integer(number) }
     }
 
-    /// A string constant; it may have several lines.
+    /// Reads a string constant, which may have several lines.
     fn text(&mut self) -> Result<TokenKind, ScriptError> {
         let began = self.at;
         self.skip(1);

@@ -15,7 +15,7 @@ use super::value::{Undefined, Value};
 use super::variables::{Repeated, Variables};
 use super::{Answer, Bounds, CheckError, Mismatch, Resource, ScriptError};
 
-/// Steps between two readings of the clock. A step takes well below a microsecond; larger work counts as many steps.
+/// Steps between two readings of the clock. A step takes well below a microsecond; larger operations count as several.
 const STEPS: u64 = 1 << 12;
 
 /// Runs a script on an input.
@@ -60,13 +60,13 @@ struct Machine<'a> {
     variables: Variables,
     regexes: RegexCache,
     clock: Clock<'a>,
-    /// Where the command that runs stands.
+    /// Position of the current command.
     at: Position,
-    /// And what it is called.
+    /// Name of the current command.
     keyword: &'static str,
 }
 
-/// Counts steps, and reads the time and the request to stop now and then.
+/// Counts steps, and checks the time limit and the request to stop every [`STEPS`] steps.
 struct Clock<'a> {
     bounds: Bounds<'a>,
     began: Duration,
@@ -76,8 +76,8 @@ struct Clock<'a> {
 }
 
 impl Clock<'_> {
-    /// Counts steps that are about to be taken; returns whether to stop. Work of at least [`STEPS`] never begins without a
-    /// reading.
+    /// Counts steps before they are taken; returns whether to stop. Checks first before an operation of [`STEPS`] steps or
+    /// more.
     fn charge(&mut self, steps: u64) -> bool {
         self.unchecked = self.unchecked.saturating_add(steps);
         if self.unchecked < STEPS {
@@ -89,7 +89,7 @@ impl Clock<'_> {
     }
 }
 
-/// CPU time of this thread.
+/// Returns the CPU time of this thread.
 fn thread_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }
@@ -111,7 +111,7 @@ impl Machine<'_> {
         CheckError::Exceeded { at: self.at, resource }.into()
     }
 
-    /// The input does not match the command that runs.
+    /// Returns the mismatch between the input and the current command.
     fn mismatch<T>(&self, message: impl std::fmt::Display) -> Result<T, Ending> {
         self.mismatch_at(self.input.position(), message)
     }
@@ -121,7 +121,7 @@ impl Machine<'_> {
         Err(Ending::Mismatch(Mismatch { input, script: self.at, message }))
     }
 
-    /// The byte that stands here, in words.
+    /// Describes the next byte of the input.
     fn found(&mut self) -> Result<String, Ending> {
         Ok(match self.input.peek()? {
             None => "the end of the input".to_owned(),

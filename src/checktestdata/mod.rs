@@ -29,50 +29,50 @@ use std::time::Duration;
 use syntax::Command;
 pub use syntax::Position;
 
-/// A script that was parsed.
+/// A parsed script.
 #[derive(Debug)]
 pub struct Script {
     commands: Vec<Command>,
 }
 
-/// What is wrong with a script, and where.
+/// An error of a script and its position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {}, column {}: {message}", at.line, at.column)]
 pub struct ScriptError {
-    /// Where in the script.
+    /// Position in the script.
     pub at: Position,
-    /// The error.
+    /// Description of the error.
     pub message: String,
 }
 
-/// What a check may use.
+/// Limits of a check.
 #[derive(Clone, Copy)]
 pub struct Bounds<'a> {
-    /// CPU time of the thread that checks.
+    /// CPU time of the checking thread.
     pub time: Duration,
     /// Bytes of variables and of text that a regular expression looks at.
     pub memory: u64,
-    /// Asked now and then; `true` ends the check with [`CheckError::Stopped`].
+    /// Called at short intervals; `true` ends the check with [`CheckError::Stopped`].
     pub should_stop: &'a dyn Fn() -> bool,
 }
 
-/// Whether an input has the format of a script.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// It has.
+    /// The input has the format.
     Valid,
-    /// It has not.
+    /// The input does not have the format.
     Invalid(Mismatch),
 }
 
-/// Where an input differs from its format.
+/// The first difference between an input and its format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// Where in the input.
+    /// Position in the input.
     pub input: Position,
-    /// Where in the script: the command that does not match.
+    /// Position of the command that does not match.
     pub script: Position,
-    /// The command's name, and what is wrong.
+    /// The command's name and the reason.
     pub message: String,
 }
 
@@ -87,29 +87,29 @@ impl std::fmt::Display for Mismatch {
     }
 }
 
-/// Why a check has no answer.
+/// Why a check has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// The script asks for something that has no meaning: an undefined variable, a division by zero.
+    /// The script computes an undefined value: an undefined variable, a division by zero.
     #[error(transparent)]
     Script(#[from] ScriptError),
-    /// The script needs more than its bounds.
+    /// The script exceeds a limit of [`Bounds`].
     #[error("line {}, column {}: the script needs more {resource} than it may use", at.line, at.column)]
     Exceeded {
-        /// Where in the script.
+        /// Position in the script.
         at: Position,
-        /// What it needs more of.
+        /// The limit.
         resource: Resource,
     },
     /// The input cannot be read.
     #[error("the input cannot be read: {0}")]
     Input(#[from] std::io::Error),
-    /// [`Bounds::should_stop`] asked for it.
+    /// [`Bounds::should_stop`] returned `true`.
     #[error("stopped")]
     Stopped,
 }
 
-/// What a check uses.
+/// A resource of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {
     /// CPU time.
@@ -128,18 +128,18 @@ impl std::fmt::Display for Resource {
 }
 
 impl Script {
-    /// Bytes of a script; longer ones are refused.
+    /// Most bytes of a script.
     pub const LONGEST: u64 = 1 << 20;
 
     /// Parses a script.
     ///
     /// # Errors
-    /// The first error of the script.
+    /// Returns the first error of the script.
     pub fn parse(text: &[u8]) -> Result<Self, ScriptError> {
         parser::parse(text).map(|commands| Self { commands })
     }
 
-    /// Checks an input.
+    /// Checks whether an input has the format.
     ///
     /// # Errors
     /// When the script has an error that only running it shows, exceeds its bounds, or when the input cannot be read.

@@ -1,31 +1,31 @@
 //! Reads the integers and decimal numbers of an input, and compares them with their bounds.
 //!
-//! A number may have any length and any exponent: only what fits into a value is kept, and the rest is judged by its
-//! magnitude.
+//! A number may have any length and any exponent: only digits that fit into a value are kept, and larger numbers are compared
+//! by their magnitude.
 
 use std::cmp::Ordering;
 
 use super::syntax::Notation;
 use super::value::{LARGEST_POWER, Value, conversion_work};
 
-/// Digits of a number that are kept: more than any integer of a script has. One more tells that there were more.
+/// Digits of a number that are kept: more than any integer of a script has. One digit more marks a longer number.
 const KEPT_DIGITS: usize = 87_381;
 /// Exponents stop growing here, far beyond what any value can have.
 const EXPONENT: i64 = 1 << 40;
 
-/// A number as it was written.
+/// A number as written in the input.
 #[derive(Debug, Default)]
 pub(super) struct NumberToken {
     pub(super) negative: bool,
-    /// Zeros before the first other digit.
+    /// Number of leading zeros.
     leading_zeros: u64,
-    /// Digits from the first that is not zero, at most [`KEPT_DIGITS`] + 1.
+    /// Significant digits, at most [`KEPT_DIGITS`] + 1.
     digits: String,
-    /// All digits, those that are not kept included.
+    /// Number of digits, including those that are not kept.
     pub(super) count: u64,
-    /// Digits before the point.
+    /// Number of digits before the point.
     pub(super) whole: u64,
-    /// Digits after it.
+    /// Number of digits after the point.
     pub(super) decimals: u64,
     pub(super) has_point: bool,
     pub(super) has_exponent: bool,
@@ -35,13 +35,13 @@ pub(super) struct NumberToken {
     exponent_starts_with_zero: bool,
 }
 
-/// A number as a value, or where it lies beyond all values.
+/// A number as a value, or its position relative to all values.
 #[derive(Debug)]
 pub(super) enum Magnitude {
     Value(Value),
-    /// Beyond every value, above or below; `Equal` where it is not known.
+    /// Larger or smaller than every value; `Equal` where that is unknown.
     Infinite(Ordering),
-    /// Closer to zero than every value but zero, above or below it.
+    /// Nearer to zero than every other value, above or below zero.
     Infinitesimal(Ordering),
 }
 
@@ -81,7 +81,7 @@ impl NumberToken {
         self.leading_zeros > 0
     }
 
-    /// What is wrong with it as an integer.
+    /// Returns why the token is not a valid integer.
     pub(super) fn integer_fault(&self) -> Option<&'static str> {
         match self.count {
             0 => Some("expected an integer"),
@@ -91,7 +91,7 @@ impl NumberToken {
         }
     }
 
-    /// What is wrong with it as a decimal number; `decimals` are the fewest and the most it may have.
+    /// Returns why the token is not a valid decimal number; `decimals` are the least and the most number of decimals.
     pub(super) fn decimal_fault(&self, notation: Notation, decimals: Option<(i64, i64)>) -> Option<String> {
         let fixed = |fault: &str| Some(fault.to_owned());
         if self.count == 0 {
@@ -172,7 +172,7 @@ impl NumberToken {
 }
 
 impl Magnitude {
-    /// How it compares with a bound; `None` where that cannot be told.
+    /// Compares the number with a bound; `None` where the order is unknown.
     pub(super) fn compare(&self, bound: &Value) -> Option<Ordering> {
         match self {
             Self::Value(value) => value.order(bound).ok(),

@@ -11,12 +11,12 @@ use super::syntax::{
 use super::value::Value;
 use super::{Script, ScriptError};
 
-/// Levels of parentheses, indices and blocks.
+/// Most levels of nested parentheses, indices and blocks.
 const DEEPEST: u32 = 64;
-/// Levels of operators in one expression or test.
+/// Most levels of operators in one expression or test.
 const HIGHEST: u32 = 256;
 
-/// Bytes of the numbers of a script: a number is far larger than its text may be (`1E100000`).
+/// Most bytes of all numbers of a script: a short text can mean a large number (`1E100000`).
 const MOST_CONSTANTS: u64 = 8 << 20;
 
 /// Parses a script.
@@ -33,7 +33,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Vec<Command>, ScriptError> {
     }
 }
 
-/// An expression, or a test: which of them a parenthesis holds is only known at its end.
+/// An expression or a test: which of them is in parentheses is known only at the closing one.
 enum Operand {
     Expression(Expression),
     Test(Test, u32),
@@ -43,7 +43,7 @@ struct Parser {
     tokens: Vec<Token>,
     place: usize,
     depth: u32,
-    /// Bytes of the numbers so far.
+    /// Bytes of the numbers that were read.
     constants: u64,
 }
 
@@ -99,7 +99,7 @@ impl Parser {
         parsed
     }
 
-    /// The height of a node above two others.
+    /// Returns the height of a node with two children.
     fn above(&self, left: u32, right: u32) -> Result<u32, ScriptError> {
         let height = left.max(right) + 1;
         if height > HIGHEST {
@@ -136,7 +136,7 @@ impl Parser {
         Ok(Command { at, kind })
     }
 
-    /// A command without a block.
+    /// Parses a command without a block.
     fn simple(&mut self) -> Result<CommandKind, ScriptError> {
         let TokenKind::Keyword(keyword) = *self.kind() else { return Err(self.unexpected("a command")) };
         match keyword {
@@ -291,7 +291,7 @@ impl Parser {
         }
     }
 
-    /// Tests joined by `&&` and `||`, or a single expression.
+    /// Parses tests joined by `&&` and `||`, or a single expression.
     fn junction(&mut self) -> Result<Operand, ScriptError> {
         let mut left = self.comparison()?;
         loop {
@@ -374,7 +374,7 @@ impl Parser {
         self.chain(&operators, Self::factor)
     }
 
-    /// A minus sign binds less than `^`, and more than the others.
+    /// Parses a factor: a minus sign binds less tightly than `^` and more tightly than the other operators.
     fn factor(&mut self) -> Result<Operand, ScriptError> {
         let at = self.at();
         if self.accept("-") {
@@ -411,7 +411,7 @@ impl Parser {
         }
     }
 
-    /// A value, a parenthesis, or a minus sign after `^`.
+    /// Parses a value, an expression in parentheses, or a minus sign after `^`.
     fn base(&mut self) -> Result<Operand, ScriptError> {
         if matches!(self.kind(), TokenKind::Symbol("-")) {
             return self.deeper(Self::factor);

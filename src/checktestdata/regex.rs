@@ -1,4 +1,4 @@
-//! POSIX extended regular expressions over bytes, matched leftmost-longest at a place of the input.
+//! Compiles POSIX extended regular expressions over bytes, and finds the longest match at a position of the input.
 //!
 //! An expression is translated into the syntax of `regex-syntax` byte by byte, and a lazy automaton finds its longest match in
 //! linear time. As in checktestdata (C++'s `std::regex::extended` in the C locale): `.` is any byte but NUL, a backslash
@@ -18,21 +18,21 @@ use regex_automata::{Anchored, MatchKind};
 
 use super::input::Input;
 
-/// Bytes of the states an expression is compiled into.
+/// Most bytes of a compiled expression.
 const COMPILED: usize = 4 << 20;
-/// Bytes of the states that are built while it matches.
+/// Most bytes of the states that matching builds.
 const BUILT: usize = 8 << 20;
-/// Bytes of states that are visited in about the time of a script's step.
+/// Bytes of states that matching visits in about the time of one step of a script.
 const BYTES_PER_STEP: u64 = 2 << 10;
-/// Bytes of the compiled expressions that are kept.
+/// Most bytes of cached expressions.
 const KEPT: usize = 128 << 20;
-/// Compiled expressions that are kept.
+/// Most cached expressions.
 const MOST_KEPT: usize = 256;
-/// Bytes of an expression.
+/// Most bytes of an expression's text.
 const LONGEST: usize = 64 << 10;
-/// Parentheses and repetitions within each other.
+/// Most levels of nested parentheses and repetitions.
 const DEEPEST: u32 = 64;
-/// The largest number in `{n,m}`, as POSIX has it at least.
+/// The largest number in `{n,m}`: the least that POSIX requires (`RE_DUP_MAX`).
 const MOST_REPETITIONS: u32 = 32_767;
 
 /// A compiled expression.
@@ -42,12 +42,12 @@ pub(super) struct Regex {
     cache: Cache,
 }
 
-/// The end of a match in progress.
+/// The result of a search.
 pub(super) enum Found {
-    /// Bytes of the longest match.
+    /// Length of the longest match in bytes.
     Match(usize),
     None,
-    /// The caller's `may_go_on` said no.
+    /// `may_go_on` returned `false`.
     Stopped,
 }
 
@@ -67,7 +67,7 @@ impl Regex {
         Ok(Self { automaton, cache })
     }
 
-    /// Bytes of its states.
+    /// Returns the bytes of its states.
     fn size(&self) -> usize {
         self.automaton.get_nfa().memory_usage() + self.cache.memory_usage()
     }
@@ -77,7 +77,7 @@ impl Regex {
         1 + self.automaton.get_nfa().memory_usage() as u64 / BYTES_PER_STEP
     }
 
-    /// The longest match that begins at the next byte of the input; `may_go_on` is asked for every byte.
+    /// Finds the longest match that begins at the next byte of the input; calls `may_go_on` before every byte.
     pub(super) fn longest(
         &mut self,
         input: &mut Input<'_>,
@@ -111,11 +111,11 @@ impl Regex {
     }
 }
 
-/// Compiled expressions by pattern. When they take too much memory, the least recently used are dropped.
+/// Caches compiled expressions by pattern. Drops the least recently used when they exceed their memory.
 #[derive(Debug)]
 pub(super) struct RegexCache {
     entries: HashMap<Arc<[u8]>, Entry>,
-    /// Bytes they may take.
+    /// Most bytes of all expressions.
     most: usize,
     uses: u64,
 }
@@ -137,10 +137,10 @@ impl RegexCache {
         self.entries.contains_key(pattern)
     }
 
-    /// Returns the compiled expression, and compiles it where it is not kept.
+    /// Returns the compiled expression of a pattern, from the cache where it is there.
     ///
     /// # Errors
-    /// When the pattern is wrong.
+    /// When the pattern is not valid.
     pub(super) fn get(&mut self, pattern: &Arc<[u8]>) -> Result<&mut Regex, String> {
         let regex = match self.entries.remove(pattern) {
             Some(entry) => entry.regex,
@@ -212,7 +212,7 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// An atom with its repetitions.
+    /// Translates an atom and its repetitions.
     fn piece(&mut self, byte: u8) -> Result<String, String> {
         self.place += 1;
         let mut atom = match byte {
@@ -293,7 +293,7 @@ impl Translator<'_> {
         if digits == 0 { None } else { Some(text.parse().unwrap_or(u32::MAX)) }
     }
 
-    /// A bracket expression, after its `[`.
+    /// Translates a bracket expression, after its `[`.
     fn brackets(&mut self) -> Result<String, String> {
         let mut set = [false; 256];
         let is_complement = self.accept(b'^');
@@ -329,7 +329,7 @@ impl Translator<'_> {
         Ok(as_class(&set))
     }
 
-    /// One character of a bracket expression: itself, `[.x.]` or `[=x=]`.
+    /// Reads one character of a bracket expression: itself, `[.x.]` or `[=x=]`.
     fn element(&mut self) -> Result<u8, String> {
         let rest = &self.pattern[self.place..];
         if let [b'[', open @ (b'.' | b'='), byte, close, b']', ..] = rest
@@ -381,7 +381,7 @@ fn literal(byte: u8) -> String {
     format!("\\x{byte:02X}")
 }
 
-/// A class of `regex-syntax` with these bytes.
+/// Returns a class of `regex-syntax` with these bytes.
 fn as_class(set: &[bool; 256]) -> String {
     let mut class = String::from("[");
     let mut low = 0;

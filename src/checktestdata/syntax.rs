@@ -1,10 +1,10 @@
-//! The syntax tree of a script.
+//! Defines the syntax tree of a script.
 
 use std::sync::Arc;
 
 use super::value::Value;
 
-/// A place in a text; both numbers start at 1, columns count bytes.
+/// A position in a text; line and column start at 1, columns count bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
     /// The line.
@@ -13,7 +13,7 @@ pub struct Position {
     pub column: u64,
 }
 
-/// A command and where it stands.
+/// A command and its position.
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) at: Position,
@@ -71,14 +71,14 @@ pub(super) struct Loop {
     pub(super) body: Vec<Command>,
 }
 
-/// The fewest and the most decimals of a `FLOATP`.
+/// The least and the most number of decimals of a `FLOATP`.
 #[derive(Debug)]
 pub(super) struct Decimals {
     pub(super) min: Expression,
     pub(super) max: Expression,
 }
 
-/// How a `FLOAT` may be written.
+/// The notations that a `FLOAT` accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notation {
     Any,
@@ -88,7 +88,7 @@ pub(super) enum Notation {
 
 pub(super) type Name = Arc<str>;
 
-/// A variable, with indices where it is one of an array.
+/// A variable, with its indices if it is an element of an array.
 #[derive(Debug)]
 pub(super) struct Variable {
     pub(super) at: Position,
@@ -99,7 +99,7 @@ pub(super) struct Variable {
 #[derive(Debug)]
 pub(super) struct Expression {
     pub(super) at: Position,
-    /// Levels below it, its own included.
+    /// Returns the height of the tree.
     pub(super) height: u32,
     pub(super) kind: ExpressionKind,
 }
@@ -159,7 +159,7 @@ impl Comparison {
 }
 
 impl Command {
-    /// The keyword it is written with.
+    /// Returns its keyword.
     pub(super) fn keyword(&self) -> &'static str {
         match &self.kind {
             CommandKind::Space => "SPACE",

@@ -1,4 +1,4 @@
-//! Scripts and inputs with what checktestdata says of them, and properties of both.
+//! Tests scripts and inputs against the results of checktestdata, and properties of both.
 
 use std::cell::Cell;
 use std::time::Duration;

@@ -1,6 +1,6 @@
-//! Values of scripts: integers of any size, exact fractions, and byte strings.
+//! Implements the values of scripts: large integers, exact fractions and byte strings.
 //!
-//! Sizes are bounded: an operation takes at most a fraction of a second, so that a check can be stopped between two of them.
+//! Sizes are bounded: every operation takes less than a second, so that a check can stop between two operations.
 //! [`Value::work`] and its siblings estimate the work of an operation before it begins.
 
 use std::borrow::Cow;
@@ -16,30 +16,29 @@ use num_traits::{One, Pow, Signed, ToPrimitive, Zero};
 
 use super::syntax::Operator;
 
-/// Bits of an integer: 78,000 decimal digits.
+/// Most bits of an integer: 78,000 decimal digits.
 const INTEGER_BITS: u64 = 1 << 18;
-/// Bits of the numerators and denominators that arithmetic takes and gives: reducing a fraction takes time that is quadratic
-/// in them.
+/// Most bits of numerators and denominators in arithmetic: reducing a fraction takes quadratic time.
 const FRACTION_BITS: u64 = 1 << 16;
-/// Decimal digits of a fraction that is read.
+/// Most decimal digits of a fraction in an input or a script.
 const FRACTION_DIGITS: usize = 9_000;
-/// Powers of ten of a fraction that is read: some write `1E100000` for a bound that nothing reaches.
+/// Largest power of ten of a fraction in an input or a script: scripts write `1E100000` for a bound that nothing reaches.
 pub(super) const LARGEST_POWER: i64 = 120_000;
 
-/// Machine words that arithmetic visits in about the time of a script's step.
+/// Machine words that arithmetic visits in about the time of one step of a script.
 const WORDS_PER_STEP: u64 = 64;
 
 /// A value.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Small(i64),
-    /// Never one that fits into [`Value::Small`].
+    /// An integer that does not fit into [`Value::Small`].
     Big(Arc<BigInt>),
     Fraction(Arc<BigRational>),
     Text(Arc<[u8]>),
 }
 
-/// Why an operation has no value.
+/// Why the result of an operation is undefined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Undefined {
     #[error("arithmetic needs numbers, and this is a string")]
@@ -56,7 +55,7 @@ pub(super) enum Undefined {
     TooLarge,
 }
 
-/// A value as it is compared and hashed: equal numbers are the same, however they came about.
+/// A value in the form that is compared and hashed: equal numbers have one form.
 #[derive(PartialEq, Eq, Hash)]
 enum Canonical<'a> {
     Small(i64),
@@ -68,7 +67,7 @@ enum Canonical<'a> {
 }
 
 impl Value {
-    /// The number of a literal; `None` where it is too large.
+    /// Returns the number of a literal; `None` where it is too large.
     pub(super) fn of_literal(text: &str) -> Option<Self> {
         if text.bytes().all(|byte| byte.is_ascii_digit()) {
             let fits = text.len() as u64 * 10 / 3 < INTEGER_BITS;
@@ -79,7 +78,7 @@ impl Value {
         Self::of_decimal(false, &format!("{whole}{fraction}"), exponent.parse().ok()?, fraction.len())
     }
 
-    /// The number `digits` × 10^(`exponent` - `decimals`); `None` where it is too large, or too close to zero.
+    /// Returns the number `digits` × 10^(`exponent` - `decimals`); `None` where it is too large, or too close to zero.
     pub(super) fn of_decimal(negative: bool, digits: &str, exponent: i64, decimals: usize) -> Option<Self> {
         let scale = exponent.checked_sub(i64::try_from(decimals).ok()?)?;
         if digits.len() > FRACTION_DIGITS || scale.abs() > LARGEST_POWER + 10_000 {
@@ -113,7 +112,7 @@ impl Value {
         if integer.bits() > INTEGER_BITS { Err(Undefined::TooLarge) } else { Ok(Self::of_integer(integer)) }
     }
 
-    /// The integer; `None` for fractions, also those without a fractional part, and strings.
+    /// Returns the integer; `None` for fractions, even those without a fractional part, and strings.
     fn integer(&self) -> Option<BigInt> {
         match self {
             Self::Small(integer) => Some((*integer).into()),
@@ -152,7 +151,7 @@ impl Value {
         }
     }
 
-    /// Whether it is above, at or below zero; strings count as zero.
+    /// Returns the sign; strings count as zero.
     pub(super) fn sign(&self) -> Ordering {
         match self {
             Self::Small(integer) => integer.cmp(&0),
@@ -163,7 +162,7 @@ impl Value {
         }
     }
 
-    /// Bytes it takes where it is stored.
+    /// Returns the bytes that storing it takes.
     pub(super) fn size(&self) -> u64 {
         let bits = match self {
             Self::Small(_) => 0,
@@ -174,7 +173,7 @@ impl Value {
         24 + bits / 8
     }
 
-    /// Bits of an integer, of numerator and denominator together, or of a string.
+    /// Returns the bits of an integer, of numerator and denominator together, or of a string.
     fn bits(&self) -> u64 {
         match self {
             Self::Small(integer) => u64::from(64 - integer.unsigned_abs().leading_zeros()),
@@ -300,7 +299,7 @@ impl Value {
         }
     }
 
-    /// How two values compare: numbers by size, strings by their bytes.
+    /// Compares two values: numbers by size, strings by their bytes.
     pub(super) fn order(&self, other: &Self) -> Result<Ordering, Undefined> {
         match (self, other) {
             (Self::Text(left), Self::Text(right)) => Ok(left.cmp(right)),
@@ -313,7 +312,7 @@ impl Value {
         }
     }
 
-    /// Numerator and denominator; zero for strings.
+    /// Returns numerator and denominator; zero for strings.
     fn parts(&self) -> (Cow<'_, BigInt>, Cow<'_, BigInt>) {
         let whole = |numerator| (numerator, Cow::Owned(BigInt::one()));
         match self {
@@ -341,7 +340,7 @@ fn words(bits: u64) -> u64 {
     bits / 64 + 1
 }
 
-/// Estimates the work of converting a number of so many decimal digits, in steps of a script.
+/// Estimates the work of converting a number of that many decimal digits, in steps of a script.
 pub(super) fn conversion_work(digits: u64) -> u64 {
     let words = words(digits.saturating_mul(10) / 3);
     words.saturating_mul(words) / WORDS_PER_STEP
@@ -364,7 +363,7 @@ fn product(left: &BigRational, right: &BigRational) -> BigRational {
     BigRational::new_raw(numerator, (left.denom() / second) * (right.denom() / first))
 }
 
-/// `numerator` / 10^`power`; the numerator is not zero. Only 2 and 5 divide a power of ten: no general greatest common divisor
+/// Returns `numerator` / 10^`power`; the numerator is not zero. Only 2 and 5 divide a power of ten: no general greatest common divisor
 /// is needed, which is slow for large powers.
 fn divide_by_power_of_ten(mut numerator: BigInt, power: u32) -> BigRational {
     let twos = numerator.trailing_zeros().map_or(0, |zeros| u32::try_from(zeros).unwrap_or(power)).min(power);
@@ -406,7 +405,7 @@ impl Hash for Value {
 }
 
 impl fmt::Display for Value {
-    /// As messages show it: at most some forty characters.
+    /// Returns a text for messages, of about 40 characters at most.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         const LONGEST: u64 = 130;
         match self {

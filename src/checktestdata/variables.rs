@@ -1,15 +1,15 @@
-//! The variables of a running script, with the memory they take.
+//! Stores the variables of a running script, and counts their memory.
 
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use super::syntax::Name;
 use super::value::Value;
 
-/// Bytes that an entry of a map takes besides what it holds.
+/// Bytes of a map's entry besides key and value.
 const ENTRY: u64 = 112;
 
 type Indices = Box<[Value]>;
-/// Without a random key: messages name the same tuple every time.
+/// A hasher without a random key, so that messages always name the same tuple.
 type Hashing = BuildHasherDefault<DefaultHasher>;
 type HashMap<K, V> = std::collections::HashMap<K, V, Hashing>;
 type HashSet<K> = std::collections::HashSet<K, Hashing>;
@@ -18,7 +18,7 @@ type HashSet<K> = std::collections::HashSet<K, Hashing>;
 #[derive(Debug, Default)]
 struct Array {
     values: HashMap<Indices, Value>,
-    /// How often each value occurs; counted once `INARRAY` asks for it.
+    /// Number of occurrences of each value; counted at the first `INARRAY`.
     counts: Option<HashMap<Value, u64>>,
     memory: u64,
 }
@@ -31,7 +31,7 @@ pub(super) struct Variables {
     most: u64,
 }
 
-/// The variables take more memory than they may.
+/// The variables exceed their memory.
 #[derive(Debug)]
 pub(super) struct OutOfMemory;
 
@@ -90,7 +90,7 @@ impl Variables {
         }
     }
 
-    /// Whether some variable of this name has the value; `None` where there is no variable of this name. `charge` takes the
+    /// Returns whether a variable of this name has the value; `None` where there is no variable of this name. `charge` takes the
     /// steps of work that follow, and returns whether to stop.
     pub(super) fn contains(
         &mut self,

@@ -13,7 +13,7 @@ import types
 
 ACCEPTED, REJECTED, PARTIAL, BROKEN = 0, 1, 7, 3
 
-# Names of the judge's for languages; others are the same in capitals.
+# DMOJ's names of languages; those of other languages are gavel's in capitals.
 EXECUTORS = {
     "c17": "C11",
     "c17-clang": "CLANG",
@@ -168,5 +168,5 @@ except BaseException:
     traceback.print_exc()
     code = BROKEN
 sys.stderr.flush()
-# Neither what the checker prints nor its threads are its answer.
+# Exits at once: a thread of the checker must not delay the answer.
 os._exit(code)

@@ -1,7 +1,8 @@
-"""Runs a grader written for DMOJ's judge as an interactor: standard input and output are those of the contestant's program.
+"""Runs a grader written for DMOJ's judge as an interactor, connected to the contestant's program by standard input and output.
 
 The grader's answer becomes an exit code: 0 accepts, 1 rejects, and 7 rejects with a part of the points. The part is in
-score_multiplier.txt; an accepted test has all points without it. Every other code is an error of the grader. What it says to the contestant is written to teammessage.txt."""
+score_multiplier.txt; an accepted test has all points without it. Every other code is an error of the grader. The grader's
+feedback is written to teammessage.txt."""
 
 import importlib.util
 import json
@@ -15,7 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ACCEPTED, REJECTED, PARTIAL, BROKEN = 0, 1, 7, 3
 LONGEST_NUMBER = 10000
 
-# Names of the judge's for languages; others are the same in capitals.
+# DMOJ's names of languages; those of other languages are gavel's in capitals.
 EXECUTORS = {
     "c17": "C11",
     "c17-clang": "CLANG",
@@ -39,7 +40,7 @@ class OutputLimitExceeded(Exception):
 
 
 class Partly:
-    """An object of the judge's of which only some attributes are there."""
+    """An object of DMOJ's judge with some of its attributes; the others are refused by name."""
 
     title = "this object"
 
@@ -136,7 +137,7 @@ class Process(Partly):
     safe_communicate = communicate
 
     def wait(self):
-        """Until the program has ended, or closed its output."""
+        """Waits until the program has ended or closed its output."""
         try:
             while self.stdout.read(1 << 16):
                 pass
@@ -174,7 +175,7 @@ class Binary(Partly):
 
 
 class Config(Partly):
-    """Keys of init.yml that graders read."""
+    """The keys of init.yml that graders read."""
 
     title = "the problem's configuration"
 
@@ -202,7 +203,7 @@ class Problem(Partly):
 
 
 class Input:
-    """A case's input as a file that is open."""
+    """Opens a case's input as a file."""
 
     def __init__(self, data):
         self.data = data
@@ -321,7 +322,7 @@ class WrongAnswer(BaseException):
 
 
 class Interactor:
-    """What `interact` talks with the program through."""
+    """The connection to the program that `interact` gets."""
 
     def __init__(self, process):
         self.process = process
@@ -411,7 +412,7 @@ class InteractiveGrader(StandardGrader):
 
 
 class Streams:
-    """Descriptors of the pipes to and from the program, which the grader's own printing must not reach."""
+    """Descriptors of the pipes to and from the program, kept apart from the grader's own standard streams."""
 
     to_program = from_program = None
 
@@ -507,5 +508,5 @@ except BaseException:
     traceback.print_exc()
     code = BROKEN
 sys.stderr.flush()
-# Threads of the grader's must not keep the answer back.
+# Exits at once: a thread of the grader must not delay the answer.
 os._exit(code)
