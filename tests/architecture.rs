@@ -22,7 +22,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// Layers whose files import each other without circles.
-const WITHOUT_CIRCLES: &[&str] = &["judge", "sandbox"];
+const WITHOUT_CIRCLES: &[&str] = &["judge", "package", "sandbox"];
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -240,6 +240,37 @@ fn circles_are_found_and_paths_are_read() {
     };
     assert_eq!(graph(&[("a", "b"), ("b", "c"), ("a", "c")]), 0);
     assert_eq!(graph(&[("a", "b"), ("b", "c"), ("c", "b")]), 2);
+}
+
+/// Folders of `src/package/` that are not formats: every format may import from them.
+const NO_FORMATS: [&str; 4] = ["model", "source", "shared", "convert"];
+
+#[test]
+fn no_package_format_imports_another() {
+    let package = root().join("package");
+    let folders: Vec<String> = fs::read_dir(&package)
+        .expect("src/package is readable")
+        .map(|entry| entry.expect("an entry"))
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    let formats: Vec<_> = folders.iter().filter(|name| !NO_FORMATS.contains(&name.as_str())).collect();
+    assert!(formats.len() > 10, "only {formats:?} were found");
+    let mut wrong = Vec::new();
+    for folder in &folders {
+        for path in sources(&package.join(folder)) {
+            let text = fs::read_to_string(&path).expect("a source file is text");
+            for other in formats.iter().filter(|other| **other != folder) {
+                let imports = ["crate::package::", "super::super::"]
+                    .iter()
+                    .any(|above| text.contains(&format!("{above}{other}::")));
+                if imports {
+                    wrong.push(format!("{} imports {other}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "what two formats need belongs to src/package/shared:\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use gavel::package::{Stash, parse_gen_file};
+use gavel::package::{Library, parse_gen_file};
 use gavel::cancel::CancelToken;
 use libfuzzer_sys::fuzz_target;
 
@@ -20,10 +20,10 @@ const PACKAGES: [(&str, &[&str]); 6] = [
     ("problems.xml", &[]),
 ];
 
-static STASH: LazyLock<(tempfile::TempDir, Stash)> = LazyLock::new(|| {
+static STASH: LazyLock<(tempfile::TempDir, Library)> = LazyLock::new(|| {
     let cache = tempfile::tempdir().expect("a temporary directory");
-    let stash = Stash::new(cache.path(), CancelToken::new().expect("a cancel token"));
-    (cache, stash)
+    let library = Library::new(cache.path(), CancelToken::new().expect("a cancel token"));
+    (cache, library)
 });
 
 fuzz_target!(|input: (u8, &str)| {

@@ -9,7 +9,7 @@ use crate::cancel::CancelToken;
 use crate::cli::Global;
 use crate::judge::{Judge, JudgeSettings, Prepared, Readers, StartError};
 use crate::language::Table;
-use crate::package::Stash;
+use crate::package::Library;
 use crate::sandbox::{self, Account, Reachable, ResourceControl, SandboxError, Shape};
 use crate::settings::Settings;
 use crate::submission::Feedback;
@@ -300,9 +300,9 @@ fn default_cache() -> Option<PathBuf> {
 ///
 /// # Errors
 /// When there is no place for the cache.
-pub(crate) fn packages(global: &Global) -> Result<Stash, CommandError> {
+pub(crate) fn packages(global: &Global) -> Result<Library, CommandError> {
     let cancel = CancelToken::new().map_err(CommandError::judging)?;
-    Ok(Stash::new(&cache_directory(global)?, cancel))
+    Ok(Library::new(&cache_directory(global)?, cancel))
 }
 
 /// What a path is called in messages and tables.

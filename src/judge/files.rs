@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use crate::judge::fault::Fault;
-use crate::package::{Held, Package};
+use crate::package::{Lease, Package};
 use crate::sandbox::{Sandbox, SandboxError, sealed};
 
 /// Inputs of up to so many bytes are copied for each run, which takes less time than a mount of their own.
@@ -29,7 +29,7 @@ pub(crate) struct Inputs {
 impl Inputs {
     /// Opens views of a package's own directory and those it holds beside it.
     pub(crate) fn of(sandbox: &Sandbox, package: &Package) -> Result<Self, SandboxError> {
-        let held = package.held.iter().map(Held::directory);
+        let held = package.leases.iter().map(Lease::directory);
         let mut views: Vec<(PathBuf, OwnedFd)> = Vec::new();
         for directory in std::iter::once(package.directory.as_path()).chain(held) {
             let directory = directory.canonicalize().map_err(|source| SandboxError::System {

@@ -6,40 +6,28 @@
 //! used any more is evicted.
 
 use std::collections::HashMap;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
+use super::model::{Lease, Package};
+use super::source::derived::DerivedFiles;
+use super::source::directory_writer::DirectoryWriter;
+use super::source::error::{PackageError, one_line};
+use super::source::tree::read_at_most;
 use super::{fps, load};
 use crate::archive;
-use crate::cache::{Digest, Entry, KeyBuilder, Lookup, Store};
 use crate::cancel::CancelToken;
-use crate::package::model::Package;
-use crate::package::source::directory_writer::Draft;
-use crate::package::source::error::{PackageError, one_line, shown};
-use crate::package::source::tree::{open_regular, read_at_most};
-use crate::units::Bytes;
-
-/// What all entries together may take on disk.
-const CAPACITY: Bytes = Bytes::gib(8);
-/// Directory of what an entry holds.
-const CONTENT: &str = "content";
-/// Counted up whenever the layout of entries changes.
-const LAYOUT: &str = "1";
 
 /// A place for what packages unpack to.
 #[derive(Debug)]
-pub struct Stash {
-    cache: PathBuf,
-    /// Opened when first needed: most packages are judged as they lie.
-    store: OnceLock<Store>,
-    cancel: CancelToken,
+pub struct Library {
+    derived: DerivedFiles,
     /// Unpacked archives, by the directory they were unpacked to: kept while this lives, so that a package found in one
     /// can be loaded.
     opened: Mutex<HashMap<PathBuf, Opened>>,
 }
 
-/// What [`Stash::check`] found.
+/// What [`Library::check`] found.
 #[derive(Debug)]
 pub struct Checked {
     /// What could be read of the package; not to be judged on where there are errors.
@@ -55,27 +43,20 @@ pub struct Checked {
 struct Opened {
     /// The path as given.
     path: PathBuf,
-    held: Held,
-}
-
-/// A directory that stays while this lives.
-#[derive(Debug, Clone)]
-pub struct Held {
-    directory: PathBuf,
-    _entry: Arc<Entry>,
+    lease: Lease,
 }
 
 impl Opened {
     /// What to call something in it.
     fn shown(&self, path: &Path) -> Option<PathBuf> {
-        let below = path.strip_prefix(&self.held.directory).ok()?;
+        let below = path.strip_prefix(self.lease.directory()).ok()?;
         Some(self.path.join(below).components().collect())
     }
 
     /// Lets a package from a directory in it hold it, and be called like it where it is all of it.
     fn keep(&self, package: &mut Package, directory: &Path) {
-        package.held.push(self.held.clone());
-        if self.held.directory == directory {
+        package.leases.push(self.lease.clone());
+        if self.lease.directory() == directory {
             let name = stem(&self.path);
             if package.title == package.name {
                 package.title.clone_from(&name);
@@ -85,37 +66,14 @@ impl Opened {
     }
 }
 
-impl Held {
-    /// A directory in an entry, without links.
-    pub(crate) fn new(directory: PathBuf, entry: Entry) -> Self {
-        Self { directory, _entry: Arc::new(entry) }
-    }
-
-    /// Its place: absolute, without links, and read-only.
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-}
-
-impl Stash {
-    /// Keeps everything below `cache`, which is not looked at before there is something to keep.
+impl Library {
+    /// Keeps unpacked archives and other derived files below `cache`, which is opened on first use.
     pub fn new(cache: &Path, cancel: CancelToken) -> Self {
-        let (cache, store) = (cache.to_owned(), OnceLock::new());
-        Self { cache, store, cancel, opened: Mutex::default() }
-    }
-
-    fn store(&self) -> Result<&Store, PackageError> {
-        match self.store.get() {
-            Some(store) => Ok(store),
-            None => {
-                let store = Store::open(&self.cache.join("packages"), CAPACITY)?;
-                Ok(self.store.get_or_init(|| store))
-            }
-        }
+        Self { derived: DerivedFiles::new(cache, cancel), opened: Mutex::default() }
     }
 
     /// The packages at or below a path, which may be an archive; see [`crate::package::discover`]. Those in an archive are named by
-    /// directories of the cache, which [`Stash::load`] takes.
+    /// directories of the cache, which [`Library::load`] takes.
     ///
     /// # Errors
     /// When it cannot be read, or there is nothing like a package in it.
@@ -138,11 +96,13 @@ impl Stash {
             let words = |error: PackageError| {
                 error.with_paths(|place| opened.shown(place).unwrap_or_else(|| place.to_owned()))
             };
-            let mut package = load::load_with(&opened.held.directory, Some(self)).map_err(words)?;
-            opened.keep(&mut package, &opened.held.directory);
+            let mut package =
+                load::load_with(opened.lease.directory(), Some(&self.derived)).map_err(words)?;
+            opened.keep(&mut package, opened.lease.directory());
             return Ok(package);
         }
-        let mut package = load::load_with(path, Some(self)).map_err(|error| self.in_author_s_words(error))?;
+        let mut package =
+            load::load_with(path, Some(&self.derived)).map_err(|error| self.in_author_s_words(error))?;
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let holding = opened.iter().find_map(|(root, opened)| path.starts_with(root).then_some(opened));
         if let Some(opened) = holding {
@@ -157,12 +117,12 @@ impl Stash {
             Ok(opened) => opened.unwrap_or_else(|| path.to_owned()),
             Err(error) => return Checked { package: None, errors: vec![error], warnings: Vec::new() },
         };
-        let (package, errors, warnings) = load::check(&directory, Some(self));
+        let (package, errors, warnings) = load::check(&directory, Some(&self.derived));
         let errors = errors.into_iter().map(|error| self.in_author_s_words(error)).collect();
         Checked { package, errors, warnings }
     }
 
-    /// What to call a directory that [`Stash::discover`] found: below the archive it came from.
+    /// What to call a directory that [`Library::discover`] found: below the archive it came from.
     pub fn shown(&self, path: &Path) -> PathBuf {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.values().find_map(|opened| opened.shown(path)).unwrap_or_else(|| path.to_owned())
@@ -171,7 +131,7 @@ impl Stash {
     /// The directory an archive unpacks to, kept while this lives.
     fn open_archive(&self, path: &Path) -> Result<PathBuf, PackageError> {
         let archive = self.opened_archive(path)?;
-        let directory = archive.held.directory.clone();
+        let directory = archive.lease.directory().to_owned();
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.insert(directory.clone(), archive);
         Ok(directory)
@@ -179,56 +139,20 @@ impl Stash {
 
     /// An archive, unpacked; its directory is the only folder in that, where there is only one.
     fn opened_archive(&self, path: &Path) -> Result<Opened, PackageError> {
-        let mut held = self.unpack(path)?;
-        let reading = PackageError::io("list", &held.directory);
-        if let Some(folder) = archive::only_folder(&held.directory).map_err(reading)? {
-            held.directory.push(folder);
+        let mut lease = self.unpack(path)?;
+        let reading = PackageError::io("list", lease.directory());
+        if let Some(folder) = archive::only_folder(lease.directory()).map_err(reading)? {
+            lease.enter(folder.as_ref());
         }
-        Ok(Opened { path: path.to_owned(), held })
+        Ok(Opened { path: path.to_owned(), lease })
     }
 
-    /// Unpacks an archive, or finds it unpacked.
-    ///
-    /// # Errors
-    /// When it is none, or breaks a limit.
-    pub(crate) fn unpack(&self, path: &Path) -> Result<Held, PackageError> {
-        let file = open_regular(path)?;
-        let digest = Digest::of_reader(file).map_err(PackageError::io("read", path))?;
-        let key = KeyBuilder::default().field("kind", "archive").field("sha256", digest.to_string());
-        self.make(key, |directory| {
-            if fps::is_one(&read_at_most(path, 4096)?) {
-                unpack_fps(path, directory)?;
-            } else {
-                archive::unpack(path, &shown(path), directory, archive::Limits::DEFAULT, &self.cancel)?;
-            }
-            // Another file may have taken its place, and what it holds must not be known by this one's digest.
-            let reading = PackageError::io("read", path);
-            let again = Digest::of_reader(open_regular(path)?).map_err(PackageError::io("read", path))?;
-            if again == digest { Ok(()) } else { Err(reading(io::Error::other("it changed meanwhile"))) }
-        })
-    }
-
-    /// A directory of that key, filled by `fill` where it is not there.
-    ///
-    /// # Errors
-    /// Whatever `fill` fails with, and when the cache cannot be used.
-    pub(crate) fn make(
-        &self,
-        key: KeyBuilder,
-        fill: impl FnOnce(&Path) -> Result<(), PackageError>,
-    ) -> Result<Held, PackageError> {
-        let entry = match self.store()?.get_or_lock(&key.field("layout", LAYOUT).finish())? {
-            Lookup::Hit(entry) => entry,
-            Lookup::Miss(draft) => {
-                let directory = draft.path().join(CONTENT);
-                std::fs::create_dir(&directory).map_err(PackageError::io("make", &directory))?;
-                fill(&directory)?;
-                self.store()?.commit(draft)?
-            }
-        };
-        let directory = entry.path().join(CONTENT);
-        let directory = directory.canonicalize().map_err(PackageError::io("find", &directory))?;
-        Ok(Held::new(directory, entry))
+    /// Unpacks an archive, or a file of HUSTOJ's exchange format, once for each content.
+    fn unpack(&self, path: &Path) -> Result<Lease, PackageError> {
+        if !fps::is_one(&read_at_most(path, 4096)?) {
+            return self.derived.unpack(path);
+        }
+        self.derived.make_from_file("fps", path, |directory| unpack_fps(path, directory))
     }
 
     /// Errors without the places of the cache, which mean nothing to the package's author.
@@ -245,7 +169,7 @@ fn unpack_fps(path: &Path, directory: &Path) -> Result<(), PackageError> {
         return Err(wrong("it is larger than 256 MiB", "split it"));
     }
     let text = String::from_utf8(bytes).map_err(|_| wrong("it is not UTF-8", "save it as UTF-8"))?;
-    let draft = Draft::open(directory)?;
+    let draft = DirectoryWriter::open(directory)?;
     for problem in fps::parse(&text, path)? {
         for (name, text) in &problem.files {
             let name = format!("{}/{name}", problem.name);
@@ -284,15 +208,15 @@ mod tests {
             zip.write_all(b"1\n").unwrap();
         }
         zip.finish().unwrap();
-        let stash = Stash::new(&directory.path().join("cache"), CancelToken::new().unwrap());
-        let package = stash.load(&path).unwrap();
-        assert_eq!((package.name.as_str(), package.held.len()), ("sums", 1));
-        assert!(stash.opened.lock().unwrap().is_empty());
-        let found = stash.discover(&path).unwrap();
-        assert_eq!(stash.shown(&found[0]), path);
-        assert_eq!(stash.load(&found[0]).unwrap().name, "sums");
-        assert_eq!(stash.opened.lock().unwrap().len(), 1);
+        let library = Library::new(&directory.path().join("cache"), CancelToken::new().unwrap());
+        let package = library.load(&path).unwrap();
+        assert_eq!((package.name.as_str(), package.leases.len()), ("sums", 1));
+        assert!(library.opened.lock().unwrap().is_empty());
+        let found = library.discover(&path).unwrap();
+        assert_eq!(library.shown(&found[0]), path);
+        assert_eq!(library.load(&found[0]).unwrap().name, "sums");
+        assert_eq!(library.opened.lock().unwrap().len(), 1);
         drop(package);
-        assert_eq!(stash.load(&path).unwrap().name, "sums");
+        assert_eq!(library.load(&path).unwrap().name, "sums");
     }
 }

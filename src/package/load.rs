@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::library::Stash;
 use super::model::Package;
 use super::shared::gavel_toml;
+use super::source::derived::DerivedFiles;
 use super::source::diagnostics::Trouble;
 use super::source::error::{PackageError, one_line};
 use super::source::tree::{Entry, Kind, Tree, read_text};
@@ -26,9 +26,9 @@ pub fn load(path: &Path) -> Result<Package, PackageError> {
 }
 
 /// As [`load`], with a place for what the package holds in another form.
-pub(super) fn load_with(path: &Path, stash: Option<&Stash>) -> Result<Package, PackageError> {
+pub(super) fn load_with(path: &Path, derived: Option<&DerivedFiles>) -> Result<Package, PackageError> {
     let mut trouble = Trouble::default();
-    let mut package = read(path, stash, &mut trouble)?;
+    let mut package = read(path, derived, &mut trouble)?;
     if let Some(first) = trouble.take_errors().into_iter().next() {
         return Err(first);
     }
@@ -39,9 +39,12 @@ pub(super) fn load_with(path: &Path, stash: Option<&Stash>) -> Result<Package, P
 }
 
 /// Everything that is wrong with a package, and the package where there is one all the same.
-pub(super) fn check(path: &Path, stash: Option<&Stash>) -> (Option<Package>, Vec<PackageError>, Vec<String>) {
+pub(super) fn check(
+    path: &Path,
+    derived: Option<&DerivedFiles>,
+) -> (Option<Package>, Vec<PackageError>, Vec<String>) {
     let mut trouble = Trouble::default();
-    let read = read(path, stash, &mut trouble);
+    let read = read(path, derived, &mut trouble);
     let mut warnings = std::mem::take(&mut trouble.warnings);
     let package = trouble.keep(read).map(|mut package| {
         warnings.append(&mut package.warnings);
@@ -53,11 +56,11 @@ pub(super) fn check(path: &Path, stash: Option<&Stash>) -> (Option<Package>, Vec
 }
 
 /// Reads a package; what is wrong without keeping the rest from being read goes into `trouble`.
-fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Package, PackageError> {
+fn read(path: &Path, derived: Option<&DerivedFiles>, trouble: &mut Trouble) -> Result<Package, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
     let own = Tree::find(&entries, gavel_toml::FILE).map(gavel_toml::read).transpose()?;
-    let mut package = read_format(&tree, entries, stash, trouble)?;
+    let mut package = read_format(&tree, entries, derived, trouble)?;
     package.feedback = own.and_then(|own| own.feedback);
     Ok(package)
 }
@@ -66,17 +69,17 @@ fn read(path: &Path, stash: Option<&Stash>, trouble: &mut Trouble) -> Result<Pac
 fn read_format(
     tree: &Tree,
     entries: Vec<Entry>,
-    stash: Option<&Stash>,
+    derived: Option<&DerivedFiles>,
     trouble: &mut Trouble,
 ) -> Result<Package, PackageError> {
     if Tree::find(&entries, dmoj::FILE).is_some() {
-        return dmoj::load(tree, &entries, stash, trouble);
+        return dmoj::load(tree, &entries, derived, trouble);
     }
     if library_checker::is_one(&entries) {
-        return library_checker::load(tree, &entries, stash, trouble);
+        return library_checker::load(tree, &entries, derived, trouble);
     }
     if qduoj::is_one(&entries) {
-        return qduoj::load(tree, &entries, stash, trouble);
+        return qduoj::load(tree, &entries, derived, trouble);
     }
     if cms::is_one(&entries) {
         return cms::load(tree, &entries, trouble);
@@ -92,15 +95,15 @@ fn read_format(
     }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return match version(&entries)? {
-            Some(version) if icpc::reads(&version) => icpc::load(tree, &entries, &version, stash, trouble),
-            _ => kattis::load(tree, &entries, stash, trouble),
+            Some(version) if icpc::reads(&version) => icpc::load(tree, &entries, &version, derived, trouble),
+            _ => kattis::load(tree, &entries, derived, trouble),
         };
     }
     if let Some(entry) = Tree::find(&entries, polygon::FILE) {
         return polygon::load(tree, entry);
     }
     if !holds_tests(&entries) && has_data(tree, &entries)? {
-        return kattis::load(tree, &entries, stash, trouble);
+        return kattis::load(tree, &entries, derived, trouble);
     }
     refuse_several(tree, &entries)?;
     folder::refuse(tree, &entries)?;

@@ -40,7 +40,7 @@ pub use cms::{GenFile, GenSource, GenSubtask, GenTest, parse_gen_file};
 pub use convert::{ConvertError, convert};
 pub use icpc::{IcpcProblemYaml, parse_icpc_problem_yaml};
 pub use kattis::{GroupSettings, ProblemYaml, Validation, parse_problem_yaml, parse_testdata_yaml};
-pub use library::{Checked, Held, Stash};
+pub use library::{Checked, Library};
 pub use load::{discover, load};
 pub use model::*;
 pub use polygon::parse_problem_xml;

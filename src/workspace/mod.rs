@@ -24,7 +24,7 @@ use std::sync::Arc;
 use crate::cache::{CacheError, Entry};
 use crate::cancel::CancelToken;
 use crate::checker::FlagError;
-use crate::package::{Package, PackageError, Stash};
+use crate::package::{Library, Package, PackageError};
 use crate::submission::{ProblemSource, Remote, RemoteKind, Submission};
 use crate::verdict::Reason;
 
@@ -217,11 +217,11 @@ impl Workspace {
         fetch: FetchSettings,
     ) -> Result<Self, WorkspaceError> {
         let cancel = CancelToken::new().map_err(|error| WorkspaceError::Descriptors(error.to_string()))?;
-        let stash = Arc::new(Stash::new(cache, cancel));
+        let library = Arc::new(Library::new(cache, cancel));
         Ok(Self {
-            packages: packages::Packages::open(roots, Arc::clone(&stash))?,
+            packages: packages::Packages::open(roots, Arc::clone(&library))?,
             inline: inline::InlineTests::open(cache)?,
-            remotes: remote::Remotes::open(cache, fetch, stash)?,
+            remotes: remote::Remotes::open(cache, fetch, library)?,
         })
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::WorkspaceError;
-use crate::package::{Package, Stash, TimeLimit};
+use crate::package::{Library, Package, TimeLimit};
 
 /// Packages kept in memory; beyond it, those not in use are forgotten.
 const MAX_KEPT: usize = 256;
@@ -23,7 +23,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(200);
 /// Packages by their directory.
 #[derive(Debug)]
 pub(super) struct Packages {
-    stash: Arc<Stash>,
+    library: Arc<Library>,
     /// As the kernel sees them: absolute, links resolved.
     roots: Vec<PathBuf>,
     kept: Mutex<HashMap<PathBuf, Place>>,
@@ -49,8 +49,8 @@ pub(super) fn is_in(directory: &Path, state: State) -> bool {
 
 impl Packages {
     /// Checks the roots.
-    pub(super) fn open(roots: &[PathBuf], stash: Arc<Stash>) -> Result<Self, WorkspaceError> {
-        Ok(Self { stash, roots: resolve(roots)?, kept: Mutex::default() })
+    pub(super) fn open(roots: &[PathBuf], library: Arc<Library>) -> Result<Self, WorkspaceError> {
+        Ok(Self { library, roots: resolve(roots)?, kept: Mutex::default() })
     }
 
     /// The package of that name, as it is on disk now, and the state that its directory was in before it was loaded.
@@ -75,7 +75,7 @@ impl Packages {
             return Ok((Arc::clone(&loaded.package), state));
         }
         *loaded = None;
-        let package = Arc::new(self.stash.load(&directory)?);
+        let package = Arc::new(self.library.load(&directory)?);
         tell_warnings(&package);
         *loaded = Some(Loaded { package: Arc::clone(&package), state });
         Ok((package, state))
@@ -202,8 +202,8 @@ mod tests {
     use super::*;
     use crate::cancel::CancelToken;
 
-    fn stash(directory: &Path) -> Arc<Stash> {
-        Arc::new(Stash::new(&directory.join("cache"), CancelToken::new().unwrap()))
+    fn library(directory: &Path) -> Arc<Library> {
+        Arc::new(Library::new(&directory.join("cache"), CancelToken::new().unwrap()))
     }
 
     fn root() -> (tempfile::TempDir, Packages) {
@@ -212,7 +212,7 @@ mod tests {
         std::fs::create_dir_all(&package).unwrap();
         std::fs::write(package.join("1.in"), "1 2\n").unwrap();
         std::fs::write(package.join("1.ans"), "3\n").unwrap();
-        let packages = Packages::open(&[directory.path().join("root")], stash(directory.path())).unwrap();
+        let packages = Packages::open(&[directory.path().join("root")], library(directory.path())).unwrap();
         (directory, packages)
     }
 
@@ -287,7 +287,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let directory = tempfile::tempdir().unwrap();
         let error =
-            Packages::open(&[file.path().to_owned()], stash(directory.path())).unwrap_err().to_string();
+            Packages::open(&[file.path().to_owned()], library(directory.path())).unwrap_err().to_string();
         assert!(error.contains("not a directory"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use super::fetch::{FetchError, FetchSettings, Fetcher, Urgency, Wanted};
 use crate::cache::Entry;
 use crate::cancel::CancelToken;
 use crate::judge::MAX_FILES;
-use crate::package::{Package, Stash};
+use crate::package::{Library, Package};
 use crate::submission::{Content, Remote, RemoteKind, Submission};
 
 /// Packages kept loaded. Each keeps its files from eviction, so half of the cache is the limit, too.
@@ -22,7 +22,7 @@ const MAX_KEPT: usize = 64;
 #[derive(Debug)]
 pub(super) struct Remotes {
     fetcher: Fetcher,
-    stash: Arc<Stash>,
+    library: Arc<Library>,
     /// Loaded packages, the most recently used last.
     kept: Mutex<VecDeque<Arc<Fetched>>>,
 }
@@ -36,8 +36,12 @@ pub(super) struct Fetched {
 }
 
 impl Remotes {
-    pub(super) fn open(cache: &Path, settings: FetchSettings, stash: Arc<Stash>) -> Result<Self, FetchError> {
-        Ok(Self { fetcher: Fetcher::open(cache, settings)?, stash, kept: Mutex::default() })
+    pub(super) fn open(
+        cache: &Path,
+        settings: FetchSettings,
+        library: Arc<Library>,
+    ) -> Result<Self, FetchError> {
+        Ok(Self { fetcher: Fetcher::open(cache, settings)?, library, kept: Mutex::default() })
     }
 
     /// The package in an archive.
@@ -109,7 +113,7 @@ impl Remotes {
 
     fn load(&self, wanted: &Wanted, urgency: Urgency, cancel: &CancelToken) -> Result<Fetched, FetchError> {
         let unpacked = self.fetcher.package(wanted, urgency, cancel)?;
-        let mut package = self.stash.load(&unpacked.directory).map_err(|error| {
+        let mut package = self.library.load(&unpacked.directory).map_err(|error| {
             // Where the cache is means nothing to the package's author.
             let place = format!("{}/", unpacked.directory.display());
             let problem = error.to_string().replace(&place, "");

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use gavel::cancel::CancelToken;
-use gavel::package::{PackageError, Stash, discover, load};
+use gavel::package::{Library, PackageError, discover, load};
 use tempfile::TempDir;
 
 fn write(root: &Path, name: &str, text: impl AsRef<[u8]>) {
@@ -142,7 +142,7 @@ fn one_wrong_tag_leaves_the_other_submissions_to_be_judged() {
 
 #[test]
 fn what_is_wrong_with_expectations_is_an_error_for_their_author_alone() {
-    let stash = Stash::new(Path::new("/nonexistent"), CancelToken::new().unwrap());
+    let library = Library::new(Path::new("/nonexistent"), CancelToken::new().unwrap());
     for (text, parts) in [
         ("a: {permitted: [XX]}", ["submissions.yaml:1", "a.permitted"]),
         ("'a[': {}", ["submissions.yaml:1", "not a glob"]),
@@ -152,7 +152,7 @@ fn what_is_wrong_with_expectations_is_an_error_for_their_author_alone() {
         let directory = sound();
         write(directory.path(), "submissions/submissions.yaml", text);
         let warnings = load(directory.path()).unwrap().warnings.join("\n");
-        let checked = stash.check(directory.path());
+        let checked = library.check(directory.path());
         let errors: Vec<_> = checked.errors.iter().map(ToString::to_string).collect();
         for part in parts {
             assert!(warnings.contains(part), "{part} in: {warnings}");

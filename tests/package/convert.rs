@@ -245,8 +245,9 @@ fn tests_that_programs_make_are_made_for_the_converted_package() {
     assert_eq!(said.code, 0, "{said:?}");
     let package = load(&out).unwrap();
     assert_eq!(contents(&package, false), [(b"7\n".to_vec(), b"8\n".to_vec())]);
-    let stash = gavel::package::Stash::new(&scene.path("stash"), gavel::cancel::CancelToken::new().unwrap());
-    let error = convert(&stash.load(&from).unwrap(), &scene.path("other")).unwrap_err().to_string();
+    let library =
+        gavel::package::Library::new(&scene.path("library"), gavel::cancel::CancelToken::new().unwrap());
+    let error = convert(&library.load(&from).unwrap(), &scene.path("other")).unwrap_err().to_string();
     assert!(error.contains("whose programs make 1 of its tests") && !scene.path("other").exists(), "{error}");
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use gavel::cancel::CancelToken;
 use gavel::checker::{Comparator, DmojChecker, DmojKind, FloatMode, Protocol};
 use gavel::package::{
-    Aggregation, Check, Interaction, MadeAnswer, Member, Package, PackageError, Stash, TimeLimit,
+    Aggregation, Check, Interaction, Library, MadeAnswer, Member, Package, PackageError, TimeLimit,
 };
 use gavel::units::Bytes;
 use gavel::verdict::Verdict;
@@ -19,14 +19,14 @@ use zip::write::SimpleFileOptions;
 /// A problem's directory and a place for what it unpacks to.
 struct Problem {
     directory: TempDir,
-    stash: Stash,
+    library: Library,
 }
 
 impl Problem {
     fn new(init: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let stash = Stash::new(&directory.path().join("cache"), CancelToken::new().unwrap());
-        let problem = Self { directory, stash };
+        let library = Library::new(&directory.path().join("cache"), CancelToken::new().unwrap());
+        let problem = Self { directory, library };
         problem.file("init.yml", init)
     }
 
@@ -58,7 +58,7 @@ impl Problem {
     }
 
     fn load(&self) -> Result<Package, PackageError> {
-        self.stash.load(&self.root())
+        self.library.load(&self.root())
     }
 
     fn refusal(&self) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use gavel::cancel::CancelToken;
 use gavel::checker::{Comparator, CustomScore, Protocol, TokenOptions};
 use gavel::package::{
-    Aggregation, Check, Format, Interaction, Making, Member, MultiPass, Package, ScoreRange, Stash,
+    Aggregation, Check, Format, Interaction, Library, Making, Member, MultiPass, Package, ScoreRange,
     SubmissionKind, TimeLimit, ValidatorArguments, load,
 };
 use gavel::verdict::Verdict::{AC, MLE, OLE, RTE, SV, TLE, WA, WTL};
@@ -313,8 +313,8 @@ fn constants_are_put_into_programs_and_settings_and_nothing_else() {
     ];
     let directory = package("constants: {SUM: {value: 7.0, WORD: seven}}\n", &files);
     let cache = tempfile::tempdir().unwrap();
-    let stash = Stash::new(cache.path(), CancelToken::new().unwrap());
-    let package = stash.load(directory.path()).unwrap();
+    let library = Library::new(cache.path(), CancelToken::new().unwrap());
+    let package = library.load(directory.path()).unwrap();
     let text = |path: &Path| fs::read_to_string(path).unwrap();
     let submission = package.submissions.iter().find(|one| one.name == "accepted/b.py").unwrap();
     assert_eq!(text(&submission.files[0]), "print(7.0 + seven)\n");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gavel::cancel::CancelToken;
 use gavel::checker::{Comparator, Protocol};
-use gavel::package::{Check, Format, MadeAnswer, Package, PackageError, Stash, TimeLimit};
+use gavel::package::{Check, Format, Library, MadeAnswer, Package, PackageError, TimeLimit};
 use gavel::units::Bytes;
 use gavel::verdict::Verdict;
 use proptest::prelude::*;
@@ -14,14 +14,14 @@ use tempfile::TempDir;
 
 struct Problem {
     directory: TempDir,
-    stash: Stash,
+    library: Library,
 }
 
 impl Problem {
     fn new(files: &[(&str, &str)]) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let stash = Stash::new(&directory.path().join("cache"), CancelToken::new().unwrap());
-        let problem = Self { directory, stash };
+        let library = Library::new(&directory.path().join("cache"), CancelToken::new().unwrap());
+        let problem = Self { directory, library };
         files.iter().fold(problem, |problem, (name, text)| problem.file(name, text))
     }
 
@@ -37,7 +37,7 @@ impl Problem {
     }
 
     fn load(&self) -> Result<Package, PackageError> {
-        self.stash.load(&self.root())
+        self.library.load(&self.root())
     }
 
     fn assert_refused(&self, parts: &[&str]) {
@@ -264,7 +264,7 @@ proptest! {
             let text = error.to_string();
             prop_assert!(!text.contains('\n'), "{}", text);
         }
-        prop_assert!(problem.stash.check(&problem.root()).errors.iter().all(|error| !error.to_string().contains('\n')));
+        prop_assert!(problem.library.check(&problem.root()).errors.iter().all(|error| !error.to_string().contains('\n')));
     }
 }
 

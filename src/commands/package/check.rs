@@ -9,7 +9,7 @@ use crate::cli::{Global, PackageCheck as Arguments, TableFormat};
 use crate::commands::start::{self, shown};
 use crate::commands::{CommandError, exit, output, sources};
 use crate::language::Table;
-use crate::package::{Format, Package, PackageError, Stash, SubmissionKind};
+use crate::package::{Format, Library, Package, PackageError, SubmissionKind};
 use crate::submission::SCHEMA;
 use crate::verdict::Verdict;
 
@@ -94,7 +94,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, Co
     Ok(ExitCode::from(code))
 }
 
-fn examine(packages: &Stash, table: &Table, path: &Path) -> Examined {
+fn examine(packages: &Library, table: &Table, path: &Path) -> Examined {
     let checked = packages.check(path);
     let mut findings: Vec<_> = checked.errors.into_iter().map(error).collect();
     findings.extend(checked.warnings.into_iter().map(warning));

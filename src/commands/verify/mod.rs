@@ -51,7 +51,7 @@ use crate::cancel::CancelToken;
 use crate::cli::{Global, Verify as Arguments, VerifyFormat, VerifyPart};
 use crate::judge::Judge;
 use crate::language::Table;
-use crate::package::{Package, Stash};
+use crate::package::{Library, Package};
 use crate::report::Report;
 use crate::verdict::{Reason, Verdict};
 
@@ -151,7 +151,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
 }
 
 /// Loads every package below the paths, in order.
-fn load_all(packages: &Stash, paths: &[PathBuf]) -> Vec<Examined> {
+fn load_all(packages: &Library, paths: &[PathBuf]) -> Vec<Examined> {
     let mut examined = Vec::new();
     for path in paths {
         match packages.discover(path) {

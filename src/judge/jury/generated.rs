@@ -11,7 +11,7 @@ use crate::judge::engine::Engine;
 use crate::judge::fault::Fault;
 use crate::judge::files::open_regular;
 use crate::judge::jury::generation::{answer_path, generate, input_path, no_test, unreadable};
-use crate::package::{Held, Interaction, MadeAnswer, MadeData, MadeTest, Package, ProgramFile};
+use crate::package::{Interaction, Lease, MadeAnswer, MadeData, MadeTest, Package, ProgramFile};
 
 /// Version of the layout of cache entries; increased when it changes.
 const LAYOUT: &str = "2";
@@ -66,7 +66,7 @@ fn fill(package: &Package, data: &MadeData, entry: Entry) -> Result<Package, Fau
     }
     complete.made = None;
     complete.digest = crate::package::Digest::default();
-    complete.held.push(Held::new(directory, entry));
+    complete.leases.push(Lease::new(directory, entry));
     Ok(complete)
 }
 

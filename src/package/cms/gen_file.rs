@@ -129,6 +129,16 @@ pub fn parse_gen_file(text: &str) -> Result<GenFile, PackageError> {
     Ok(file)
 }
 
+/// Another list of tests, which only task-maker reads; from it comes a `GEN` without the generators.
+pub(super) const CASES: &str = "cases.gen";
+
+/// The error for tests that only `gen/cases.gen` can make.
+pub(super) fn unread_cases(path: &Path) -> PackageError {
+    let supported = "make the tests with task-maker first, which also writes gen/GEN";
+    PackageError::unsupported(0, "", "a list of tests in task-maker's format cases.gen", supported)
+        .in_file(path)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

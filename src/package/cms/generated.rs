@@ -5,14 +5,14 @@
 //! under that name, as it would see them from the task's directory. `gen/validator.*` gets the path of an input and, where
 //! there are subtasks, the number of one, from 1.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::gen_file::{GenSource, GenTest};
+use super::gen_file::{CASES, GenSource, GenTest, unread_cases};
 use super::programs::{SOURCES, is_header, own_flags};
 use super::scores::Plan;
 use crate::package::model::{
     InputValidator, Interaction, JuryProgram, LanguageHint, MadeAnswer, MadeData, MadeInput, MadeTest,
-    Making, Package, ProgramFile, ProgramLimits, SubmissionKind, TimeLimit, ValidatorArguments,
+    Making, Package, ProgramFile, ProgramLimits, SubmissionKind, ValidatorArguments,
 };
 use crate::package::source::diagnostics::Trouble;
 use crate::package::source::error::{PackageError, one_line};
@@ -20,8 +20,6 @@ use crate::package::source::tree::{Entry, Kind, Tree, below};
 
 /// Where generators and validators are.
 const FOLDER: &str = "gen";
-/// Another list of tests, which only task-maker reads; from it comes a `GEN` without the generators.
-pub(super) const CASES: &str = "cases.gen";
 /// The list of tests.
 const LIST: &str = "gen/GEN";
 const GENERATORS: [&str; 2] = ["generator", "generatore"];
@@ -29,15 +27,6 @@ const VALIDATORS: [&str; 2] = ["validator", "valida"];
 const SOLUTIONS: [&str; 2] = ["solution", "soluzione"];
 /// Bytes of all files together that generators find in their work directory.
 const MOST_DATA: u64 = 16 << 20;
-/// A model solution may take so many times what contestants' may.
-const PATIENCE: u32 = 10;
-
-/// The error for tests that only `gen/cases.gen` can make.
-pub(super) fn unread_cases(path: &Path) -> PackageError {
-    let supported = "make the tests with task-maker first, which also writes gen/GEN";
-    PackageError::unsupported(0, "", "a list of tests in task-maker's format cases.gen", supported)
-        .in_file(path)
-}
 
 /// Fills in what is made of the tests that lack a file.
 pub(super) struct Generated<'a> {
@@ -119,11 +108,7 @@ impl<'a> Generated<'a> {
         if self.data.tests.is_empty() {
             return;
         }
-        if let TimeLimit::Fixed(time) = package.limits.time {
-            let limits = &mut self.data.solution_limits;
-            limits.time = limits.time.max(time.saturating_mul(PATIENCE));
-            limits.memory = limits.memory.max(package.limits.memory);
-        }
+        self.data.solution_limits = package.limits.raised_for_solution(self.data.solution_limits);
         if !self.data.generators.is_empty() {
             let files = self.files(trouble);
             self.data.data = trouble.keep(files).unwrap_or_default();

@@ -22,6 +22,7 @@
 use std::time::Duration;
 
 use super::gen_file::{GenFile, GenTest};
+use super::keys::{FILE, KEYS};
 use super::{generated, programs, scores, solutions};
 use crate::checker::Comparator;
 use crate::package::model::{
@@ -36,9 +37,6 @@ use crate::package::source::yaml;
 use crate::package::source::yaml::Value;
 use crate::units::Bytes;
 
-/// The file that makes a directory one of these.
-pub(crate) const FILE: &str = "task.yaml";
-
 const TWO_STEPS: &str = "TwoSteps";
 const BATCH_AND_OUTPUT: &str = "BatchAndOutput";
 
@@ -46,62 +44,8 @@ const BATCH_AND_OUTPUT: &str = "BatchAndOutput";
 const OUTPUT_FILES: [(&str, OutputFile); 2] =
     [("output_optional_testcases", OutputFile::Optional), ("output_only_testcases", OutputFile::Required)];
 
-/// Tests beyond which a number is a mistake.
-pub(super) const MOST_TESTS: f64 = 50_000.0;
 /// Where the task has no limit: CMS has none either, but something must end a program.
 const UNLIMITED: Duration = Duration::from_secs(60);
-
-const KEYS: &[&str] = &[
-    "accepted_languages",
-    "allowed_languages",
-    "chat",
-    "data",
-    "description",
-    "difficulty",
-    "feedback_level",
-    "infile",
-    "max_submission_number",
-    "max_user_test_number",
-    "memlimit",
-    "memory_limit",
-    "min_submission_interval",
-    "min_user_test_interval",
-    "n_input",
-    "name",
-    "nome",
-    "nome_breve",
-    "num_processes",
-    "outfile",
-    "output_only",
-    "output_only_testcases",
-    "output_optional_testcases",
-    "primary_language",
-    "public_testcases",
-    "risultati",
-    "score_mode",
-    "score_precision",
-    "score_type",
-    "score_type_parameters",
-    "syllabuslevel",
-    "task_type",
-    "time_limit",
-    "timeout",
-    "title",
-    "token_gen_initial",
-    "token_gen_interval",
-    "token_gen_max",
-    "token_gen_number",
-    "token_gen_time",
-    "token_initial",
-    "token_max",
-    "token_max_number",
-    "token_min_interval",
-    "token_mode",
-    "token_total",
-    "total_value",
-    "user_io",
-    "version",
-];
 
 /// Whether a directory is one of these. `info.toml` beside it would mean something else.
 pub(crate) fn is_one(entries: &[Entry]) -> bool {

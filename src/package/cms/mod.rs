@@ -2,10 +2,12 @@
 
 mod gen_file;
 mod generated;
+mod keys;
 mod load;
 mod programs;
 mod scores;
 mod solutions;
 
 pub use gen_file::{GenFile, GenSource, GenSubtask, GenTest, parse_gen_file};
-pub(super) use load::{FILE, is_one, load};
+pub(super) use keys::FILE;
+pub(super) use load::{is_one, load};

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use fancy_regex::Regex;
 
-use super::gen_file::{GenFile, MOST_SUBTASKS, parse_gen_file};
-use super::generated;
-use super::load::{FILE, MOST_TESTS};
+use super::gen_file::{CASES, GenFile, MOST_SUBTASKS, parse_gen_file, unread_cases};
+use super::keys::{FILE, MOST_TESTS};
 use crate::package::model::{Aggregation, Group, Member, Objective, OnReject, Package, Scoring};
 use crate::package::source::diagnostics::Trouble;
 use crate::package::source::error::{PackageError, one_line};
@@ -57,7 +56,7 @@ pub(super) fn read(
         None => None,
         Some(folder) => {
             let inside = tree.entries(&folder.path, 1)?;
-            unread = Tree::find(&inside, generated::CASES).map(|entry| entry.path.clone());
+            unread = Tree::find(&inside, CASES).map(|entry| entry.path.clone());
             match Tree::find(&inside, "GEN") {
                 Some(file) => {
                     let text = read_text(file)?;
@@ -90,7 +89,7 @@ pub(super) fn read(
     };
     let Some((path, file)) = generated else {
         if let Some(path) = unread {
-            return Err(generated::unread_cases(&path));
+            return Err(unread_cases(&path));
         }
         let tests = match count {
             Some(count) => count,

@@ -5,7 +5,7 @@
 //! them; what follows one stands in groups as well.
 
 use super::data::ProblemData;
-use super::load::KEYS;
+use super::keys::KEYS;
 use super::{case_names, checker, generator, grader, links, suite};
 use crate::package::model::{
     Aggregation, Check, Group, Interaction, MadeAnswer, MadeData, MadeInput, MadeTest, Member, OnReject,
@@ -53,7 +53,7 @@ pub(super) fn read(
             None if is_pretest => {}
             node => {
                 if let Some(Value::Map(map)) = node.map(|node| &node.value) {
-                    reader.trouble.unknown_keys(super::load::FILE, key, map, case_names::KEYS);
+                    reader.trouble.unknown_keys(super::keys::FILE, key, map, case_names::KEYS);
                 }
                 let cases = case_names::read(scope, key, node, reader.data)?;
                 reader.matched(scope, key, &cases, is_pretest)?;
@@ -96,7 +96,7 @@ impl Reader<'_, '_> {
         for (place, item) in items.iter().enumerate() {
             let place = format!("{key}[{place}]");
             let Some(case) = self.trouble.keep(scope.inside(item, &place)) else { continue };
-            self.trouble.unknown_keys(super::load::FILE, &place, case.own(), KEYS);
+            self.trouble.unknown_keys(super::keys::FILE, &place, case.own(), KEYS);
             if let Some(batch) = case.own_get("batched") {
                 self.batch(&case, batch, is_pretest)?;
             } else {
@@ -160,7 +160,7 @@ impl Reader<'_, '_> {
         for (place, item) in items.iter().enumerate() {
             let place = format!("batched[{place}]");
             let Some(case) = self.trouble.keep(scope.inside(item, &place)) else { continue };
-            self.trouble.unknown_keys(super::load::FILE, &scope.key(&place), case.own(), KEYS);
+            self.trouble.unknown_keys(super::keys::FILE, &scope.key(&place), case.own(), KEYS);
             if case.own_get("batched").is_some() {
                 let error =
                     case.wrong("batched", "a batch within a batch", "put its cases into the outer one");

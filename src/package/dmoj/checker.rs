@@ -5,7 +5,7 @@ use std::time::Duration;
 use memchr::memmem;
 
 use super::data::ProblemData;
-use super::load::FILE;
+use super::keys::FILE;
 use crate::checker::{Comparator, CustomScore, DmojChecker, DmojKind, FloatMode, Protocol};
 use crate::nearest::nearest;
 use crate::package::model::{
@@ -239,7 +239,7 @@ impl Arguments<'_> {
     fn bridged(&self, tree: &Tree) -> Result<CheckerProgram, PackageError> {
         let scope = &self.scope;
         let kind = kind(scope)?;
-        let time = scope.number("time_limit", 0.001..=super::load::LONGEST)?.unwrap_or(TIME);
+        let time = scope.number("time_limit", 0.001..=super::keys::LONGEST)?.unwrap_or(TIME);
         let memory = scope.number("memory_limit", 1.0..=1e9)?.unwrap_or(MEMORY_KIB);
         Ok(CheckerProgram {
             program: program(scope, tree)?,

@@ -6,8 +6,9 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::cache::{Digest, KeyBuilder};
-use crate::package::library::{Held, Stash};
+use crate::package::model::Lease;
 use crate::package::model::{Interaction, Package, ProgramFile};
+use crate::package::source::derived::DerivedFiles;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::{Tree, open_regular};
@@ -16,14 +17,14 @@ use crate::package::source::tree::{Tree, open_regular};
 pub(super) struct ProblemData<'a> {
     tree: &'a Tree,
     archive: Option<Archive>,
-    stash: Option<&'a Stash>,
-    /// What is written into the stash: the content, by the place it is to have there.
+    derived: Option<&'a DerivedFiles>,
+    /// What is written into the derived: the content, by the place it is to have there.
     made: Vec<Made>,
     known: HashMap<(PathBuf, bool), usize>,
 }
 
 struct Archive {
-    held: Held,
+    lease: Lease,
     tree: Tree,
 }
 
@@ -43,7 +44,7 @@ impl<'a> ProblemData<'a> {
     pub(super) fn open(
         tree: &'a Tree,
         scope: &Scope<'_>,
-        stash: Option<&'a Stash>,
+        derived: Option<&'a DerivedFiles>,
     ) -> Result<Self, PackageError> {
         let archive = match scope.text("archive")?.filter(|name| !name.is_empty()) {
             None => None,
@@ -58,13 +59,13 @@ impl<'a> ProblemData<'a> {
                         "put the archive beside init.yml, or remove the key",
                     ));
                 };
-                let Some(stash) = stash else { return Err(needs_stash(tree)) };
-                let held = stash.unpack(entry.file()?)?;
-                let tree = Tree::open(held.directory())?;
-                Some(Archive { held, tree })
+                let Some(derived) = derived else { return Err(needs_cache(tree)) };
+                let lease = derived.unpack(entry.file()?)?;
+                let tree = Tree::open(lease.directory())?;
+                Some(Archive { lease, tree })
             }
         };
-        Ok(Self { tree, archive, stash, made: Vec::new(), known: HashMap::new() })
+        Ok(Self { tree, archive, derived, made: Vec::new(), known: HashMap::new() })
     }
 
     /// Names of all files in the archive, as they stand in it; `None` without an archive.
@@ -124,12 +125,12 @@ impl<'a> ProblemData<'a> {
     /// Writes what is not in the package as it must be, and gives everything its place.
     pub(super) fn place(self, package: &mut Package) -> Result<(), PackageError> {
         if let Some(archive) = self.archive {
-            package.held.push(archive.held);
+            package.leases.push(archive.lease);
         }
         if self.made.is_empty() {
             return Ok(());
         }
-        let Some(stash) = self.stash else { return Err(needs_stash(self.tree)) };
+        let Some(derived) = self.derived else { return Err(needs_cache(self.tree)) };
         let mut key = KeyBuilder::default().field("kind", "dmoj data 1");
         for made in &self.made {
             key = match made {
@@ -141,7 +142,7 @@ impl<'a> ProblemData<'a> {
                 }
             };
         }
-        let held = stash.make(key, |directory| {
+        let lease = derived.make(key, |directory| {
             for (place, made) in self.made.iter().enumerate() {
                 let target = directory.join(place.to_string());
                 let writing = PackageError::io("write", &target);
@@ -158,7 +159,7 @@ impl<'a> ProblemData<'a> {
         })?;
         let place = |path: &mut PathBuf| {
             if let Ok(number) = path.strip_prefix(MADE) {
-                *path = held.directory().join(number);
+                *path = lease.directory().join(number);
             }
         };
         let files = |files: &mut Vec<ProgramFile>| files.iter_mut().for_each(|file| place(&mut file.path));
@@ -173,19 +174,19 @@ impl<'a> ProblemData<'a> {
         if let Interaction::Interactive(interactor) = &mut package.interaction {
             files(&mut interactor.program.files);
         }
-        package.held.push(held);
+        package.leases.push(lease);
         Ok(())
     }
 }
 
-fn needs_stash(tree: &Tree) -> PackageError {
+fn needs_cache(tree: &Tree) -> PackageError {
     PackageError::unsupported(
         0,
         "",
         "data that must be unpacked or rewritten, without a cache",
         "supported: loading it with a place for that",
     )
-    .in_file(&tree.root().join(super::load::FILE))
+    .in_file(&tree.root().join(super::keys::FILE))
 }
 
 /// Whether a text is as the judge would make it: no `\r`, and `\n` at its end.

@@ -37,7 +37,7 @@ pub(super) fn read(
         return Ok((program, own, bounded(TIME, MEMORY_KIB)));
     };
     let inner = scope.bare().inside(node, "generator")?;
-    trouble.unknown_keys(super::load::FILE, &scope.key("generator"), inner.own(), KEYS);
+    trouble.unknown_keys(super::keys::FILE, &scope.key("generator"), inner.own(), KEYS);
     let Some(source) = inner.own_get("source").or(inner.own_get("name")) else {
         return Err(inner.wrong_at(node, "source", "it is missing", "name the generator's file"));
     };
@@ -48,7 +48,7 @@ pub(super) fn read(
     let language = inner.own_text("language")?.map_or(LanguageHint::Files, LanguageHint::Dmoj);
     let program = named_program(&inner, tree, source, "source", language, list("flags")?)?;
     let arguments = if own.is_empty() { list("args")? } else { own };
-    let time = inner.number("time_limit", 0.001..=super::load::LONGEST)?.unwrap_or(TIME);
+    let time = inner.number("time_limit", 0.001..=super::keys::LONGEST)?.unwrap_or(TIME);
     let memory = inner.number("memory_limit", 1.0..=1e9)?.unwrap_or(MEMORY_KIB);
     Ok((program, arguments, bounded(time, memory)))
 }

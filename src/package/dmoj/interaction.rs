@@ -2,7 +2,7 @@
 
 use super::checker::{call, kind, limits, program, warn_of_hidden_feedback};
 use super::data::ProblemData;
-use super::load::FILE;
+use super::keys::FILE;
 use crate::checker::{CustomScore, Protocol};
 use crate::package::model::{
     Include, Interaction, Interactor, LanguageHint, PackageLimits, ProgramFile, TimeLimit,
@@ -44,7 +44,7 @@ pub(super) fn read(
     let inner = scope.bare().inside(node, "interactive")?;
     trouble.unknown_keys(FILE, "interactive", inner.own(), KEYS);
     warn_of_hidden_feedback(&inner, "interactive", trouble);
-    let extra = inner.number("preprocessing_time", 0.0..=super::load::LONGEST)?.filter(|extra| *extra > 0.0);
+    let extra = inner.number("preprocessing_time", 0.0..=super::keys::LONGEST)?.filter(|extra| *extra > 0.0);
     let memory = inner.number("memory_limit", 1.0..=1e9)?.unwrap_or(MEMORY_KIB);
     let TimeLimit::Fixed(time) = package.time else { return Ok(Interaction::None) };
     Ok(Interaction::Interactive(Interactor {

@@ -28,19 +28,17 @@
 use std::time::Duration;
 
 use super::data::ProblemData;
+use super::keys::{FILE, KEYS, LONGEST};
 use super::{cases, grader, interaction, suite};
-use crate::package::library::Stash;
 use crate::package::model::{Format, Package, PackageLimits, Scoring, Streams, TimeLimit};
 use crate::package::shared::names::short_name;
+use crate::package::source::derived::DerivedFiles;
 use crate::package::source::diagnostics::Trouble;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::{Entry, Tree};
 use crate::package::source::yaml;
 use crate::units::Bytes;
-
-/// The file that makes a directory one of these.
-pub(crate) const FILE: &str = "init.yml";
 
 /// CPU limit of a problem whose limits only a site knows.
 const TIME: Duration = Duration::from_secs(2);
@@ -50,45 +48,11 @@ const MEMORY: Bytes = Bytes::mib(256);
 const OUTPUT: f64 = 25_165_824.0;
 /// `wall_time_factor`, where it is not given.
 const WALL_FACTOR: f64 = 3.0;
-/// Seconds beyond which a limit is a mistake.
-pub(super) const LONGEST: f64 = 3600.0;
-
-/// Keys of the top level, of batches and of cases: each is inherited, so that each may stand anywhere.
-pub(super) const KEYS: &[&str] = &[
-    "archive",
-    "batched",
-    "binary_data",
-    "checker",
-    "custom_judge",
-    "dependencies",
-    "file_io",
-    "generator",
-    "generator_args",
-    "generator_in",
-    "hints",
-    "in",
-    "interactive",
-    "memory_limit",
-    "meta",
-    "out",
-    "output_limit_length",
-    "output_prefix_length",
-    "points",
-    "pretest_test_cases",
-    "short_circuit",
-    "signature_grader",
-    "symlinks",
-    "test_cases",
-    "time_limit",
-    "unbuffered",
-    "wall_time_factor",
-];
-
 /// Loads the package at `tree`, whose own directory holds `entries`.
 pub(crate) fn load(
     tree: &Tree,
     entries: &[Entry],
-    stash: Option<&Stash>,
+    derived: Option<&DerivedFiles>,
     trouble: &mut Trouble,
 ) -> Result<Package, PackageError> {
     let file = Tree::find(entries, FILE).ok_or_else(|| not_here(tree))?;
@@ -106,7 +70,7 @@ pub(crate) fn load(
     let scope = Scope::root(&file.path, map);
     scope.refuse_code()?;
     trouble.unknown_keys(FILE, "", map, KEYS);
-    let mut data = ProblemData::open(tree, &scope, stash)?;
+    let mut data = ProblemData::open(tree, &scope, derived)?;
     let suite = suite::read(tree, entries, trouble)?;
     let limits = limits(&scope, &suite, trouble)?;
 

@@ -7,8 +7,10 @@ mod data;
 mod generator;
 mod grader;
 mod interaction;
+mod keys;
 mod links;
 mod load;
 mod suite;
 
-pub(super) use load::{FILE, load};
+pub(super) use keys::FILE;
+pub(super) use load::load;

@@ -177,7 +177,7 @@ fn read_test(
         None => {}
     }
     let mut limits = TestLimits::default();
-    if let Some(seconds) = scope.number("time", 0.001..=super::load::LONGEST)? {
+    if let Some(seconds) = scope.number("time", 0.001..=super::keys::LONGEST)? {
         limits.time = Some(Duration::from_secs_f64(seconds));
         suite.time = suite.time.max(limits.time);
     }

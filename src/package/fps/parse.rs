@@ -9,7 +9,7 @@ use std::path::Path;
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Value, json};
 
-use crate::package::qduoj;
+use crate::package::shared::names::PROBLEM_JSON;
 use crate::package::source::error::{PackageError, one_line};
 
 /// A file with all tests of a contest.
@@ -162,7 +162,7 @@ fn problem(item: Node<'_, '_>, number: usize) -> Result<Problem, (&'static str, 
         "answers": answers,
         "test_case_score": cases,
     });
-    files.push((qduoj::FILE.to_owned(), settings.to_string()));
+    files.push((PROBLEM_JSON.to_owned(), settings.to_string()));
     let plain: String =
         title.chars().filter(|character| character.is_alphanumeric() || *character == ' ').take(40).collect();
     let name = format!("{number:03} {}", plain.trim()).trim().replace(' ', "-");

@@ -9,6 +9,7 @@
 
 use std::time::Duration;
 
+use super::config::{FOLDER, KEYS, memory, time};
 use super::{programs, subtasks};
 use crate::package::model::{
     Check, Format, Interaction, Objective, Package, PackageLimits, Scoring, Streams, TimeLimit,
@@ -23,47 +24,11 @@ use crate::package::source::yaml::{Node, Value};
 use crate::units::Bytes;
 
 const PROBLEM: &str = "problem.yaml";
-pub(super) const FOLDER: &str = "testdata";
 const CONFIGS: [&str; 2] = ["config.yaml", "config.yml"];
 
 /// Limits of a problem that names none (`normalizeSubtasks`).
 const TIME: Duration = Duration::from_secs(1);
 const MEMORY: Bytes = Bytes::mib(256);
-
-/// Keys of `config.yaml`.
-const KEYS: &[&str] = &[
-    "answers",
-    "cases",
-    "checker",
-    "checker_type",
-    "count",
-    "detail",
-    "filename",
-    "hackable",
-    "interactor",
-    "judge_extra_files",
-    "key",
-    "langs",
-    "manager",
-    "memory",
-    "memory_limit_rate",
-    "multi_pass",
-    "num_processes",
-    "outputs",
-    "redirect",
-    "remote_judge",
-    "score",
-    "std",
-    "subType",
-    "subtasks",
-    "target",
-    "template",
-    "time",
-    "time_limit_rate",
-    "type",
-    "user_extra_files",
-    "validator",
-];
 
 /// Whether a directory, holding `entries`, is one of these.
 pub(crate) fn is_one(entries: &[Entry]) -> bool {
@@ -163,47 +128,4 @@ fn streams(scope: &Scope<'_>) -> Result<Streams, PackageError> {
         return Err(scope.wrong("filename", problem, "give a name without folders and without an ending"));
     }
     Ok(Streams { input_file: Some(format!("{name}.in")), output_file: Some(format!("{name}.out")) })
-}
-
-/// A duration as Hydro writes it: `1s`, `500ms`, or a number of milliseconds (`parseTimeMS`).
-pub(super) fn time(scope: &Scope<'_>, key: &str) -> Result<Option<Duration>, PackageError> {
-    let Some(text) = scope.text(key)? else { return Ok(None) };
-    let wrong = || {
-        scope.wrong(
-            key,
-            format!("'{}' is no time", one_line(&text)),
-            "write 1s, 500ms or a number of milliseconds",
-        )
-    };
-    let lower = text.trim().to_ascii_lowercase();
-    let (number, milliseconds) = match lower.strip_suffix('s') {
-        None => (lower.as_str(), 1.0),
-        Some(rest) => match (rest.strip_suffix('m'), rest.strip_suffix('u')) {
-            (Some(number), _) => (number, 1.0),
-            (_, Some(number)) => (number, 0.001),
-            _ => (rest, 1000.0),
-        },
-    };
-    let number = number.trim().parse::<f64>().ok().map(|number| number * milliseconds);
-    let number = number.filter(|number| *number > 0.0 && *number <= 3.6e6).ok_or_else(wrong)?;
-    Ok(Some(Duration::from_secs_f64(number / 1000.0).max(Duration::from_millis(1))))
-}
-
-/// A size as Hydro writes it: `256m`, `1g`, `65536k`, or a number of MiB (`parseMemoryMB`).
-pub(super) fn memory(scope: &Scope<'_>, key: &str) -> Result<Option<Bytes>, PackageError> {
-    let Some(text) = scope.text(key)? else { return Ok(None) };
-    let lower = text.trim().to_ascii_lowercase();
-    let lower = lower.strip_suffix('b').unwrap_or(&lower);
-    let (number, scale) = match (lower.strip_suffix('k'), lower.strip_suffix('m'), lower.strip_suffix('g')) {
-        (Some(number), ..) => (number, 1024.0),
-        (_, _, Some(number)) => (number, 1_073_741_824.0),
-        (_, Some(number), _) => (number, 1_048_576.0),
-        _ => (lower, 1_048_576.0),
-    };
-    let bytes = number.trim().parse::<f64>().ok().map(|number| number * scale);
-    let bytes = bytes.filter(|bytes| *bytes >= 1024.0 && *bytes <= 1.1e12).ok_or_else(|| {
-        scope.wrong(key, format!("'{}' is no size", one_line(&text)), "write 256m, 1g or a number of MiB")
-    })?;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
-    Ok(Some(Bytes(bytes.ceil() as u64)))
 }

@@ -1,5 +1,6 @@
 //! Reads Hydro's problems.
 
+mod config;
 mod load;
 mod programs;
 mod subtasks;

@@ -1,6 +1,6 @@
 //! Checkers, interactors, validators and further files of a Hydro problem.
 
-use super::load::FOLDER;
+use super::config::FOLDER;
 use crate::checker::{Comparator, CustomScore, DmojKind, Protocol, TestlibChecker};
 use crate::package::model::{
     Check, CheckerProgram, Include, InputValidator, Interactor, JuryProgram, LanguageHint, Making, Package,

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use fancy_regex::Regex;
 
-use super::load::{FOLDER, memory, time};
+use super::config::{FOLDER, memory, time};
 use crate::package::model::{Aggregation, Check, Group, Member, OnReject, Package, Test, TestLimits};
 use crate::package::source::diagnostics::Trouble;
 use crate::package::source::error::{PackageError, one_line};

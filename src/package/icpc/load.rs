@@ -14,16 +14,13 @@
 //! Submissions may always write into their work directory, which is theirs alone and gone after the run:
 //! `allow_file_writing: false` is not enforced.
 
-use std::path::Path;
-
 use super::problem_yaml::{IcpcProblemYaml, read_icpc_problem_yaml};
 use super::scoring as icpc_scoring;
-use super::test_data::Walk;
-use crate::checker::{CustomScore, Protocol};
-use crate::package::library::Stash;
+use super::test_data::{GroupSettings, Walk};
+use crate::checker::CustomScore;
 use crate::package::model::{
-    Check, CheckerProgram, Format, Interaction, Interactor, JuryProgram, MultiPass, Package, PackageLimits,
-    SubmissionKind, TimeLimit, TimeMargins, Verification,
+    Format, JuryProgram, MultiPass, Package, PackageLimits, SubmissionKind, TimeLimit, TimeMargins,
+    Verification,
 };
 use crate::package::shared::bapctools::overlay as bapctools;
 use crate::package::shared::grading::ProblemGrading;
@@ -31,8 +28,9 @@ use crate::package::shared::names::{data_folder, mention_misspelt_folders, short
 use crate::package::shared::submissions::Demands;
 use crate::package::shared::time_limit_files::{parse_domjudge_ini, parse_timelimit};
 use crate::package::shared::{grading, included, statement_title as title, submissions, validators};
+use crate::package::source::derived::DerivedFiles;
 use crate::package::source::diagnostics::Trouble;
-use crate::package::source::error::{PackageError, one_line};
+use crate::package::source::error::PackageError;
 use crate::package::source::tree::{Entry, Kind, Tree, read_text};
 
 /// Versions that are read: the stable one, and the drafts.
@@ -49,116 +47,37 @@ pub(crate) fn load(
     tree: &Tree,
     entries: &[Entry],
     version: &str,
-    stash: Option<&Stash>,
+    derived: Option<&DerivedFiles>,
     trouble: &mut Trouble,
 ) -> Result<Package, PackageError> {
     let is_strict = version == STABLE;
-    let root = tree.root();
-    let file = root.join("problem.yaml");
+    let file = tree.root().join("problem.yaml");
     let text = match Tree::find(entries, "problem.yaml") {
         Some(entry) => read_text(entry)?,
         None => String::new(),
     };
     let mut problem = read_icpc_problem_yaml(&text, is_strict, &file, trouble);
-    let mut warnings = std::mem::take(&mut problem.warnings);
-    mention_misspelt_folders(entries, &mut warnings);
-    trouble.errors(refuse_static_validator(tree, entries));
-    let validator = output_validator(tree, entries, &problem, is_strict, &mut warnings);
-    let validator = trouble.keep(validator).flatten();
-    let validation_limits = problem.validation_limits;
-    let mut verification = Verification {
-        input_validators: validators::inputs(tree, entries, validation_limits, &mut warnings),
-        margins: TimeMargins {
-            accepted: problem.ac_to_time_limit,
-            rejected: problem.time_limit_to_tle,
-            resolution: problem.time_resolution,
-        },
-        ..Verification::default()
-    };
-    let includes = match Tree::find(entries, "include") {
-        Some(entry) => trouble.keep(included::read(tree, entry, &mut warnings)).unwrap_or_default(),
-        None => Vec::new(),
-    };
-    let submissions = match Tree::find(entries, "submissions") {
-        Some(entry) => {
-            let read = submissions::read(tree, entry, Demands::OfTests, &mut warnings);
-            trouble.keep_for_verification(read).unwrap_or_default()
-        }
-        None => Vec::new(),
-    };
-    let rules = bapctools::Problem {
-        prints_answers: !problem.interactive && problem.passes.is_none(),
-        reads_settings: true,
-        constants: &problem.constants,
-    };
-    let overlay = bapctools::overlay(tree, entries, &rules, stash, &mut warnings)?;
-    let (shown, inside) = match &overlay {
-        Some(overlay) => (&overlay.tree, overlay.entries.as_slice()),
-        None => (tree, entries),
-    };
-    let mut walk = Walk {
-        tree: shown,
-        problem: &problem,
-        is_strict,
-        has_validator: validator.is_some(),
-        tests: Vec::new(),
-        groups: Vec::new(),
-        graded: Vec::new(),
-        verification: &mut verification,
-        warnings: &mut warnings,
-        trouble: &mut *trouble,
-    };
-    let walked = data_folder(root, inside).and_then(|data| walk.data(data));
-    let (tests, settings, mut graded) = (walk.tests, walk.groups, walk.graded);
-    bapctools::in_author_s_words(overlay.as_ref(), root, walked, &mut graded, trouble)?;
-    let time = time_limit(entries, &problem, is_strict, &mut warnings);
-    let time = trouble.keep(time).unwrap_or(TimeLimit::Fixed(problem.time_resolution));
-    let limits = PackageLimits {
-        time,
-        wall: None,
-        memory: problem.memory,
-        output: problem.output,
-        code: problem.code,
-        processes: None,
-        compilation_time: problem.compilation_time,
-        compilation_memory: problem.compilation_memory,
-    };
-    let name = short_name(root);
-    let title = problem.name.clone().or_else(|| title::of_statement(tree, entries));
-    let mut package = Package {
-        title: title.unwrap_or_else(|| name.clone()),
-        tests,
-        passes: problem.passes.map(|limit| MultiPass { limit }),
-        submission_kind: if problem.submit_answer {
-            SubmissionKind::Answers
-        } else {
-            SubmissionKind::Program
-        },
-        includes,
-        verification,
-        submissions,
-        languages: problem.languages.clone(),
-        warnings,
-        ..Package::new(name, root.to_owned(), Format::Icpc, limits)
-    };
-    if let Some(overlay) = overlay {
+    let warnings = std::mem::take(&mut problem.warnings);
+    let (mut package, validator) = outside_of_data(tree, entries, &problem, is_strict, warnings, trouble);
+    let data =
+        tests(tree, entries, &problem, is_strict, validator.is_some(), derived, &mut package, trouble)?;
+    let time = time_limit(entries, &problem, is_strict, &mut package.warnings);
+    package.limits.time = trouble.keep(time).unwrap_or(TimeLimit::Fixed(problem.time_resolution));
+    if let Some(overlay) = data.overlay {
         overlay.fill(&mut package, trouble)?;
     }
     package.group_by_folders();
-    let scores = if graded.is_empty() {
-        let applied = icpc_scoring::apply(&mut package, &settings, &problem);
+    let scores = if data.graded.is_empty() {
+        let applied = icpc_scoring::apply(&mut package, &data.settings, &problem);
         trouble.keep(applied).unwrap_or_default()
     } else {
-        let custom_score = if problem.scoring { CustomScore::Allowed } else { CustomScore::Refused };
-        let problem =
-            ProblemGrading { is_scoring: problem.scoring, custom_score, ..ProblemGrading::default() };
-        trouble.errors(grading::apply(&mut package, &problem, &graded, Vec::new()));
-        custom_score
+        grade_as_legacy(&mut package, &problem, &data.graded, trouble)
     };
     if let Some(program) = validator {
-        use_validator(&mut package, program, &problem, scores);
+        let limits = problem.validation_limits;
+        validators::use_output(&mut package, program, problem.interactive, limits, scores);
     }
-    trouble.errors(problem.constants.apply(&mut package, stash));
+    trouble.errors(problem.constants.apply(&mut package, derived));
     if matches!(package.limits.time, TimeLimit::FromSubmissions { .. })
         && !package.submissions.iter().any(|submission| submission.sets_time_limit)
     {
@@ -168,6 +87,118 @@ pub(crate) fn load(
         );
     }
     Ok(package)
+}
+
+/// Reads everything but `data/` and the time limit; returns the output validator too.
+fn outside_of_data(
+    tree: &Tree,
+    entries: &[Entry],
+    problem: &IcpcProblemYaml,
+    is_strict: bool,
+    mut warnings: Vec<String>,
+    trouble: &mut Trouble,
+) -> (Package, Option<JuryProgram>) {
+    mention_misspelt_folders(entries, &mut warnings);
+    trouble.errors(refuse_static_validator(tree, entries));
+    let validator = output_validator(tree, entries, problem, is_strict, &mut warnings);
+    let validator = trouble.keep(validator).flatten();
+    let verification = Verification {
+        input_validators: validators::inputs(tree, entries, problem.validation_limits, &mut warnings),
+        margins: TimeMargins {
+            accepted: problem.ac_to_time_limit,
+            rejected: problem.time_limit_to_tle,
+            resolution: problem.time_resolution,
+        },
+        ..Verification::default()
+    };
+    let includes = included::of_package(tree, entries, trouble, &mut warnings);
+    let submissions = submissions::of_package(tree, entries, Demands::OfTests, trouble, &mut warnings);
+    let limits = PackageLimits {
+        memory: problem.memory,
+        output: problem.output,
+        code: problem.code,
+        compilation_time: problem.compilation_time,
+        compilation_memory: problem.compilation_memory,
+        ..PackageLimits::new(TimeLimit::Fixed(problem.time_resolution))
+    };
+    let name = short_name(tree.root());
+    let title = problem.name.clone().or_else(|| title::of_statement(tree, entries));
+    let kind = if problem.submit_answer { SubmissionKind::Answers } else { SubmissionKind::Program };
+    let package = Package {
+        title: title.unwrap_or_else(|| name.clone()),
+        passes: problem.passes.map(|limit| MultiPass { limit }),
+        submission_kind: kind,
+        includes,
+        verification,
+        submissions,
+        languages: problem.languages.clone(),
+        warnings,
+        ..Package::new(name, tree.root().to_owned(), Format::Icpc, limits)
+    };
+    (package, validator)
+}
+
+/// What `data/` says besides its tests.
+struct Data {
+    /// Replaces the files of tests that BAPCtools would generate.
+    overlay: Option<bapctools::Overlay>,
+    settings: Vec<GroupSettings>,
+    /// Folders of a draft that are graded as in the legacy format.
+    graded: Vec<grading::Folder>,
+}
+
+/// Reads `data/`, with the tests that BAPCtools would generate.
+#[allow(clippy::too_many_arguments, reason = "each is a part of the package")]
+fn tests(
+    tree: &Tree,
+    entries: &[Entry],
+    problem: &IcpcProblemYaml,
+    is_strict: bool,
+    has_validator: bool,
+    derived: Option<&DerivedFiles>,
+    package: &mut Package,
+    trouble: &mut Trouble,
+) -> Result<Data, PackageError> {
+    let rules = bapctools::Problem {
+        prints_answers: !problem.interactive && problem.passes.is_none(),
+        reads_settings: true,
+        constants: &problem.constants,
+    };
+    let overlay = bapctools::overlay(tree, entries, &rules, derived, &mut package.warnings)?;
+    let (shown, inside) = match &overlay {
+        Some(overlay) => (&overlay.tree, overlay.entries.as_slice()),
+        None => (tree, entries),
+    };
+    let mut walk = Walk {
+        tree: shown,
+        problem,
+        is_strict,
+        has_validator,
+        tests: Vec::new(),
+        groups: Vec::new(),
+        graded: Vec::new(),
+        verification: &mut package.verification,
+        warnings: &mut package.warnings,
+        trouble: &mut *trouble,
+    };
+    let walked = data_folder(tree.root(), inside).and_then(|data| walk.data(data));
+    let (tests, settings, mut graded) = (walk.tests, walk.groups, walk.graded);
+    package.tests = tests;
+    bapctools::in_author_s_words(overlay.as_ref(), tree.root(), walked, &mut graded, trouble)?;
+    Ok(Data { overlay, settings, graded })
+}
+
+/// Grades a draft whose folders have the legacy format's settings; returns whether the validator gives scores.
+fn grade_as_legacy(
+    package: &mut Package,
+    problem: &IcpcProblemYaml,
+    folders: &[grading::Folder],
+    trouble: &mut Trouble,
+) -> CustomScore {
+    let custom_score = if problem.scoring { CustomScore::Allowed } else { CustomScore::Refused };
+    let grading = ProblemGrading { is_scoring: problem.scoring, custom_score, ..ProblemGrading::default() };
+    trouble.errors(grading::apply(package, &grading, folders, Vec::new()));
+    custom_score
 }
 
 fn refuse_static_validator(tree: &Tree, entries: &[Entry]) -> Result<(), PackageError> {
@@ -206,41 +237,6 @@ fn output_validator(
     Ok(program)
 }
 
-fn use_validator(
-    package: &mut Package,
-    program: JuryProgram,
-    problem: &IcpcProblemYaml,
-    scores: CustomScore,
-) {
-    let (protocol, limits) = (Protocol::Kattis, problem.validation_limits);
-    if problem.interactive {
-        package.interaction = Interaction::Interactive(Interactor {
-            program,
-            protocol,
-            call: None,
-            limits,
-            scores,
-            unbuffered: false,
-        });
-    } else {
-        package.checkers.push(CheckerProgram { program, protocol, call: None, limits, scores });
-    }
-}
-
-/// The check of a test whose validator gets these arguments; `None` where it is the default validator.
-pub(crate) fn custom_check(
-    problem: &IcpcProblemYaml,
-    has_validator: bool,
-    arguments: &[String],
-) -> Option<Check> {
-    let arguments = problem.validator_flags.iter().chain(arguments).cloned().collect();
-    match (has_validator, problem.interactive) {
-        (false, _) => None,
-        (true, true) => Some(Check::Interaction { arguments }),
-        (true, false) => Some(Check::Program { checker: 0, arguments }),
-    }
-}
-
 /// `limits.time_limit`; in drafts also the files of older tools.
 fn time_limit(
     entries: &[Entry],
@@ -271,22 +267,4 @@ fn time_limit(
             resolution: problem.time_resolution,
         },
     })
-}
-
-/// Whether the format allows the name of a file or folder; others are as if they were not there.
-pub(crate) fn is_allowed_name(entry: &Entry) -> bool {
-    let name = entry.name.as_encoded_bytes();
-    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
-    name.first().is_some_and(|first| first.is_ascii_alphanumeric() || *first == b'_')
-        && name.iter().all(is_allowed)
-        && name.len() <= 255
-}
-
-/// What to say about a name that is not.
-pub(crate) fn not_allowed(root: &Path, path: &Path) -> String {
-    let place = path.strip_prefix(root).unwrap_or(path);
-    format!(
-        "{}: not looked at: the format's names are letters, digits, '_', '.' and '-'",
-        one_line(&place.to_string_lossy())
-    )
 }

@@ -5,7 +5,6 @@
 
 use std::path::Path;
 
-use super::load::{custom_check, is_allowed_name, not_allowed};
 use super::problem_yaml::IcpcProblemYaml;
 use crate::checker::Comparator;
 use crate::package::model::{Check, Test, ValidatorArguments, Verification};
@@ -53,7 +52,7 @@ pub(crate) struct Walk<'a> {
 
 /// What a test inherits.
 #[derive(Debug, Clone)]
-struct Held {
+struct Inherited {
     arguments: Vec<String>,
     validator_arguments: ValidatorArguments,
     output_arguments: Vec<String>,
@@ -68,14 +67,14 @@ struct Folder<'a> {
     name: String,
     /// The groups its tests stand in.
     groups: Vec<String>,
-    held: Held,
+    inherited: Inherited,
 }
 
 impl Walk<'_> {
     /// Reads all of `data/`.
     pub(crate) fn data(&mut self, data: &Entry) -> Result<(), PackageError> {
         let entries = self.tree.entries(&data.path, 1)?;
-        let held = Held {
+        let inherited = Inherited {
             arguments: Vec::new(),
             validator_arguments: ValidatorArguments::default(),
             output_arguments: Vec::new(),
@@ -83,13 +82,13 @@ impl Walk<'_> {
                 .check(&[], 0)
                 .map_err(|error| error.in_file(&self.tree.root().join("problem.yaml")))?,
         };
-        let held = match self.settings_file(&entries) {
+        let inherited = match self.settings_file(&entries) {
             // The format has them in sample, secret and its groups; problems of BAPCtools have them for all tests here.
             Some(entry) => {
-                let read = self.group_settings(entry, "", &held);
-                self.trouble.keep(read).unwrap_or(held)
+                let read = self.group_settings(entry, "", &inherited);
+                self.trouble.keep(read).unwrap_or(inherited)
             }
-            None => held,
+            None => inherited,
         };
         for entry in &entries {
             match (entry.kind, entry.text()) {
@@ -98,13 +97,13 @@ impl Walk<'_> {
                     depth: 2,
                     name: name.to_owned(),
                     groups: vec![name.to_owned()],
-                    held: held.clone(),
+                    inherited: inherited.clone(),
                 })?,
                 (Kind::Unusable(_), Some("sample" | "secret")) => self.trouble.errors(entry.usable()),
                 (Kind::Directory, Some(name)) if let Some(kind) = cases::Kind::of_folder(name) => {
                     let inherited = cases::Arguments {
-                        input: held.validator_arguments.clone(),
-                        output: held.output_arguments.clone(),
+                        input: inherited.validator_arguments.clone(),
+                        output: inherited.output_arguments.clone(),
                     };
                     let strict = self.is_strict;
                     let read = cases::read(
@@ -154,8 +153,13 @@ impl Walk<'_> {
         Tree::find(entries, "test_group.yaml").or_else(older)
     }
 
-    fn group_settings(&mut self, entry: &Entry, name: &str, held: &Held) -> Result<Held, PackageError> {
-        let (held, settings) = self.read_settings(entry, SettingsFile::Group, held)?;
+    fn group_settings(
+        &mut self,
+        entry: &Entry,
+        name: &str,
+        inherited: &Inherited,
+    ) -> Result<Inherited, PackageError> {
+        let (inherited, settings) = self.read_settings(entry, SettingsFile::Group, inherited)?;
         if settings.grading != Grading::default() {
             let (group, file) = (name.to_owned(), entry.path.clone());
             self.graded.push(grading::Folder { group, file, grading: settings.grading });
@@ -173,18 +177,18 @@ impl Walk<'_> {
             }
             self.groups.push((name.to_owned(), scoring));
         }
-        Ok(held)
+        Ok(inherited)
     }
 
     /// Settings of a folder in a group, which BAPCtools allows: its arguments hold there, and nothing else makes sense.
-    fn inner_settings(&mut self, entry: &Entry, held: &Held) -> Result<Held, PackageError> {
-        let (held, settings) = self.read_settings(entry, SettingsFile::Group, held)?;
+    fn inner_settings(&mut self, entry: &Entry, inherited: &Inherited) -> Result<Inherited, PackageError> {
+        let (inherited, settings) = self.read_settings(entry, SettingsFile::Group, inherited)?;
         if let Some((key, line)) = settings.scoring.first_key {
             let problem = "a folder in a group has no score of its own";
             return Err(PackageError::value(line, &key, problem, "move it to the group's folder")
                 .in_file(&entry.path));
         }
-        Ok(held)
+        Ok(inherited)
     }
 
     /// What holds with the settings of a file, and the settings themselves.
@@ -192,8 +196,8 @@ impl Walk<'_> {
         &mut self,
         entry: &Entry,
         which: SettingsFile,
-        held: &Held,
-    ) -> Result<(Held, CaseSettings), PackageError> {
+        inherited: &Inherited,
+    ) -> Result<(Inherited, CaseSettings), PackageError> {
         let mut text = read_text(entry)?;
         if which == SettingsFile::Group
             && let Some(replaced) = self.problem.constants.replace(text.as_bytes())
@@ -204,20 +208,20 @@ impl Walk<'_> {
             parse_test_settings(&text, which, self.is_strict).map_err(|error| error.in_file(&entry.path))?;
         let place = below(self.tree.root(), &entry.path);
         self.warnings.extend(settings.warnings.drain(..).map(|warning| format!("{place}{warning}")));
-        let mut held = held.clone();
+        let mut inherited = inherited.clone();
         if let Some(arguments) = settings.args.take() {
-            held.arguments = arguments;
+            inherited.arguments = arguments;
         }
         if let Some(arguments) = settings.input_validator_args.take() {
-            held.validator_arguments = arguments;
+            inherited.validator_arguments = arguments;
         }
         if let Some(arguments) = settings.output_validator_args.take() {
-            held.check = self
+            inherited.check = self
                 .check(&arguments, settings.output_validator_line)
                 .map_err(|error| error.in_file(&entry.path))?;
-            held.output_arguments = arguments;
+            inherited.output_arguments = arguments;
         }
-        Ok((held, settings))
+        Ok((inherited, settings))
     }
 
     /// What checks outputs with these arguments.
@@ -240,22 +244,22 @@ impl Walk<'_> {
     fn folder(&mut self, folder: &Folder<'_>) -> Result<(), PackageError> {
         let entries = self.tree.entries(folder.directory, folder.depth)?;
         let is_group = folder.groups.last() == Some(&folder.name);
-        let held = match self.settings_file(&entries) {
+        let inherited = match self.settings_file(&entries) {
             Some(entry) if is_group || !self.is_strict => {
-                let read = self.group_settings(entry, &folder.name, &folder.held);
-                self.trouble.keep(read).unwrap_or_else(|| folder.held.clone())
+                let read = self.group_settings(entry, &folder.name, &folder.inherited);
+                self.trouble.keep(read).unwrap_or_else(|| folder.inherited.clone())
             }
             Some(entry) => {
-                let read = self.inner_settings(entry, &folder.held);
-                self.trouble.keep(read).unwrap_or_else(|| folder.held.clone())
+                let read = self.inner_settings(entry, &folder.inherited);
+                self.trouble.keep(read).unwrap_or_else(|| folder.inherited.clone())
             }
-            None => folder.held.clone(),
+            None => folder.inherited.clone(),
         };
         let before = self.tests.len();
         let mut subfolders = 0_usize;
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
             subfolders += usize::from(entry.kind == Kind::Directory && !entry.ends_with(".files"));
-            let read = self.entry(folder, &entries, entry, &held);
+            let read = self.entry(folder, &entries, entry, &inherited);
             self.trouble.keep(read);
         }
         let own = self.tests[before..].iter().filter(|test| test.groups == folder.groups).count();
@@ -278,7 +282,7 @@ impl Walk<'_> {
         folder: &Folder<'_>,
         entries: &[Entry],
         entry: &Entry,
-        held: &Held,
+        inherited: &Inherited,
     ) -> Result<(), PackageError> {
         if !is_allowed_name(entry) {
             if self.is_strict {
@@ -292,9 +296,9 @@ impl Walk<'_> {
             if entry.ends_with(".files") {
                 return self.belongs_to_a_test(folder, entries, entry, ".files");
             }
-            self.subfolder(folder, entry, held)?;
+            self.subfolder(folder, entry, inherited)?;
         } else if entry.ends_with(".in") {
-            self.test(folder, entries, entry, held)?;
+            self.test(folder, entries, entry, inherited)?;
         } else if entry.ends_with(".ans") {
             self.belongs_to_a_test(folder, entries, entry, ".ans")?;
         } else if entry.ends_with(".yaml")
@@ -326,7 +330,12 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn subfolder(&mut self, above: &Folder<'_>, entry: &Entry, held: &Held) -> Result<(), PackageError> {
+    fn subfolder(
+        &mut self,
+        above: &Folder<'_>,
+        entry: &Entry,
+        inherited: &Inherited,
+    ) -> Result<(), PackageError> {
         let name = format!("{}/{}", above.name, entry.reportable()?);
         let mut groups = above.groups.clone();
         // Folders of `secret` are groups; those further down only sort.
@@ -347,7 +356,7 @@ impl Walk<'_> {
             depth: above.depth + 1,
             name,
             groups,
-            held: held.clone(),
+            inherited: inherited.clone(),
         })
     }
 
@@ -356,18 +365,18 @@ impl Walk<'_> {
         folder: &Folder<'_>,
         entries: &[Entry],
         input: &Entry,
-        held: &Held,
+        inherited: &Inherited,
     ) -> Result<(), PackageError> {
         let stem = stem(input, ".in")?;
         let beside = |ending: &str| Tree::find(entries, &format!("{stem}{ending}"));
         let Some(answer) = beside(".ans") else {
             return Err(unpaired(input, folder.directory, stem, "its answer is missing", ".ans"));
         };
-        let held = match beside(".yaml") {
+        let inherited = match beside(".yaml") {
             Some(entry) if stem != "test_group" && stem != "testdata" => {
-                self.read_settings(entry, SettingsFile::Case, held)?.0
+                self.read_settings(entry, SettingsFile::Case, inherited)?.0
             }
-            _ => held.clone(),
+            _ => inherited.clone(),
         };
         let files = match beside(".files") {
             Some(entry) if entry.kind == Kind::Directory => programs::files(self.tree, entry)?,
@@ -376,10 +385,10 @@ impl Walk<'_> {
         self.tests.push(Test {
             groups: folder.groups.clone(),
             sample: folder.groups.first().is_some_and(|name| name == "sample"),
-            check: held.check,
-            arguments: held.arguments,
+            check: inherited.check,
+            arguments: inherited.arguments,
             files,
-            validator_arguments: held.validator_arguments,
+            validator_arguments: inherited.validator_arguments,
             ..Test::new(
                 format!("{}/{stem}", folder.name),
                 input.file()?.to_owned(),
@@ -408,4 +417,32 @@ impl Walk<'_> {
         }
         Err(unpaired(entry, folder.directory, stem, "its input is missing", ".in"))
     }
+}
+
+/// The check of a test whose validator gets these arguments; `None` where it is the default validator.
+fn custom_check(problem: &IcpcProblemYaml, has_validator: bool, arguments: &[String]) -> Option<Check> {
+    let arguments = problem.validator_flags.iter().chain(arguments).cloned().collect();
+    match (has_validator, problem.interactive) {
+        (false, _) => None,
+        (true, true) => Some(Check::Interaction { arguments }),
+        (true, false) => Some(Check::Program { checker: 0, arguments }),
+    }
+}
+
+/// Whether the format allows the name of a file or folder; others are as if they were not there.
+fn is_allowed_name(entry: &Entry) -> bool {
+    let name = entry.name.as_encoded_bytes();
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
+    name.first().is_some_and(|first| first.is_ascii_alphanumeric() || *first == b'_')
+        && name.iter().all(is_allowed)
+        && name.len() <= 255
+}
+
+/// What to say about a name that is not.
+fn not_allowed(root: &Path, path: &Path) -> String {
+    let place = path.strip_prefix(root).unwrap_or(path);
+    format!(
+        "{}: not looked at: the format's names are letters, digits, '_', '.' and '-'",
+        one_line(&place.to_string_lossy())
+    )
 }

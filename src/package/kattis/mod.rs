@@ -2,6 +2,7 @@
 
 mod load;
 mod problem_yaml;
+mod test_data;
 mod testdata_yaml;
 
 pub(super) use load::load;

@@ -13,15 +13,16 @@ use toml::{Table, Value};
 use crate::cache::KeyBuilder;
 use crate::checker::{CustomScore, Protocol};
 use crate::nearest::nearest;
-use crate::package::library::{Held, Stash};
+use crate::package::model::Lease;
 use crate::package::model::{
     Check, CheckerProgram, Expectation, Format, Include, InputValidator, JuryProgram, JurySubmission,
     LanguageHint, MadeAnswer, MadeData, MadeInput, MadeTest, Making, Package, PackageLimits, ProgramFile,
     ProgramLimits, Test, TestLimits, TimeLimit,
 };
 use crate::package::shared::names::short_name;
+use crate::package::source::derived::DerivedFiles;
 use crate::package::source::diagnostics::Trouble;
-use crate::package::source::directory_writer::Draft;
+use crate::package::source::directory_writer::DirectoryWriter;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Entry, Kind, Tree, read_text};
 use crate::units::Bytes;
@@ -66,7 +67,7 @@ pub(crate) fn is_one(entries: &[Entry]) -> bool {
 pub(crate) fn load(
     tree: &Tree,
     entries: &[Entry],
-    stash: Option<&Stash>,
+    derived: Option<&DerivedFiles>,
     trouble: &mut Trouble,
 ) -> Result<Package, PackageError> {
     let Some(file) = Tree::find(entries, FILE) else {
@@ -76,7 +77,7 @@ pub(crate) fn load(
     };
     let table = parse(&read_text(file)?).map_err(|error| error.in_file(&file.path))?;
     unknown_keys(&table, KEYS, "", trouble);
-    let Some(stash) = stash else {
+    let Some(derived) = derived else {
         let supported = "supported: loading it with a place for that";
         let found = "tests that must be made, without a cache";
         return Err(PackageError::unsupported(0, "", found, supported).in_file(&file.path));
@@ -89,9 +90,9 @@ pub(crate) fn load(
     if let Some(title) = table.get("title").and_then(Value::as_str) {
         package.title = one_line(title);
     }
-    let given = headers(tree, entries, &table, &file.path, stash)?;
+    let given = headers(tree, entries, &table, &file.path, derived)?;
     let reader = Reader { tree, file: &file.path, headers: &given.files };
-    package.held.push(given.held);
+    package.leases.push(given.lease);
 
     let text =
         |key: &str, default: &str| table.get(key).and_then(Value::as_str).unwrap_or(default).to_owned();
@@ -115,7 +116,7 @@ pub(crate) fn load(
         }
         _ => trouble.warn(format!("{FILE}: verifier: there is no file '{}'", one_line(&verifier))),
     }
-    reader.tests(&table, time, &mut package, trouble)?;
+    reader.tests(&table, &mut package, trouble)?;
     package.group_by_folders();
     package.submissions = reader.solutions(&table, trouble);
     package.includes = vec![Include {
@@ -177,7 +178,7 @@ fn search_path() -> String {
 /// Headers that every program of the problem may include.
 struct Given {
     files: Vec<ProgramFile>,
-    held: Held,
+    lease: Lease,
 }
 
 /// `params.h`, the problem's own headers and the collection's; what is not in the package is copied.
@@ -186,7 +187,7 @@ fn headers(
     entries: &[Entry],
     table: &Table,
     file: &Path,
-    stash: &Stash,
+    derived: &DerivedFiles,
 ) -> Result<Given, PackageError> {
     const PARAMS: &str = "params.h";
     let mut common = Vec::new();
@@ -202,12 +203,13 @@ fn headers(
     for (name, text) in &common {
         key = key.field(name, text);
     }
-    let held = stash.make(key, |directory| {
-        let draft = Draft::open(directory)?;
+    let lease = derived.make(key, |directory| {
+        let draft = DirectoryWriter::open(directory)?;
         draft.write(PARAMS, params.as_bytes())?;
         common.iter().try_for_each(|(name, text)| draft.write(name, text))
     })?;
-    let kept = |name: &str, as_name: String| ProgramFile { name: as_name, path: held.directory().join(name) };
+    let kept =
+        |name: &str, as_name: String| ProgramFile { name: as_name, path: lease.directory().join(name) };
     let mut files = vec![kept(PARAMS, PARAMS.to_owned())];
     files.extend(common.iter().map(|(name, _)| kept(name, format!("{COMMON}/{name}"))));
     for entry in entries.iter().filter(|entry| is_header(entry) && entry.name != PARAMS) {
@@ -217,7 +219,7 @@ fn headers(
         // So that the compiler has a folder to go up from.
         files.push(kept(PARAMS, format!("{COMMON}/{PARAMS}")));
     }
-    Ok(Given { files, held })
+    Ok(Given { files, lease })
 }
 
 fn read_bytes(entry: &Entry) -> Result<Vec<u8>, PackageError> {
@@ -301,19 +303,13 @@ impl Reader<'_> {
     }
 
     /// `[[tests]]`.
-    fn tests(
-        &self,
-        table: &Table,
-        time: Duration,
-        package: &mut Package,
-        trouble: &mut Trouble,
-    ) -> Result<(), PackageError> {
+    fn tests(&self, table: &Table, package: &mut Package, trouble: &mut Trouble) -> Result<(), PackageError> {
         let Some(tests) = table.get("tests").and_then(Value::as_array) else {
             return Err(wrong(self.file, "tests", "there are none", "add [[tests]] with name and number"));
         };
         let mut data = MadeData {
             generator_limits: MAKING,
-            solution_limits: ProgramLimits { time: MAKING.time.max(time * 10), ..MAKING },
+            solution_limits: package.limits.raised_for_solution(MAKING),
             ..MadeData::default()
         };
         for (place, test) in tests.iter().enumerate() {

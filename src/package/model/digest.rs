@@ -6,21 +6,17 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
 use super::checkers::{CheckerProgram, Communication, Interaction, Interactor};
-use super::package::{Package, Test, TestLimits, TimeLimit};
+use super::limits::{TestLimits, TimeLimit};
+use super::package::{Package, Test};
 use super::program::{JuryProgram, ProgramFile};
 use super::submission::{Include, OutputFile};
 use crate::package::source::error::PackageError;
 use crate::package::source::tree::open_regular;
-
-/// A digest that is computed when first asked for, once for all clones of a package.
-#[derive(Debug, Clone, Default)]
-pub struct Digest(Arc<OnceLock<String>>);
 
 impl Package {
     /// The digest as the files are now, whatever was computed before.

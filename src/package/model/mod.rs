@@ -6,17 +6,20 @@ mod checkers;
 mod digest;
 mod generated;
 mod groups;
+mod lease;
+mod limits;
 mod package;
 mod program;
 mod submission;
 mod verification;
 
 pub use checkers::{Channel, Check, CheckerProgram, Communication, Interaction, Interactor, MultiPass};
-pub use digest::Digest;
 pub(crate) use generated::seeds;
 pub use generated::{MadeAnswer, MadeData, MadeInput, MadeTest, Seeds, Written};
 pub use groups::{Aggregation, Group, GroupVerdict, Member, Objective, OnReject, ScoreRange, Scoring};
-pub use package::{Format, Package, PackageLimits, Test, TestLimits, TimeLimit};
+pub use lease::Lease;
+pub use limits::{PackageLimits, TestLimits, TimeLimit};
+pub use package::{Digest, Format, Package, Test};
 pub use program::{JuryProgram, LanguageHint, Making, ProgramFile, ProgramLimits};
 pub use submission::{Include, OutputFile, Streams, SubmissionKind, WorkLink};
 pub use verification::{

@@ -6,19 +6,18 @@
 //! groups), `submitting` (what is handed in, what is added to it), `jury` (what only verification reads).
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
 
 use super::checkers::{Check, CheckerProgram, Interaction, MultiPass};
-use super::digest::Digest;
 use super::generated::MadeData;
 use super::groups::{Group, Scoring, of_folders};
+use super::lease::Lease;
+use super::limits::{PackageLimits, TestLimits};
 use super::program::{JuryProgram, ProgramFile};
 use super::submission::{Include, OutputFile, Streams, SubmissionKind, WorkLink};
 use super::verification::{GeneratorRun, JurySubmission, ValidatorArguments, Verification};
 use crate::checker::{Comparator, CustomScore, TokenOptions};
-use crate::package::library::Held;
 use crate::submission::Feedback;
-use crate::units::Bytes;
 
 /// A problem as judging sees it.
 #[derive(Debug, Clone)]
@@ -73,7 +72,7 @@ pub struct Package {
     /// Inputs and answers that are not there until the package's programs made them.
     pub made: Option<MadeData>,
     /// Directories beside the package's own that its files are in: they stay while this lives.
-    pub held: Vec<Held>,
+    pub leases: Vec<Lease>,
     /// Filled by [`Package::digest`] when first asked for.
     pub digest: Digest,
 }
@@ -142,73 +141,9 @@ pub struct Test {
     pub output_file: OutputFile,
 }
 
-/// Limits of one test (Hydro and sinol: of a test or its subtask; UOJ: `time_limit_N`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct TestLimits {
-    /// CPU time; `None` is the package's.
-    pub time: Option<Duration>,
-    /// Memory over the process tree; `None` is the package's.
-    pub memory: Option<Bytes>,
-}
-
-/// Limits of a problem; a language's factor and extra come on top.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PackageLimits {
-    /// CPU time.
-    pub time: TimeLimit,
-    /// Wall time; `None` derives it from the CPU limit.
-    pub wall: Option<Duration>,
-    /// Memory over the process tree.
-    pub memory: Bytes,
-    /// Bytes on standard output.
-    pub output: Bytes,
-    /// Bytes of all source files together.
-    pub code: Bytes,
-    /// Processes and threads.
-    pub processes: Option<u32>,
-    /// CPU time of the compiler.
-    pub compilation_time: Option<Duration>,
-    /// Memory of the compiler.
-    pub compilation_memory: Option<Bytes>,
-}
-
-impl PackageLimits {
-    /// Memory where a format has no default of its own: that of the ICPC formats, as the next two.
-    pub const MEMORY: Bytes = Bytes::mib(2048);
-    /// Bytes on standard output where a format has no default of its own.
-    pub const OUTPUT: Bytes = Bytes::mib(8);
-    /// Bytes of source files where a format has no default of its own.
-    pub const CODE: Bytes = Bytes::kib(128);
-
-    /// Limits with this CPU time and the defaults of the ICPC formats.
-    pub const fn new(time: TimeLimit) -> Self {
-        Self {
-            time,
-            wall: None,
-            memory: Self::MEMORY,
-            output: Self::OUTPUT,
-            code: Self::CODE,
-            processes: None,
-            compilation_time: None,
-            compilation_memory: None,
-        }
-    }
-}
-
-/// The CPU limit, or how to find one.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum TimeLimit {
-    /// The package says it.
-    Fixed(Duration),
-    /// From the slowest jury submission with [`JurySubmission::sets_time_limit`]: its time × `multiplier`, at least one `resolution`, rounded up
-    /// to a multiple of `resolution`.
-    FromSubmissions {
-        /// Kattis' `time_multiplier`, 2025-09's `time_multipliers.ac_to_time_limit`.
-        multiplier: f64,
-        /// 2025-09's `time_resolution`; a second elsewhere.
-        resolution: Duration,
-    },
-}
+/// A digest that is computed when first asked for, once for all clones of a package.
+#[derive(Debug, Clone, Default)]
+pub struct Digest(pub(super) Arc<OnceLock<String>>);
 
 impl Package {
     /// A pass-fail problem without tests; readers fill in what their format says.
@@ -239,7 +174,7 @@ impl Package {
             feedback: None,
             warnings: Vec::new(),
             made: None,
-            held: Vec::new(),
+            leases: Vec::new(),
             digest: Digest::default(),
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::groups::ScoreRange;
-use super::package::TestLimits;
+use super::limits::TestLimits;
 use super::program::{JuryProgram, ProgramLimits};
 use crate::verdict::Verdict;
 

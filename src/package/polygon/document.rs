@@ -5,8 +5,11 @@
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use crate::package::PackageError;
+use crate::package::source::error::PackageError;
 use crate::package::source::error::one_line;
+
+/// The file that makes a directory a Polygon package.
+pub(crate) const FILE: &str = "problem.xml";
 
 /// Elements, texts and comments of the largest package there could be.
 const MAX_NODES: u32 = 2_000_000;

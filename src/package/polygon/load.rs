@@ -36,9 +36,6 @@ use crate::checker::Comparator;
 use crate::checker::{CustomScore, Protocol, TestlibChecker};
 use crate::units::Bytes;
 
-/// The file that makes a directory a Polygon package.
-pub(crate) const FILE: &str = "problem.xml";
-
 /// A problem with ten thousand tests has some megabytes.
 const LONGEST: u64 = 16 << 20;
 
@@ -47,9 +44,6 @@ const OUTPUT: Bytes = Bytes::mib(256);
 
 /// Codeforces takes 64 KiB; tables in jury solutions are larger.
 const CODE: Bytes = Bytes::mib(1);
-
-/// The main solution may take so many times what contestants' may.
-const PATIENCE: u32 = 10;
 
 /// Loads the package at `tree`, whose file `problem.xml` is `entry`.
 pub(crate) fn load(tree: &Tree, entry: &Entry) -> Result<Package, PackageError> {
@@ -119,10 +113,7 @@ fn made(
     files: &programs::Files<'_>,
 ) -> Result<MadeData, PackageError> {
     let mut data = MadeData { generators: package.verification.generators.clone(), ..MadeData::default() };
-    if let TimeLimit::Fixed(time) = package.limits.time {
-        data.solution_limits.time = data.solution_limits.time.max(time.saturating_mul(PATIENCE));
-    }
-    data.solution_limits.memory = data.solution_limits.memory.max(package.limits.memory);
+    data.solution_limits = package.limits.raised_for_solution(data.solution_limits);
     // An interactor writes the answer while it talks with the main solution.
     let answer = match package.interaction {
         Interaction::None => MadeAnswer::Solution(0),

@@ -7,5 +7,6 @@ mod programs;
 mod solutions;
 mod testset;
 
+pub(super) use document::FILE;
+pub(super) use load::load;
 pub use load::parse_problem_xml;
-pub(super) use load::{FILE, load};

@@ -197,7 +197,7 @@ pub(super) fn validators(
             Err(error) if error.is_ours() => return Err(error),
             // No judging needs it; whoever verifies the package reads the warning.
             Err(error) => {
-                let error = error.in_file(std::path::Path::new(super::load::FILE));
+                let error = error.in_file(std::path::Path::new(super::document::FILE));
                 warnings.push(format!("this input validator is not run: {error}"));
             }
         }

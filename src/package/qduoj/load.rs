@@ -14,22 +14,22 @@ use serde_json::{Map, Value};
 
 use crate::cache::KeyBuilder;
 use crate::checker::{Comparator, CustomScore, DmojChecker, DmojKind, Protocol};
-use crate::package::library::Stash;
 use crate::package::model::{
     Check, CheckerProgram, Expectation, Format, Group, Include, Interaction, Interactor, JuryProgram,
     JurySubmission, LanguageHint, Making, Member, Objective, OnReject, Package, PackageLimits, ProgramFile,
     ProgramLimits, Scoring, Test, TestLimits, TimeLimit,
 };
-use crate::package::shared::names::short_name;
+use crate::package::shared::names::{PROBLEM_JSON, short_name};
+use crate::package::source::derived::DerivedFiles;
 use crate::package::source::diagnostics::Trouble;
-use crate::package::source::directory_writer::Draft;
+use crate::package::source::directory_writer::DirectoryWriter;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Entry, Kind, Tree, read_text};
 use crate::units::Bytes;
 use crate::verdict::Verdict;
 
 /// The files that make a directory one of these.
-pub(crate) const FILE: &str = "problem.json";
+const FILE: &str = PROBLEM_JSON;
 const TESTS: &str = "testcase";
 
 /// Languages as QDUOJ and HUSTOJ name them, with the ending of their sources.
@@ -64,7 +64,7 @@ pub(crate) fn is_one(entries: &[Entry]) -> bool {
 pub(crate) fn load(
     tree: &Tree,
     entries: &[Entry],
-    stash: Option<&Stash>,
+    derived: Option<&DerivedFiles>,
     trouble: &mut Trouble,
 ) -> Result<Package, PackageError> {
     let (Some(file), Some(folder)) = (Tree::find(entries, FILE), Tree::find(entries, TESTS)) else {
@@ -106,7 +106,7 @@ pub(crate) fn load(
         package.group_by_folders();
     }
     reader.answers(&mut texts, &mut package, trouble);
-    texts.place(stash, tree, &mut package)?;
+    texts.place(derived, tree, &mut package)?;
     Ok(package)
 }
 
@@ -136,20 +136,25 @@ impl Texts {
         Path::new(TEXT).join(name)
     }
 
-    /// Writes them into the stash, and gives everything its place.
-    fn place(self, stash: Option<&Stash>, tree: &Tree, package: &mut Package) -> Result<(), PackageError> {
+    /// Writes them into the derived, and gives everything its place.
+    fn place(
+        self,
+        derived: Option<&DerivedFiles>,
+        tree: &Tree,
+        package: &mut Package,
+    ) -> Result<(), PackageError> {
         if self.files.is_empty() {
             return Ok(());
         }
-        let Some(stash) = stash else {
+        let Some(derived) = derived else {
             let supported = "supported: loading it with a place for that";
             let found = "programs within the file, without a cache";
             return Err(PackageError::unsupported(0, "", found, supported).in_file(&tree.root().join(FILE)));
         };
         let key = KeyBuilder::default().field("kind", "texts of problem.json 1");
         let key = self.files.iter().fold(key, |key, (name, text)| key.field(name, text));
-        let held = stash.make(key, |directory| {
-            let draft = Draft::open(directory)?;
+        let held = derived.make(key, |directory| {
+            let draft = DirectoryWriter::open(directory)?;
             self.files.iter().try_for_each(|(name, text)| draft.write(name, text.as_bytes()))
         })?;
         let place = |path: &mut std::path::PathBuf| {
@@ -165,7 +170,7 @@ impl Texts {
         let programs = package.checkers.iter_mut().map(|checker| &mut checker.program).chain(interactor);
         programs.flat_map(|program| &mut program.files).for_each(|file| place(&mut file.path));
         package.submissions.iter_mut().flat_map(|submission| &mut submission.files).for_each(place);
-        package.held.push(held.clone());
+        package.leases.push(held.clone());
         Ok(())
     }
 }

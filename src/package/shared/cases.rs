@@ -79,16 +79,16 @@ impl Reader<'_> {
         depth: usize,
     ) -> Result<(), PackageError> {
         let entries = self.tree.entries(directory, depth)?;
-        let held = self.arguments(Tree::find(&entries, "test_group.yaml"), inherited)?;
+        let arguments = self.arguments(Tree::find(&entries, "test_group.yaml"), inherited)?;
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
             if entry.kind == EntryKind::Directory {
                 if !entry.ends_with(".files") {
                     let name = format!("{above}/{}", entry.reportable()?);
-                    self.folder(&entry.path, &name, &held, depth + 1)?;
+                    self.folder(&entry.path, &name, &arguments, depth + 1)?;
                 }
             } else if entry.ends_with(".in") {
                 let stem = stem(entry, ".in")?;
-                let own = self.arguments(Tree::find(&entries, &format!("{stem}.yaml")), &held)?;
+                let own = self.arguments(Tree::find(&entries, &format!("{stem}.yaml")), &arguments)?;
                 self.case(directory, &entries, entry, &format!("{above}/{stem}"), own)?;
             }
         }
@@ -130,14 +130,14 @@ impl Reader<'_> {
 
     /// The arguments that a file of settings gives, over those inherited.
     fn arguments(&mut self, file: Option<&Entry>, inherited: &Arguments) -> Result<Arguments, PackageError> {
-        let mut held = inherited.clone();
-        let Some(entry) = file else { return Ok(held) };
+        let mut arguments = inherited.clone();
+        let Some(entry) = file else { return Ok(arguments) };
         let settings = parse_test_settings(&read_text(entry)?, SettingsFile::Case, self.is_strict)
             .map_err(|error| error.in_file(&entry.path))?;
         let place = below(self.tree.root(), &entry.path);
         self.warnings.extend(settings.warnings.iter().map(|warning| format!("{place}{warning}")));
-        held.input = settings.input_validator_args.unwrap_or(held.input);
-        held.output = settings.output_validator_args.unwrap_or(held.output);
-        Ok(held)
+        arguments.input = settings.input_validator_args.unwrap_or(arguments.input);
+        arguments.output = settings.output_validator_args.unwrap_or(arguments.output);
+        Ok(arguments)
     }
 }

@@ -8,8 +8,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::cache::KeyBuilder;
-use crate::package::library::Stash;
 use crate::package::model::{Interaction, Package, ProgramFile};
+use crate::package::source::derived::DerivedFiles;
 use crate::package::source::diagnostics::did_you_mean;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{below, read_at_most};
@@ -115,7 +115,11 @@ impl Constants {
     ///
     /// # Errors
     /// When a file cannot be read, or a copy is needed and there is no place for it.
-    pub(crate) fn apply(&self, package: &mut Package, stash: Option<&Stash>) -> Result<(), PackageError> {
+    pub(crate) fn apply(
+        &self,
+        package: &mut Package,
+        derived: Option<&DerivedFiles>,
+    ) -> Result<(), PackageError> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -142,7 +146,7 @@ impl Constants {
         warnings.dedup();
         package.warnings.append(&mut warnings);
         let Some((first, _)) = wanted.first() else { return Ok(()) };
-        let Some(stash) = stash else {
+        let Some(derived) = derived else {
             let path = paths(package).into_iter().nth(*first).map(|path| path.clone()).unwrap_or_default();
             return Err(PackageError::unsupported(
                 0,
@@ -161,7 +165,7 @@ impl Constants {
             let name = paths.get(*place).and_then(|path| path.file_name()).unwrap_or_default();
             key = key.field("name", name.as_encoded_bytes());
         }
-        let held = stash.make(key, |directory| {
+        let lease = derived.make(key, |directory| {
             for (place, text) in &wanted {
                 let Some(path) = paths.get(*place) else { continue };
                 let copy = copy_of(directory, *place, path);
@@ -173,10 +177,10 @@ impl Constants {
         })?;
         for (place, _) in &wanted {
             if let Some(path) = paths.get_mut(*place) {
-                **path = copy_of(held.directory(), *place, path);
+                **path = copy_of(lease.directory(), *place, path);
             }
         }
-        package.held.push(held);
+        package.leases.push(lease);
         Ok(())
     }
 }

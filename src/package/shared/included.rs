@@ -7,20 +7,28 @@
 
 use super::programs;
 use crate::package::model::{Include, LanguageHint, ProgramFile};
+use crate::package::source::diagnostics::Trouble;
 use crate::package::source::error::PackageError;
 use crate::package::source::tree::{Entry, Kind, Tree};
 
 const DEFAULT: &str = "default";
 
+/// Reads `include/`, where the package has it.
+pub(crate) fn of_package(
+    tree: &Tree,
+    entries: &[Entry],
+    trouble: &mut Trouble,
+    warnings: &mut Vec<String>,
+) -> Vec<Include> {
+    let Some(folder) = Tree::find(entries, "include") else { return Vec::new() };
+    trouble.keep(read(tree, folder, warnings)).unwrap_or_default()
+}
+
 /// What `include/` holds, in order of names.
 ///
 /// # Errors
 /// When something in it cannot be read, or has a name that cannot be reported.
-pub(crate) fn read(
-    tree: &Tree,
-    folder: &Entry,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<Include>, PackageError> {
+fn read(tree: &Tree, folder: &Entry, warnings: &mut Vec<String>) -> Result<Vec<Include>, PackageError> {
     folder.usable()?;
     let mut includes = Vec::new();
     if folder.kind != Kind::Directory {

@@ -6,6 +6,9 @@ use crate::package::source::diagnostics::did_you_mean;
 use crate::package::source::error::{PackageError, one_line, shown};
 use crate::package::source::tree::{Entry, Kind, Tree};
 
+/// The file of a problem that QDUOJ exports; problems of HUSTOJ's exchange format become such files.
+pub(crate) const PROBLEM_JSON: &str = "problem.json";
+
 /// The directory's own name.
 pub(crate) fn short_name(root: &Path) -> String {
     root.file_name().map_or_else(|| "/".to_owned(), |name| one_line(&name.to_string_lossy()))

@@ -7,6 +7,7 @@ use super::expectation::{OFFICIAL, PerTest};
 use super::submissions_yaml::{SubmissionRule, SubmissionsYaml, combine, parse_submissions_yaml};
 use crate::nearest::nearest;
 use crate::package::model::{Expectation, JurySubmission, ScoreRange, TestLimits};
+use crate::package::source::diagnostics::Trouble;
 use crate::package::source::error::{PackageError, one_line, shown};
 use crate::package::source::tree::{Entry, Kind, Tree, read_at_most, read_text};
 
@@ -50,6 +51,19 @@ pub(crate) enum Demands {
     OfWhole,
     /// Verdicts that tests may get, and one that some test must (2025-09, "Default directories").
     OfTests,
+}
+
+/// Reads the submissions of a package, where it has any. Errors concern verification alone.
+pub(crate) fn of_package(
+    tree: &Tree,
+    entries: &[Entry],
+    demands: Demands,
+    trouble: &mut Trouble,
+    warnings: &mut Vec<String>,
+) -> Vec<JurySubmission> {
+    let Some(directory) = Tree::find(entries, "submissions") else { return Vec::new() };
+    let read = read(tree, directory, demands, warnings);
+    trouble.keep_for_verification(read).unwrap_or_default()
 }
 
 /// Reads all submissions, folders and names in order.

@@ -6,8 +6,12 @@
 //! each entry is one. A `.ctd` file is a script of checktestdata, as in problemtools and BAPCtools.
 
 use super::programs;
+use crate::checker::{CustomScore, Protocol};
 use crate::checktestdata::Script;
-use crate::package::model::{InputValidator, JuryProgram, Making, ProgramFile, ProgramLimits};
+use crate::package::model::{
+    CheckerProgram, InputValidator, Interaction, Interactor, JuryProgram, Making, Package, ProgramFile,
+    ProgramLimits,
+};
 use crate::package::source::error::PackageError;
 use crate::package::source::tree::{Entry, Kind, Tree, read_at_most};
 
@@ -44,6 +48,23 @@ pub(crate) fn output(
         return Ok(Some(program));
     }
     Ok(None)
+}
+
+/// Makes the output validator the package's interactor, or its checker.
+pub(crate) fn use_output(
+    package: &mut Package,
+    program: JuryProgram,
+    is_interactive: bool,
+    limits: ProgramLimits,
+    scores: CustomScore,
+) {
+    let (protocol, call) = (Protocol::Kattis, None);
+    if is_interactive {
+        let interactor = Interactor { program, protocol, call, limits, scores, unbuffered: false };
+        package.interaction = Interaction::Interactive(interactor);
+    } else {
+        package.checkers.push(CheckerProgram { program, protocol, call, limits, scores });
+    }
 }
 
 /// The programs that validate inputs, in order of folders and names. What cannot be read is a warning.

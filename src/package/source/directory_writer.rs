@@ -17,12 +17,12 @@ use super::error::{PackageError, one_line};
 
 /// A directory to be filled.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct DirectoryWriter {
     directory: OwnedFd,
     path: PathBuf,
 }
 
-impl Draft {
+impl DirectoryWriter {
     /// Opens the directory at `path`.
     ///
     /// # Errors
@@ -93,7 +93,7 @@ mod tests {
         std::fs::create_dir_all(&inside).unwrap();
         std::os::unix::fs::symlink(outside.path(), inside.join("link")).unwrap();
         std::os::unix::fs::symlink(outside.path().join("x"), inside.join("file")).unwrap();
-        let draft = Draft::open(&inside).unwrap();
+        let draft = DirectoryWriter::open(&inside).unwrap();
         let absolute = outside.path().join("x").to_string_lossy().into_owned();
         let names =
             ["../../x", "a/../../../x", "link/x", "file", &absolute, "", "a//x", "./x", "x/", "x\0", ".."];
@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn a_name_is_written_once_and_is_a_file_or_a_folder() {
         let directory = tempfile::tempdir().unwrap();
-        let draft = Draft::open(directory.path()).unwrap();
+        let draft = DirectoryWriter::open(directory.path()).unwrap();
         draft.write("a/b/c", b"1").unwrap();
         draft.write("a/b/d", b"2").unwrap();
         assert_eq!(std::fs::read(directory.path().join("a/b/d")).unwrap(), b"2");

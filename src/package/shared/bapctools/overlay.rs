@@ -12,14 +12,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::rules::{Case, Rules, Solution};
+use super::case::{Case, Solution, json};
+use super::rules::Rules;
 use super::{programs, rules};
-use crate::package::library::{Held, Stash};
-use crate::package::model::{MadeAnswer, MadeData, MadeInput, MadeTest, Package, TimeLimit, Written};
+use crate::package::model::Lease;
+use crate::package::model::{MadeAnswer, MadeData, MadeInput, MadeTest, Package, Written};
 use crate::package::shared::constants::Constants;
 use crate::package::shared::grading::Folder;
+use crate::package::source::derived::DerivedFiles;
 use crate::package::source::diagnostics::Trouble;
-use crate::package::source::directory_writer::Draft;
+use crate::package::source::directory_writer::DirectoryWriter;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Entry, Kind, Tree, read_at_most, read_text};
 
@@ -31,8 +33,6 @@ const FILE: &str = "generators/generators.yaml";
 const STEM: &str = "testcase";
 /// Settings of tests and folders have some lines.
 const LONGEST: u64 = 1 << 20;
-/// A model solution may take so many times what contestants' may.
-const PATIENCE: u32 = 10;
 /// Folders that hold tests.
 const JUDGED: [&str; 2] = ["sample/", "secret/"];
 
@@ -48,7 +48,7 @@ pub(crate) struct Problem<'a> {
 
 /// A `data/` in the cache that has what the package's lacks.
 pub(crate) struct Overlay {
-    held: Held,
+    lease: Lease,
     /// Its tree, for the readers.
     pub(crate) tree: Tree,
     /// What its own directory holds.
@@ -88,7 +88,7 @@ pub(crate) fn overlay(
     tree: &Tree,
     entries: &[Entry],
     problem: &Problem<'_>,
-    stash: Option<&Stash>,
+    derived: Option<&DerivedFiles>,
     warnings: &mut Vec<String>,
 ) -> Result<Option<Overlay>, PackageError> {
     let Ok(Some(file)) = tree.at(FILE) else { return Ok(None) };
@@ -125,7 +125,7 @@ pub(crate) fn overlay(
         ));
         return Ok(None);
     }
-    let Some(stash) = stash else {
+    let Some(derived) = derived else {
         let found = "tests that must be generated, without a cache";
         let supported = "supported: loading it with a place for that";
         return Err(PackageError::unsupported(0, "", found, supported).in_file(&file.path));
@@ -133,7 +133,7 @@ pub(crate) fn overlay(
     warnings.append(&mut rules.warnings);
     let builder =
         Builder { tree, entries, problem, files, data: MadeData::default(), makings: HashMap::new() };
-    builder.build(&rules, &file, stash, warnings).map(Some)
+    builder.build(&rules, &file, derived, warnings).map(Some)
 }
 
 /// What a reader says of an overlay, with the files of the package at `root` in the place of those of the cache.
@@ -197,12 +197,12 @@ impl Builder<'_> {
         mut self,
         rules: &Rules,
         file: &Entry,
-        stash: &Stash,
+        derived: &DerivedFiles,
         warnings: &mut Vec<String>,
     ) -> Result<Overlay, PackageError> {
         for (folder, name, node) in &rules.settings {
             let path = if folder.is_empty() { (*name).to_owned() } else { format!("{folder}/{name}") };
-            let text = rules::json(node).to_string();
+            let text = json(node).to_string();
             self.files.entry(path).or_insert(Content::Text(text));
         }
         let mut programs = programs::Programs::new(self.tree, self.entries, rules)?;
@@ -210,10 +210,10 @@ impl Builder<'_> {
             self.case(case, &mut programs, warnings).map_err(|error| error.in_file(&file.path))?;
         }
         (self.data.generators, self.data.solutions) = (programs.generators, programs.solutions);
-        let held = self.write(stash).map_err(|error| error.in_file(&file.path))?;
-        let tree = Tree::open(held.directory())?;
+        let lease = self.write(derived).map_err(|error| error.in_file(&file.path))?;
+        let tree = Tree::open(lease.directory())?;
         let entries = tree.entries(tree.root(), 0)?;
-        let place = |name: &String| held.directory().join("data").join(name);
+        let place = |name: &String| lease.directory().join("data").join(name);
         let places = self.files.iter().filter_map(|(name, content)| match content {
             Content::File(path) => Some((place(name), path.clone())),
             Content::Text(_) | Content::Made => None,
@@ -221,7 +221,7 @@ impl Builder<'_> {
         let places = places.collect();
         let judged = rules.cases.iter().filter(|case| is_judged(&case.path));
         let asked = judged.map(|case| (case.path.clone(), case.line)).collect();
-        Ok(Overlay { held, tree, entries, places, makings: self.makings, asked, data: self.data })
+        Ok(Overlay { lease, tree, entries, places, makings: self.makings, asked, data: self.data })
     }
 
     /// Adds the files of one rule that `data/` does not have.
@@ -353,7 +353,7 @@ impl Builder<'_> {
     }
 
     /// Writes the new `data/` into the cache.
-    fn write(&mut self, stash: &Stash) -> Result<Held, PackageError> {
+    fn write(&mut self, derived: &DerivedFiles) -> Result<Lease, PackageError> {
         let mut key = KeyBuilder::default().field("kind", "data of generators.yaml");
         let mut texts = Vec::with_capacity(self.files.len());
         for (name, content) in &mut self.files {
@@ -376,8 +376,8 @@ impl Builder<'_> {
             key = key.field("name", name).field("text", &text);
             texts.push((name.clone(), text));
         }
-        stash.make(key, |directory| {
-            let draft = Draft::open(directory)?;
+        derived.make(key, |directory| {
+            let draft = DirectoryWriter::open(directory)?;
             texts.iter().try_for_each(|(name, text)| draft.write(&format!("data/{name}"), text.as_bytes()))
         })
     }
@@ -415,7 +415,7 @@ impl Overlay {
         for case in &mut package.verification.outputs {
             [&mut case.input, &mut case.answer, &mut case.output].into_iter().for_each(&place);
         }
-        package.held.push(self.held);
+        package.leases.push(self.lease);
         let left_out = self.asked.iter().min_by_key(|(name, line)| (**line, name.as_str()));
         if let Some((name, line)) = left_out.filter(|_| !trouble.has_errors()) {
             let problem = format!("the test data/{} would not be judged", one_line(name));
@@ -425,11 +425,7 @@ impl Overlay {
         if self.data.tests.is_empty() {
             return Ok(());
         }
-        let limits = &mut self.data.solution_limits;
-        if let TimeLimit::Fixed(time) = package.limits.time {
-            limits.time = limits.time.max(time.saturating_mul(PATIENCE));
-        }
-        limits.memory = limits.memory.max(package.limits.memory);
+        self.data.solution_limits = package.limits.raised_for_solution(self.data.solution_limits);
         package.made = Some(self.data);
         Ok(())
     }

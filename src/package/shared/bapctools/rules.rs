@@ -5,46 +5,22 @@
 
 use std::collections::HashMap;
 
-use sha2::{Digest as _, Sha512};
-
+use super::case::{Case, CaseReader, Settings, Solution, find, settings};
+use super::numbering::{
+    ROOTS, check_name, count_numbered, counts, data_of, is_case, joined, numbered, ordered, padding,
+};
 use crate::nearest::nearest;
-use crate::package::model::{Seeds, seeds};
 use crate::package::shared::constants::Constants;
 use crate::package::source::error::{PackageError, one_line};
-use crate::package::source::values::words;
 use crate::package::source::yaml;
 use crate::package::source::yaml::{Node, Value};
 
 /// More tests than any report could carry.
 const MOST_TESTS: usize = 50_000;
-/// More of the same than `count` may ask for.
-const MOST_COUNTED: i64 = 100;
-/// More attempts than a generator needs.
-const MOST_RETRIES: f64 = 1000.0;
 /// Bytes of all commands and texts together: a text can be included in many folders, a command be counted.
 const MOST_BYTES: usize = 64 << 20;
-/// Bytes of a key. Numbers, counts and endings come beside it, and names of files have at most 255 bytes.
-const LONGEST_NAME: usize = 200;
 /// Folders within folders.
 const MOST_DEPTH: usize = 16;
-/// Folders of `data/`, in the order in which their tests are numbered.
-const ROOTS: &[&str] = &[
-    "sample",
-    "secret",
-    "invalid_output",
-    "invalid_answer",
-    "invalid_input",
-    "valid_output",
-    "testing_tool_test",
-    "fuzz",
-];
-/// Files of a test that a rule may give as text.
-const TEXTS: &[&str] = &["in", "ans", "out", "yaml"];
-/// Files for statements and people, which no judging reads.
-const SHOWN: &[&str] =
-    &["in.statement", "ans.statement", "in.download", "ans.download", "interaction", "hint", "desc"];
-/// Other keys of a test.
-const CASE_KEYS: &[&str] = &["copy", "generate", "count", "match", "solution", "random_salt", "retries"];
 /// Files of settings of a folder; older ones were called `testdata.yaml`.
 const SETTINGS: [&str; 2] = ["test_group.yaml", "testdata.yaml"];
 /// Keys of folders besides; of some there was once more to say.
@@ -75,69 +51,6 @@ pub(super) struct Rules {
     pub(super) warnings: Vec<String>,
 }
 
-/// One test.
-#[derive(Debug, Clone)]
-pub(super) struct Case {
-    /// Path below `data`: `secret/01-small`.
-    pub(super) path: String,
-    /// Line of its rule.
-    pub(super) line: u64,
-    /// The run that makes it.
-    pub(super) generate: Option<Invocation>,
-    /// Path below `generators` without an ending, of files to copy.
-    pub(super) copy: Option<String>,
-    /// Contents, by the file's ending.
-    pub(super) texts: Vec<(&'static str, String)>,
-    /// What makes its answer.
-    pub(super) solution: Solution,
-}
-
-/// A run of a generator.
-#[derive(Debug, Clone)]
-pub(super) struct Invocation {
-    /// As it is written, with its constants and its count.
-    pub(super) command: String,
-    /// The generator's name.
-    pub(super) program: String,
-    /// Its arguments, in which `{seed}` stands where there are seeds.
-    pub(super) arguments: Vec<String>,
-    /// Its attempts, where there is more than one or a seed.
-    pub(super) seeds: Option<Seeds>,
-}
-
-impl Case {
-    /// Bytes of all that each test has for itself, also where it is a copy of another.
-    fn bytes(&self) -> usize {
-        let texts = self.texts.iter().map(|(_, text)| text.len()).sum::<usize>();
-        let copy = self.copy.as_ref().map_or(0, String::len);
-        let solution = if let Solution::Program(path) = &self.solution { path.len() } else { 0 };
-        let run = self.generate.as_ref().map_or(0, |run| {
-            let arguments = run.arguments.iter().map(|word| word.len() + size_of::<String>());
-            run.command.len() + run.program.len() + arguments.sum::<usize>()
-        });
-        self.path.len() + texts + copy + solution + run
-    }
-}
-
-/// What makes answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Solution {
-    /// Nothing is said.
-    Unsaid,
-    /// Nothing: answers are in the rules.
-    None,
-    /// The program at that path below the package.
-    Program(String),
-}
-
-/// What folders hand down.
-#[derive(Debug, Clone)]
-struct Config {
-    solution: Solution,
-    salt: String,
-    retries: u32,
-}
-
 /// What an `include` may name.
 #[derive(Debug, Clone)]
 enum Known {
@@ -146,7 +59,7 @@ enum Known {
 }
 
 struct Reader<'a> {
-    constants: &'a Constants,
+    cases: CaseReader<'a>,
     rules: Rules,
     known: HashMap<String, Vec<Known>>,
     /// Cases below a folder with those that it includes, by the folder's number.
@@ -173,7 +86,7 @@ pub(super) fn parse(text: &str, constants: &Constants) -> Result<Rules, PackageE
     let map = root.map("")?;
     let total = count_numbered(map);
     let mut reader = Reader {
-        constants,
+        cases: CaseReader { constants, warnings: Vec::new() },
         rules: Rules::default(),
         known: HashMap::new(),
         below: Vec::new(),
@@ -192,102 +105,10 @@ pub(super) fn parse(text: &str, constants: &Constants) -> Result<Rules, PackageE
             reader.rules.generators.insert(name.clone(), files);
         }
     }
-    let config = Config { solution: Solution::Unsaid, salt: String::new(), retries: 1 };
+    let config = Settings { solution: Solution::Unsaid, salt: String::new(), retries: 1 };
     reader.folder(map, "", &config, 0)?;
+    reader.rules.warnings = reader.cases.warnings;
     Ok(reader.rules)
-}
-
-fn find<'n>(map: &'n [(String, Node)], key: &str) -> Option<&'n Node> {
-    map.iter().find_map(|(name, node)| (name == key).then_some(node))
-}
-
-/// Whether a rule is a test and not a folder.
-fn is_case(node: &Node) -> bool {
-    match &node.value {
-        Value::Map(map) => {
-            let only_cases = |key: &str| {
-                TEXTS.contains(&key)
-                    || SHOWN.contains(&key)
-                    || matches!(key, "copy" | "generate" | "count" | "match")
-            };
-            map.iter().any(|(key, _)| only_cases(key))
-        }
-        Value::List(_) => false,
-        _ => true,
-    }
-}
-
-/// The entries of a map.
-type Entries = [(String, Node)];
-
-/// The maps of a folder's `data`, and whether they are numbered.
-fn data_of(map: &Entries) -> Result<(Vec<&Entries>, bool), PackageError> {
-    let Some(node) = find(map, "data") else { return Ok((Vec::new(), false)) };
-    match &node.value {
-        Value::List(items) => {
-            let maps: Result<Vec<_>, _> = items.iter().map(|item| item.map("data")).collect();
-            Ok((maps?, true))
-        }
-        _ => Ok((vec![node.map("data")?], false)),
-    }
-}
-
-/// How many tests are numbered: names have as many digits as that number.
-fn count_numbered(map: &[(String, Node)]) -> usize {
-    let Ok((maps, is_numbered)) = data_of(map) else { return 0 };
-    let mut total = 0;
-    for (key, node) in maps.into_iter().flatten() {
-        if is_case(node) {
-            if is_numbered {
-                total += counts(node, key).map_or(1, |counts| counts.map_or(1, |counts| counts.len()));
-            }
-        } else if let Ok(inner) = node.map(key) {
-            total += count_numbered(inner);
-        }
-    }
-    total
-}
-
-/// `count`, where a rule has it: a number, a list or a range `1..=5`.
-fn counts(node: &Node, key: &str) -> Result<Option<Vec<i64>>, PackageError> {
-    let Value::Map(map) = &node.value else { return Ok(None) };
-    let Some(node) = find(map, "count") else { return Ok(None) };
-    let key = format!("{key}.count");
-    let wrong = |problem: String| {
-        let remedy =
-            format!("give a number from 1 to {MOST_COUNTED}, a list of numbers, or a range like 1..=5");
-        PackageError::value(node.line, &key, problem, remedy)
-    };
-    #[allow(clippy::cast_possible_truncation, reason = "the range is checked")]
-    let whole = |node: &Node| match node.value {
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => Some(number as i64),
-        _ => None,
-    };
-    let list = match &node.value {
-        Value::Number(_) => whole(node).map(|count| (1..=count).collect::<Vec<_>>()),
-        Value::List(items) => items.iter().map(whole).collect(),
-        Value::Text(text) => text.split_once("..=").and_then(|(low, high)| {
-            let range = low.trim().parse::<i64>().ok()?..=high.trim().parse::<i64>().ok()?;
-            let length = range.end().checked_sub(*range.start())?;
-            (length < MOST_COUNTED).then(|| range.collect())
-        }),
-        _ => None,
-    };
-    let list = list.filter(|list| !list.is_empty() && list.len() as i64 <= MOST_COUNTED);
-    list.map(Some).ok_or_else(|| wrong("it is not a count of tests".to_owned()))
-}
-
-/// Digits to which counts are padded: where they follow on each other.
-fn padding(counts: &[i64]) -> usize {
-    let (Some(low), Some(high)) = (counts.iter().min(), counts.iter().max()) else { return 0 };
-    let is_consecutive = high - low == counts.len() as i64 - 1;
-    let longest = counts.iter().map(|count| count.to_string().len()).max().unwrap_or(0);
-    if is_consecutive { longest } else { 0 }
-}
-
-/// A name with its number before it.
-fn numbered(number: usize, width: usize, key: &str) -> String {
-    if key.is_empty() { format!("{number:0width$}") } else { format!("{number:0width$}-{key}") }
 }
 
 impl Reader<'_> {
@@ -296,7 +117,7 @@ impl Reader<'_> {
         &mut self,
         map: &[(String, Node)],
         path: &str,
-        above: &Config,
+        above: &Settings,
         depth: usize,
     ) -> Result<usize, PackageError> {
         let shown = if path.is_empty() { "data" } else { path };
@@ -304,7 +125,7 @@ impl Reader<'_> {
             let problem = format!("folders are nested more than {MOST_DEPTH} deep");
             return Err(PackageError::value(0, shown, problem, "flatten them"));
         }
-        let config = self.config(map, shown, above)?;
+        let config = settings(map, shown, above)?;
         self.warn_of_unknown(map, shown, path.is_empty());
         for name in SETTINGS {
             if let Some(node) = find(map, name).filter(|node| !matches!(node.value, Value::Null)) {
@@ -356,63 +177,17 @@ impl Reader<'_> {
         Ok(self.below.len() - 1)
     }
 
-    /// `solution`, `random_salt` and `retries`, where a map has them.
-    fn config(&self, map: &[(String, Node)], shown: &str, above: &Config) -> Result<Config, PackageError> {
-        let mut config = above.clone();
-        if let Some(node) = find(map, "solution") {
-            let key = format!("{shown}.solution");
-            config.solution = match node.text(&key)?.as_deref().map(str::trim) {
-                None | Some("") => Solution::None,
-                Some(path) => match path.strip_prefix('/') {
-                    Some(path) if !path.contains(char::is_whitespace) => Solution::Program(path.to_owned()),
-                    _ => {
-                        let problem = format!("'{}' is not a path from the package", one_line(path));
-                        let remedy = "give it like /submissions/accepted/NAME.py, without arguments";
-                        return Err(PackageError::value(node.line, &key, problem, remedy));
-                    }
-                },
-            };
-        }
-        if let Some(node) = find(map, "random_salt") {
-            config.salt = node.text(&format!("{shown}.random_salt"))?.unwrap_or_default();
-        }
-        if let Some(node) = find(map, "retries") {
-            let key = format!("{shown}.retries");
-            let number = node.number(&key)?.filter(|number| (1.0..=MOST_RETRIES).contains(number));
-            #[allow(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "the range is checked"
-            )]
-            let number = number.map(|number| number as u32);
-            config.retries = number.ok_or_else(|| {
-                let remedy = format!("give a number from 1 to {MOST_RETRIES}");
-                PackageError::value(node.line, &key, "it is out of range", remedy)
-            })?;
-        }
-        Ok(config)
-    }
-
     fn warn_of_unknown(&mut self, map: &[(String, Node)], shown: &str, is_root: bool) {
         let known = || FOLDER_KEYS.iter().copied().chain(SETTINGS);
         for (key, node) in map.iter().filter(|(key, _)| !known().any(|known| known == key)) {
-            self.unknown(shown, key, node, nearest(key, known()));
+            self.cases.unknown(shown, key, node, nearest(key, known()));
         }
         let Some(Value::Map(roots)) = find(map, "data").filter(|_| is_root).map(|node| &node.value) else {
             return;
         };
         for (key, node) in roots.iter().filter(|(key, _)| !ROOTS.contains(&key.as_str())) {
-            self.unknown("data", key, node, nearest(key, ROOTS.iter().copied()));
+            self.cases.unknown("data", key, node, nearest(key, ROOTS.iter().copied()));
         }
-    }
-
-    fn unknown(&mut self, above: &str, key: &str, node: &Node, meant: Option<&str>) {
-        let meant = meant.map_or_else(String::new, |meant| format!(": did you mean '{meant}'?"));
-        self.rules.warnings.push(format!(
-            "generators/generators.yaml:{}: {above}.{}: an unknown key is ignored{meant}",
-            node.line,
-            one_line(key)
-        ));
     }
 
     /// Cases that a folder includes: those of a test or a folder that came before it.
@@ -480,7 +255,7 @@ impl Reader<'_> {
         key: &str,
         above: &str,
         is_numbered: bool,
-        config: &Config,
+        config: &Settings,
     ) -> Result<Vec<usize>, PackageError> {
         let counts = counts(node, key)?;
         let padding = padding(counts.as_deref().unwrap_or_default());
@@ -503,187 +278,19 @@ impl Reader<'_> {
                 let problem = format!("'{}' is there already", one_line(&path));
                 return Err(PackageError::value(node.line, above, problem, "give the tests different names"));
             }
-            let Some(case) = self.case(node, path, count, config)? else { continue };
+            let Some(case) = self.cases.case(node, path, count, config)? else { continue };
             let place = self.push(case)?;
             self.known.entry(key.to_owned()).or_default().push(Known::Case(place));
             cases.push(place);
         }
         Ok(cases)
     }
-
-    /// One case; `None` for a sample that is shown and not judged.
-    fn case(
-        &mut self,
-        node: &Node,
-        path: String,
-        count: Option<i64>,
-        config: &Config,
-    ) -> Result<Option<Case>, PackageError> {
-        let mut case = Case {
-            path,
-            line: node.line,
-            generate: None,
-            copy: None,
-            texts: Vec::new(),
-            solution: config.solution.clone(),
-        };
-        let shown = one_line(&case.path);
-        let Value::Map(map) = &node.value else {
-            let text = node.text(&shown)?.unwrap_or_default();
-            match text.trim().strip_suffix(".in").filter(|stem| !stem.contains(char::is_whitespace)) {
-                Some(stem) => case.copy = Some(stem.to_owned()),
-                None => case.generate = Some(self.invocation(&text, node, &shown, count, config)?),
-            }
-            return Ok(Some(case));
-        };
-        let config = self.config(map, &shown, config)?;
-        case.solution = config.solution.clone();
-        let mut is_shown = false;
-        for (key, node) in map {
-            let dotted = format!("{shown}.{}", one_line(key));
-            match key.as_str() {
-                "generate" => {
-                    let text = node.text(&dotted)?.unwrap_or_default();
-                    case.generate = Some(self.invocation(&text, node, &dotted, count, &config)?);
-                }
-                "copy" => case.copy = node.text(&dotted)?.filter(|path| !path.is_empty()),
-                other => match TEXTS.iter().find(|known| **known == other) {
-                    Some(ending) => case.texts.push((ending, content(node, &dotted, ending)?)),
-                    None if SHOWN.contains(&other) => is_shown = true,
-                    None if CASE_KEYS.contains(&other) => {}
-                    None => {
-                        let known = TEXTS.iter().chain(SHOWN).chain(CASE_KEYS).copied();
-                        self.unknown(&shown, key, node, nearest(key, known));
-                    }
-                },
-            }
-        }
-        let has_input = case.generate.is_some()
-            || case.copy.is_some()
-            || case.texts.iter().any(|(name, _)| *name == "in");
-        if !has_input && is_shown {
-            return Ok(None);
-        }
-        if !has_input {
-            let problem = "nothing makes its input";
-            return Err(PackageError::value(node.line, &shown, problem, "add generate, copy or in"));
-        }
-        Ok(Some(case))
-    }
-
-    /// A command with its constants, count and seed in their places.
-    fn invocation(
-        &self,
-        text: &str,
-        node: &Node,
-        key: &str,
-        count: Option<i64>,
-        config: &Config,
-    ) -> Result<Invocation, PackageError> {
-        let wrong = |problem: &str, remedy: &str| PackageError::value(node.line, key, problem, remedy);
-        let replaced = self.constants.replace(text.as_bytes());
-        let mut command = match replaced {
-            Some(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            None => text.to_owned(),
-        };
-        if let Some(count) = count {
-            command = command.replace("{count}", &count.to_string());
-        }
-        let words = words(&command);
-        let (Some(program), arguments) = (words.first().cloned(), words.get(1..).unwrap_or_default()) else {
-            return Err(wrong("there is no command", "name a generator and its arguments"));
-        };
-        if arguments.iter().map(|argument| seeds(argument).len()).sum::<usize>() > 1 {
-            return Err(wrong("{seed} stands in it twice", "ask for one seed"));
-        }
-        let mut hashed = config.salt.clone();
-        if let Some(count) = count.filter(|count| *count != 1) {
-            hashed.push_str(&format!(":{}", count - 1));
-        }
-        hashed.push_str(command.trim());
-        // Runs without a seed are the same, whatever their commands hash to.
-        let is_seeded = arguments.iter().any(|argument| !seeds(argument).is_empty());
-        let first = if is_seeded { seed_of(&hashed) } else { 0 };
-        let seeds = Seeds { first, attempts: config.retries };
-        let seeds = (is_seeded || config.retries > 1).then_some(seeds);
-        let arguments = arguments.iter().map(|argument| argument.replace("{name}", "testcase")).collect();
-        Ok(Invocation { command: one_line(command.trim()), program, arguments, seeds })
-    }
-}
-
-/// Entries of a map in the order in which they are numbered.
-fn ordered(map: &[(String, Node)], is_root: bool) -> Vec<&(String, Node)> {
-    let mut entries: Vec<_> = map.iter().collect();
-    if is_root {
-        entries.retain(|(key, _)| ROOTS.contains(&key.as_str()));
-        entries.sort_by_key(|(key, _)| ROOTS.iter().position(|root| root == key));
-    } else {
-        entries.sort_by(|left, right| left.0.cmp(&right.0));
-    }
-    entries
-}
-
-/// Refuses a key that cannot be the name of a test or folder: it is a part of a path, and what begins with a dot is hidden.
-fn check_name(key: &str, line: u64, above: &str) -> Result<(), PackageError> {
-    let problem = if key.is_empty() {
-        "a test without a name".to_owned()
-    } else if key.starts_with('.') {
-        format!("'{}' begins with a dot", one_line(key))
-    } else if key.contains(['/', '\\']) || key.chars().any(char::is_control) {
-        format!("'{}' has a slash, a backslash or a control character", one_line(key))
-    } else if key.len() > LONGEST_NAME {
-        format!("'{}' is longer than {LONGEST_NAME} bytes", one_line(key))
-    } else {
-        return Ok(());
-    };
-    let remedy =
-        if key.is_empty() { "name it, or use a list" } else { "name it with letters, digits, - and _" };
-    Err(PackageError::value(line, above, problem, remedy))
-}
-
-fn joined(above: &str, name: &str) -> String {
-    if above.is_empty() { name.to_owned() } else { format!("{above}/{name}") }
-}
-
-/// The content of a file that stands in the rule.
-fn content(node: &Node, key: &str, ending: &str) -> Result<String, PackageError> {
-    match &node.value {
-        Value::Text(text) if text.is_empty() || text.ends_with('\n') => Ok(text.clone()),
-        Value::Text(text) => Ok(format!("{text}\n")),
-        Value::Map(_) | Value::List(_) if ending == "yaml" => Ok(json(node).to_string()),
-        Value::Null => Ok(String::new()),
-        _ => {
-            let problem = "it is not text";
-            Err(PackageError::value(node.line, key, problem, "write it in quotes"))
-        }
-    }
-}
-
-/// A value as JSON, which is YAML, too.
-pub(super) fn json(node: &Node) -> serde_json::Value {
-    match &node.value {
-        Value::Null => serde_json::Value::Null,
-        Value::Bool(flag) => (*flag).into(),
-        #[allow(clippy::cast_possible_truncation, reason = "whole, and below 2^53")]
-        Value::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => (*number as i64).into(),
-        Value::Number(number) => (*number).into(),
-        Value::Text(text) => text.clone().into(),
-        Value::List(items) => items.iter().map(json).collect(),
-        Value::Map(map) => {
-            serde_json::Value::Object(map.iter().map(|(key, node)| (key.clone(), json(node))).collect())
-        }
-    }
-}
-
-/// The last 31 bits of the hash.
-fn seed_of(hashed: &str) -> u32 {
-    let digest = Sha512::digest(hashed.as_bytes());
-    let last = digest.iter().rev().take(4).rev().fold(0_u32, |number, byte| number << 8 | u32::from(*byte));
-    last & 0x7fff_ffff
 }
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha512};
+
     use super::*;
     use crate::package::model::MadeInput;
 

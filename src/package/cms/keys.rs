@@ -1,0 +1,60 @@
+//! Keys of `task.yaml`, and limits on their values.
+
+/// The file that marks a directory as a task of CMS.
+pub(crate) const FILE: &str = "task.yaml";
+
+/// Greatest number of tests; a larger one is taken for a mistake.
+pub(super) const MOST_TESTS: f64 = 50_000.0;
+
+/// Keys that are read, and those that do not concern judging.
+pub(super) const KEYS: &[&str] = &[
+    "accepted_languages",
+    "allowed_languages",
+    "chat",
+    "data",
+    "description",
+    "difficulty",
+    "feedback_level",
+    "infile",
+    "max_submission_number",
+    "max_user_test_number",
+    "memlimit",
+    "memory_limit",
+    "min_submission_interval",
+    "min_user_test_interval",
+    "n_input",
+    "name",
+    "nome",
+    "nome_breve",
+    "num_processes",
+    "outfile",
+    "output_only",
+    "output_only_testcases",
+    "output_optional_testcases",
+    "primary_language",
+    "public_testcases",
+    "risultati",
+    "score_mode",
+    "score_precision",
+    "score_type",
+    "score_type_parameters",
+    "syllabuslevel",
+    "task_type",
+    "time_limit",
+    "timeout",
+    "title",
+    "token_gen_initial",
+    "token_gen_interval",
+    "token_gen_max",
+    "token_gen_number",
+    "token_gen_time",
+    "token_initial",
+    "token_max",
+    "token_max_number",
+    "token_min_interval",
+    "token_mode",
+    "token_total",
+    "total_value",
+    "user_io",
+    "version",
+];
