@@ -226,6 +226,10 @@ fn what_breaks_a_checker_s_protocol_is_not_accepted_by_the_script_around_it_eith
         ("testlib", 3, "FAIL\n", 1),
         ("testlib", 139, "", 1),
         ("cms", 0, "", 1),
+        ("dmoj-grader", 0, "", 42),
+        ("dmoj-grader", 1, "", 43),
+        ("dmoj-grader", 7, "", 1),
+        ("dmoj-grader", 3, "ValueError: no", 1),
     ] {
         assert_eq!(script_says(protocol, code, stderr), Some(expected), "{protocol} {code} {stderr:?}");
     }

@@ -212,6 +212,7 @@ fn write_shim(
         (Some(Protocol::Dmoj(DmojKind::Default)), _) => "dmoj-default",
         (Some(Protocol::Dmoj(DmojKind::Testlib)), _) => "dmoj-testlib",
         (Some(Protocol::Dmoj(DmojKind::Coci)), _) => "dmoj-coci",
+        (Some(Protocol::Dmoj(DmojKind::Grader)), _) => "dmoj-grader",
         (other, _) => {
             let what = format!("a checker of the protocol {other:?}");
             return Err(writer.refuse(what, "use a checker of testlib or of Kattis"));

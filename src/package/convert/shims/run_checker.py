@@ -98,11 +98,25 @@ def judge_dmoj(settings, feedback, code, stderr):
     broken("the checker exited with code %d: %s" % (code, stderr.split("\n", 1)[0].strip()))
 
 
+def judge_dmoj_grader(settings, feedback, code, stderr):
+    """Gavel's driver of DMOJ's Python checkers has written the part of the points itself."""
+    part = os.path.join(feedback, "score_multiplier.txt")
+    if not settings["scoring"] and os.path.exists(part):
+        os.unlink(part)
+    if code in (0, 1):
+        return code == 0
+    if code == 7 and not settings["scoring"]:
+        return False
+    if code == 7 and os.path.exists(part):
+        return True
+    broken("the checker exited with code %d: %s" % (code, stderr.split("\n", 1)[0].strip()))
+
+
 def check(settings, paths, feedback, arguments):
     order = settings["call"] or {"cms": ["{input}", "{answer}", "{output}"]}.get(
         settings["protocol"], ["{input}", "{output}", "{answer}"]
     )
-    for place, value in paths.items():
+    for place, value in {**paths, "feedback": feedback}.items():
         order = [part.replace("{%s}" % place, value) for part in order]
     run = subprocess.run(
         command(settings["checker"]) + order + arguments,
@@ -118,6 +132,8 @@ def check(settings, paths, feedback, arguments):
         return judge_testlib(settings, feedback, run.returncode, stderr)
     if settings["protocol"] == "cms":
         return judge_cms(settings, feedback, run.returncode, stdout)
+    if settings["protocol"] == "dmoj-grader":
+        return judge_dmoj_grader(settings, feedback, run.returncode, stderr)
     return judge_dmoj(settings, feedback, run.returncode, stderr)
 
 
