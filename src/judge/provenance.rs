@@ -1,6 +1,7 @@
 //! Records what judged a submission: the host, and the digest of everything in a package that judging reads.
 
 use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -71,7 +72,7 @@ pub(crate) fn package_digest(
     digests: &Digests,
     package: &Package,
 ) -> Result<(String, Snapshot), Fault> {
-    let snapshot = Snapshot::settled(package)?;
+    let (snapshot, is_settled) = Snapshot::settled(package)?;
     if let Some(digest) = digests.get(&snapshot) {
         return Ok((digest, snapshot));
     }
@@ -83,7 +84,7 @@ pub(crate) fn package_digest(
         Lookup::Miss(draft) => {
             // Not one that the package remembers: the files may have changed since, and then the key is new.
             let digest = package.digest_now().map_err(|error| Fault::Package(error.to_string()))?;
-            if !snapshot.holds(package) {
+            if !is_settled || !snapshot.holds(package) {
                 return Ok((digest, snapshot));
             }
             let path = draft.path().join("digest");
@@ -121,6 +122,8 @@ pub(crate) struct Snapshot {
     directory: PathBuf,
     /// The package's settings that decide verdicts.
     settings: String,
+    /// A hash of the files' names and paths.
+    names: u64,
     files: Vec<FileState>,
     directories: Vec<FileState>,
 }
@@ -151,17 +154,22 @@ impl FileState {
 }
 
 impl Snapshot {
-    /// Takes it when the newest of the package's files is older than a tick of the kernel's clock. Before Linux 6.13 a
-    /// file that is written to twice within a tick has the same ctime after both.
-    fn settled(package: &Package) -> Result<Self, Fault> {
+    /// Takes it when the newest of the files and directories is older than a tick of the kernel's clock, and returns
+    /// whether that came to pass. Before Linux 6.13 a file that is written to twice within a tick has the same ctime
+    /// after both.
+    fn settled(package: &Package) -> Result<(Self, bool), Fault> {
         const TICKS: Duration = Duration::from_millis(20);
-        let snapshot = Self::of(package)?;
-        let age = snapshot.newest().and_then(|newest| newest.elapsed().ok()).unwrap_or(TICKS);
-        if age >= TICKS {
-            return Ok(snapshot);
+        const ATTEMPTS: u32 = 5;
+        for _ in 0..ATTEMPTS {
+            let snapshot = Self::of(package)?;
+            // A time in the future stays there: the clock was set back.
+            let age = snapshot.newest().and_then(|newest| newest.elapsed().ok()).unwrap_or(TICKS);
+            if age >= TICKS {
+                return Ok((snapshot, true));
+            }
+            std::thread::sleep(TICKS.saturating_sub(age));
         }
-        std::thread::sleep(TICKS.saturating_sub(age));
-        Self::of(package)
+        Ok((Self::of(package)?, false))
     }
 
     /// Takes it with one `stat` a file, which tells every later change: a file that is written to or replaced has
@@ -169,7 +177,9 @@ impl Snapshot {
     fn of(package: &Package) -> Result<Self, Fault> {
         let (mut states, mut directories) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
-        for (_, path) in package.judged_files() {
+        let mut names = DefaultHasher::new();
+        for (name, path) in package.judged_files() {
+            (name, path).hash(&mut names);
             states.push(FileState::of(path)?);
             let above = path.ancestors().skip(1).take_while(|above| above.starts_with(&package.directory));
             for directory in above {
@@ -181,7 +191,8 @@ impl Snapshot {
         }
         Ok(Self {
             directory: package.directory.clone(),
-            settings: format!("{}\n{}", limits(package), package.settings()),
+            settings: format!("{:?}\n{}", package.limits, package.settings()),
+            names: names.finish(),
             files: states,
             directories,
         })
@@ -192,9 +203,9 @@ impl Snapshot {
         Self::of(package).is_ok_and(|now| now == *self)
     }
 
-    /// When the newest of the files was written to, its status included.
+    /// Returns when the newest of the files and directories was written to, its status included.
     fn newest(&self) -> Option<SystemTime> {
-        let (seconds, nanoseconds) = self.files.iter().map(|file| file.changed).max()?;
+        let (seconds, nanoseconds) = self.files.iter().chain(&self.directories).map(|file| file.changed).max()?;
         let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanoseconds).ok()?);
         Some(UNIX_EPOCH + since)
     }
@@ -202,7 +213,7 @@ impl Snapshot {
     /// Returns the key of the digest in the cache.
     fn key(&self, package: &Package) -> Digest {
         let mut key =
-            KeyBuilder::default().field("kind", "package digest 4").field("settings", &self.settings);
+            KeyBuilder::default().field("kind", "package digest 5").field("settings", &self.settings);
         for ((name, path), file) in package.judged_files().zip(&self.files) {
             key = key
                 .field("name", &name)
@@ -211,10 +222,4 @@ impl Snapshot {
         }
         key.finish()
     }
-}
-
-/// Describes the limits that decide verdicts.
-fn limits(package: &Package) -> String {
-    let limits = &package.limits;
-    format!("{:?} {:?} {} {} {:?}", limits.time, limits.wall, limits.memory, limits.output, limits.processes)
 }

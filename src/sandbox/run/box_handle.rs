@@ -14,9 +14,10 @@ use nix::sys::utsname::uname;
 use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
 use nix::unistd::{Pid, Uid};
 
-use super::meter::Meter;
+use super::meter::{Meter, leftovers_allowed};
 use super::resource_limits::HardLimits;
 use crate::instruments::{self, BoxEnd, BoxPart};
+use crate::sandbox::command::Limits;
 use crate::sandbox::error::SandboxError;
 use crate::sandbox::keeper::client::{self, KeeperClient};
 use crate::sandbox::keeper::directories::Source;
@@ -273,7 +274,8 @@ impl BoxHandle {
     /// # Errors
     /// When the box cannot be cleaned; it must then be dropped.
     pub fn fresh_workspace(&mut self) -> Result<BorrowedFd<'_>, SandboxError> {
-        self.renew()?;
+        let leftovers = self.meter.as_ref().map_or(0, Meter::last_leftovers);
+        self.renew(leftovers)?;
         Ok(self.workspace.as_fd())
     }
 
@@ -300,13 +302,17 @@ impl BoxHandle {
     }
 
     /// Prepares the box for a run. It counts as broken until the run is over.
-    pub(crate) fn prepare_run(&mut self) -> Result<(), SandboxError> {
+    pub(crate) fn prepare_run(&mut self, limits: &Limits) -> Result<(), SandboxError> {
         if self.broken {
             let detail = "an earlier run in it failed".to_owned();
             return Err(SandboxError::BoxLost { name: self.name(), detail });
         }
+        let leftovers = leftovers_allowed(limits);
         if self.used {
-            self.renew()?;
+            self.renew(leftovers)?;
+        } else if let Some(meter) = &self.meter {
+            // Files were put into its work directory, so it stays; the last run may have had a larger limit.
+            meter.has_grown(leftovers)?;
         }
         (self.used, self.broken) = (true, true);
         self.hides_changes = self.pristine.can_be_set_back();
@@ -333,7 +339,7 @@ impl BoxHandle {
 
     /// Restores the state of a new box. The work directory is replaced only if a program wrote to it: most programs do not,
     /// and replacing costs more than examining.
-    fn renew(&mut self) -> Result<(), SandboxError> {
+    fn renew(&mut self, leftovers: u64) -> Result<(), SandboxError> {
         let keeps_workspace = std::mem::take(&mut self.keeps_workspace);
         if self.lost && keeps_workspace {
             let detail = "the work directory to keep was lost with its init".to_owned();
@@ -353,16 +359,16 @@ impl BoxHandle {
             instruments::box_renewed(BoxPart::Files);
         }
         if self.used {
-            self.renew_group(keeps_workspace)?;
+            self.renew_group(keeps_workspace, leftovers)?;
         }
         self.used = false;
         Ok(())
     }
 
     /// Removes leftovers in the groups that would change the figures of the next run.
-    fn renew_group(&mut self, keeps_workspace: bool) -> Result<(), SandboxError> {
+    fn renew_group(&mut self, keeps_workspace: bool, leftovers: u64) -> Result<(), SandboxError> {
         let Some(meter) = self.meter.as_mut() else { return Ok(()) };
-        let has_grown = meter.has_grown()?;
+        let has_grown = meter.has_grown(leftovers)?;
         if has_grown && !meter.has_leaf_with_memory() {
             if !keeps_workspace {
                 self.overgrown = true;

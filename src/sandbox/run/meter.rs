@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::uio::{pread, pwrite};
 
 use super::page_cache::{Allocated, Look, Looks, NOISE};
-use crate::sandbox::command::MemorySource;
+use crate::sandbox::command::{Limits, MemorySource};
 use crate::sandbox::error::SandboxError;
 use crate::sandbox::keeper::message::{Files, Role};
 use crate::sandbox::resource_control::ResourceControl;
@@ -56,6 +56,8 @@ pub(crate) struct Meter {
     memory_new: u64,
     /// The part of that charge that was in use, without charges in advance.
     memory_floor: u64,
+    /// Memory that earlier runs may have left when the last run began.
+    leftovers: u64,
     /// Kernel memory when the run began, where the charge was larger than that of a new group.
     kernel_base: Option<u64>,
     cache_base: u64,
@@ -102,6 +104,15 @@ pub(crate) struct Processes {
     pub resident: Option<Bytes>,
 }
 
+/// Returns how much memory earlier runs may have left in a group when a run with these limits begins, in bytes.
+pub(crate) fn leftovers_allowed(limits: &Limits) -> u64 {
+    if limits.memory_is_compared {
+        return LEAST_GROWTH;
+    }
+    let limit = limits.memory.map_or(u64::MAX, |limit| limit.0);
+    (limit / SHARE).clamp(LEAST_GROWTH, LARGEST_GROWTH)
+}
+
 impl Meter {
     /// Creates a meter from the descriptors of a box; returns `None` without cgroups.
     pub(crate) fn new(control: ResourceControl, files: Files) -> Result<Option<Self>, SandboxError> {
@@ -117,6 +128,7 @@ impl Meter {
             memory_base: 0,
             memory_new: 0,
             memory_floor: 0,
+            leftovers: LEAST_GROWTH,
             kernel_base: None,
             cache_base: 0,
             cache_moved: false,
@@ -162,6 +174,11 @@ impl Meter {
         Ok(())
     }
 
+    /// Returns the memory that earlier runs may have left when the last run began, in bytes.
+    pub(crate) fn last_leftovers(&self) -> u64 {
+        self.leftovers
+    }
+
     /// Reads every counter while no program runs.
     fn rebase(&mut self) -> Result<(), SandboxError> {
         self.cpu_base = self.cpu_total()?;
@@ -178,7 +195,8 @@ impl Meter {
     }
 
     /// Prepares a run: writes the limits that differ from the last ones, and resets the peak.
-    pub(crate) fn arm(&mut self, memory: Option<Bytes>, processes: Option<u32>) -> Result<(), SandboxError> {
+    pub(crate) fn arm(&mut self, limits: &Limits) -> Result<(), SandboxError> {
+        let Limits { memory, processes, .. } = *limits;
         if self.process_limit != Some(processes) {
             // With v1 box init is in the group too.
             let own = u32::from(self.control != ResourceControl::CgroupV2);
@@ -189,13 +207,14 @@ impl Meter {
         }
         let usage = self.number(Role::MemoryUsage)?;
         let before = std::mem::replace(&mut self.memory_base, usage);
-        let has_leftovers = usage > self.memory_new.saturating_add(STOCK);
+        self.leftovers = leftovers_allowed(limits);
+        let has_leftovers = usage > self.memory_new.saturating_add(STOCK) && !limits.memory_is_compared;
         self.kernel_base = if has_leftovers { self.kernel_memory().ok() } else { None };
         if std::mem::take(&mut self.cache_moved) || usage.abs_diff(before) > LIMIT_TOLERANCE {
             self.cache_base = self.page_cache()?;
         }
         (self.looks, self.looked) = (Looks::default(), Instant::now());
-        let room = self.room_above_limit()?;
+        let room = self.room_above_limit(self.leftovers)?;
         if self.memory_limit != Some(memory) || room.abs_diff(self.room) > LIMIT_TOLERANCE {
             self.limit_memory(memory, room)?;
             self.memory_limit = Some(memory);
@@ -226,9 +245,9 @@ impl Meter {
     /// would be extra memory, since the kernel reclaims it for the program, and within the limit it would be missing. The
     /// kernel frees the memory of dead processes and removed files after a while (RCU), so this waits until little of it
     /// is left.
-    pub(crate) fn has_grown(&self) -> Result<bool, SandboxError> {
+    pub(crate) fn has_grown(&self, leftovers: u64) -> Result<bool, SandboxError> {
         for step in 0..=SETTLING_STEPS {
-            if self.number(Role::MemoryUsage)? <= self.usual_charge() {
+            if self.number(Role::MemoryUsage)? <= self.memory_new.saturating_add(leftovers) {
                 return Ok(false);
             }
             // Page cache is not freed by waiting.
@@ -240,12 +259,6 @@ impl Meter {
             }
         }
         Ok(true)
-    }
-
-    /// Returns the largest charge with which a run may begin, under the limit set last.
-    fn usual_charge(&self) -> u64 {
-        let limit = self.memory_limit.flatten().map_or(u64::MAX, |limit| limit.0);
-        self.memory_new.saturating_add((limit / SHARE).clamp(LEAST_GROWTH, LARGEST_GROWTH))
     }
 
     /// Makes the kernel reclaim as much of the group's memory as it can (v1; "force_empty" in memory.rst), for a group
@@ -260,11 +273,11 @@ impl Meter {
 
     /// Returns the amount by which a v1 limit exceeds that of the run: box init's memory, and kept files, which cannot be
     /// reclaimed. Never more, so that any other charge before a run counts against it instead of raising its limit.
-    fn room_above_limit(&self) -> Result<u64, SandboxError> {
+    fn room_above_limit(&self, leftovers: u64) -> Result<u64, SandboxError> {
         if self.control == ResourceControl::CgroupV2 {
             return Ok(0);
         }
-        let usual = self.usual_charge();
+        let usual = self.memory_new.saturating_add(leftovers);
         if self.memory_base <= usual {
             return Ok(self.memory_base);
         }
