@@ -47,9 +47,6 @@ pub struct Limits {
     pub wall: Option<Duration>,
     /// Memory of the whole process tree.
     pub memory: Option<Bytes>,
-    /// Whether the caller compares [`Outcome::memory`] with a limit of its own. Then the figure never includes memory that
-    /// earlier runs in the box left and the kernel freed during this one.
-    pub memory_is_compared: bool,
     /// Bytes on captured standard output; more ends the run.
     pub output: Option<Bytes>,
     /// Largest file the program may write (RLIMIT_FSIZE).
@@ -66,7 +63,6 @@ impl Default for Limits {
             cpu: None,
             wall: None,
             memory: None,
-            memory_is_compared: false,
             output: None,
             file_size: None,
             processes: None,

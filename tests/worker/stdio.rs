@@ -294,6 +294,13 @@ fn a_package_that_changed_is_loaded_again() {
     let after = worker.lines.next("done");
     assert_eq!((&before["verdict"], &after["verdict"]), (&"AC".into(), &"WA".into()));
     assert_ne!(before["provenance"]["package"], after["provenance"]["package"]);
+    // A limit is in no file that judging reads.
+    let settings = package.join("problem.yaml");
+    let limits = std::fs::read_to_string(&settings).unwrap() + "limits:\n  code: 64\n";
+    std::fs::write(&settings, limits).unwrap();
+    worker.send(&bash("limited", SUM, json!({"ref": "sum"})));
+    let limited = worker.lines.next("done");
+    assert_ne!(limited["provenance"]["package"], after["provenance"]["package"]);
     assert_eq!(worker.end().0, 0);
 }
 

@@ -67,9 +67,10 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
         ));
     }
 
+    let time = trouble.keep(time(&scope, "time")).flatten().unwrap_or(TIME);
     let limits = PackageLimits {
         memory: trouble.keep(memory(&scope, "memory")).flatten().unwrap_or(MEMORY),
-        ..PackageLimits::new(TimeLimit::Fixed(trouble.keep(time(&scope, "time")).flatten().unwrap_or(TIME)))
+        ..PackageLimits::new(TimeLimit::Fixed(time))
     };
     let mut package = Package::new(short_name(tree.root()), tree.root().to_owned(), Format::Hydro, limits);
     if let Some(title) = title(entries) {

@@ -76,11 +76,10 @@ pub(crate) fn load(
     let reader = Reader { file: &file.path, map: &map };
     let is_fps = map.get("gavel_origin").and_then(Value::as_str) == Some("fps");
     let format = if is_fps { Format::Hustoj } else { Format::Qduoj };
+    let time = trouble.keep(reader.time_limit()).unwrap_or(Duration::from_secs(1));
     let limits = PackageLimits {
         memory: trouble.keep(reader.memory_limit()).unwrap_or(Bytes::mib(256)),
-        ..PackageLimits::new(TimeLimit::Fixed(
-            trouble.keep(reader.time_limit()).unwrap_or(Duration::from_secs(1)),
-        ))
+        ..PackageLimits::new(TimeLimit::Fixed(time))
     };
     let mut package = Package::new(short_name(tree.root()), tree.root().to_owned(), format, limits);
     if let Some(title) = map.get("title").and_then(Value::as_str) {

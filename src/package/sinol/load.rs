@@ -94,11 +94,10 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     };
     let (programs, inputs, answers) = (inside(PROGRAMS)?, inside("in")?, inside("out")?);
     let id = scope.text("sinol_task_id")?.unwrap_or_else(|| short_name(tree.root()));
+    let time = trouble.keep(scope_time(&scope)).flatten().unwrap_or(Duration::from_secs(10));
     let limits = PackageLimits {
         memory: trouble.keep(scope_memory(&scope)).flatten().unwrap_or(Bytes::mib(64)),
-        ..PackageLimits::new(TimeLimit::Fixed(
-            trouble.keep(scope_time(&scope)).flatten().unwrap_or(Duration::from_secs(10)),
-        ))
+        ..PackageLimits::new(TimeLimit::Fixed(time))
     };
     let mut package = Package::new(short_name(tree.root()), tree.root().to_owned(), Format::Sinol, limits);
     if let Some(title) = scope.text("title")? {

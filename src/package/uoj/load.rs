@@ -94,10 +94,11 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     let settings = Settings::parse(&file.path, &read_text(file)?)?;
     settings.refuse_unsupported(entries)?;
     settings.warn_of_unknown(trouble);
+    let time = settings.time("time_limit")?.unwrap_or(Duration::from_secs(1));
     let limits = PackageLimits {
         memory: settings.memory("memory_limit")?.unwrap_or(Bytes::mib(256)),
         output: settings.memory("output_limit")?.unwrap_or(Bytes::mib(64)),
-        ..PackageLimits::new(TimeLimit::Fixed(settings.time("time_limit")?.unwrap_or(Duration::from_secs(1))))
+        ..PackageLimits::new(TimeLimit::Fixed(time))
     };
     let mut package = Package::new(short_name(tree.root()), tree.root().to_owned(), Format::Uoj, limits);
     let check = check(&settings, entries, &mut package)?;

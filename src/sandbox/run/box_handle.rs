@@ -51,6 +51,8 @@ pub struct BoxHandle {
     used: bool,
     /// Whether the next run keeps the work directory as it is.
     keeps_workspace: bool,
+    /// Whether the memory figure of the next run is compared with a limit.
+    compares_memory: bool,
     /// Whether a run failed by a fault of the sandbox; such a box refuses further runs.
     pub(crate) broken: bool,
     /// Whether the kernel killed box init when a run reached the memory limit: a new box replaces this one.
@@ -214,6 +216,7 @@ impl BoxHandle {
             hides_changes: false,
             used: false,
             keeps_workspace: false,
+            compares_memory: false,
             broken: false,
             lost: false,
             overgrown: false,
@@ -301,13 +304,21 @@ impl BoxHandle {
         self.keeps_workspace = true;
     }
 
-    /// Prepares the box for a run. It counts as broken until the run is over.
-    pub(crate) fn prepare_run(&mut self, limits: &Limits) -> Result<(), SandboxError> {
+    /// Announces that the caller will compare [`crate::sandbox::Outcome::memory`] of the next run with a limit of its own. Then the
+    /// figure never includes memory that earlier runs in the box left and the kernel freed during this one.
+    pub fn compare_memory(&mut self) {
+        self.compares_memory = true;
+    }
+
+    /// Prepares the box for a run, and returns whether its memory figure is compared. The box counts as broken until the
+    /// run is over.
+    pub(crate) fn prepare_run(&mut self, limits: &Limits) -> Result<bool, SandboxError> {
         if self.broken {
             let detail = "an earlier run in it failed".to_owned();
             return Err(SandboxError::BoxLost { name: self.name(), detail });
         }
-        let leftovers = leftovers_allowed(limits);
+        let is_compared = std::mem::take(&mut self.compares_memory);
+        let leftovers = leftovers_allowed(limits, is_compared);
         if self.used {
             self.renew(leftovers)?;
         } else if let Some(meter) = &self.meter {
@@ -316,7 +327,7 @@ impl BoxHandle {
         }
         (self.used, self.broken) = (true, true);
         self.hides_changes = self.pristine.can_be_set_back();
-        Ok(())
+        Ok(is_compared)
     }
 
     /// Makes the files of a finished run readable for this process, where it is neither root nor the box's user.

@@ -104,9 +104,10 @@ pub(crate) struct Processes {
     pub resident: Option<Bytes>,
 }
 
-/// Returns how much memory earlier runs may have left in a group when a run with these limits begins, in bytes.
-pub(crate) fn leftovers_allowed(limits: &Limits) -> u64 {
-    if limits.memory_is_compared {
+/// Returns how much memory earlier runs may have left in a group when a run with these limits begins, in bytes; little
+/// where the figure of the run is compared with a limit.
+pub(crate) fn leftovers_allowed(limits: &Limits, is_compared: bool) -> u64 {
+    if is_compared {
         return LEAST_GROWTH;
     }
     let limit = limits.memory.map_or(u64::MAX, |limit| limit.0);
@@ -195,7 +196,7 @@ impl Meter {
     }
 
     /// Prepares a run: writes the limits that differ from the last ones, and resets the peak.
-    pub(crate) fn arm(&mut self, limits: &Limits) -> Result<(), SandboxError> {
+    pub(crate) fn arm(&mut self, limits: &Limits, is_compared: bool) -> Result<(), SandboxError> {
         let Limits { memory, processes, .. } = *limits;
         if self.process_limit != Some(processes) {
             // With v1 box init is in the group too.
@@ -207,8 +208,8 @@ impl Meter {
         }
         let usage = self.number(Role::MemoryUsage)?;
         let before = std::mem::replace(&mut self.memory_base, usage);
-        self.leftovers = leftovers_allowed(limits);
-        let has_leftovers = usage > self.memory_new.saturating_add(STOCK) && !limits.memory_is_compared;
+        self.leftovers = leftovers_allowed(limits, is_compared);
+        let has_leftovers = usage > self.memory_new.saturating_add(STOCK) && !is_compared;
         self.kernel_base = if has_leftovers { self.kernel_memory().ok() } else { None };
         if std::mem::take(&mut self.cache_moved) || usage.abs_diff(before) > LIMIT_TOLERANCE {
             self.cache_base = self.page_cache()?;

@@ -219,10 +219,10 @@ impl<'a> Run<'a> {
         command: Command<'a>,
         pipes: Option<PipeEnds>,
     ) -> Result<Self, SandboxError> {
-        handle.prepare_run(&command.limits)?;
+        let is_compared = handle.prepare_run(&command.limits)?;
         let Command { argv, env, directory, stdin, stdout, stderr, limits } = command;
         if let Some(meter) = &mut handle.meter {
-            meter.arm(&limits)?;
+            meter.arm(&limits, is_compared)?;
         }
         let request = match request(argv, env, directory, &limits, handle) {
             Ok(request) => request,
