@@ -205,7 +205,8 @@ impl Snapshot {
 
     /// Returns when the newest of the files and directories was written to, its status included.
     fn newest(&self) -> Option<SystemTime> {
-        let (seconds, nanoseconds) = self.files.iter().chain(&self.directories).map(|file| file.changed).max()?;
+        let (seconds, nanoseconds) =
+            self.files.iter().chain(&self.directories).map(|file| file.changed).max()?;
         let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanoseconds).ok()?);
         Some(UNIX_EPOCH + since)
     }

@@ -18,7 +18,7 @@ use crate::units::Bytes;
 /// earlier processes, which the kernel frees some 20 ms after their end (RCU). Runs of 1 ms in a row leave up to 1.7 MiB
 /// of them, so a limit that is not small has room for that: a [`SHARE`] of the limit, between these two.
 const LEAST_GROWTH: u64 = 768 * 1024;
-const LARGEST_GROWTH: u64 = 2 << 20;
+const LARGEST_GROWTH: u64 = 3 << 19;
 const SHARE: u64 = 64;
 
 /// How often and how long [`Meter::has_grown`] waits for the kernel to free memory.
@@ -388,13 +388,14 @@ impl Meter {
         }
         (self.kills_base, self.hits_base) = (kills, hits);
         // The run could use the amount that the kernel had charged in advance when it began, and small programs need no
-        // more than that. It could also use the leftovers of earlier runs that the kernel freed meanwhile.
+        // more than that. It could also use the leftovers of earlier runs once the kernel had freed them; half of them is
+        // within 768 KiB of the truth, whether its peak came before that or after.
         let above_floor = self.memory_base.saturating_sub(self.memory_floor);
         let freed = match self.kernel_base {
             Some(before) => before.saturating_sub(self.kernel_memory()?),
             None => 0,
         };
-        let to_use = above_floor.min(STOCK).saturating_add(freed).min(above_floor);
+        let to_use = above_floor.min(STOCK).saturating_add(freed / 2).min(above_floor);
         let since = self.number(Role::MemoryPeak)?.saturating_sub(self.memory_base);
         let peak = self.looks.whole_peak(since).saturating_add(to_use);
         let mut cache = 0;
@@ -415,7 +416,10 @@ impl Meter {
                     Allocated::Resident(bytes) => (bytes, MemorySource::Resident),
                     Allocated::AtMost(bytes) => (bytes, MemorySource::PeakWithCache),
                 };
-                (allocated.saturating_add(to_use).min(peak), source)
+                // Files in the work directory are held to the end, whatever a look missed.
+                let now = self.number(Role::MemoryUsage)?.saturating_sub(self.memory_base);
+                let held = now.saturating_sub(cache);
+                (allocated.max(held).saturating_add(to_use).min(peak), source)
             }
         };
         let limit = self.memory_limit.flatten().unwrap_or(Bytes(u64::MAX));
