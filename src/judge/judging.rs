@@ -110,7 +110,7 @@ fn judge_into(
 ) -> Result<(), Fault> {
     let submission = order.submission;
     let completed;
-    let package = if order.package.made.is_some() {
+    let package = if order.package.generated.is_some() {
         completed = generated::complete(engine, order.package, cancel)?;
         &completed
     } else {

@@ -226,7 +226,7 @@ impl Judge {
     pub fn package_digest(&self, package: &Package, cancel: &CancelToken) -> Option<String> {
         let engine = &self.engine;
         let digest = |package: &Package| provenance::package_digest(&engine.store, &engine.digests, package);
-        let found = match package.made {
+        let found = match package.generated {
             Some(_) => digest(&generated::complete(engine, package, cancel).ok()?),
             None => digest(package),
         };

@@ -1,9 +1,6 @@
-//! Where packages are looked for that come as archives, and where goes what a package holds only in another form:
-//! archives of tests within it, tests that stand in a configuration file.
+//! Loads packages that come as archives, as well as those in directories.
 //!
-//! Everything is an entry of the cache, named by its content and never written into the package. What always holds: an
-//! entry lives as long as a package that uses it, also after `kill -9` nothing half-made is ever used, and what is not
-//! used any more is evicted.
+//! An archive is unpacked into the cache, once for each content, and the package in it holds a lease of its directory.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +15,7 @@ use super::{fps, load};
 use crate::archive;
 use crate::cancel::CancelToken;
 
-/// A place for what packages unpack to.
+/// Loads packages, and unpacks those that come as archives.
 #[derive(Debug)]
 pub struct Library {
     derived: DerivedFiles,
@@ -27,14 +24,14 @@ pub struct Library {
     opened: Mutex<HashMap<PathBuf, Opened>>,
 }
 
-/// What [`Library::check`] found.
+/// The result of [`Library::check`].
 #[derive(Debug)]
 pub struct Checked {
-    /// What could be read of the package; not to be judged on where there are errors.
+    /// The package as far as it could be read; not fit for judging where there are errors.
     pub package: Option<Package>,
-    /// What keeps it from being judged.
+    /// Errors, each of which prevents judging.
     pub errors: Vec<PackageError>,
-    /// What does not, but its author should know.
+    /// Warnings for the package's author.
     pub warnings: Vec<String>,
 }
 
@@ -47,13 +44,13 @@ struct Opened {
 }
 
 impl Opened {
-    /// What to call something in it.
+    /// Returns the path to show for a file in the archive.
     fn shown(&self, path: &Path) -> Option<PathBuf> {
         let below = path.strip_prefix(self.lease.directory()).ok()?;
         Some(self.path.join(below).components().collect())
     }
 
-    /// Lets a package from a directory in it hold it, and be called like it where it is all of it.
+    /// Gives the package a lease of the archive, and the archive's name where the package is all of it.
     fn keep(&self, package: &mut Package, directory: &Path) {
         package.leases.push(self.lease.clone());
         if self.lease.directory() == directory {
@@ -82,7 +79,7 @@ impl Library {
             return load::discover(path);
         }
         let directory = self.open_archive(path)?;
-        load::discover(&directory).map_err(|error| self.in_author_s_words(error))
+        load::discover(&directory).map_err(|error| self.with_shown_paths(error))
     }
 
     /// Loads a package: a directory, or an archive of one.
@@ -102,7 +99,7 @@ impl Library {
             return Ok(package);
         }
         let mut package =
-            load::load_with(path, Some(&self.derived)).map_err(|error| self.in_author_s_words(error))?;
+            load::load_with(path, Some(&self.derived)).map_err(|error| self.with_shown_paths(error))?;
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let holding = opened.iter().find_map(|(root, opened)| path.starts_with(root).then_some(opened));
         if let Some(opened) = holding {
@@ -111,18 +108,18 @@ impl Library {
         Ok(package)
     }
 
-    /// Everything that is wrong with a package, and not only the first thing; runs nothing.
+    /// Finds all errors of a package, not only the first; runs nothing.
     pub fn check(&self, path: &Path) -> Checked {
         let directory = match path.is_file().then(|| self.open_archive(path)).transpose() {
             Ok(opened) => opened.unwrap_or_else(|| path.to_owned()),
             Err(error) => return Checked { package: None, errors: vec![error], warnings: Vec::new() },
         };
         let (package, errors, warnings) = load::check(&directory, Some(&self.derived));
-        let errors = errors.into_iter().map(|error| self.in_author_s_words(error)).collect();
+        let errors = errors.into_iter().map(|error| self.with_shown_paths(error)).collect();
         Checked { package, errors, warnings }
     }
 
-    /// What to call a directory that [`Library::discover`] found: below the archive it came from.
+    /// Returns the path to show for a directory that [`Library::discover`] found: below the archive it came from.
     pub fn shown(&self, path: &Path) -> PathBuf {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         opened.values().find_map(|opened| opened.shown(path)).unwrap_or_else(|| path.to_owned())
@@ -149,14 +146,14 @@ impl Library {
 
     /// Unpacks an archive, or a file of HUSTOJ's exchange format, once for each content.
     fn unpack(&self, path: &Path) -> Result<Lease, PackageError> {
-        if !fps::is_one(&read_at_most(path, 4096)?) {
+        if !fps::recognises(&read_at_most(path, 4096)?) {
             return self.derived.unpack(path);
         }
         self.derived.make_from_file("fps", path, |directory| unpack_fps(path, directory))
     }
 
-    /// Errors without the places of the cache, which mean nothing to the package's author.
-    fn in_author_s_words(&self, error: PackageError) -> PackageError {
+    /// Replaces paths of the cache in an error, which mean nothing to the package's author.
+    fn with_shown_paths(&self, error: PackageError) -> PackageError {
         error.with_paths(|path| self.shown(path))
     }
 }

@@ -1,11 +1,11 @@
-//! Which format a directory is in, and which packages lie below one.
+//! Recognises the format of a directory, loads it, and finds the packages below one.
 
 use std::path::{Path, PathBuf};
 
 use super::model::Package;
 use super::shared::gavel_toml;
 use super::source::derived::DerivedFiles;
-use super::source::diagnostics::Trouble;
+use super::source::diagnostics::Diagnostics;
 use super::source::error::{PackageError, one_line};
 use super::source::tree::{Entry, Kind, Tree, read_text};
 use super::source::yaml;
@@ -25,42 +25,46 @@ pub fn load(path: &Path) -> Result<Package, PackageError> {
     load_with(path, None)
 }
 
-/// As [`load`], with a place for what the package holds in another form.
+/// As [`load`], with a cache for derived files.
 pub(super) fn load_with(path: &Path, derived: Option<&DerivedFiles>) -> Result<Package, PackageError> {
-    let mut trouble = Trouble::default();
-    let mut package = read(path, derived, &mut trouble)?;
-    if let Some(first) = trouble.take_errors().into_iter().next() {
+    let mut diagnostics = Diagnostics::default();
+    let mut package = read(path, derived, &mut diagnostics)?;
+    if let Some(first) = diagnostics.take_errors().into_iter().next() {
         return Err(first);
     }
-    package.warnings.append(&mut trouble.warnings);
-    let left_out = trouble.take_errors_of_verification();
+    package.warnings.append(&mut diagnostics.warnings);
+    let left_out = diagnostics.take_errors_of_verification();
     package.warnings.extend(left_out.iter().map(|error| format!("left out: {error}")));
     Ok(package)
 }
 
-/// Everything that is wrong with a package, and the package where there is one all the same.
+/// Finds all errors of a package, and returns the package as far as it could be read.
 pub(super) fn check(
     path: &Path,
     derived: Option<&DerivedFiles>,
 ) -> (Option<Package>, Vec<PackageError>, Vec<String>) {
-    let mut trouble = Trouble::default();
-    let read = read(path, derived, &mut trouble);
-    let mut warnings = std::mem::take(&mut trouble.warnings);
-    let package = trouble.keep(read).map(|mut package| {
+    let mut diagnostics = Diagnostics::default();
+    let read = read(path, derived, &mut diagnostics);
+    let mut warnings = std::mem::take(&mut diagnostics.warnings);
+    let package = diagnostics.keep(read).map(|mut package| {
         warnings.append(&mut package.warnings);
         package
     });
-    let mut errors = trouble.take_errors();
-    errors.append(&mut trouble.take_errors_of_verification());
+    let mut errors = diagnostics.take_errors();
+    errors.append(&mut diagnostics.take_errors_of_verification());
     (package, errors, warnings)
 }
 
-/// Reads a package; what is wrong without keeping the rest from being read goes into `trouble`.
-fn read(path: &Path, derived: Option<&DerivedFiles>, trouble: &mut Trouble) -> Result<Package, PackageError> {
+/// Reads a package; collects the errors that do not prevent reading the rest.
+fn read(
+    path: &Path,
+    derived: Option<&DerivedFiles>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Package, PackageError> {
     let tree = Tree::open(path)?;
     let entries = tree.entries(tree.root(), 0)?;
     let own = Tree::find(&entries, gavel_toml::FILE).map(gavel_toml::read).transpose()?;
-    let mut package = read_format(&tree, entries, derived, trouble)?;
+    let mut package = read_format(&tree, entries, derived, diagnostics)?;
     package.feedback = own.and_then(|own| own.feedback);
     Ok(package)
 }
@@ -70,40 +74,42 @@ fn read_format(
     tree: &Tree,
     entries: Vec<Entry>,
     derived: Option<&DerivedFiles>,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Package, PackageError> {
     if Tree::find(&entries, dmoj::FILE).is_some() {
-        return dmoj::load(tree, &entries, derived, trouble);
+        return dmoj::load(tree, &entries, derived, diagnostics);
     }
-    if library_checker::is_one(&entries) {
-        return library_checker::load(tree, &entries, derived, trouble);
+    if library_checker::recognises(&entries) {
+        return library_checker::load(tree, &entries, derived, diagnostics);
     }
-    if qduoj::is_one(&entries) {
-        return qduoj::load(tree, &entries, derived, trouble);
+    if qduoj::recognises(&entries) {
+        return qduoj::load(tree, &entries, derived, diagnostics);
     }
-    if cms::is_one(&entries) {
-        return cms::load(tree, &entries, trouble);
+    if cms::recognises(&entries) {
+        return cms::load(tree, &entries, diagnostics);
     }
-    if sinol::is_one(&entries) {
-        return sinol::load(tree, &entries, trouble);
+    if sinol::recognises(&entries) {
+        return sinol::load(tree, &entries, diagnostics);
     }
-    if uoj::is_one(&entries) {
-        return uoj::load(tree, &entries, trouble);
+    if uoj::recognises(&entries) {
+        return uoj::load(tree, &entries, diagnostics);
     }
-    if hydro::is_one(&entries) {
-        return hydro::load(tree, &entries, trouble);
+    if hydro::recognises(&entries) {
+        return hydro::load(tree, &entries, diagnostics);
     }
     if KATTIS.iter().any(|name| Tree::find(&entries, name).is_some()) {
         return match version(&entries)? {
-            Some(version) if icpc::reads(&version) => icpc::load(tree, &entries, &version, derived, trouble),
-            _ => kattis::load(tree, &entries, derived, trouble),
+            Some(version) if icpc::reads(&version) => {
+                icpc::load(tree, &entries, &version, derived, diagnostics)
+            }
+            _ => kattis::load(tree, &entries, derived, diagnostics),
         };
     }
     if let Some(entry) = Tree::find(&entries, polygon::FILE) {
         return polygon::load(tree, entry);
     }
     if !holds_tests(&entries) && has_data(tree, &entries)? {
-        return kattis::load(tree, &entries, derived, trouble);
+        return kattis::load(tree, &entries, derived, diagnostics);
     }
     refuse_several(tree, &entries)?;
     folder::refuse(tree, &entries)?;
@@ -221,11 +227,11 @@ fn search(
 
 fn is_marked(entries: &[Entry]) -> bool {
     let names = KATTIS.iter().chain(&["submissions", dmoj::FILE, cms::FILE, polygon::FILE]);
-    library_checker::is_one(entries)
-        || hydro::is_one(entries)
-        || sinol::is_one(entries)
-        || uoj::is_one(entries)
-        || qduoj::is_one(entries)
+    library_checker::recognises(entries)
+        || hydro::recognises(entries)
+        || sinol::recognises(entries)
+        || uoj::recognises(entries)
+        || qduoj::recognises(entries)
         || names.into_iter().any(|name| Tree::find(entries, name).is_some())
 }
 

@@ -1,4 +1,4 @@
-//! Problem packages on disk: one folder a format, one internal model.
+//! Reads problem packages from disk: one folder a format, one internal model.
 //!
 //! A format's reader checks everything it reads and either fills the whole [`Package`] or refuses with a
 //! [`PackageError`] that names file, key and remedy. What gavel does not judge yet is refused, never ignored;
@@ -45,7 +45,7 @@ pub use load::{discover, load};
 pub use model::*;
 pub use polygon::parse_problem_xml;
 pub use shared::expectation::find_expected_results;
-pub use shared::grading::{Grading, ProblemGrading, Said};
+pub use shared::grading::{Grading, Located, ProblemGrading};
 pub use shared::submissions_yaml::{SubmissionRule, SubmissionsYaml, name_pattern, parse_submissions_yaml};
 pub use shared::test_settings::{
     CaseSettings, GroupScoring, MaxScore, ScoreAggregation, SettingsFile, parse_test_settings,

@@ -8,7 +8,7 @@ use gavel::checker::{CustomScore, DmojKind, Protocol};
 use gavel::judge::{Judge, JudgeSettings};
 use gavel::language::Table;
 use gavel::package::{
-    Check, CheckerProgram, JuryProgram, LanguageHint, Making, Package, ProgramFile, ProgramLimits, load,
+    Check, CheckerProgram, JuryProgram, LanguageHint, Package, ProgramBuild, ProgramFile, ProgramLimits, load,
 };
 use gavel::report::{Report, TestReport};
 use gavel::submission::{Content, LimitOverrides, Policy, ProblemRef, SCHEMA, SourceFile, Stop, Submission};
@@ -42,7 +42,7 @@ fn package(scene: &Scene, protocol: Protocol, files: &[(&str, &str)], arguments:
         program: JuryProgram {
             name: "checker".to_owned(),
             files,
-            making: Making::Language { language: LanguageHint::Files, flags: Vec::new() },
+            build: ProgramBuild::Language { language: LanguageHint::Files, flags: Vec::new() },
         },
         protocol,
         call: None,
@@ -204,7 +204,7 @@ fn a_kattis_validator_may_bring_scripts_of_its_own() {
                    if (fscanf(answer, \"%ld\", &a) != 1) return 1;\n  return scanf(\"%ld\", &b) == 1 && a == b ? 42 : 43;\n}\n";
     let mut package =
         package(&scene, Protocol::Kattis, &[("build", build), ("parts/compare.c", compare)], &[]);
-    package.checkers[0].program.making = Making::Scripts;
+    package.checkers[0].program.build = ProgramBuild::Scripts;
     assert_eq!(judged(&judge, &package, SUM).verdict, Verdict::AC);
     assert_eq!(judged(&judge, &package, "echo 5\n").verdict, Verdict::WA);
     assert_eq!(judged(&judge, &package, ":\n").verdict, Verdict::WA);
@@ -213,7 +213,7 @@ fn a_kattis_validator_may_bring_scripts_of_its_own() {
     let run = "#!/bin/sh\n. \"$(dirname \"$0\")/lib/codes\"\n[ \"$(cat)\" = \"$(cat \"$2\")\" ] && exit $right\nexit $wrong\n";
     let mut package =
         self::package(&scene, Protocol::Kattis, &[("run", run), ("lib/codes", "right=42 wrong=43\n")], &[]);
-    package.checkers[0].program.making = Making::Scripts;
+    package.checkers[0].program.build = ProgramBuild::Scripts;
     assert_eq!(judged(&judge, &package, SUM).verdict, Verdict::AC);
     assert_eq!(judged(&judge, &package, "echo 5\n").verdict, Verdict::WA);
 }
@@ -225,7 +225,7 @@ fn a_compiler_gets_the_flags_of_the_package() {
     let mut package =
         package(&scene, Protocol::Kattis, &[("check.c", "int main(void) { return CODE; }\n")], &[]);
     for (code, verdict) in [("42", Verdict::AC), ("43", Verdict::WA), ("44", Verdict::JE)] {
-        package.checkers[0].program.making = Making::Language {
+        package.checkers[0].program.build = ProgramBuild::Language {
             language: LanguageHint::Kattis("c".into()),
             flags: vec![format!("-DCODE={code}")],
         };

@@ -8,7 +8,7 @@ use gavel::checker::{CustomScore, Protocol};
 use gavel::judge::{Judge, JudgeSettings};
 use gavel::language::Table;
 use gavel::package::{
-    Check, Format, Interaction, Interactor, JuryProgram, LanguageHint, Making, Package, PackageLimits,
+    Check, Format, Interaction, Interactor, JuryProgram, LanguageHint, Package, PackageLimits, ProgramBuild,
     ProgramFile, ProgramLimits, Test, TimeLimit,
 };
 use gavel::report::{Report, TestReport};
@@ -65,7 +65,7 @@ impl Stage {
         JuryProgram {
             name: name.to_owned(),
             files: vec![ProgramFile { name: name.rsplit('/').next().unwrap().to_owned(), path }],
-            making: Making::Language { language: LanguageHint::Files, flags: Vec::new() },
+            build: ProgramBuild::Language { language: LanguageHint::Files, flags: Vec::new() },
         }
     }
 

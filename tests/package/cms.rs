@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use gavel::checker::{Comparator, Protocol};
 use gavel::package::{
-    Aggregation, Channel, Check, Interaction, JuryProgram, LanguageHint, MadeAnswer, Making, Package,
-    PackageError, SubmissionKind, TimeLimit, ValidatorArguments, load,
+    Aggregation, Channel, Check, GeneratedAnswer, Interaction, JuryProgram, LanguageHint, Package,
+    PackageError, ProgramBuild, SubmissionKind, TimeLimit, ValidatorArguments, load,
 };
 use gavel::units::Bytes;
 use gavel::verdict::Verdict;
@@ -83,10 +83,10 @@ fn tests_that_are_not_there_are_left_to_the_programs() {
         .file("sol/grader.cpp", "int main() {}")
         .file("sol/soluzione.cpp", "");
     let package = task.load().unwrap();
-    let made = package.made.as_ref().unwrap();
+    let made = package.generated.as_ref().unwrap();
     assert_eq!(made.tests.iter().map(|test| test.test).collect::<Vec<_>>(), [1, 2], "the first is there");
     assert_eq!(fs::read_to_string(&package.tests[1].input).unwrap(), "2\n");
-    assert_eq!((&made.tests[0].input, &made.tests[0].answer), (&None, &Some(MadeAnswer::Solution(0))));
+    assert_eq!((&made.tests[0].input, &made.tests[0].answer), (&None, &Some(GeneratedAnswer::Solution(0))));
     assert_eq!(made.tests[1].input.as_ref().unwrap().arguments, ["3", "b"]);
     assert_eq!(made.tests[1].origin, "gen/GEN:5: '3  b'");
     let names =
@@ -101,7 +101,7 @@ fn tests_that_are_not_there_are_left_to_the_programs() {
         .file("gen/GEN", "1\n")
         .file("gen/generator.sh", "")
         .file("check/manager.cpp", "int main() {}");
-    assert_eq!(talks.load().unwrap().made.unwrap().tests[0].answer, Some(MadeAnswer::Empty));
+    assert_eq!(talks.load().unwrap().generated.unwrap().tests[0].answer, Some(GeneratedAnswer::Empty));
 }
 
 #[test]
@@ -170,7 +170,11 @@ fn graders_checkers_managers_and_answers_fill_the_model() {
     let task = Task::new("name: a\noutput_only: true\nn_input: 2\n", 2).file("check/checker", "\u{7f}ELF");
     let package = task.load().unwrap();
     assert_eq!(package.submission_kind, SubmissionKind::Answers);
-    assert_eq!(package.checkers[0].program.making, Making::Scripts, "a compiled checker without its source");
+    assert_eq!(
+        package.checkers[0].program.build,
+        ProgramBuild::Scripts,
+        "a compiled checker without its source"
+    );
 }
 
 #[test]
@@ -292,9 +296,9 @@ fn programs_in_c_are_compiled_with_eval() {
         package.includes.iter().find(|include| include.language == hint).map(|include| include.flags.clone())
     };
     assert_eq!((of("c"), of("cpp"), of("py")), (Some(vec!["-DEVAL".into()]), of("c"), None));
-    let made = package.made.unwrap();
-    let flags = |program: &JuryProgram| match &program.making {
-        Making::Language { flags, .. } => flags.clone(),
+    let made = package.generated.unwrap();
+    let flags = |program: &JuryProgram| match &program.build {
+        ProgramBuild::Language { flags, .. } => flags.clone(),
         _ => Vec::new(),
     };
     assert_eq!((flags(&made.generators[0]), flags(&made.solutions[0])), (of("c").unwrap(), of("c").unwrap()));

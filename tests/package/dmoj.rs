@@ -8,7 +8,7 @@ use std::time::Duration;
 use gavel::cancel::CancelToken;
 use gavel::checker::{Comparator, DmojChecker, DmojKind, FloatMode, Protocol};
 use gavel::package::{
-    Aggregation, Check, Interaction, Library, MadeAnswer, Member, Package, PackageError, TimeLimit,
+    Aggregation, Check, GeneratedAnswer, Interaction, Library, Member, Package, PackageError, TimeLimit,
 };
 use gavel::units::Bytes;
 use gavel::verdict::Verdict;
@@ -277,7 +277,7 @@ fn generators_make_what_a_case_lacks() {
                 - {generator_args: [1, x]}\n- {generator_in: a.in, out: a.out}\n- {in: a.in}\n";
     let problem = Problem::new(init).pairs(&["a"]).file("g.cpp", "int main() {}").file("lib.h", "");
     let package = problem.load().unwrap();
-    let made = package.made.as_ref().unwrap();
+    let made = package.generated.as_ref().unwrap();
     assert_eq!((made.generators.len(), made.generators[0].files.len()), (1, 2));
     assert_eq!(made.generator_limits.time, Duration::from_secs(5));
     let inputs: Vec<_> = made.tests.iter().map(|test| test.input.as_ref().unwrap()).collect();
@@ -286,7 +286,7 @@ fn generators_make_what_a_case_lacks() {
         (&inputs[0].arguments[..], &inputs[1].arguments[..]),
         (&["1".into(), "x".into()][..], &["7".into()][..])
     );
-    assert_eq!(made.tests[0].answer, Some(MadeAnswer::GeneratorErrors));
+    assert_eq!(made.tests[0].answer, Some(GeneratedAnswer::GeneratorErrors));
     assert_eq!((&made.tests[1].answer, text(inputs[1].stdin.as_ref().unwrap())), (&None, "1 2\n".to_owned()));
     assert!(inputs[2].stdin.is_some());
 }

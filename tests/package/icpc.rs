@@ -7,7 +7,7 @@ use std::time::Duration;
 use gavel::cancel::CancelToken;
 use gavel::checker::{Comparator, CustomScore, Protocol, TokenOptions};
 use gavel::package::{
-    Aggregation, Check, Format, Interaction, Library, Making, Member, MultiPass, Package, ScoreRange,
+    Aggregation, Check, Format, Interaction, Library, Member, MultiPass, Package, ProgramBuild, ScoreRange,
     SubmissionKind, TimeLimit, ValidatorArguments, load,
 };
 use gavel::verdict::Verdict::{AC, MLE, OLE, RTE, SV, TLE, WA, WTL};
@@ -194,7 +194,7 @@ fn folders_demand_verdicts_of_tests_and_cases_are_kept_for_verification() {
     assert_eq!(valid, [("invalid_output/b", false), ("valid_output/c", true)]);
     assert_eq!(verification.input_validators.len(), 4);
     let validators = verification.input_validators.iter().map(|validator| &validator.program);
-    let scripts: Vec<_> = validators.filter(|program| program.making == Making::Checktestdata).collect();
+    let scripts: Vec<_> = validators.filter(|program| program.build == ProgramBuild::Checktestdata).collect();
     assert_eq!(scripts.len(), 3);
     assert_eq!(verification.input_validators[0].accepts, 42);
     let wrong = "input_validators/wrong.ctd: line 2, column 6: expected ','";

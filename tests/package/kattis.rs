@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use gavel::checker::{Comparator, TokenOptions};
-use gavel::package::{Check, Format, Making, Package, TimeLimit, load};
+use gavel::package::{Check, Format, Package, ProgramBuild, TimeLimit, load};
 use gavel::units::Bytes;
 use gavel::verdict::Verdict::{self, AC, CE, MLE, OLE, RTE, SV, TLE, WA, WTL};
 use tempfile::TempDir;
@@ -375,6 +375,6 @@ fn a_validator_folder_with_scripts_is_built_by_them() {
             ("output_validators/v/a.cpp", ""),
         ]);
         let package = load(directory.path()).unwrap();
-        assert_eq!(package.checkers[0].program.making, Making::Scripts);
+        assert_eq!(package.checkers[0].program.build, ProgramBuild::Scripts);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use gavel::cancel::CancelToken;
 use gavel::checker::{Comparator, Protocol};
-use gavel::package::{Check, Format, Library, MadeAnswer, Package, PackageError, TimeLimit};
+use gavel::package::{Check, Format, GeneratedAnswer, Library, Package, PackageError, TimeLimit};
 use gavel::units::Bytes;
 use gavel::verdict::Verdict;
 use proptest::prelude::*;
@@ -75,11 +75,11 @@ fn library_checker_leaves_tests_to_its_programs() {
     assert_eq!(package.limits.time, TimeLimit::Fixed(Duration::from_millis(2500)));
     let names: Vec<_> = package.tests.iter().map(|test| test.name.as_str()).collect();
     assert_eq!(names, ["example_00", "random_00", "random_01"]);
-    let made = package.made.as_ref().unwrap();
+    let made = package.generated.as_ref().unwrap();
     assert_eq!((made.generators.len(), made.tests.len()), (1, 3));
     assert_eq!(made.tests[0].input, None);
     assert_eq!(made.tests[2].input.as_ref().unwrap().arguments, ["1"]);
-    assert_eq!(made.tests[2].answer, Some(MadeAnswer::Solution(0)));
+    assert_eq!(made.tests[2].answer, Some(GeneratedAnswer::Solution(0)));
     let files = &package.checkers[0].program.files;
     let file = |name: &str| {
         files.iter().find(|file| file.name == name).map(|file| fs::read_to_string(&file.path).unwrap())
@@ -115,7 +115,7 @@ fn tests_that_are_there_are_not_made() {
         problem = problem.file(&format!("in/{case}.in"), text).file(&format!("out/{case}.out"), text);
     }
     let package = problem.load().unwrap();
-    assert!(package.made.is_none());
+    assert!(package.generated.is_none());
     assert_eq!(fs::read_to_string(&package.tests[2].answer).unwrap(), "3\n");
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use gavel::checker::{Comparator, CustomScore, Protocol, TestlibChecker};
 use gavel::package::{
-    Aggregation, Check, Format, Interaction, MadeAnswer, Member, Package, TimeLimit, ValidatorArguments,
-    Written, load,
+    Aggregation, Check, Format, GeneratedAnswer, GeneratorOutput, Interaction, Member, Package, TimeLimit,
+    ValidatorArguments, load,
 };
 use gavel::units::Bytes;
 use gavel::verdict::Verdict::{AC, MLE, TLE, WA, WTL};
@@ -133,28 +133,35 @@ fn a_standard_package_leaves_tests_to_its_programs() {
     let directory =
         standard("gen 9\"", "gen 9 'a b'\" from-file=\"7\"", &["tests/01.a", "tests/02", "tests/03"]);
     let package = load(directory.path()).unwrap();
-    let made = package.made.unwrap();
+    let made = package.generated.unwrap();
     assert_eq!(made.tests.iter().map(|test| test.test).collect::<Vec<_>>(), [0, 1, 2]);
-    assert!(made.tests.iter().all(|test| test.answer == Some(MadeAnswer::Solution(0))), "{:?}", made.tests);
+    assert!(
+        made.tests.iter().all(|test| test.answer == Some(GeneratedAnswer::Solution(0))),
+        "{:?}",
+        made.tests
+    );
     assert_eq!((&made.tests[0].input, made.tests[0].origin.as_str()), (&None, "problem.xml:12"));
     let second = made.tests[1].input.as_ref().unwrap();
-    assert_eq!((&second.arguments[..], &second.written), (&["5".into(), "x".into()][..], &Written::Output));
+    assert_eq!(
+        (&second.arguments[..], &second.written),
+        (&["5".into(), "x".into()][..], &GeneratorOutput::Output)
+    );
     assert_eq!(made.tests[1].origin, "problem.xml:13: 'gen 5 x'");
     let third = made.tests[2].input.as_ref().unwrap();
     let files = ["7", "07", "007"].map(str::to_owned).to_vec();
     assert_eq!(
         (&third.arguments[..], &third.written),
-        (&["9".into(), "a b".into()][..], &Written::File(files))
+        (&["9".into(), "a b".into()][..], &GeneratorOutput::File(files))
     );
     assert_eq!(
         (made.generators[0].name.as_str(), made.solutions[0].name.as_str()),
         ("files/gen.cpp", "solutions/a.cpp")
     );
-    let answered = load(standard("gen 9", "gen 9", &["tests/03.a"]).path()).unwrap().made.unwrap();
+    let answered = load(standard("gen 9", "gen 9", &["tests/03.a"]).path()).unwrap().generated.unwrap();
     assert_eq!((answered.tests.len(), &answered.tests[0].input), (1, &None));
     let interactor = "<interactor><source path=\"files/talk.cpp\" type=\"cpp.g++17\"/></interactor><checker";
-    let talks = load(standard("<checker", interactor, &["tests/03.a"]).path()).unwrap().made.unwrap();
-    assert_eq!(talks.tests[0].answer, Some(MadeAnswer::Interactor(0)));
+    let talks = load(standard("<checker", interactor, &["tests/03.a"]).path()).unwrap().generated.unwrap();
+    assert_eq!(talks.tests[0].answer, Some(GeneratedAnswer::Interactor(0)));
 }
 
 #[test]

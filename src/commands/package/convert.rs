@@ -18,7 +18,7 @@ pub(super) fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, Co
         if error.is_ours() { CommandError::judging(error) } else { CommandError::usage(error) }
     })?;
     // Here, where the package's directory is written anew, its tests are not left to its programs.
-    let package = if package.made.is_some() {
+    let package = if package.generated.is_some() {
         let complete =
             start::judge(global, vec![package.directory.clone()])?.complete(&package, interrupts.token());
         interrupts.check()?;

@@ -173,7 +173,7 @@ fn load_all(packages: &Library, paths: &[PathBuf]) -> Vec<Examined> {
 fn make_tests(judge: &Judge, examined: &mut [Examined], cancel: &CancelToken) {
     for one in examined {
         if let Ok(package) = &one.package
-            && package.made.is_some()
+            && package.generated.is_some()
         {
             one.package =
                 judge.complete(package, cancel).map_err(|error| format!("{}: {error}", shown(&one.path)));

@@ -15,7 +15,7 @@ use crate::judge::jury::program::{BuiltProgram, run_limits};
 use crate::judge::language_box::{compile_limits, environment, run_argv, run_shape};
 use crate::judge::request::{Source, convert, names_of};
 use crate::language::Language;
-use crate::package::{JuryProgram, Making, ProgramLimits};
+use crate::package::{JuryProgram, ProgramBuild, ProgramLimits};
 use crate::sandbox::ResourceControl;
 use crate::units::Bytes;
 
@@ -61,13 +61,13 @@ impl ProgramBuilder<'_> {
     ) -> Result<BuiltProgram, Fault> {
         let name = format!("{role} '{}'", program.name);
         let mut sources = read_sources(&name, program)?;
-        let mut built = match &program.making {
-            Making::Scripts => build_script::build(self.engine, &name, &sources, limits, self.cancel)?,
-            Making::Checktestdata => {
+        let mut built = match &program.build {
+            ProgramBuild::Scripts => build_script::build(self.engine, &name, &sources, limits, self.cancel)?,
+            ProgramBuild::Checktestdata => {
                 let problem = format!("{name}: a script of checktestdata can only be an input validator");
                 return Err(Fault::Checker(problem));
             }
-            Making::Language { language, flags } => {
+            ProgramBuild::Language { language, flags } => {
                 let language = find_language(&self.engine.table, language, program).ok_or_else(|| {
                     Fault::Checker(format!(
                         "{name}: its language is not known; name its files as 'gavel languages' lists them"

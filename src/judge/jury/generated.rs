@@ -11,7 +11,9 @@ use crate::judge::engine::Engine;
 use crate::judge::fault::Fault;
 use crate::judge::files::open_regular;
 use crate::judge::jury::generation::{answer_path, generate, input_path, no_test, unreadable};
-use crate::package::{Interaction, Lease, MadeAnswer, MadeData, MadeTest, Package, ProgramFile};
+use crate::package::{
+    GeneratedAnswer, GeneratedData, GeneratedTest, Interaction, Lease, Package, ProgramFile,
+};
 
 /// Version of the layout of cache entries; increased when it changes.
 const LAYOUT: &str = "2";
@@ -36,7 +38,7 @@ impl From<Fault> for NotGenerated {
 /// # Errors
 /// When a program cannot be compiled or fails, or this host does.
 pub(crate) fn complete(engine: &Engine, package: &Package, cancel: &CancelToken) -> Result<Package, Fault> {
-    let Some(data) = &package.made else { return Ok(package.clone()) };
+    let Some(data) = &package.generated else { return Ok(package.clone()) };
     let entry = match engine.store.get_or_lock(&key(package, data)?)? {
         Lookup::Hit(entry) => entry,
         Lookup::Miss(draft) => {
@@ -51,7 +53,7 @@ pub(crate) fn complete(engine: &Engine, package: &Package, cancel: &CancelToken)
 }
 
 /// Returns the package with the paths of the generated files.
-fn fill(package: &Package, data: &MadeData, entry: Entry) -> Result<Package, Fault> {
+fn fill(package: &Package, data: &GeneratedData, entry: Entry) -> Result<Package, Fault> {
     let directory = entry.path().join(CONTENT);
     let directory = directory.canonicalize().map_err(|error| Fault::file("find", &directory, error))?;
     let mut complete = package.clone();
@@ -64,14 +66,14 @@ fn fill(package: &Package, data: &MadeData, entry: Entry) -> Result<Package, Fau
             test.answer = answer_path(&directory, place);
         }
     }
-    complete.made = None;
+    complete.generated = None;
     complete.digest = crate::package::Digest::default();
     complete.leases.push(Lease::new(directory, entry));
     Ok(complete)
 }
 
 /// Returns the cache key: everything that decides the generated files.
-fn key(package: &Package, data: &MadeData) -> Result<Digest, Fault> {
+fn key(package: &Package, data: &GeneratedData) -> Result<Digest, Fault> {
     let mut key = KeyBuilder::default().field("kind", "made data").field("layout", LAYOUT);
     let interactor = match &package.interaction {
         Interaction::Interactive(interactor) if data.tests.iter().any(needs_interactor) => {
@@ -80,7 +82,7 @@ fn key(package: &Package, data: &MadeData) -> Result<Digest, Fault> {
         _ => None,
     };
     for program in data.generators.iter().chain(&data.solutions).chain(interactor) {
-        key = key.field("program", format!("{:?}", program.making));
+        key = key.field("program", format!("{:?}", program.build));
         key = with_files(key, &program.files)?;
     }
     key = with_files(key, &data.data)?;
@@ -100,7 +102,7 @@ fn key(package: &Package, data: &MadeData) -> Result<Digest, Fault> {
             if let Some(stdin) = &input.stdin {
                 key = key.field("stdin", content(stdin)?);
             }
-        } else if made.answer.as_ref().is_some_and(|answer| *answer != MadeAnswer::Empty) {
+        } else if made.answer.as_ref().is_some_and(|answer| *answer != GeneratedAnswer::Empty) {
             // The solution reads an input that the package has.
             let test = package.tests.get(made.test).ok_or_else(|| no_test(made))?;
             key = key.field("input", content(&test.input)?);
@@ -109,8 +111,8 @@ fn key(package: &Package, data: &MadeData) -> Result<Digest, Fault> {
     Ok(key.finish())
 }
 
-fn needs_interactor(made: &MadeTest) -> bool {
-    matches!(made.answer, Some(MadeAnswer::Interactor(_)))
+fn needs_interactor(made: &GeneratedTest) -> bool {
+    matches!(made.answer, Some(GeneratedAnswer::Interactor(_)))
 }
 
 fn with_files(mut key: KeyBuilder, files: &[ProgramFile]) -> Result<KeyBuilder, Fault> {
@@ -151,9 +153,11 @@ mod tests {
         let tests = vec![Test::new("1", input.clone(), PathBuf::new())];
         let package =
             Package { tests, ..Package::new("p", directory.path().into(), Format::LibraryChecker, limits) };
-        let answer = Some(MadeAnswer::Solution(0));
-        let data =
-            MadeData { tests: vec![MadeTest { answer, ..MadeTest::default() }], ..MadeData::default() };
+        let answer = Some(GeneratedAnswer::Solution(0));
+        let data = GeneratedData {
+            tests: vec![GeneratedTest { answer, ..GeneratedTest::default() }],
+            ..GeneratedData::default()
+        };
         let key_of = |text: &str| {
             std::fs::write(&input, text).unwrap();
             key(&package, &data).unwrap().to_string()

@@ -25,8 +25,8 @@ use crate::judge::jury::program::{BuiltProgram, RunOutput};
 use crate::judge::test::check::OUTPUT;
 use crate::judge::test::work_directory::{Output, is_plain, take};
 use crate::package::{
-    Interaction, JuryProgram, MadeAnswer, MadeData, MadeInput, MadeTest, Package, ProgramFile, ProgramLimits,
-    Written,
+    GeneratedAnswer, GeneratedData, GeneratedInput, GeneratedTest, GeneratorOutput, Interaction, JuryProgram,
+    Package, ProgramFile, ProgramLimits,
 };
 use crate::sandbox::{BoxHandle, Capture, Exit, PACKAGE, PROGRAM, Stopped, WORKSPACE};
 use crate::units::Bytes;
@@ -54,7 +54,7 @@ impl Makers {
 struct Generation<'a> {
     engine: &'a Engine,
     package: &'a Package,
-    data: &'a MadeData,
+    data: &'a GeneratedData,
     /// Directory of the generated files.
     directory: &'a Path,
     cancel: &'a CancelToken,
@@ -68,7 +68,7 @@ struct Generation<'a> {
 pub(crate) fn generate(
     engine: &Engine,
     package: &Package,
-    data: &MadeData,
+    data: &GeneratedData,
     directory: &Path,
     cancel: &CancelToken,
 ) -> Result<(), Fault> {
@@ -93,14 +93,14 @@ pub(crate) fn generate(
     generation.in_parallel("answers", answers.len(), |place| {
         let Some((place, made)) = answers.get(place) else { return Ok(()) };
         let input = generation.input_of(*place, made)?;
-        let answer = made.answer.as_ref().unwrap_or(&MadeAnswer::Empty);
+        let answer = made.answer.as_ref().unwrap_or(&GeneratedAnswer::Empty);
         generation.answer(*place, answer, &input, &makers).map_err(|fault| generation.about(made, "", fault))
     })
 }
 
 /// Groups the tests, by index, that one run of a generator serves.
-fn shared_runs(data: &MadeData) -> Vec<Vec<usize>> {
-    let mut runs: Vec<(&MadeInput, Vec<usize>)> = Vec::new();
+fn shared_runs(data: &GeneratedData) -> Vec<Vec<usize>> {
+    let mut runs: Vec<(&GeneratedInput, Vec<usize>)> = Vec::new();
     let mut known: std::collections::HashMap<(usize, &[String]), Vec<usize>> =
         std::collections::HashMap::new();
     for (place, made) in data.tests.iter().enumerate() {
@@ -142,7 +142,7 @@ impl Generation<'_> {
 
     /// Builds the package's interactor, where it writes answers.
     fn interactor(&self) -> Result<Option<BuiltProgram>, Fault> {
-        let writes = |made: &MadeTest| matches!(made.answer, Some(MadeAnswer::Interactor(_)));
+        let writes = |made: &GeneratedTest| matches!(made.answer, Some(GeneratedAnswer::Interactor(_)));
         let Interaction::Interactive(interactor) = &self.package.interaction else { return Ok(None) };
         if !self.data.tests.iter().any(writes) {
             return Ok(None);
@@ -192,7 +192,7 @@ impl Generation<'_> {
     }
 
     /// Returns the input of a test: generated, or the package's own.
-    fn input_of(&self, place: usize, made: &MadeTest) -> Result<PathBuf, Fault> {
+    fn input_of(&self, place: usize, made: &GeneratedTest) -> Result<PathBuf, Fault> {
         if made.input.is_some() {
             return Ok(input_path(self.directory, place));
         }
@@ -202,7 +202,7 @@ impl Generation<'_> {
     fn largest_input(&self) -> Result<Bytes, Fault> {
         let mut largest = Bytes(0);
         for (place, made) in self.data.tests.iter().enumerate() {
-            if matches!(&made.answer, Some(answer) if *answer != MadeAnswer::Empty) {
+            if matches!(&made.answer, Some(answer) if *answer != GeneratedAnswer::Empty) {
                 let input = self.input_of(place, made)?;
                 largest = largest.max(size_of(std::iter::once(input.as_path()))?);
             }
@@ -239,11 +239,11 @@ impl Generation<'_> {
         &self,
         jury_program: &BuiltProgram,
         arguments: &[String],
-        input: &MadeInput,
-        tests: &[(usize, &'t MadeTest)],
-    ) -> Result<Option<String>, (Option<&'t MadeTest>, Fault)> {
+        input: &GeneratedInput,
+        tests: &[(usize, &'t GeneratedTest)],
+    ) -> Result<Option<String>, (Option<&'t GeneratedTest>, Fault)> {
         let mut about = None;
-        let errors = tests.iter().any(|(_, made)| made.answer == Some(MadeAnswer::GeneratorErrors));
+        let errors = tests.iter().any(|(_, made)| made.answer == Some(GeneratedAnswer::GeneratorErrors));
         let run = Run {
             jury_program,
             arguments,
@@ -257,10 +257,10 @@ impl Generation<'_> {
                 remove_old(&answer_path(self.directory, *place))?;
                 self.keep_input(*place, made, jury_program, sandbox_box, stdout)?;
                 match &made.answer {
-                    Some(MadeAnswer::GeneratorErrors) => {
+                    Some(GeneratedAnswer::GeneratorErrors) => {
                         self.keep(stderr, &answer_path(self.directory, *place))?;
                     }
-                    Some(MadeAnswer::GeneratorFile { file, .. }) => {
+                    Some(GeneratedAnswer::GeneratorFile { file, .. }) => {
                         let path = answer_path(self.directory, *place);
                         self.keep_file(jury_program, file, sandbox_box, &path)?;
                     }
@@ -280,15 +280,15 @@ impl Generation<'_> {
     fn keep_input(
         &self,
         place: usize,
-        made: &MadeTest,
+        made: &GeneratedTest,
         jury_program: &BuiltProgram,
         sandbox_box: &mut BoxHandle,
         stdout: &mut Capture,
     ) -> Result<(), Fault> {
         let path = input_path(self.directory, place);
         match made.input.as_ref().map(|input| &input.written) {
-            None | Some(Written::Output) => {}
-            Some(Written::File(names)) => {
+            None | Some(GeneratorOutput::Output) => {}
+            Some(GeneratorOutput::File(names)) => {
                 for name in names {
                     if self.keep_file(jury_program, name, sandbox_box, &path)? {
                         return Ok(());
@@ -297,7 +297,7 @@ impl Generation<'_> {
                 let name = names.first().map_or("", String::as_str);
                 return Err(Fault::Checker(format!("it wrote no file '{}'", name.escape_debug())));
             }
-            Some(Written::FileOrOutput { file, refused }) => {
+            Some(GeneratorOutput::FileOrOutput { file, refused }) => {
                 if let Some((name, word)) = refused {
                     let taken = take(sandbox_box.workspace(), name, LONGEST_SETTINGS, &self.engine.spill)?;
                     let is_read = match taken.output {
@@ -341,25 +341,31 @@ impl Generation<'_> {
     }
 
     /// Generates the answer of a test.
-    fn answer(&self, place: usize, answer: &MadeAnswer, input: &Path, makers: &Makers) -> Result<(), Fault> {
+    fn answer(
+        &self,
+        place: usize,
+        answer: &GeneratedAnswer,
+        input: &Path,
+        makers: &Makers,
+    ) -> Result<(), Fault> {
         let path = answer_path(self.directory, place);
         match answer {
-            MadeAnswer::GeneratorErrors => Ok(()),
-            MadeAnswer::Empty => {
+            GeneratedAnswer::GeneratorErrors => Ok(()),
+            GeneratedAnswer::Empty => {
                 File::create(&path).map(|_| ()).map_err(|error| Fault::file("write", &path, error))
             }
-            MadeAnswer::GeneratorFile { .. } if path.exists() => Ok(()),
-            MadeAnswer::GeneratorFile { file, otherwise } => match otherwise {
+            GeneratedAnswer::GeneratorFile { .. } if path.exists() => Ok(()),
+            GeneratedAnswer::GeneratorFile { file, otherwise } => match otherwise {
                 Some(other) => self.answer(place, other, input, makers),
                 None => Err(Fault::Package(format!(
                     "its generator wrote no '{file}', and there is no solution to make the answer"
                 ))),
             },
-            MadeAnswer::Solution(number) => {
+            GeneratedAnswer::Solution(number) => {
                 let jury_program = makers.solution(*number)?;
                 self.solve(jury_program, input, &path).map_err(|fault| named(&jury_program.name, fault))
             }
-            MadeAnswer::Interactor(number) => {
+            GeneratedAnswer::Interactor(number) => {
                 let jury_program = makers.solution(*number)?;
                 let interactor = makers
                     .interactor
@@ -404,7 +410,7 @@ impl Generation<'_> {
     }
 
     /// Adds to a failure the place in the package that asks for the file.
-    fn about(&self, made: &MadeTest, jury_program: &str, fault: Fault) -> Fault {
+    fn about(&self, made: &GeneratedTest, jury_program: &str, fault: Fault) -> Fault {
         let test = self.package.tests.get(made.test).map_or("", |test| test.name.as_str());
         let place = match made.origin.as_str() {
             "" => format!("test {test}"),
@@ -585,7 +591,7 @@ pub(crate) fn answer_path(directory: &Path, place: usize) -> PathBuf {
 }
 
 /// Returns the fault of a package that generates files for a test it does not have.
-pub(crate) fn no_test(made: &MadeTest) -> Fault {
+pub(crate) fn no_test(made: &GeneratedTest) -> Fault {
     Fault::Package(format!("it makes files of test {}, which the package does not have", made.test))
 }
 

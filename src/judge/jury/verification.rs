@@ -21,7 +21,7 @@ use crate::judge::jury::builder::ProgramBuilder;
 use crate::judge::jury::program::{BuiltProgram, KEPT_OUTPUT, RunOutput};
 use crate::judge::test::check::{self, Checked, OutputOrigin};
 use crate::package::{
-    Check, GeneratorRun, InputValidator, JuryProgram, Making, Package, ProgramLimits, Test,
+    Check, GeneratorRun, InputValidator, JuryProgram, Package, ProgramBuild, ProgramLimits, Test,
 };
 use crate::sandbox::{Capture, PACKAGE, PROGRAM};
 use crate::units::Bytes;
@@ -156,8 +156,8 @@ impl Verifier<'_> {
     /// When it cannot be built.
     pub fn prepare_validator(&self, place: usize) -> Result<(), VerificationFault> {
         let validator = self.input_validator(place)?;
-        match validator.program.making {
-            Making::Checktestdata => self.script(place, validator).map(|_| ()),
+        match validator.program.build {
+            ProgramBuild::Checktestdata => self.script(place, validator).map(|_| ()),
             _ => self.validator(place, validator).map(|_| ()),
         }
     }
@@ -202,7 +202,7 @@ impl Verifier<'_> {
         arguments: &[String],
     ) -> Result<Validation, VerificationFault> {
         let validator = self.input_validator(place)?;
-        if validator.program.making == Making::Checktestdata {
+        if validator.program.build == ProgramBuild::Checktestdata {
             let script = self.script(place, validator)?;
             return match input {
                 TestData::File(path) => run_script(script, validator, &mut open(path)?, self.cancel),

@@ -1,4 +1,4 @@
-//! `gen/GEN`: a line a test, and comments that begin subtasks.
+//! Parses `gen/GEN`: one test a line, and comments that begin subtasks.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ const MOST_TESTS: usize = 50_000;
 /// More subtasks than anybody would show contestants.
 pub(super) const MOST_SUBTASKS: usize = 1000;
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct GenFile {
     /// Tests of a task without subtasks, and those before the first.
@@ -25,7 +25,7 @@ pub struct GenFile {
 pub struct GenSubtask {
     /// The line it begins at, from 1.
     pub line: u64,
-    /// What it is worth.
+    /// Its points.
     pub points: f64,
     /// `#STNAME: name`.
     pub name: Option<String>,

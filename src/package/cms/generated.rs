@@ -1,4 +1,4 @@
-//! Tests that are left to the task's programs: inputs by `gen/generator.*` and `gen/GEN`, answers by `sol/solution.*`.
+//! Plans the tests that a task's programs generate: inputs by `gen/generator.*` and `gen/GEN`, answers by `sol/solution.*`.
 //!
 //! As cmsMake and task-maker do it: a line of `gen/GEN` holds the arguments of a run, whose standard output is the input;
 //! `#COPY:` names a file below the task. The generator's work directory holds the files of `gen/` that are no sources,
@@ -11,10 +11,10 @@ use super::gen_file::{CASES, GenSource, GenTest, unread_cases};
 use super::programs::{SOURCES, is_header, own_flags};
 use super::scores::Plan;
 use crate::package::model::{
-    InputValidator, Interaction, JuryProgram, LanguageHint, MadeAnswer, MadeData, MadeInput, MadeTest,
-    Making, Package, ProgramFile, ProgramLimits, SubmissionKind, ValidatorArguments,
+    GeneratedAnswer, GeneratedData, GeneratedInput, GeneratedTest, InputValidator, Interaction, JuryProgram,
+    LanguageHint, Package, ProgramBuild, ProgramFile, ProgramLimits, SubmissionKind, ValidatorArguments,
 };
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Entry, Kind, Tree, below};
 
@@ -34,7 +34,7 @@ pub(super) struct Generated<'a> {
     entries: &'a [Entry],
     /// What `gen/` holds.
     inside: Vec<Entry>,
-    data: MadeData,
+    data: GeneratedData,
 }
 
 impl<'a> Generated<'a> {
@@ -45,7 +45,7 @@ impl<'a> Generated<'a> {
     pub(super) fn new(tree: &'a Tree, entries: &'a [Entry]) -> Result<Self, PackageError> {
         let folder = Tree::find(entries, FOLDER).filter(|entry| entry.kind == Kind::Directory);
         let inside = folder.map(|folder| tree.entries(&folder.path, 1)).transpose()?.unwrap_or_default();
-        Ok(Self { tree, entries, inside, data: MadeData::default() })
+        Ok(Self { tree, entries, inside, data: GeneratedData::default() })
     }
 
     /// The input of a test as `gen/GEN` has it: a file, or a run.
@@ -55,7 +55,7 @@ impl<'a> Generated<'a> {
     pub(super) fn input(
         &mut self,
         test: &GenTest,
-    ) -> Result<(PathBuf, Option<MadeInput>, String), PackageError> {
+    ) -> Result<(PathBuf, Option<GeneratedInput>, String), PackageError> {
         let line = test.line;
         match &test.source {
             GenSource::Copy(name) => {
@@ -77,7 +77,7 @@ impl<'a> Generated<'a> {
                 }
                 let arguments = command.split_whitespace().map(str::to_owned).collect();
                 let origin = format!("{LIST}:{line}: '{}'", one_line(command));
-                Ok((PathBuf::new(), Some(MadeInput { arguments, ..MadeInput::default() }), origin))
+                Ok((PathBuf::new(), Some(GeneratedInput { arguments, ..GeneratedInput::default() }), origin))
             }
         }
     }
@@ -86,34 +86,34 @@ impl<'a> Generated<'a> {
     pub(super) fn lacks(
         &mut self,
         package: &Package,
-        input: Option<MadeInput>,
+        input: Option<GeneratedInput>,
         answer: bool,
         origin: String,
     ) {
         let made = match &package.interaction {
-            Interaction::Communication(_) => MadeAnswer::Empty,
-            _ => MadeAnswer::Solution(0),
+            Interaction::Communication(_) => GeneratedAnswer::Empty,
+            _ => GeneratedAnswer::Solution(0),
         };
         let answer = answer.then_some(made);
-        self.data.tests.push(MadeTest { test: package.tests.len(), origin, input, answer });
+        self.data.tests.push(GeneratedTest { test: package.tests.len(), origin, input, answer });
     }
 
     /// Hands everything over to the package.
-    pub(super) fn finish(mut self, plan: &Plan, package: &mut Package, trouble: &mut Trouble) {
-        self.validators(plan, package, trouble);
-        let solved = |made: &MadeTest| matches!(made.answer, Some(MadeAnswer::Solution(_)));
+    pub(super) fn finish(mut self, plan: &Plan, package: &mut Package, diagnostics: &mut Diagnostics) {
+        self.validators(plan, package, diagnostics);
+        let solved = |made: &GeneratedTest| matches!(made.answer, Some(GeneratedAnswer::Solution(_)));
         if self.data.tests.iter().any(solved) {
-            self.data.solutions.extend(trouble.keep(self.solution(package)));
+            self.data.solutions.extend(diagnostics.keep(self.solution(package)));
         }
         if self.data.tests.is_empty() {
             return;
         }
         self.data.solution_limits = package.limits.raised_for_solution(self.data.solution_limits);
         if !self.data.generators.is_empty() {
-            let files = self.files(trouble);
-            self.data.data = trouble.keep(files).unwrap_or_default();
+            let files = self.files(diagnostics);
+            self.data.data = diagnostics.keep(files).unwrap_or_default();
         }
-        package.made = Some(self.data);
+        package.generated = Some(self.data);
     }
 
     fn generator(&self, line: u64) -> Result<JuryProgram, PackageError> {
@@ -125,8 +125,8 @@ impl<'a> Generated<'a> {
     }
 
     /// `gen/validator.*` reads a path, and so it gets that of its standard input.
-    fn validators(&self, plan: &Plan, package: &mut Package, trouble: &mut Trouble) {
-        let Some(Some(program)) = trouble.keep(self.program(&VALIDATORS)) else { return };
+    fn validators(&self, plan: &Plan, package: &mut Package, diagnostics: &mut Diagnostics) {
+        let Some(Some(program)) = diagnostics.keep(self.program(&VALIDATORS)) else { return };
         package.verification.input_validators.push(InputValidator {
             program,
             accepts: 0,
@@ -169,8 +169,8 @@ impl<'a> Generated<'a> {
         for module in self.inside.iter().filter(is_module) {
             files.push(ProgramFile { name: module.reportable()?.to_owned(), path: module.path.clone() });
         }
-        let making = Making::Language { language: LanguageHint::Files, flags: own_flags(ending) };
-        Ok(Some(JuryProgram { name: format!("{FOLDER}/{}", entry.reportable()?), files, making }))
+        let build = ProgramBuild::Language { language: LanguageHint::Files, flags: own_flags(ending) };
+        Ok(Some(JuryProgram { name: format!("{FOLDER}/{}", entry.reportable()?), files, build }))
     }
 
     /// What somebody compiled.
@@ -179,11 +179,11 @@ impl<'a> Generated<'a> {
         let Some(entry) = binary.filter(|entry| entry.kind == Kind::File) else { return Ok(None) };
         let file = ProgramFile { name: "run".to_owned(), path: entry.path.clone() };
         let name = format!("{FOLDER}/{}", entry.reportable()?);
-        Ok(Some(JuryProgram { name, files: vec![file], making: Making::Scripts }))
+        Ok(Some(JuryProgram { name, files: vec![file], build: ProgramBuild::Scripts }))
     }
 
     /// Files of `gen/` that no compiler is for.
-    fn files(&self, trouble: &mut Trouble) -> Result<Vec<ProgramFile>, PackageError> {
+    fn files(&self, diagnostics: &mut Diagnostics) -> Result<Vec<ProgramFile>, PackageError> {
         let mut files = Vec::new();
         let mut bytes = 0;
         let is_data = |entry: &&Entry| {
@@ -198,7 +198,7 @@ impl<'a> Generated<'a> {
             bytes += size;
             if bytes > MOST_DATA {
                 let left = entry.reportable()?;
-                trouble.warn(format!(
+                diagnostics.warn(format!(
                     "{FOLDER}/{left}: generators do not find it or later files: more than {} MiB lie there",
                     MOST_DATA >> 20
                 ));
@@ -246,7 +246,7 @@ impl<'a> Generated<'a> {
                 files
             }
         };
-        let making = Making::Language { language: LanguageHint::Files, flags: own_flags(ending) };
-        Ok(JuryProgram { name: format!("sol/{own}"), files, making })
+        let build = ProgramBuild::Language { language: LanguageHint::Files, flags: own_flags(ending) };
+        Ok(JuryProgram { name: format!("sol/{own}"), files, build })
     }
 }

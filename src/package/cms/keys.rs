@@ -1,4 +1,4 @@
-//! Keys of `task.yaml`, and limits on their values.
+//! Lists the keys of `task.yaml`, and limits on their values.
 
 /// The file that marks a directory as a task of CMS.
 pub(crate) const FILE: &str = "task.yaml";

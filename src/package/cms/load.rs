@@ -1,4 +1,4 @@
-//! CMS's Italian format: a directory with `task.yaml`, or one beside a `NAME.yaml` of its own name.
+//! Reads CMS's Italian format: a directory with `task.yaml`, or one beside a `NAME.yaml` of its own name.
 //!
 //! Read as CMS's loader does (`cmscontrib/loaders/italy_yaml.py`), except that
 //! - programs are made of their sources: of `check/checker.cpp` where there is one, whether or not somebody has compiled
@@ -29,7 +29,7 @@ use crate::package::model::{
     Check, Format, Interaction, OutputFile, Package, PackageLimits, Streams, SubmissionKind, Test, TimeLimit,
 };
 use crate::package::shared::names::short_name;
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::{Entry, Kind, Tree};
@@ -47,25 +47,29 @@ const OUTPUT_FILES: [(&str, OutputFile); 2] =
 /// Where the task has no limit: CMS has none either, but something must end a program.
 const UNLIMITED: Duration = Duration::from_secs(60);
 
-/// Whether a directory is one of these. `info.toml` beside it would mean something else.
-pub(crate) fn is_one(entries: &[Entry]) -> bool {
+/// Returns whether the files in a directory are those of this format. `info.toml` beside it would mean something else.
+pub(crate) fn recognises(entries: &[Entry]) -> bool {
     Tree::find(entries, FILE).is_some()
 }
 
 /// Loads the package at `tree`, whose own directory holds `entries`.
-pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Result<Package, PackageError> {
+pub(crate) fn load(
+    tree: &Tree,
+    entries: &[Entry],
+    diagnostics: &mut Diagnostics,
+) -> Result<Package, PackageError> {
     let file = Tree::find(entries, FILE).ok_or_else(|| PackageError::NotAPackage {
         path: tree.root().to_owned(),
         problem: format!("there is no {FILE} in it"),
         remedy: "name the directory of a CMS task",
     })?;
-    let root = yaml::load(file, FILE, &mut trouble.warnings)?;
+    let root = yaml::load(file, FILE, &mut diagnostics.warnings)?;
     let map = root.map("").map_err(|error| error.in_file(&file.path))?;
     let scope = Scope::root(&file.path, map);
-    trouble.unknown_keys(FILE, "", map, KEYS);
+    diagnostics.unknown_keys(FILE, "", map, KEYS);
 
     if scope.get("feedback_level").is_some() {
-        trouble.warn(format!(
+        diagnostics.warn(format!(
             "{FILE}: feedback_level is not supported: what contestants may read is what feedback in gavel.toml and the \
              worker's settings say"
         ));
@@ -77,24 +81,24 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     };
     let (name, title) = (either("name", "nome_breve")?, either("title", "nome")?);
     if name.is_none() {
-        trouble.error(scope.wrong("name", "it is missing", "give the task's short name"));
+        diagnostics.error(scope.wrong("name", "it is missing", "give the task's short name"));
     }
     // Sources are called like the task where there is a grader.
     if let Some(name) = name.as_ref().filter(|name| name.contains('/') || name.starts_with('.')) {
         let problem = format!("'{name}' cannot be the name of a file");
-        trouble.error(scope.wrong("name", problem, "give the task's short name, without folders"));
+        diagnostics.error(scope.wrong("name", problem, "give the task's short name, without folders"));
     }
     let name = name.unwrap_or_else(|| directory.clone());
-    let limits = limits(&scope, trouble);
+    let limits = limits(&scope, diagnostics);
     let mut package = Package::new(name.clone(), tree.root().to_owned(), Format::Cms, limits);
     package.title = title.unwrap_or(name);
 
-    let plan = scores::read(tree, entries, &scope, trouble)?;
+    let plan = scores::read(tree, entries, &scope, diagnostics)?;
     let is_output_only = scope.flag("output_only");
-    let is_two_steps = trouble.keep(scope.text("task_type")).flatten().as_deref() == Some(TWO_STEPS);
+    let is_two_steps = diagnostics.keep(scope.text("task_type")).flatten().as_deref() == Some(TWO_STEPS);
     let manager = match is_output_only || is_two_steps {
         true => None,
-        false => trouble.keep(programs::manager(tree, entries, &scope)).flatten(),
+        false => diagnostics.keep(programs::manager(tree, entries, &scope)).flatten(),
     };
     if let Some(node) = scope.get("task_type") {
         let has_output_files = OUTPUT_FILES.iter().any(|(key, _)| scope.get(key).is_some());
@@ -105,9 +109,9 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
             (false, false) if has_output_files => BATCH_AND_OUTPUT,
             (false, false) => "Batch",
         };
-        check_task_type(&scope, node, found, trouble);
+        check_task_type(&scope, node, found, diagnostics);
     }
-    let check = match (&manager, trouble.keep(programs::checker(tree, entries))) {
+    let check = match (&manager, diagnostics.keep(programs::checker(tree, entries))) {
         (Some(_), _) => Check::Interaction { arguments: Vec::new() },
         (None, Some(Some(checker))) => {
             package.checkers.push(checker);
@@ -120,37 +124,37 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     } else if let Some(manager) = manager {
         package.interaction = Interaction::Communication(manager);
         package.includes =
-            trouble.keep(programs::included(tree, entries, "stub", &package.name)).unwrap_or_default();
+            diagnostics.keep(programs::included(tree, entries, "stub", &package.name)).unwrap_or_default();
     } else if is_two_steps {
         package.interaction = Interaction::TwoSteps;
-        package.includes = trouble.keep(programs::managers(tree, entries, &scope)).unwrap_or_default();
+        package.includes = diagnostics.keep(programs::managers(tree, entries, &scope)).unwrap_or_default();
     } else {
         package.includes =
-            trouble.keep(programs::included(tree, entries, "grader", &package.name)).unwrap_or_default();
-        package.streams = trouble.keep(streams(&scope)).unwrap_or_default();
+            diagnostics.keep(programs::included(tree, entries, "grader", &package.name)).unwrap_or_default();
+        package.streams = diagnostics.keep(streams(&scope)).unwrap_or_default();
     }
     if !is_output_only {
         programs::define_eval(&mut package.includes);
     }
-    let public = trouble.keep(public_tests(&scope, plan.tests)).unwrap_or_default();
-    tests(tree, entries, &plan, &check, &public, &mut package, trouble)?;
-    plan.fill(&scope, &mut package, trouble);
+    let public = diagnostics.keep(public_tests(&scope, plan.tests)).unwrap_or_default();
+    tests(tree, entries, &plan, &check, &public, &mut package, diagnostics)?;
+    plan.fill(&scope, &mut package, diagnostics);
     if !is_output_only && package.interaction == Interaction::None {
-        output_files(&scope, &mut package, trouble);
+        output_files(&scope, &mut package, diagnostics);
     }
-    package.submissions = solutions::read(tree, entries, &package, trouble)?;
+    package.submissions = solutions::read(tree, entries, &package, diagnostics)?;
     Ok(package)
 }
 
-fn limits(scope: &Scope<'_>, trouble: &mut Trouble) -> PackageLimits {
-    let number = |trouble: &mut Trouble, new: &str, old: &str, most: f64| {
+fn limits(scope: &Scope<'_>, diagnostics: &mut Diagnostics) -> PackageLimits {
+    let number = |diagnostics: &mut Diagnostics, new: &str, old: &str, most: f64| {
         let key = if scope.get(new).is_some() { new } else { old };
-        trouble.keep(scope.number(key, 0.0..=most)).flatten().filter(|number| *number > 0.0)
+        diagnostics.keep(scope.number(key, 0.0..=most)).flatten().filter(|number| *number > 0.0)
     };
-    let time = number(trouble, "time_limit", "timeout", 3600.0).map(Duration::from_secs_f64);
-    let memory = number(trouble, "memory_limit", "memlimit", 1e6);
+    let time = number(diagnostics, "time_limit", "timeout", 3600.0).map(Duration::from_secs_f64);
+    let memory = number(diagnostics, "memory_limit", "memlimit", 1e6);
     if time.is_none() && !scope.flag("output_only") {
-        trouble.warn(format!("{FILE}: time_limit: there is none: {} s hold", UNLIMITED.as_secs()));
+        diagnostics.warn(format!("{FILE}: time_limit: there is none: {} s hold", UNLIMITED.as_secs()));
     }
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
     let memory = memory.map(|mib| Bytes((mib * 1_048_576.0) as u64));
@@ -182,8 +186,8 @@ fn streams(scope: &Scope<'_>) -> Result<Streams, PackageError> {
 }
 
 /// What the newer key says must be what the files and the other keys say.
-fn check_task_type(scope: &Scope<'_>, node: &yaml::Node, found: &str, trouble: &mut Trouble) {
-    let Some(Some(kind)) = trouble.keep(scope.text("task_type")) else { return };
+fn check_task_type(scope: &Scope<'_>, node: &yaml::Node, found: &str, diagnostics: &mut Diagnostics) {
+    let Some(Some(kind)) = diagnostics.keep(scope.text("task_type")) else { return };
     if kind == found {
         return;
     }
@@ -191,11 +195,11 @@ fn check_task_type(scope: &Scope<'_>, node: &yaml::Node, found: &str, trouble: &
         let problem = format!("{kind} is asked for, and the files are those of {found}");
         let remedy = "output_only: true makes OutputOnly, check/manager.* Communication, output_only_testcases and \
                       output_optional_testcases BatchAndOutput, anything else Batch";
-        trouble.error(scope.wrong_at(node, "task_type", problem, remedy));
+        diagnostics.error(scope.wrong_at(node, "task_type", problem, remedy));
     } else {
         let supported = "supported today: Batch, BatchAndOutput, Communication, OutputOnly, TwoSteps";
         let found = format!("the task type '{}'", one_line(&kind));
-        trouble.error(scope.unsupported(node, "task_type", found, supported));
+        diagnostics.error(scope.unsupported(node, "task_type", found, supported));
     }
 }
 
@@ -206,9 +210,9 @@ fn public_tests(scope: &Scope<'_>, tests: usize) -> Result<Vec<usize>, PackageEr
 }
 
 /// Notes for which tests outputs may, or must, be handed in; the checker is told which must, as in CMS.
-fn output_files(scope: &Scope<'_>, package: &mut Package, trouble: &mut Trouble) {
+fn output_files(scope: &Scope<'_>, package: &mut Package, diagnostics: &mut Diagnostics) {
     for (key, kind) in OUTPUT_FILES {
-        for number in trouble.keep(test_numbers(scope, key, package.tests.len())).unwrap_or_default() {
+        for number in diagnostics.keep(test_numbers(scope, key, package.tests.len())).unwrap_or_default() {
             if let Some(test) = package.tests.get_mut(number) {
                 test.output_file = kind;
             }
@@ -257,7 +261,7 @@ fn tests(
     check: &Check,
     public: &[usize],
     package: &mut Package,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<(), PackageError> {
     let list = |name: &str| -> Result<Vec<Entry>, PackageError> {
         match Tree::find(entries, name).filter(|entry| entry.kind == Kind::Directory) {
@@ -274,10 +278,12 @@ fn tests(
             entry.map(|entry| entry.file().map(|path| path.to_owned())).transpose()
         };
         let (input, answer) = (find("input", &inputs), find("output", &outputs));
-        let (Some(input), Some(answer)) = (trouble.keep(input), trouble.keep(answer)) else { continue };
+        let (Some(input), Some(answer)) = (diagnostics.keep(input), diagnostics.keep(answer)) else {
+            continue;
+        };
         let (input, made, origin) = match (input, listed.get(number)) {
             (Some(input), _) => (input, None, String::new()),
-            (None, Some(test)) => match trouble.keep(generated.input(test)) {
+            (None, Some(test)) => match diagnostics.keep(generated.input(test)) {
                 Some(found) => found,
                 None => continue,
             },
@@ -285,11 +291,11 @@ fn tests(
                 let path = tree.root().join("input").join(format!("input{number}.txt"));
                 let problem = "it is missing, and gen/GEN has no such test".to_owned();
                 let remedy = "make the tests first (cmsMake, task-maker), or correct the number of them";
-                trouble.error(PackageError::NotAPackage { path, problem, remedy });
+                diagnostics.error(PackageError::NotAPackage { path, problem, remedy });
                 continue;
             }
         };
-        // An answer that was made for another input is of no use.
+        // An answer that was made for another input is useless.
         let answer = answer.filter(|_| made.is_none());
         if made.is_some() || answer.is_none() {
             generated.lacks(package, made, answer.is_none(), origin);
@@ -300,10 +306,10 @@ fn tests(
             ..Test::new(format!("{number:03}"), input, answer.unwrap_or_default())
         });
     }
-    generated.finish(plan, package, trouble);
+    generated.finish(plan, package, diagnostics);
     let extra = inputs.iter().filter(|entry| entry.ends_with(".txt")).count();
     if extra > plan.tests {
-        trouble.warn(format!("input: {extra} files, of which {} are judged", plan.tests));
+        diagnostics.warn(format!("input: {extra} files, of which {} are judged", plan.tests));
     }
     if plan.tests == 0 {
         let problem = "there are no tests".to_owned();

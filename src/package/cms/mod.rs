@@ -10,4 +10,4 @@ mod solutions;
 
 pub use gen_file::{GenFile, GenSource, GenSubtask, GenTest, parse_gen_file};
 pub(super) use keys::FILE;
-pub(super) use load::{is_one, load};
+pub(super) use load::{load, recognises};

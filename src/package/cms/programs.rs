@@ -1,10 +1,10 @@
-//! Checkers, managers, graders and stubs.
+//! Finds the checker, manager, graders and stubs of a task.
 
 use std::path::Path;
 
 use crate::checker::{CustomScore, Protocol};
 use crate::package::model::{
-    Channel, CheckerProgram, Communication, Include, JuryProgram, LanguageHint, Making, ProgramFile,
+    Channel, CheckerProgram, Communication, Include, JuryProgram, LanguageHint, ProgramBuild, ProgramFile,
     ProgramLimits,
 };
 use crate::package::source::error::{PackageError, one_line};
@@ -170,12 +170,16 @@ fn find(
             for header in inside.iter().filter(|entry| is_header(entry)) {
                 files.push(ProgramFile { name: header.reportable()?.to_owned(), path: header.path.clone() });
             }
-            let making = Making::Language { language: LanguageHint::Files, flags: Vec::new() };
-            return Ok(Some(JuryProgram { name: below(source), files, making }));
+            let build = ProgramBuild::Language { language: LanguageHint::Files, flags: Vec::new() };
+            return Ok(Some(JuryProgram { name: below(source), files, build }));
         }
         if let Some(binary) = Tree::find(&inside, name).filter(|entry| entry.kind == Kind::File) {
             let file = ProgramFile { name: "run".to_owned(), path: binary.path.clone() };
-            return Ok(Some(JuryProgram { name: below(binary), files: vec![file], making: Making::Scripts }));
+            return Ok(Some(JuryProgram {
+                name: below(binary),
+                files: vec![file],
+                build: ProgramBuild::Scripts,
+            }));
         }
     }
     Ok(None)

@@ -1,4 +1,4 @@
-//! Score types: how tests make subtasks, and subtasks the score (`cms/grading/scoretypes`).
+//! Reads score types: how tests form subtasks, and subtasks the score (`cms/grading/scoretypes`).
 
 use std::collections::HashMap;
 
@@ -7,13 +7,13 @@ use fancy_regex::Regex;
 use super::gen_file::{CASES, GenFile, MOST_SUBTASKS, parse_gen_file, unread_cases};
 use super::keys::{FILE, MOST_TESTS};
 use crate::package::model::{Aggregation, Group, Member, Objective, OnReject, Package, Scoring};
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::{Entry, Kind, Tree, read_text};
 use crate::package::source::yaml::{Node, Value};
 
-/// What a task without subtasks is worth.
+/// The points of a task without subtasks.
 const TOTAL: f64 = 100.0;
 
 /// How the score comes about.
@@ -46,9 +46,9 @@ pub(super) fn read(
     tree: &Tree,
     entries: &[Entry],
     scope: &Scope<'_>,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Plan, PackageError> {
-    let count = trouble.keep(scope.number("n_input", 0.0..=MOST_TESTS)).flatten();
+    let count = diagnostics.keep(scope.number("n_input", 0.0..=MOST_TESTS)).flatten();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
     let count = count.map(|count| count as usize);
     let mut unread = None;
@@ -74,15 +74,15 @@ pub(super) fn read(
     if given == [true; 3] {
         let tests = count.unwrap_or_default();
         let names = generated.as_ref().map(|(_, file)| subtask_names(file)).unwrap_or_default();
-        let kind = trouble.keep(of_task(scope, tests, &names)).unwrap_or(Kinds::Sum(0.0));
+        let kind = diagnostics.keep(of_task(scope, tests, &names)).unwrap_or(Kinds::Sum(0.0));
         return Ok(Plan { tests, generated: generated.map(|(_, file)| file), kind });
     }
     if given[0] || given[1] {
-        trouble.warn(format!(
+        diagnostics.warn(format!(
             "{FILE}: score_type: ignored, because only all of score_type, score_type_parameters and n_input count"
         ));
     }
-    let total = trouble.keep(scope.number("total_value", 0.0..=1e9)).flatten().unwrap_or(TOTAL);
+    let total = diagnostics.keep(scope.number("total_value", 0.0..=1e9)).flatten().unwrap_or(TOTAL);
     let each = |tests: usize| {
         #[allow(clippy::cast_precision_loss, reason = "there are few tests")]
         Kinds::Sum(if tests == 0 { 0.0 } else { total / tests as f64 })
@@ -95,7 +95,7 @@ pub(super) fn read(
             Some(count) => count,
             None => {
                 let tests = inputs(tree, entries)?;
-                trouble.warn(format!(
+                diagnostics.warn(format!(
                     "{FILE}: n_input: it is missing, and there is no gen/GEN: {tests} inputs found"
                 ));
                 tests
@@ -106,10 +106,10 @@ pub(super) fn read(
     let tests = file.tests();
     if let Some(count) = count.filter(|count| *count != tests) {
         let problem = format!("it is {count}, and gen/GEN has {tests} tests");
-        trouble.error(scope.wrong("n_input", problem, "remove it, or correct gen/GEN"));
+        diagnostics.error(scope.wrong("n_input", problem, "remove it, or correct gen/GEN"));
     }
     if let Some(line) = file.dependencies.first() {
-        trouble.warn(format!(
+        diagnostics.warn(format!(
             "gen/GEN:{line}: STDEP: dependencies of subtasks are not read here, as in CMS: each counts by itself; \
              score_type_parameters in {FILE} can name the tests of other subtasks"
         ));
@@ -121,7 +121,7 @@ pub(super) fn read(
     if (sum - TOTAL).abs() > 1e-9 {
         let problem = format!("the subtasks are worth {sum} together");
         let line = file.subtasks.last().map_or(0, |subtask| subtask.line);
-        trouble.error(PackageError::value(line, "ST", problem, "make it 100").in_file(&path));
+        diagnostics.error(PackageError::value(line, "ST", problem, "make it 100").in_file(&path));
     }
     let mut next = 0;
     let names = subtask_names(&file);
@@ -258,8 +258,8 @@ impl Plan {
     }
 
     /// Fills groups and scoring, once the tests are there.
-    pub(super) fn fill(&self, scope: &Scope<'_>, package: &mut Package, trouble: &mut Trouble) {
-        let precision = trouble.keep(scope.number("score_precision", 0.0..=15.0)).flatten();
+    pub(super) fn fill(&self, scope: &Scope<'_>, package: &mut Package, diagnostics: &mut Diagnostics) {
+        let precision = diagnostics.keep(scope.number("score_precision", 0.0..=15.0)).flatten();
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range was checked")]
         let precision = precision.map_or(Some(0), |places| Some(places as u32));
         // Scores are rounded to the task's precision, which is 0 unless it says otherwise.

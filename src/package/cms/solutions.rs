@@ -1,4 +1,4 @@
-//! Solutions in `sol/`, and what their comments say they must get.
+//! Reads the solutions in `sol/`, and the results that their comments demand.
 //!
 //! task-maker's checks: `@check-RESULT: PATTERN…`, where a pattern is a glob over names of subtasks.
 
@@ -10,7 +10,7 @@ use crate::package::model::{
     SubmissionKind, TestLimits,
 };
 use crate::package::shared::submissions::is_no_program;
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::PackageError;
 use crate::package::source::tree::{Entry, Kind, Tree, read_at_most};
 use crate::verdict::Verdict;
@@ -45,7 +45,7 @@ pub(super) fn read(
     tree: &Tree,
     entries: &[Entry],
     package: &Package,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Vec<JurySubmission>, PackageError> {
     let mut submissions = Vec::new();
     let Some(folder) = Tree::find(entries, FOLDER).filter(|entry| entry.kind == Kind::Directory) else {
@@ -62,7 +62,7 @@ pub(super) fn read(
         None => None,
     };
     if let Some(lacks) = lacks {
-        trouble.warn(format!("{FOLDER}: its solutions are not judged: {lacks}"));
+        diagnostics.warn(format!("{FOLDER}: its solutions are not judged: {lacks}"));
         return Ok(submissions);
     }
     for entry in tree.entries(&folder.path, 1)? {
@@ -77,7 +77,7 @@ pub(super) fn read(
         let expectation = if claims.is_empty() {
             is_model.then(|| Expectation { verdicts: vec![Verdict::AC], ..Expectation::default() })
         } else {
-            Some(expectation(&claims, package, &name, trouble))
+            Some(expectation(&claims, package, &name, diagnostics))
         };
         match expectation {
             Some(expectation) => submissions.push(JurySubmission {
@@ -89,7 +89,7 @@ pub(super) fn read(
                 limits: TestLimits::default(),
                 sets_time_limit: false,
             }),
-            None => trouble
+            None => diagnostics
                 .warn(format!("{name}: not judged: no comment says what it must get (@check-accepted: *)")),
         }
     }
@@ -125,7 +125,7 @@ fn expectation(
     claims: &[(Claim, Vec<String>)],
     package: &Package,
     name: &str,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Expectation {
     let root = Group::new("");
     let groups: Vec<&Group> = match package.groups.get(1..) {
@@ -145,7 +145,7 @@ fn expectation(
                 Err(_) => Vec::new(),
             };
             if matching.is_empty() {
-                trouble.warn(format!("{name}: '{pattern}' is not the name of a subtask"));
+                diagnostics.warn(format!("{name}: '{pattern}' is not the name of a subtask"));
             }
             for group in matching {
                 if group.name.is_empty() {

@@ -1,4 +1,4 @@
-//! `data/`: where each test goes, what its group says, what it has of its own.
+//! Writes `data/`: the tests, and the settings of tests and groups.
 //!
 //! The format judges in the order of names and has one level of groups below `secret`. Names of packages that come from
 //! this format or its predecessor stay; others get numbers before them. A test in several groups is a link in all but one.

@@ -1,4 +1,4 @@
-//! Included files, generators, what verification reads, statements and attachments.
+//! Writes included files, generators, files for verification, statements and attachments.
 
 use super::data::input_arguments;
 use super::validators::copy_program;

@@ -1,4 +1,4 @@
-//! Writes a package, whatever format it was read from, in the ICPC format 2025-09.
+//! Writes a package of any format in the format ICPC 2025-09.
 //!
 //! Everything comes from the model; what the format has no words for is refused by name, and what has no effect there is a
 //! note. The package is written beside its place under another name and renamed when it is whole, so nothing half-written
@@ -40,7 +40,7 @@ pub fn convert(package: &Package, out: &Path) -> Result<Vec<String>, ConvertErro
     if out.symlink_metadata().is_ok() {
         return Err(ConvertError::Exists { path: out.to_owned() });
     }
-    if let Some(made) = &package.made {
+    if let Some(made) = &package.generated {
         return Err(ConvertError::Inexpressible {
             problem: one_line(&package.name),
             what: format!("a package whose programs make {} of its tests", made.tests.len()),

@@ -1,4 +1,4 @@
-//! `problem.yaml`.
+//! Writes `problem.yaml`.
 
 use super::writer::{ConvertError, Writer, list, quoted};
 use crate::package::model::{Interaction, ProgramLimits, SubmissionKind, TimeLimit};

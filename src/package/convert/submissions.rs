@@ -1,4 +1,4 @@
-//! Submissions and `submissions.yaml`.
+//! Writes the jury's submissions and `submissions.yaml`.
 //!
 //! The format knows four verdicts and demands them of tests, not of the whole. A demand on the final verdict becomes: at
 //! least one test gets it, and, where only acceptance is allowed, no test gets another.
@@ -189,7 +189,7 @@ fn rule(writer: &Writer<'_>, layout: &Layout, submission: &JurySubmission, name:
     text
 }
 
-/// What tests may get and what one must, of all demands together.
+/// Verdicts that tests may get and what one must, of all demands together.
 fn demands(
     final_verdicts: &[Verdict],
     permitted: &[Verdict],

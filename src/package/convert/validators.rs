@@ -1,4 +1,4 @@
-//! Output and input validators, with scripts around those that answer in another protocol.
+//! Writes output and input validators, with scripts around those of another protocol.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::checker::{
     Comparator, CustomScore, DmojChecker, DmojKind, Protocol, TestlibChecker, TokenOptions,
 };
 use crate::package::model::{
-    Check, CheckerProgram, Format, Interaction, JuryProgram, LanguageHint, Making, ProgramFile,
+    Check, CheckerProgram, Format, Interaction, JuryProgram, LanguageHint, ProgramBuild, ProgramFile,
     ProgramLimits, Test,
 };
 use crate::package::source::tree::{Kind, Tree};
@@ -178,10 +178,10 @@ fn standard_checker(writer: &Writer<'_>) -> Result<Option<CheckerProgram>, Conve
     {
         files.push(ProgramFile { name: entry.reportable()?.to_owned(), path: entry.path.clone() });
     }
-    let making =
-        Making::Language { language: LanguageHint::Polygon("cpp.g++17".to_owned()), flags: Vec::new() };
+    let build =
+        ProgramBuild::Language { language: LanguageHint::Polygon("cpp.g++17".to_owned()), flags: Vec::new() };
     Ok(Some(CheckerProgram {
-        program: JuryProgram { name: format!("{FOLDER}/check.cpp"), files, making },
+        program: JuryProgram { name: format!("{FOLDER}/check.cpp"), files, build },
         protocol: Protocol::Testlib,
         call: None,
         limits: ProgramLimits::default(),
@@ -262,7 +262,7 @@ pub(super) fn make(
     build: &mut String,
 ) -> Result<Vec<String>, ConvertError> {
     copy_program(writer, program, place)?;
-    let Making::Language { language, flags } = &program.making else {
+    let ProgramBuild::Language { language, flags } = &program.build else {
         if program.files.iter().any(|file| file.name == "build") {
             build.push_str(&format!("(cd {folder} && chmod +x build && ./build)\n"));
         }
@@ -339,8 +339,8 @@ pub(super) fn write_inputs(writer: &mut Writer<'_>) -> Result<(), ConvertError> 
         if validators.iter().take(place).any(|other| other.program.name.contains(&name)) {
             name = format!("{name}-{}", place + 1);
         }
-        if let (Making::Checktestdata, Some(script)) =
-            (&validator.program.making, validator.program.files.first())
+        if let (ProgramBuild::Checktestdata, Some(script)) =
+            (&validator.program.build, validator.program.files.first())
         {
             writer.copy(&script.path, &format!("input_validators/{name}.ctd"))?;
             continue;

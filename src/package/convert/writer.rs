@@ -1,4 +1,4 @@
-//! Writes the files of a converted package, and the errors of converting.
+//! Writes the files of a converted package; defines the errors of conversion.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -16,9 +16,9 @@ pub enum ConvertError {
     Inexpressible {
         /// The problem.
         problem: String,
-        /// What it has.
+        /// The feature.
         what: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// There is something at the place already.
@@ -33,7 +33,7 @@ pub enum ConvertError {
     /// The system refused.
     #[error("{}: cannot {operation}: {source}; check its permissions and the disk", shown(path))]
     Io {
-        /// What was being done.
+        /// The operation.
         operation: &'static str,
         /// To what.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum ConvertError {
     },
 }
 
-/// What all parts share.
+/// The writer that all parts share.
 pub(super) struct Writer<'a> {
     pub(super) package: &'a Package,
     /// Where the package grows.

@@ -1,4 +1,4 @@
-//! Test cases found by the names of their files in the archive (`Problem._match_test_cases`).
+//! Finds test cases by the names of their files in the archive (`Problem._match_test_cases`).
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ pub(super) struct Matched {
     pub(super) is_batch: bool,
     /// Input and output of each case.
     pub(super) files: Vec<(Option<String>, Option<String>)>,
-    /// What it is worth.
+    /// Its points.
     pub(super) points: f64,
 }
 

@@ -1,4 +1,4 @@
-//! Test cases and batches, as tests and groups.
+//! Reads test cases and batches, as tests and groups.
 //!
 //! The root adds the points of what stands in it. A batch is worth its points or, with partial scores, the smallest part
 //! that any of its cases got. Cases of no points that stand alone are each a group, so that what follows can depend on
@@ -8,10 +8,10 @@ use super::data::ProblemData;
 use super::keys::KEYS;
 use super::{case_names, checker, generator, grader, links, suite};
 use crate::package::model::{
-    Aggregation, Check, Group, Interaction, MadeAnswer, MadeData, MadeInput, MadeTest, Member, OnReject,
-    Package, Test,
+    Aggregation, Check, GeneratedAnswer, GeneratedData, GeneratedInput, GeneratedTest, Group, Interaction,
+    Member, OnReject, Package, Test,
 };
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::PackageError;
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::Tree;
@@ -28,12 +28,12 @@ pub(super) fn read(
     tree: &Tree,
     data: &mut ProblemData<'_>,
     package: &mut Package,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<(), PackageError> {
     let mut reader = Reader {
         tree,
         data,
-        trouble,
+        diagnostics,
         package,
         checkers: checker::Checkers,
         gate: None,
@@ -53,14 +53,14 @@ pub(super) fn read(
             None if is_pretest => {}
             node => {
                 if let Some(Value::Map(map)) = node.map(|node| &node.value) {
-                    reader.trouble.unknown_keys(super::keys::FILE, key, map, case_names::KEYS);
+                    reader.diagnostics.unknown_keys(super::keys::FILE, key, map, case_names::KEYS);
                 }
                 let cases = case_names::read(scope, key, node, reader.data)?;
                 reader.matched(scope, key, &cases, is_pretest)?;
             }
         }
     }
-    if reader.package.tests.is_empty() && !reader.trouble.is_broken() {
+    if reader.package.tests.is_empty() && !reader.diagnostics.is_broken() {
         return Err(scope.wrong("test_cases", "there are no test cases", "name at least one"));
     }
     Ok(())
@@ -69,7 +69,7 @@ pub(super) fn read(
 struct Reader<'a, 'b> {
     tree: &'a Tree,
     data: &'a mut ProblemData<'b>,
-    trouble: &'a mut Trouble,
+    diagnostics: &'a mut Diagnostics,
     package: &'a mut Package,
     checkers: checker::Checkers,
     /// The last group of no points: everything after it depends on it, as it does on the one before.
@@ -95,8 +95,8 @@ impl Reader<'_, '_> {
         let Value::List(items) = &node.value else { return Ok(()) };
         for (place, item) in items.iter().enumerate() {
             let place = format!("{key}[{place}]");
-            let Some(case) = self.trouble.keep(scope.inside(item, &place)) else { continue };
-            self.trouble.unknown_keys(super::keys::FILE, &place, case.own(), KEYS);
+            let Some(case) = self.diagnostics.keep(scope.inside(item, &place)) else { continue };
+            self.diagnostics.unknown_keys(super::keys::FILE, &place, case.own(), KEYS);
             if let Some(batch) = case.own_get("batched") {
                 self.batch(&case, batch, is_pretest)?;
             } else {
@@ -135,7 +135,7 @@ impl Reader<'_, '_> {
 
     fn points(&mut self, scope: &Scope<'_>, is_pretest: bool) -> f64 {
         let points = scope.number("points", 0.0..=MOST_POINTS);
-        let points = self.trouble.keep(points).flatten().unwrap_or(1.0);
+        let points = self.diagnostics.keep(points).flatten().unwrap_or(1.0);
         if is_pretest { 0.0 } else { points }
     }
 
@@ -143,11 +143,11 @@ impl Reader<'_, '_> {
         let points = self.points(scope, is_pretest);
         let Value::List(items) = &node.value else {
             let error = scope.wrong_at(node, "batched", "it is no list", "give a list of cases");
-            self.trouble.error(error);
+            self.diagnostics.error(error);
             return Ok(());
         };
         if items.is_empty() {
-            self.trouble.error(scope.wrong_at(
+            self.diagnostics.error(scope.wrong_at(
                 node,
                 "batched",
                 "there are no cases in it",
@@ -159,12 +159,12 @@ impl Reader<'_, '_> {
         let group = self.open_batch(points, dependencies);
         for (place, item) in items.iter().enumerate() {
             let place = format!("batched[{place}]");
-            let Some(case) = self.trouble.keep(scope.inside(item, &place)) else { continue };
-            self.trouble.unknown_keys(super::keys::FILE, &scope.key(&place), case.own(), KEYS);
+            let Some(case) = self.diagnostics.keep(scope.inside(item, &place)) else { continue };
+            self.diagnostics.unknown_keys(super::keys::FILE, &scope.key(&place), case.own(), KEYS);
             if case.own_get("batched").is_some() {
                 let error =
                     case.wrong("batched", "a batch within a batch", "put its cases into the outer one");
-                self.trouble.error(error);
+                self.diagnostics.error(error);
                 continue;
             }
             self.case(&case, group, None)?;
@@ -186,17 +186,22 @@ impl Reader<'_, '_> {
                 && scope.is_below_root(key)
             {
                 let supported = "supported today: the same limits for all cases, at the top level";
-                self.trouble.error(scope.unsupported(node, key, "a limit of a single case", supported));
+                self.diagnostics.error(scope.unsupported(node, key, "a limit of a single case", supported));
             }
         }
         let names = scope.text("in").and_then(|input| Ok((input, scope.text("out")?)));
-        let Some((input, output)) = self.trouble.keep(names) else { return Ok(()) };
+        let Some((input, output)) = self.diagnostics.keep(names) else { return Ok(()) };
         for key in ["generator_args", "generator_in"] {
             if let (Some(node), Some(_), true) =
                 (scope.get(key), input.as_ref(), scope.get("generator").is_some())
             {
                 let remedy = "remove 'in', and the generator makes the input, or remove this key";
-                self.trouble.error(scope.wrong_at(node, key, "the case has an input file ('in')", remedy));
+                self.diagnostics.error(scope.wrong_at(
+                    node,
+                    key,
+                    "the case has an input file ('in')",
+                    remedy,
+                ));
             }
         }
         if scope.get("generator").is_some() && (input.is_none() || output.is_none()) {
@@ -216,22 +221,22 @@ impl Reader<'_, '_> {
         group: usize,
         points: Option<f64>,
     ) -> Result<(), PackageError> {
-        let read = generator::read(scope, self.tree, self.trouble);
-        let Some((program, arguments, limits)) = self.trouble.keep(read) else { return Ok(()) };
+        let read = generator::read(scope, self.tree, self.diagnostics);
+        let Some((program, arguments, limits)) = self.diagnostics.keep(read) else { return Ok(()) };
         let Some(test) = self.test(scope, "", None, output, group)? else { return Ok(()) };
-        let stdin = match self.trouble.keep(scope.text("generator_in")).flatten().or(input.map(str::to_owned))
-        {
-            None => None,
-            Some(name) => {
-                let found = self.data.find(scope, "generator_in", &name);
-                let Some(path) = self.trouble.keep(found) else { return Ok(()) };
-                Some(self.data.content(path, scope.flag("binary_data"))?)
-            }
-        };
-        let made = self.package.made.get_or_insert_with(|| MadeData {
+        let stdin =
+            match self.diagnostics.keep(scope.text("generator_in")).flatten().or(input.map(str::to_owned)) {
+                None => None,
+                Some(name) => {
+                    let found = self.data.find(scope, "generator_in", &name);
+                    let Some(path) = self.diagnostics.keep(found) else { return Ok(()) };
+                    Some(self.data.content(path, scope.flag("binary_data"))?)
+                }
+            };
+        let made = self.package.generated.get_or_insert_with(|| GeneratedData {
             generator_limits: limits,
             solution_limits: limits,
-            ..MadeData::default()
+            ..GeneratedData::default()
         });
         // One limit for all of them: the largest.
         made.generator_limits.time = made.generator_limits.time.max(limits.time);
@@ -240,11 +245,11 @@ impl Reader<'_, '_> {
             made.generators.push(program);
             made.generators.len() - 1
         });
-        made.tests.push(MadeTest {
+        made.tests.push(GeneratedTest {
             test: self.package.tests.len(),
-            input: Some(MadeInput { generator, arguments, stdin, ..MadeInput::default() }),
-            answer: output.is_none().then_some(MadeAnswer::GeneratorErrors),
-            ..MadeTest::default()
+            input: Some(GeneratedInput { generator, arguments, stdin, ..GeneratedInput::default() }),
+            answer: output.is_none().then_some(GeneratedAnswer::GeneratorErrors),
+            ..GeneratedTest::default()
         });
         self.add(Some(test), group, points);
         Ok(())
@@ -271,18 +276,19 @@ impl Reader<'_, '_> {
         });
         let (input, answer) = (files.next().transpose(), files.next().transpose());
         drop(files);
-        let (input, answer) = (self.trouble.keep(input).flatten(), self.trouble.keep(answer).flatten());
+        let (input, answer) =
+            (self.diagnostics.keep(input).flatten(), self.diagnostics.keep(answer).flatten());
         let (Some(input), Some(answer)) = (input, answer) else { return Ok(None) };
         let name = self.package.groups.get(group).map_or("", |group| &group.name);
         let batch = self.batches.iter().position(|batch| batch == name).map_or(0, |place| place + 1);
         let check = match self.package.interaction {
             Interaction::None => {
                 let check =
-                    self.checkers.read(scope, self.tree, self.data, self.package, batch, self.trouble);
-                let Some(check) = self.trouble.keep(check) else { return Ok(None) };
+                    self.checkers.read(scope, self.tree, self.data, self.package, batch, self.diagnostics);
+                let Some(check) = self.diagnostics.keep(check) else { return Ok(None) };
                 check
             }
-            _ => match self.trouble.keep(grader::context(scope, self.package, batch)) {
+            _ => match self.diagnostics.keep(grader::context(scope, self.package, batch)) {
                 Some(arguments) => Check::Interaction { arguments },
                 None => return Ok(None),
             },
@@ -292,7 +298,7 @@ impl Reader<'_, '_> {
         } else {
             self.package.groups.get(group).map(|group| group.name.clone()).into_iter().collect()
         };
-        let Some(links) = self.trouble.keep(links::read(scope)) else { return Ok(None) };
+        let Some(links) = self.diagnostics.keep(links::read(scope)) else { return Ok(None) };
         let name = suite::test_name(self.package.tests.len());
         Ok(Some(Test { groups, check, links, ..Test::new(name, input, answer) }))
     }
@@ -380,7 +386,7 @@ impl Reader<'_, '_> {
     /// Numbers of earlier batches, as names of their groups.
     fn dependencies(&mut self, scope: &Scope<'_>) -> Vec<String> {
         let Some(node) = scope.get("dependencies") else { return Vec::new() };
-        let Some(texts) = self.trouble.keep(scope.texts(node, "dependencies")) else { return Vec::new() };
+        let Some(texts) = self.diagnostics.keep(scope.texts(node, "dependencies")) else { return Vec::new() };
         let mut names = Vec::new();
         for text in texts {
             let number = text.parse::<usize>().ok().filter(|number| *number > 0);
@@ -389,7 +395,7 @@ impl Reader<'_, '_> {
                 None => {
                     let problem = format!("'{text}' is not the number of an earlier batch");
                     let remedy = format!("give numbers from 1 to {}", self.batches.len());
-                    self.trouble.error(scope.wrong_at(node, "dependencies", problem, remedy));
+                    self.diagnostics.error(scope.wrong_at(node, "dependencies", problem, remedy));
                 }
             }
         }

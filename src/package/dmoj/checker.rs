@@ -1,4 +1,4 @@
-//! `checker`: one of the judge's own, a program (`bridged`), or Python code of the problem's.
+//! Reads `checker`: a built-in one of DMOJ, a program (`bridged`), or the problem's Python code.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use super::keys::FILE;
 use crate::checker::{Comparator, CustomScore, DmojChecker, DmojKind, FloatMode, Protocol};
 use crate::nearest::nearest;
 use crate::package::model::{
-    Check, CheckerProgram, JuryProgram, LanguageHint, Making, Package, ProgramFile, ProgramLimits,
+    Check, CheckerProgram, JuryProgram, LanguageHint, Package, ProgramBuild, ProgramFile, ProgramLimits,
 };
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::{Kind, Tree, read_at_most};
@@ -69,13 +69,13 @@ impl Checkers {
         data: &mut ProblemData<'_>,
         package: &mut Package,
         batch: usize,
-        trouble: &mut Trouble,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Check, PackageError> {
         let Some(node) = scope.get("checker") else { return Ok(built_in(DmojChecker::Standard)) };
         let (name, arguments) = match &node.value {
             Value::Map(map) => {
                 let inner = scope.inside(node, "checker")?;
-                trouble.unknown_keys(FILE, &scope.key("checker"), map, &["name", "args"]);
+                diagnostics.unknown_keys(FILE, &scope.key("checker"), map, &["name", "args"]);
                 let name = inner.own_text("name")?.ok_or_else(|| {
                     let remedy = "give the name of a checker";
                     inner.wrong_at(node, "name", "it is missing", remedy)
@@ -89,9 +89,9 @@ impl Checkers {
         let arguments = arguments.filter(|node| !matches!(node.value, Value::Null)).unwrap_or(&empty);
         let own = Arguments { scope: Scope::inside(&scope.bare(), arguments, "checker.args")?, node };
         if name.contains('.') {
-            return self.python(scope, &own, arguments, &name, tree, data, package, batch, trouble);
+            return self.python(scope, &own, arguments, &name, tree, data, package, batch, diagnostics);
         }
-        trouble.unknown_keys(
+        diagnostics.unknown_keys(
             FILE,
             &format!("{}.args", scope.key("checker")),
             own.scope.own(),
@@ -120,7 +120,7 @@ impl Checkers {
             },
             "bridged" => {
                 let checker = own.bridged(tree)?;
-                warn_of_hidden_feedback(&own.scope, "checker.args", trouble);
+                warn_of_hidden_feedback(&own.scope, "checker.args", diagnostics);
                 self.program(checker, package)
             }
             "linematches" => {
@@ -155,7 +155,7 @@ impl Checkers {
         data: &mut ProblemData<'_>,
         package: &mut Package,
         batch: usize,
-        trouble: &mut Trouble,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Check, PackageError> {
         if !name.ends_with(".py") {
             let problem = format!("'{}' is no Python file", one_line(name));
@@ -164,7 +164,7 @@ impl Checkers {
         let path = own.file(tree, scope, "checker", name)?;
         let code = read_at_most(&path, LONGEST_CODE)?;
         if memmem::find(&code, b"run_on_error").is_some() {
-            trouble.warn_once(format!(
+            diagnostics.warn_once(format!(
                 "{}: run_on_error is not supported: the checker is not asked about programs that fail or run too long, \
                  which get no points",
                 one_line(name)
@@ -184,7 +184,7 @@ impl Checkers {
             program: JuryProgram {
                 name: name.to_owned(),
                 files,
-                making: Making::Language {
+                build: ProgramBuild::Language {
                     language: LanguageHint::Id("python3".to_owned()),
                     flags: Vec::new(),
                 },
@@ -262,9 +262,9 @@ impl Arguments<'_> {
 }
 
 /// Messages for contestants are governed by `feedback` of the submission, the package or the worker.
-pub(super) fn warn_of_hidden_feedback(scope: &Scope<'_>, place: &str, trouble: &mut Trouble) {
+pub(super) fn warn_of_hidden_feedback(scope: &Scope<'_>, place: &str, diagnostics: &mut Diagnostics) {
     if scope.own_get("feedback").is_some() && !scope.flag("feedback") {
-        trouble.warn_once(format!(
+        diagnostics.warn_once(format!(
             "{FILE}: {place}.feedback: false is not supported: contestants may read what the program says; \
              feedback = \"case\" in gavel.toml hides it"
         ));
@@ -339,7 +339,7 @@ pub(super) fn named_program(
         let path = file(tree, scope, node, key, name)?;
         files.push(ProgramFile { name: name.rsplit('/').next().unwrap_or(name).to_owned(), path });
     }
-    Ok(JuryProgram { name: first.clone(), files, making: Making::Language { language, flags } })
+    Ok(JuryProgram { name: first.clone(), files, build: ProgramBuild::Language { language, flags } })
 }
 
 /// `args_format_string`, as a shell would split it.

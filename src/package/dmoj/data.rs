@@ -1,4 +1,4 @@
-//! The files of a problem: in its directory or its archive, with the line ends the judge gives them.
+//! Finds the files of a problem, in its directory or its archive, and converts line ends as DMOJ does.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -163,7 +163,7 @@ impl<'a> ProblemData<'a> {
             }
         };
         let files = |files: &mut Vec<ProgramFile>| files.iter_mut().for_each(|file| place(&mut file.path));
-        let made = package.made.iter_mut().flat_map(|made| &mut made.tests);
+        let made = package.generated.iter_mut().flat_map(|made| &mut made.tests);
         made.filter_map(|test| test.input.as_mut()?.stdin.as_mut()).for_each(place);
         for test in &mut package.tests {
             place(&mut test.input);

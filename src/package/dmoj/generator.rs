@@ -1,9 +1,9 @@
-//! `generator`: a program that writes a case's input to its standard output and the answer to its standard error
+//! Reads `generator`: a program that writes a case's input to its standard output and the answer to its standard error
 //! (`TestCase._run_generator`).
 
 use super::checker::{limits, named_program};
 use crate::package::model::{JuryProgram, LanguageHint, ProgramLimits};
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::PackageError;
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::Tree;
@@ -23,7 +23,7 @@ const OUTPUT: Bytes = Bytes::mib(512);
 pub(super) fn read(
     scope: &Scope<'_>,
     tree: &Tree,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<(JuryProgram, Vec<String>, ProgramLimits), PackageError> {
     let Some(node) = scope.get("generator") else {
         return Err(scope.wrong("generator", "it is missing", "name a program"));
@@ -37,7 +37,7 @@ pub(super) fn read(
         return Ok((program, own, bounded(TIME, MEMORY_KIB)));
     };
     let inner = scope.bare().inside(node, "generator")?;
-    trouble.unknown_keys(super::keys::FILE, &scope.key("generator"), inner.own(), KEYS);
+    diagnostics.unknown_keys(super::keys::FILE, &scope.key("generator"), inner.own(), KEYS);
     let Some(source) = inner.own_get("source").or(inner.own_get("name")) else {
         return Err(inner.wrong_at(node, "source", "it is missing", "name the generator's file"));
     };

@@ -1,4 +1,4 @@
-//! `custom_judge`: a Python file whose class `Grader` runs a case (`dmoj/graders/custom.py`).
+//! Reads `custom_judge`: a Python file whose class `Grader` runs a case (`dmoj/graders/custom.py`).
 //!
 //! In DMOJ it runs inside the judge. Here it is an interactor: it runs in a box of its own, and a driver gives it the
 //! judge's classes. `self._current_proc` is the contestant's program at the other end of two pipes. What a program used, and
@@ -8,8 +8,8 @@
 use super::data::ProblemData;
 use crate::checker::{CustomScore, DmojKind, Protocol};
 use crate::package::model::{
-    Interaction, Interactor, JuryProgram, LanguageHint, Making, Package, ProgramFile, ProgramLimits, Streams,
-    TimeLimit,
+    Interaction, Interactor, JuryProgram, LanguageHint, Package, ProgramBuild, ProgramFile, ProgramLimits,
+    Streams, TimeLimit,
 };
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
@@ -109,7 +109,7 @@ pub(super) fn read(
     }
     let language = LanguageHint::Id("python3".to_owned());
     Ok(Some(Interaction::Interactive(Interactor {
-        program: JuryProgram { name, files, making: Making::Language { language, flags: Vec::new() } },
+        program: JuryProgram { name, files, build: ProgramBuild::Language { language, flags: Vec::new() } },
         protocol: Protocol::Dmoj(DmojKind::Grader),
         call: Some(DRIVER_CALL.map(str::to_owned).to_vec()),
         limits: ProgramLimits::default(),

@@ -1,4 +1,4 @@
-//! What a submission talks with, and what is compiled with it: `interactive` and `signature_grader`.
+//! Reads `interactive` and `signature_grader`: the interactor, and the file compiled with submissions.
 
 use super::checker::{call, kind, limits, program, warn_of_hidden_feedback};
 use super::data::ProblemData;
@@ -7,7 +7,7 @@ use crate::checker::{CustomScore, Protocol};
 use crate::package::model::{
     Include, Interaction, Interactor, LanguageHint, PackageLimits, ProgramFile, TimeLimit,
 };
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::Tree;
@@ -38,12 +38,12 @@ pub(super) fn read(
     scope: &Scope<'_>,
     tree: &Tree,
     package: &PackageLimits,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Interaction, PackageError> {
     let Some(node) = scope.own_get("interactive") else { return Ok(Interaction::None) };
     let inner = scope.bare().inside(node, "interactive")?;
-    trouble.unknown_keys(FILE, "interactive", inner.own(), KEYS);
-    warn_of_hidden_feedback(&inner, "interactive", trouble);
+    diagnostics.unknown_keys(FILE, "interactive", inner.own(), KEYS);
+    warn_of_hidden_feedback(&inner, "interactive", diagnostics);
     let extra = inner.number("preprocessing_time", 0.0..=super::keys::LONGEST)?.filter(|extra| *extra > 0.0);
     let memory = inner.number("memory_limit", 1.0..=1e9)?.unwrap_or(MEMORY_KIB);
     let TimeLimit::Fixed(time) = package.time else { return Ok(Interaction::None) };
@@ -62,11 +62,11 @@ pub(super) fn read(
 pub(super) fn signature(
     scope: &Scope<'_>,
     data: &ProblemData<'_>,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Vec<Include>, PackageError> {
     let Some(node) = scope.own_get("signature_grader") else { return Ok(Vec::new()) };
     let inner = scope.bare().inside(node, "signature_grader")?;
-    trouble.unknown_keys(FILE, "signature_grader", inner.own(), &["allow_main", "entry", "header"]);
+    diagnostics.unknown_keys(FILE, "signature_grader", inner.own(), &["allow_main", "entry", "header"]);
     let name = |key: &str| -> Result<ProgramFile, PackageError> {
         let Some(name) = inner.own_text(key)? else {
             return Err(inner.wrong_at(node, key, "it is missing", "name a file of the problem's"));

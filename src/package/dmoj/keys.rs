@@ -1,4 +1,4 @@
-//! Keys of `init.yml`, and limits on their values.
+//! Lists the keys of `init.yml`, and limits on their values.
 
 /// The file that marks a directory as a problem of DMOJ.
 pub(crate) const FILE: &str = "init.yml";

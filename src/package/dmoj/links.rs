@@ -1,4 +1,4 @@
-//! `symlinks`: links in the directory in which a submission runs (`BaseExecutor.launch`).
+//! Reads `symlinks`: links in the directory in which a submission runs (`BaseExecutor.launch`).
 
 use crate::package::model::WorkLink;
 use crate::package::source::error::{PackageError, one_line};

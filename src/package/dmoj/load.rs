@@ -1,4 +1,4 @@
-//! DMOJ's format: a directory with `init.yml`.
+//! Reads DMOJ's format: a directory with `init.yml`.
 //!
 //! Read as the judge itself does (`dmoj/problem.py`, `dmoj/config.py`, 4.1), which is more than
 //! <https://docs.dmoj.ca/#/problem_format/problem_format> says:
@@ -33,7 +33,7 @@ use super::{cases, grader, interaction, suite};
 use crate::package::model::{Format, Package, PackageLimits, Scoring, Streams, TimeLimit};
 use crate::package::shared::names::short_name;
 use crate::package::source::derived::DerivedFiles;
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::{Entry, Tree};
@@ -53,10 +53,10 @@ pub(crate) fn load(
     tree: &Tree,
     entries: &[Entry],
     derived: Option<&DerivedFiles>,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Package, PackageError> {
     let file = Tree::find(entries, FILE).ok_or_else(|| not_here(tree))?;
-    let root = yaml::load(file, FILE, &mut trouble.warnings)?;
+    let root = yaml::load(file, FILE, &mut diagnostics.warnings)?;
     let map = root.map("").map_err(|error| error.in_file(&file.path))?;
     if map.is_empty() {
         return Err(PackageError::value(
@@ -69,45 +69,45 @@ pub(crate) fn load(
     }
     let scope = Scope::root(&file.path, map);
     scope.refuse_code()?;
-    trouble.unknown_keys(FILE, "", map, KEYS);
+    diagnostics.unknown_keys(FILE, "", map, KEYS);
     let mut data = ProblemData::open(tree, &scope, derived)?;
-    let suite = suite::read(tree, entries, trouble)?;
-    let limits = limits(&scope, &suite, trouble)?;
+    let suite = suite::read(tree, entries, diagnostics)?;
+    let limits = limits(&scope, &suite, diagnostics)?;
 
     let name = short_name(tree.root());
     let mut package = Package::new(name, tree.root().to_owned(), Format::Dmoj, limits);
     package.scoring = Some(Scoring { objective: Default::default(), precision: None });
     package.parts_pass = true;
     package.unbuffered = scope.flag("unbuffered");
-    package.no_big_math = hints(&scope, trouble);
-    let interaction = interaction::read(&scope, tree, &package.limits, trouble);
-    if let Some(interaction) = trouble.keep(interaction) {
+    package.no_big_math = hints(&scope, diagnostics);
+    let interaction = interaction::read(&scope, tree, &package.limits, diagnostics);
+    if let Some(interaction) = diagnostics.keep(interaction) {
         package.interaction = interaction;
     }
-    let streams = streams(&scope, trouble);
-    if let Some(streams) = trouble.keep(streams) {
+    let streams = streams(&scope, diagnostics);
+    if let Some(streams) = diagnostics.keep(streams) {
         package.streams = streams;
     }
     let grader = grader::read(&scope, tree, &mut data, &package.streams);
-    if let Some(Some(grader)) = trouble.keep(grader) {
+    if let Some(Some(grader)) = diagnostics.keep(grader) {
         package.interaction = grader;
     }
-    let includes = interaction::signature(&scope, &data, trouble);
-    if let Some(includes) = trouble.keep(includes) {
+    let includes = interaction::signature(&scope, &data, diagnostics);
+    if let Some(includes) = diagnostics.keep(includes) {
         package.includes = includes;
     }
-    cases::read(&scope, tree, &mut data, &mut package, trouble)?;
+    cases::read(&scope, tree, &mut data, &mut package, diagnostics)?;
     data.place(&mut package)?;
-    package.submissions = suite.submissions(&package, trouble);
+    package.submissions = suite.submissions(&package, diagnostics);
     Ok(package)
 }
 
 /// `hints`: whether Java's big numbers are forbidden.
-fn hints(scope: &Scope<'_>, trouble: &mut Trouble) -> bool {
+fn hints(scope: &Scope<'_>, diagnostics: &mut Diagnostics) -> bool {
     let Some(node) = scope.get("hints") else { return false };
-    let hints = trouble.keep(scope.texts(node, "hints")).unwrap_or_default();
+    let hints = diagnostics.keep(scope.texts(node, "hints")).unwrap_or_default();
     for hint in hints.iter().filter(|hint| !["nobigmath", "unicode", "unsafe"].contains(&hint.as_str())) {
-        trouble.warn(format!(
+        diagnostics.warn(format!(
             "{FILE}:{}: hints: '{}' is not known and is ignored",
             node.line,
             one_line(hint)
@@ -119,7 +119,7 @@ fn hints(scope: &Scope<'_>, trouble: &mut Trouble) -> bool {
 fn limits(
     scope: &Scope<'_>,
     suite: &suite::Suite,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<PackageLimits, PackageError> {
     let time = match scope.number("time_limit", 0.0..=LONGEST)? {
         Some(seconds) => Some(Duration::from_secs_f64(seconds)),
@@ -132,7 +132,7 @@ fn limits(
         None => suite.memory,
     };
     if time.is_none() {
-        trouble.warn(format!(
+        diagnostics.warn(format!(
             "{FILE}: time_limit: there is none, as the site keeps it: {} s assumed; give one, in seconds",
             TIME.as_secs()
         ));
@@ -150,10 +150,10 @@ fn limits(
 }
 
 /// `file_io: {input: NAME, output: NAME}`.
-fn streams(scope: &Scope<'_>, trouble: &mut Trouble) -> Result<Streams, PackageError> {
+fn streams(scope: &Scope<'_>, diagnostics: &mut Diagnostics) -> Result<Streams, PackageError> {
     let Some(node) = scope.get("file_io") else { return Ok(Streams::default()) };
     let inner = scope.inside(node, "file_io")?;
-    trouble.unknown_keys(FILE, "file_io", inner.own(), &["input", "output"]);
+    diagnostics.unknown_keys(FILE, "file_io", inner.own(), &["input", "output"]);
     let name = |key: &str| -> Result<Option<String>, PackageError> {
         let Some(name) = inner.own_text(key)? else { return Ok(None) };
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {

@@ -1,10 +1,10 @@
-//! `tests/NAME/test.yml`: what the judge's own test suite submits, and what it must get (`dmoj/testsuite.py`).
+//! Reads `tests/NAME/test.yml`: the submissions of DMOJ's own test suite, and their expected results (`dmoj/testsuite.py`).
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::package::model::{Expectation, JurySubmission, Package, PartialExpectation, TestLimits};
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::{Entry, Kind, Tree, below};
@@ -34,7 +34,7 @@ const KEYS: &[&str] = &[
     "points",
 ];
 
-/// What a test of the suite holds.
+/// A test of the suite.
 #[derive(Debug)]
 struct Case {
     name: String,
@@ -94,7 +94,11 @@ pub(super) fn test_name(place: usize) -> String {
 }
 
 /// Reads the suite, where there is one.
-pub(super) fn read(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Result<Suite, PackageError> {
+pub(super) fn read(
+    tree: &Tree,
+    entries: &[Entry],
+    diagnostics: &mut Diagnostics,
+) -> Result<Suite, PackageError> {
     let mut suite = Suite::default();
     let Some(folder) = Tree::find(entries, FOLDER).filter(|entry| entry.kind == Kind::Directory) else {
         return Ok(suite);
@@ -104,8 +108,8 @@ pub(super) fn read(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
         if !FILES.iter().any(|name| Tree::find(&inside, name).is_some()) {
             continue;
         }
-        let case = test.reportable().and_then(|name| read_test(tree, name, &inside, &mut suite, trouble));
-        suite.tests.extend(trouble.keep_for_verification(case).flatten());
+        let case = test.reportable().and_then(|name| read_test(tree, name, &inside, &mut suite, diagnostics));
+        suite.tests.extend(diagnostics.keep_for_verification(case).flatten());
     }
     Ok(suite)
 }
@@ -115,14 +119,14 @@ fn read_test(
     name: &str,
     inside: &[Entry],
     suite: &mut Suite,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Option<Case>, PackageError> {
     let mut map: Vec<(String, Node)> = Vec::new();
     let mut place = None;
     for file in FILES.iter().filter_map(|name| Tree::find(inside, name)) {
-        let root = yaml::load(file, &below(tree.root(), &file.path), &mut trouble.warnings)?;
+        let root = yaml::load(file, &below(tree.root(), &file.path), &mut diagnostics.warnings)?;
         let own = root.map("").map_err(|error| error.in_file(&file.path))?;
-        trouble.unknown_keys(&below(tree.root(), &file.path), "", own, KEYS);
+        diagnostics.unknown_keys(&below(tree.root(), &file.path), "", own, KEYS);
         map.retain(|(key, _)| own.iter().all(|(other, _)| other != key));
         map.extend(own.iter().cloned());
         place.get_or_insert(&file.path);
@@ -230,10 +234,10 @@ fn verdicts(codes: &[Code]) -> Option<Vec<Verdict>> {
 
 impl Suite {
     /// The suite's sources as submissions of the jury's.
-    pub(super) fn submissions(self, package: &Package, trouble: &mut Trouble) -> Vec<JurySubmission> {
+    pub(super) fn submissions(self, package: &Package, diagnostics: &mut Diagnostics) -> Vec<JurySubmission> {
         let mut submissions = Vec::new();
         for test in self.tests {
-            let expectation = test.expectation(package, trouble);
+            let expectation = test.expectation(package, diagnostics);
             let several = test.sources.len() > 1;
             for source in &test.sources {
                 let own =
@@ -255,7 +259,7 @@ impl Suite {
 }
 
 impl Case {
-    fn expectation(&self, package: &Package, trouble: &mut Trouble) -> Expectation {
+    fn expectation(&self, package: &Package, diagnostics: &mut Diagnostics) -> Expectation {
         let in_part = |verdicts: Option<Vec<Verdict>>| match verdicts {
             Some(mut verdicts)
                 if self.names_scores
@@ -289,7 +293,7 @@ impl Case {
             }
         }
         for (place, _) in self.cases.iter().filter(|(place, _)| *place >= package.tests.len()) {
-            trouble.warn(format!("{FOLDER}/{}: cases: there is no case {}", self.name, place + 1));
+            diagnostics.warn(format!("{FOLDER}/{}: cases: there is no case {}", self.name, place + 1));
         }
         let permitted = match &whole {
             Some(all) if self.cases.is_empty() => all.clone(),

@@ -1,4 +1,4 @@
-//! Which files of a bare folder are inputs, and which answers belong to them, in the layouts that people have.
+//! Pairs the inputs of a bare folder with their answers, in the common layouts.
 //!
 //! | layout | inputs | answers |
 //! |---|---|---|

@@ -2,4 +2,4 @@
 
 mod parse;
 
-pub(super) use parse::{LARGEST, is_one, parse};
+pub(super) use parse::{LARGEST, parse, recognises};

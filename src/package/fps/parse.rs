@@ -1,4 +1,4 @@
-//! HUSTOJ's exchange format ("free problem set"): one XML file with any number of problems, their tests in it.
+//! Parses HUSTOJ's exchange format ("free problem set"): one XML file with any number of problems and their tests.
 //!
 //! Each problem becomes a directory as `qduoj` reads it, in the order of the file. Samples are tests as well, as when HUSTOJ
 //! imports the file (`admin/problem_import_xml.php`).
@@ -24,8 +24,8 @@ pub(crate) struct Problem {
     pub(crate) files: Vec<(String, String)>,
 }
 
-/// Whether a file begins as one of these.
-pub(crate) fn is_one(head: &[u8]) -> bool {
+/// Returns whether a file begins as this format does.
+pub(crate) fn recognises(head: &[u8]) -> bool {
     let text = String::from_utf8_lossy(head);
     text.trim_start_matches('\u{feff}').trim_start().starts_with('<') && text.contains("<fps")
 }
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn items_become_directories() {
         let text = format!("<?xml version='1.0'?>\n<fps version='1.2'>{ITEM}{ITEM}</fps>");
-        assert!(is_one(text.as_bytes()));
+        assert!(recognises(text.as_bytes()));
         let problems = parsed(&text).unwrap();
         assert_eq!(problems[1].name, "002-A--B");
         let names: Vec<_> = problems[0].files.iter().map(|(name, _)| name.as_str()).collect();
@@ -290,7 +290,7 @@ mod tests {
         let text = format!(
             "<?xml version='1.0'?>\n<!DOCTYPE fps PUBLIC\n \"-//x//EN\" \"http://x/fps.dtd\" >\n<fps>{ITEM}</fps>"
         );
-        assert!(is_one(text.as_bytes()));
+        assert!(recognises(text.as_bytes()));
         assert_eq!(parsed(&text).unwrap().len(), 1);
         let error = parsed(&text.replace("</title>", "</title><x>")).unwrap_err();
         assert!(error.starts_with("set.xml:6:"), "{error}");

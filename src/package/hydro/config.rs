@@ -1,4 +1,4 @@
-//! Keys of `config.yaml`, and its times and sizes.
+//! Lists the keys of `config.yaml`, and parses its times and sizes.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Hydro: a directory with `problem.yaml` and `testdata/`, as Hydro exports it, or the `testdata` folder itself.
+//! Reads Hydro's format: a directory with `problem.yaml` and `testdata/`, as Hydro exports it, or the `testdata` folder itself.
 //!
 //! Read as its judge does (`packages/hydrojudge/src/cases.ts`, `flow.ts`, `checkers.ts`): `config.yaml` names limits,
 //! checker and subtasks; without subtasks the names of the files say which test belongs to which. Of the task types,
@@ -15,7 +15,7 @@ use crate::package::model::{
     Check, Format, Interaction, Objective, Package, PackageLimits, Scoring, Streams, TimeLimit,
 };
 use crate::package::shared::names::short_name;
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::{Entry, Kind, Tree, below, read_text};
@@ -30,8 +30,8 @@ const CONFIGS: [&str; 2] = ["config.yaml", "config.yml"];
 const TIME: Duration = Duration::from_secs(1);
 const MEMORY: Bytes = Bytes::mib(256);
 
-/// Whether a directory, holding `entries`, is one of these.
-pub(crate) fn is_one(entries: &[Entry]) -> bool {
+/// Returns whether the files in a directory are those of this format.
+pub(crate) fn recognises(entries: &[Entry]) -> bool {
     let has = |name: &str, kind| Tree::find(entries, name).is_some_and(|entry| entry.kind == kind);
     let is_export = has(PROBLEM, Kind::File) && has(FOLDER, Kind::Directory) && !has("data", Kind::Directory);
     // sinol's `config.yml` stands beside folders of programs and tests.
@@ -42,7 +42,11 @@ pub(crate) fn is_one(entries: &[Entry]) -> bool {
 }
 
 /// Loads the package at `tree`, whose own directory holds `entries`.
-pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Result<Package, PackageError> {
+pub(crate) fn load(
+    tree: &Tree,
+    entries: &[Entry],
+    diagnostics: &mut Diagnostics,
+) -> Result<Package, PackageError> {
     let folder = Tree::find(entries, FOLDER).filter(|entry| entry.kind == Kind::Directory);
     let inside = folder.map(|folder| tree.entries(&folder.path, 1)).transpose()?;
     let files = inside.as_deref().unwrap_or(entries);
@@ -53,23 +57,23 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
         return Err(PackageError::unsupported(0, "", "config.ini", supported).in_file(&entry.path));
     }
     let root = match file {
-        Some(file) => yaml::load(file, &below(tree.root(), &file.path), &mut trouble.warnings)?,
+        Some(file) => yaml::load(file, &below(tree.root(), &file.path), &mut diagnostics.warnings)?,
         None => Node { line: 0, value: Value::Map(Vec::new()) },
     };
     let path = file.map_or_else(|| tree.root().join(FOLDER), |file| file.path.clone());
     let map = root.map("").map_err(|error| error.in_file(&path))?;
     let scope = Scope::root(&path, map);
-    trouble.unknown_keys(&below(tree.root(), &path), "", map, KEYS);
+    diagnostics.unknown_keys(&below(tree.root(), &path), "", map, KEYS);
     for key in ["time_limit_rate", "memory_limit_rate"].iter().filter(|key| scope.get(key).is_some()) {
-        trouble.warn(format!(
+        diagnostics.warn(format!(
             "{}: {key}: not used: languages have factors of their own here",
             below(tree.root(), &path)
         ));
     }
 
-    let time = trouble.keep(time(&scope, "time")).flatten().unwrap_or(TIME);
+    let time = diagnostics.keep(time(&scope, "time")).flatten().unwrap_or(TIME);
     let limits = PackageLimits {
-        memory: trouble.keep(memory(&scope, "memory")).flatten().unwrap_or(MEMORY),
+        memory: diagnostics.keep(memory(&scope, "memory")).flatten().unwrap_or(MEMORY),
         ..PackageLimits::new(TimeLimit::Fixed(time))
     };
     let mut package = Package::new(short_name(tree.root()), tree.root().to_owned(), Format::Hydro, limits);
@@ -84,11 +88,11 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
         }
         _ => programs.check(&mut package)?,
     };
-    package.streams = trouble.keep(streams(&scope)).unwrap_or_default();
-    package.includes = trouble.keep(programs.includes()).unwrap_or_default();
-    package.verification.input_validators.extend(trouble.keep(programs.validator()).flatten());
+    package.streams = diagnostics.keep(streams(&scope)).unwrap_or_default();
+    package.includes = diagnostics.keep(programs.includes()).unwrap_or_default();
+    package.verification.input_validators.extend(diagnostics.keep(programs.validator()).flatten());
     package.scoring = Some(Scoring { objective: Objective::Maximise, precision: None });
-    subtasks::read(tree, files, &scope, &check, &mut package, trouble)?;
+    subtasks::read(tree, files, &scope, &check, &mut package, diagnostics)?;
     Ok(package)
 }
 

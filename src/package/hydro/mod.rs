@@ -5,4 +5,4 @@ mod load;
 mod programs;
 mod subtasks;
 
-pub(super) use load::{is_one, load};
+pub(super) use load::{load, recognises};

@@ -1,10 +1,10 @@
-//! Checkers, interactors, validators and further files of a Hydro problem.
+//! Finds the checker, interactor, validator and further files of a Hydro problem.
 
 use super::config::FOLDER;
 use crate::checker::{Comparator, CustomScore, DmojKind, Protocol, TestlibChecker};
 use crate::package::model::{
-    Check, CheckerProgram, Include, InputValidator, Interactor, JuryProgram, LanguageHint, Making, Package,
-    ProgramFile, ProgramLimits,
+    Check, CheckerProgram, Include, InputValidator, Interactor, JuryProgram, LanguageHint, Package,
+    ProgramBuild, ProgramFile, ProgramLimits,
 };
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
@@ -125,7 +125,7 @@ impl Programs<'_> {
             }
         }
         let language = language.map_or(LanguageHint::Files, LanguageHint::Kattis);
-        Ok(JuryProgram { name: title, files, making: Making::Language { language, flags: Vec::new() } })
+        Ok(JuryProgram { name: title, files, build: ProgramBuild::Language { language, flags: Vec::new() } })
     }
 
     /// A file's name, and its language where the package says it: `checker: chk.cc`, or a map of `file` and `lang`.

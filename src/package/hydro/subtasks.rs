@@ -1,4 +1,4 @@
-//! Tests of a Hydro problem, its subtasks and what each is worth (`packages/common/subtask.ts`).
+//! Reads the tests of a Hydro problem, its subtasks and their points (`packages/common/subtask.ts`).
 //!
 //! A subtask of type `min` is worth the least that one of its tests got, `max` the most, `sum` what they got together.
 //! Points that `config.yaml` does not give are shared out over what has none, whole points each, the later ones getting
@@ -12,7 +12,7 @@ use fancy_regex::Regex;
 
 use super::config::{FOLDER, memory, time};
 use crate::package::model::{Aggregation, Check, Group, Member, OnReject, Package, Test, TestLimits};
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::{Entry, Kind, Tree, below};
@@ -52,15 +52,15 @@ pub(super) fn read(
     scope: &Scope<'_>,
     check: &Check,
     package: &mut Package,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<(), PackageError> {
     let reader = Reader { tree, files };
-    let mut subtasks = reader.written(scope, trouble)?;
+    let mut subtasks = reader.written(scope, diagnostics)?;
     if subtasks.iter().all(|subtask| subtask.cases.is_empty()) {
         reader.find(&mut subtasks)?;
     }
     subtasks.retain(|subtask| !subtask.cases.is_empty());
-    if subtasks.is_empty() && !trouble.is_broken() {
+    if subtasks.is_empty() && !diagnostics.is_broken() {
         let problem = format!(
             "there are no tests: no cases in config.yaml, and no pairs like 1.in and 1.out in {FOLDER}"
         );
@@ -79,7 +79,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     /// `subtasks`, or `cases` as one subtask.
-    fn written(&self, scope: &Scope<'_>, trouble: &mut Trouble) -> Result<Vec<Subtask>, PackageError> {
+    fn written(
+        &self,
+        scope: &Scope<'_>,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Vec<Subtask>, PackageError> {
         let list = |key: &str| match scope.get(key).map(|node| (node, &node.value)) {
             None => Ok(None),
             Some((_, Value::List(nodes))) => Ok((!nodes.is_empty()).then_some(nodes)),
@@ -88,21 +92,23 @@ impl Reader<'_> {
         // As in Hydro, `cases` replaces `subtasks`.
         if let Some(nodes) = list("cases")? {
             let mut subtask = Subtask::new(1, Aggregation::Sum);
-            subtask.cases = self.cases(scope, "cases", nodes, trouble);
+            subtask.cases = self.cases(scope, "cases", nodes, diagnostics);
             return Ok(vec![subtask]);
         }
         let mut subtasks: Vec<Subtask> = Vec::new();
         for (place, node) in list("subtasks")?.into_iter().flatten().enumerate() {
-            let Some((mut subtask, inner)) = trouble.keep(subtask(scope, node, place)) else { continue };
+            let Some((mut subtask, inner)) = diagnostics.keep(subtask(scope, node, place)) else { continue };
             if let Some(cases) = inner.own_get("cases") {
                 match &cases.value {
-                    Value::List(nodes) => subtask.cases = self.cases(&inner, "cases", nodes, trouble),
-                    _ => trouble.error(inner.wrong_at(cases, "cases", "it is not a list", "write a list")),
+                    Value::List(nodes) => subtask.cases = self.cases(&inner, "cases", nodes, diagnostics),
+                    _ => {
+                        diagnostics.error(inner.wrong_at(cases, "cases", "it is not a list", "write a list"))
+                    }
                 }
             }
-            trouble.unknown_keys("config.yaml", &format!("subtasks[{place}]"), inner.own(), SUBTASK_KEYS);
+            diagnostics.unknown_keys("config.yaml", &format!("subtasks[{place}]"), inner.own(), SUBTASK_KEYS);
             if subtasks.iter().any(|known| known.id == subtask.id) {
-                trouble.error(inner.wrong(
+                diagnostics.error(inner.wrong(
                     "id",
                     format!("there are two subtasks {}", subtask.id),
                     "number them",
@@ -113,7 +119,13 @@ impl Reader<'_> {
         Ok(subtasks)
     }
 
-    fn cases(&self, scope: &Scope<'_>, key: &str, nodes: &[Node], trouble: &mut Trouble) -> Vec<Case> {
+    fn cases(
+        &self,
+        scope: &Scope<'_>,
+        key: &str,
+        nodes: &[Node],
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<Case> {
         let mut cases = Vec::new();
         for (place, node) in nodes.iter().enumerate() {
             let read = || -> Result<Case, PackageError> {
@@ -128,9 +140,9 @@ impl Reader<'_> {
                 })
             };
             if let Ok(map) = node.map("") {
-                trouble.unknown_keys("config.yaml", &format!("{key}[{place}]"), map, CASE_KEYS);
+                diagnostics.unknown_keys("config.yaml", &format!("{key}[{place}]"), map, CASE_KEYS);
             }
-            cases.extend(trouble.keep(read()));
+            cases.extend(diagnostics.keep(read()));
         }
         cases
     }

@@ -1,4 +1,4 @@
-//! The ICPC problem package format 2025-09, and its drafts:
+//! Reads the ICPC problem package format 2025-09, and its drafts:
 //! <https://www.kattis.com/problem-package-format/spec/2025-09.html>.
 //!
 //! Where tools and specification differ, tools are followed:
@@ -29,7 +29,7 @@ use crate::package::shared::submissions::Demands;
 use crate::package::shared::time_limit_files::{parse_domjudge_ini, parse_timelimit};
 use crate::package::shared::{grading, included, statement_title as title, submissions, validators};
 use crate::package::source::derived::DerivedFiles;
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::PackageError;
 use crate::package::source::tree::{Entry, Kind, Tree, read_text};
 
@@ -48,7 +48,7 @@ pub(crate) fn load(
     entries: &[Entry],
     version: &str,
     derived: Option<&DerivedFiles>,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Package, PackageError> {
     let is_strict = version == STABLE;
     let file = tree.root().join("problem.yaml");
@@ -56,28 +56,28 @@ pub(crate) fn load(
         Some(entry) => read_text(entry)?,
         None => String::new(),
     };
-    let mut problem = read_icpc_problem_yaml(&text, is_strict, &file, trouble);
+    let mut problem = read_icpc_problem_yaml(&text, is_strict, &file, diagnostics);
     let warnings = std::mem::take(&mut problem.warnings);
-    let (mut package, validator) = outside_of_data(tree, entries, &problem, is_strict, warnings, trouble);
+    let (mut package, validator) = outside_of_data(tree, entries, &problem, is_strict, warnings, diagnostics);
     let data =
-        tests(tree, entries, &problem, is_strict, validator.is_some(), derived, &mut package, trouble)?;
+        tests(tree, entries, &problem, is_strict, validator.is_some(), derived, &mut package, diagnostics)?;
     let time = time_limit(entries, &problem, is_strict, &mut package.warnings);
-    package.limits.time = trouble.keep(time).unwrap_or(TimeLimit::Fixed(problem.time_resolution));
+    package.limits.time = diagnostics.keep(time).unwrap_or(TimeLimit::Fixed(problem.time_resolution));
     if let Some(overlay) = data.overlay {
-        overlay.fill(&mut package, trouble)?;
+        overlay.fill(&mut package, diagnostics)?;
     }
     package.group_by_folders();
     let scores = if data.graded.is_empty() {
         let applied = icpc_scoring::apply(&mut package, &data.settings, &problem);
-        trouble.keep(applied).unwrap_or_default()
+        diagnostics.keep(applied).unwrap_or_default()
     } else {
-        grade_as_legacy(&mut package, &problem, &data.graded, trouble)
+        grade_as_legacy(&mut package, &problem, &data.graded, diagnostics)
     };
     if let Some(program) = validator {
         let limits = problem.validation_limits;
         validators::use_output(&mut package, program, problem.interactive, limits, scores);
     }
-    trouble.errors(problem.constants.apply(&mut package, derived));
+    diagnostics.errors(problem.constants.apply(&mut package, derived));
     if matches!(package.limits.time, TimeLimit::FromSubmissions { .. })
         && !package.submissions.iter().any(|submission| submission.sets_time_limit)
     {
@@ -96,12 +96,12 @@ fn outside_of_data(
     problem: &IcpcProblemYaml,
     is_strict: bool,
     mut warnings: Vec<String>,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> (Package, Option<JuryProgram>) {
     mention_misspelt_folders(entries, &mut warnings);
-    trouble.errors(refuse_static_validator(tree, entries));
+    diagnostics.errors(refuse_static_validator(tree, entries));
     let validator = output_validator(tree, entries, problem, is_strict, &mut warnings);
-    let validator = trouble.keep(validator).flatten();
+    let validator = diagnostics.keep(validator).flatten();
     let verification = Verification {
         input_validators: validators::inputs(tree, entries, problem.validation_limits, &mut warnings),
         margins: TimeMargins {
@@ -111,8 +111,8 @@ fn outside_of_data(
         },
         ..Verification::default()
     };
-    let includes = included::of_package(tree, entries, trouble, &mut warnings);
-    let submissions = submissions::of_package(tree, entries, Demands::OfTests, trouble, &mut warnings);
+    let includes = included::of_package(tree, entries, diagnostics, &mut warnings);
+    let submissions = submissions::of_package(tree, entries, Demands::OfTests, diagnostics, &mut warnings);
     let limits = PackageLimits {
         memory: problem.memory,
         output: problem.output,
@@ -157,7 +157,7 @@ fn tests(
     has_validator: bool,
     derived: Option<&DerivedFiles>,
     package: &mut Package,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Data, PackageError> {
     let rules = bapctools::Problem {
         prints_answers: !problem.interactive && problem.passes.is_none(),
@@ -179,12 +179,12 @@ fn tests(
         graded: Vec::new(),
         verification: &mut package.verification,
         warnings: &mut package.warnings,
-        trouble: &mut *trouble,
+        diagnostics: &mut *diagnostics,
     };
     let walked = data_folder(tree.root(), inside).and_then(|data| walk.data(data));
     let (tests, settings, mut graded) = (walk.tests, walk.groups, walk.graded);
     package.tests = tests;
-    bapctools::in_author_s_words(overlay.as_ref(), tree.root(), walked, &mut graded, trouble)?;
+    bapctools::restore_paths(overlay.as_ref(), tree.root(), walked, &mut graded, diagnostics)?;
     Ok(Data { overlay, settings, graded })
 }
 
@@ -193,11 +193,11 @@ fn grade_as_legacy(
     package: &mut Package,
     problem: &IcpcProblemYaml,
     folders: &[grading::Folder],
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> CustomScore {
     let custom_score = if problem.scoring { CustomScore::Allowed } else { CustomScore::Refused };
     let grading = ProblemGrading { is_scoring: problem.scoring, custom_score, ..ProblemGrading::default() };
-    trouble.errors(grading::apply(package, &grading, folders, Vec::new()));
+    diagnostics.errors(grading::apply(package, &grading, folders, Vec::new()));
     custom_score
 }
 

@@ -1,4 +1,4 @@
-//! `problem.yaml` of ICPC 2025-09 and of the drafts before it (2023-07-draft, 2025-09-draft, draft).
+//! Parses `problem.yaml` of ICPC 2025-09 and of the drafts before it (2023-07-draft, 2025-09-draft, draft).
 //!
 //! 2025-09 is typed: an unknown key, a wrong type, a type of problem that excludes another are refused, as the
 //! specification asks and problemtools does. The drafts changed as they were written, and each tool reads some of their
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::package::model::{PackageLimits, ProgramLimits};
 use crate::package::shared::constants::Constants;
-use crate::package::source::diagnostics::{Trouble, did_you_mean};
+use crate::package::source::diagnostics::{Diagnostics, did_you_mean};
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::values::{kibibytes, mebibytes, positive, seconds};
 use crate::package::source::yaml::{Node, Value, plain};
@@ -101,7 +101,7 @@ pub struct IcpcProblemYaml {
     pub constants: Constants,
     /// `validator_flags`, which drafts still had.
     pub validator_flags: Vec<String>,
-    /// What its author should know.
+    /// Warnings for the author.
     pub warnings: Vec<String>,
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn read_icpc_problem_yaml(
     text: &str,
     is_strict: bool,
     file: &Path,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> IcpcProblemYaml {
     let mut reader = Reader {
         is_strict,
@@ -166,7 +166,7 @@ pub(crate) fn read_icpc_problem_yaml(
         errors: Vec::new(),
     };
     reader.read(text);
-    trouble.errors_in(file, reader.errors);
+    diagnostics.errors_in(file, reader.errors);
     reader.problem
 }
 

@@ -1,4 +1,4 @@
-//! Scores of ICPC 2025-09 problems: what `test_group.yaml` says becomes the model's groups.
+//! Turns the scoring settings of `test_group.yaml` into the model's groups.
 //!
 //! `secret` has the submission's score; samples count for nothing. The largest score of a test is the group's where the
 //! smallest of the scores counts, and an equal share of it where they are added ("Scoring problems").

@@ -1,4 +1,4 @@
-//! `data/` of ICPC 2025-09 packages: tests with their settings and files.
+//! Reads `data/` of ICPC 2025-09 packages: tests with their settings and files.
 //!
 //! The `.in` file makes the test, its `.ans` must be there, and what else carries its name without it is refused.
 //! `sample` holds tests, `secret` tests or groups, each a folder; folders in groups only sort their tests.
@@ -12,7 +12,7 @@ use crate::package::shared::grading::Grading;
 use crate::package::shared::names::{stem, unpaired};
 use crate::package::shared::test_settings::{CaseSettings, GroupScoring, SettingsFile, parse_test_settings};
 use crate::package::shared::{cases, grading, programs};
-use crate::package::source::diagnostics::{Trouble, did_you_mean};
+use crate::package::source::diagnostics::{Diagnostics, did_you_mean};
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Entry, Kind, Tree, below, read_text};
 
@@ -47,7 +47,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) graded: Vec<grading::Folder>,
     pub(crate) verification: &'a mut Verification,
     pub(crate) warnings: &'a mut Vec<String>,
-    pub(crate) trouble: &'a mut Trouble,
+    pub(crate) diagnostics: &'a mut Diagnostics,
 }
 
 /// What a test inherits.
@@ -86,7 +86,7 @@ impl Walk<'_> {
             // The format has them in sample, secret and its groups; problems of BAPCtools have them for all tests here.
             Some(entry) => {
                 let read = self.group_settings(entry, "", &inherited);
-                self.trouble.keep(read).unwrap_or(inherited)
+                self.diagnostics.keep(read).unwrap_or(inherited)
             }
             None => inherited,
         };
@@ -99,7 +99,7 @@ impl Walk<'_> {
                     groups: vec![name.to_owned()],
                     inherited: inherited.clone(),
                 })?,
-                (Kind::Unusable(_), Some("sample" | "secret")) => self.trouble.errors(entry.usable()),
+                (Kind::Unusable(_), Some("sample" | "secret")) => self.diagnostics.errors(entry.usable()),
                 (Kind::Directory, Some(name)) if let Some(kind) = cases::Kind::of_folder(name) => {
                     let inherited = cases::Arguments {
                         input: inherited.validator_arguments.clone(),
@@ -115,7 +115,7 @@ impl Walk<'_> {
                         self.verification,
                         self.warnings,
                     );
-                    self.trouble.keep(read);
+                    self.diagnostics.keep(read);
                 }
                 (Kind::Directory, name) if !entry.is_hidden() => self.warnings.push(format!(
                     "{}: not judged: only data/sample and data/secret are{}",
@@ -130,7 +130,7 @@ impl Walk<'_> {
             }
         }
         if self.tests.is_empty() {
-            if self.trouble.is_broken() {
+            if self.diagnostics.is_broken() {
                 return Ok(());
             }
             return Err(PackageError::NotAPackage {
@@ -247,11 +247,11 @@ impl Walk<'_> {
         let inherited = match self.settings_file(&entries) {
             Some(entry) if is_group || !self.is_strict => {
                 let read = self.group_settings(entry, &folder.name, &folder.inherited);
-                self.trouble.keep(read).unwrap_or_else(|| folder.inherited.clone())
+                self.diagnostics.keep(read).unwrap_or_else(|| folder.inherited.clone())
             }
             Some(entry) => {
                 let read = self.inner_settings(entry, &folder.inherited);
-                self.trouble.keep(read).unwrap_or_else(|| folder.inherited.clone())
+                self.diagnostics.keep(read).unwrap_or_else(|| folder.inherited.clone())
             }
             None => folder.inherited.clone(),
         };
@@ -260,13 +260,13 @@ impl Walk<'_> {
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
             subfolders += usize::from(entry.kind == Kind::Directory && !entry.ends_with(".files"));
             let read = self.entry(folder, &entries, entry, &inherited);
-            self.trouble.keep(read);
+            self.diagnostics.keep(read);
         }
         let own = self.tests[before..].iter().filter(|test| test.groups == folder.groups).count();
         if folder.name == "secret" && own > 0 && subfolders > 0 {
             self.mixed(folder)?;
         }
-        let is_whole = !self.trouble.is_broken();
+        let is_whole = !self.diagnostics.is_broken();
         if is_group && folder.name.contains('/') && self.tests.len() == before && self.is_strict && is_whole {
             return Err(PackageError::NotAPackage {
                 path: folder.directory.to_owned(),

@@ -1,4 +1,4 @@
-//! The legacy ICPC/Kattis format: <https://www.kattis.com/problem-package-format/spec/legacy.html>.
+//! Reads the legacy ICPC/Kattis format: <https://www.kattis.com/problem-package-format/spec/legacy.html>.
 //!
 //! Where the specification and Kattis' own problemtools differ, problemtools is followed: packages are tested
 //! with it. That concerns the order of tests (files and folders of one folder together, by file name), the
@@ -21,7 +21,7 @@ use crate::package::shared::{
     grading, included, programs, statement_title as title, submissions, validators,
 };
 use crate::package::source::derived::DerivedFiles;
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::PackageError;
 use crate::package::source::tree::{Entry, Kind, Tree, read_text};
 
@@ -36,18 +36,18 @@ pub(crate) fn load(
     tree: &Tree,
     entries: &[Entry],
     derived: Option<&DerivedFiles>,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Package, PackageError> {
     let mut warnings = Vec::new();
-    let (problem, ini) = problem_files(entries, trouble, &mut warnings);
+    let (problem, ini) = problem_files(entries, diagnostics, &mut warnings);
     mention_unused_folders(entries, &problem, &mut warnings);
     mention_misspelt_folders(entries, &mut warnings);
     let validator = output_validator(tree, entries, &problem, &mut warnings);
-    let validator = trouble.keep(validator).flatten();
+    let validator = diagnostics.keep(validator).flatten();
     let verification = verification(tree, entries, &problem, &mut warnings);
-    let submissions = submissions::of_package(tree, entries, Demands::OfWhole, trouble, &mut warnings);
+    let submissions = submissions::of_package(tree, entries, Demands::OfWhole, diagnostics, &mut warnings);
     let time = time_limit(entries, &problem, &ini, &mut warnings);
-    let time = trouble.keep(time).unwrap_or(TimeLimit::Fixed(UNKNOWN_TIME));
+    let time = diagnostics.keep(time).unwrap_or(TimeLimit::Fixed(UNKNOWN_TIME));
     let (root, name) = (tree.root(), short_name(tree.root()));
     let title = problem.name.clone().or(ini.name).or_else(|| title::of_statement(tree, entries));
     let mut package = Package {
@@ -60,41 +60,42 @@ pub(crate) fn load(
     };
     mention_missing_time_limit(&mut package);
     let validator_name = validator.as_ref().map(|program| program.name.as_str());
-    let (overlay, folders) = tests(tree, entries, &problem, validator_name, derived, &mut package, trouble)?;
+    let (overlay, folders) =
+        tests(tree, entries, &problem, validator_name, derived, &mut package, diagnostics)?;
     if let Some(program) = validator {
         let (limits, scores) = (problem.validation_limits, problem.grading.custom_score);
         validators::use_output(&mut package, program, problem.interactive, limits, scores);
     }
-    package.includes = included::of_package(tree, entries, trouble, &mut package.warnings);
+    package.includes = included::of_package(tree, entries, diagnostics, &mut package.warnings);
     if let Some(overlay) = overlay {
-        overlay.fill(&mut package, trouble)?;
+        overlay.fill(&mut package, diagnostics)?;
     }
     package.group_by_folders();
     let graders = match Tree::find(entries, "graders").filter(|entry| entry.kind == Kind::Directory) {
-        Some(folder) => trouble.keep(programs::find(tree, folder)).unwrap_or_default(),
+        Some(folder) => diagnostics.keep(programs::find(tree, folder)).unwrap_or_default(),
         None => Vec::new(),
     };
-    trouble.keep(grading::apply(&mut package, &problem.grading, &folders, graders));
+    diagnostics.keep(grading::apply(&mut package, &problem.grading, &folders, graders));
     Ok(package)
 }
 
 /// Reads `problem.yaml` and `domjudge-problem.ini`.
 fn problem_files(
     entries: &[Entry],
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
     warnings: &mut Vec<String>,
 ) -> (ProblemYaml, DomjudgeIni) {
     let yaml = Tree::find(entries, "problem.yaml");
     let mut problem = match yaml {
         Some(entry) => {
-            let text = trouble.keep(read_text(entry)).unwrap_or_default();
-            read_problem_yaml(&text, &entry.path, trouble)
+            let text = diagnostics.keep(read_text(entry)).unwrap_or_default();
+            read_problem_yaml(&text, &entry.path, diagnostics)
         }
         None => ProblemYaml::default(),
     };
     let ini = Tree::find(entries, "domjudge-problem.ini").and_then(|entry| {
         let read = || parse_domjudge_ini(&read_text(entry)?).map_err(|error| error.in_file(&entry.path));
-        trouble.keep(read())
+        diagnostics.keep(read())
     });
     warnings.append(&mut problem.warnings);
     if yaml.is_none() {
@@ -153,7 +154,7 @@ fn tests(
     validator: Option<&str>,
     derived: Option<&DerivedFiles>,
     package: &mut Package,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<(Option<bapctools::Overlay>, Vec<Folder>), PackageError> {
     let rules = bapctools::Problem {
         prints_answers: !problem.interactive && problem.passes.is_none(),
@@ -174,10 +175,10 @@ fn tests(
         folders: &mut folders,
         verification: &mut package.verification,
         warnings: &mut package.warnings,
-        trouble: &mut *trouble,
+        diagnostics: &mut *diagnostics,
     };
     let walked = data_folder(tree.root(), inside).and_then(|data| walk.data(data));
-    bapctools::in_author_s_words(overlay.as_ref(), tree.root(), walked, &mut folders, trouble)?;
+    bapctools::restore_paths(overlay.as_ref(), tree.root(), walked, &mut folders, diagnostics)?;
     Ok((overlay, folders))
 }
 

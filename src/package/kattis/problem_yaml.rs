@@ -1,4 +1,4 @@
-//! `problem.yaml` of the legacy ICPC/Kattis format.
+//! Parses `problem.yaml` of the legacy ICPC/Kattis format.
 //!
 //! Defaults are those of the published specification ("Typical system default"), which Kattis' own servers
 //! use. Keys that judging does not need may hold anything. Keys nobody knows become warnings, because judges
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::checker::CustomScore;
 use crate::package::model::{Objective, PackageLimits, ProgramLimits};
 use crate::package::shared::grading::{Grading, ProblemGrading};
-use crate::package::source::diagnostics::{Trouble, did_you_mean};
+use crate::package::source::diagnostics::{Diagnostics, did_you_mean};
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::values::{kibibytes, mebibytes, passes, positive, seconds};
 use crate::package::source::yaml;
@@ -109,7 +109,7 @@ pub struct ProblemYaml {
     pub validator_flags_line: u64,
     /// Whether there are scores, and what is said of them.
     pub grading: ProblemGrading,
-    /// What its author should know.
+    /// Warnings for the author.
     pub warnings: Vec<String>,
 }
 
@@ -162,10 +162,10 @@ pub fn parse_problem_yaml(text: &str) -> Result<ProblemYaml, PackageError> {
 }
 
 /// As [`parse_problem_yaml`], with everything that is wrong kept, and the rest read all the same.
-pub(crate) fn read_problem_yaml(text: &str, file: &Path, trouble: &mut Trouble) -> ProblemYaml {
+pub(crate) fn read_problem_yaml(text: &str, file: &Path, diagnostics: &mut Diagnostics) -> ProblemYaml {
     let mut errors = Vec::new();
     let problem = read(text, &mut errors);
-    trouble.errors_in(file, errors);
+    diagnostics.errors_in(file, errors);
     problem
 }
 

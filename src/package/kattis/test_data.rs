@@ -9,7 +9,7 @@ use crate::package::model::{Check, Test, ValidatorArguments, Verification};
 use crate::package::shared::cases;
 use crate::package::shared::grading::Folder;
 use crate::package::shared::names::{stem, unpaired};
-use crate::package::source::diagnostics::{Trouble, did_you_mean};
+use crate::package::source::diagnostics::{Diagnostics, did_you_mean};
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Entry, Kind, Tree, below, read_text};
 use crate::package::source::values::words;
@@ -25,7 +25,7 @@ pub(super) struct Walk<'a> {
     pub(super) folders: &'a mut Vec<Folder>,
     pub(super) verification: &'a mut Verification,
     pub(super) warnings: &'a mut Vec<String>,
-    pub(super) trouble: &'a mut Trouble,
+    pub(super) diagnostics: &'a mut Diagnostics,
 }
 
 /// What the folders of tests inherit.
@@ -84,9 +84,9 @@ impl Walk<'_> {
                         self.verification,
                         self.warnings,
                     );
-                    self.trouble.keep(read);
+                    self.diagnostics.keep(read);
                 }
-                (Kind::Unusable(_), Some("sample" | "secret")) => self.trouble.errors(entry.usable()),
+                (Kind::Unusable(_), Some("sample" | "secret")) => self.diagnostics.errors(entry.usable()),
                 (Kind::Directory, name) if !entry.is_hidden() => self.warnings.push(format!(
                     "{}: not judged: only data/sample and data/secret are{}",
                     below(self.tree.root(), &entry.path),
@@ -98,7 +98,7 @@ impl Walk<'_> {
         if loose {
             self.warnings.push("data/*.in: not judged: only data/sample and data/secret are".to_owned());
         }
-        if self.tests.is_empty() && !self.trouble.is_broken() {
+        if self.tests.is_empty() && !self.diagnostics.is_broken() {
             return Err(PackageError::NotAPackage {
                 path: data.path.clone(),
                 problem: "there are no tests in sample or secret".to_owned(),
@@ -125,7 +125,7 @@ impl Walk<'_> {
     /// What holds in a folder: as in the folder above but for what its `testdata.yaml` says.
     fn settings(&mut self, group: &str, entries: &[Entry], inherited: &Settings) -> Settings {
         let read = self.read_settings(group, entries, inherited);
-        self.trouble.keep(read).unwrap_or_else(|| inherited.clone())
+        self.diagnostics.keep(read).unwrap_or_else(|| inherited.clone())
     }
 
     fn read_settings(
@@ -170,7 +170,7 @@ impl Walk<'_> {
         let settings = self.settings(name, &entries, &above.settings);
         for entry in entries.iter().filter(|entry| !entry.is_hidden()) {
             let read = self.entry(above, &entries, entry, &settings);
-            self.trouble.keep(read);
+            self.diagnostics.keep(read);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `testdata.yaml`: the settings of a folder of tests, inherited by the folders in it.
+//! Parses `testdata.yaml`: the settings of a folder of tests, inherited by the folders in it.
 //!
 //! Inheritance is key by key, as in problemtools; the published specification replaces whole files. What is said of
 //! grading is `grading`'s.
@@ -26,7 +26,7 @@ pub struct GroupSettings {
     pub input_validator_flags: Option<ValidatorArguments>,
     /// How results of the folder become its own.
     pub grading: Grading,
-    /// What its author should know.
+    /// Warnings for the author.
     pub warnings: Vec<String>,
 }
 

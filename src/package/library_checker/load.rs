@@ -1,4 +1,4 @@
-//! Library Checker's problems: a directory with `info.toml` and `gen/`, in a collection with `common/`.
+//! Reads Library Checker's problems: a directory with `info.toml` and `gen/`, in a collection with `common/`.
 //!
 //! Read as its `generate.py` does. A test is a file in `gen/`, or made by a program there that is told its number; its answer
 //! is made by `sol/correct.cpp`. Where `in/` and `out/` hold the tests already, they are taken. `params.h` is made of
@@ -15,13 +15,13 @@ use crate::checker::{CustomScore, Protocol};
 use crate::nearest::nearest;
 use crate::package::model::Lease;
 use crate::package::model::{
-    Check, CheckerProgram, Expectation, Format, Include, InputValidator, JuryProgram, JurySubmission,
-    LanguageHint, MadeAnswer, MadeData, MadeInput, MadeTest, Making, Package, PackageLimits, ProgramFile,
-    ProgramLimits, Test, TestLimits, TimeLimit,
+    Check, CheckerProgram, Expectation, Format, GeneratedAnswer, GeneratedData, GeneratedInput,
+    GeneratedTest, Include, InputValidator, JuryProgram, JurySubmission, LanguageHint, Package,
+    PackageLimits, ProgramBuild, ProgramFile, ProgramLimits, Test, TestLimits, TimeLimit,
 };
 use crate::package::shared::names::short_name;
 use crate::package::source::derived::DerivedFiles;
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::directory_writer::DirectoryWriter;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Entry, Kind, Tree, read_text};
@@ -37,7 +37,7 @@ const COMMON: &str = "common";
 const LEVELS: usize = 5;
 const MEMORY: Bytes = Bytes::gib(1);
 /// What a generator may use, and at least the solution that makes answers.
-const MAKING: ProgramLimits =
+const GENERATOR_LIMITS: ProgramLimits =
     ProgramLimits { time: Duration::from_secs(60), memory: Bytes::gib(2), output: Bytes::mib(512) };
 const HEADERS: &[&str] = &[".h", ".hpp", ".hh", ".hxx", ".h++", ".inc"];
 const MOST_TESTS: i64 = 10_000;
@@ -57,8 +57,8 @@ const KEYS: &[&str] = &[
 ];
 const SOLUTION_KEYS: &[&str] = &["name", "wrong", "expect", "allow_wa", "allow_re", "allow_tle", "function"];
 
-/// Whether a directory is one of these.
-pub(crate) fn is_one(entries: &[Entry]) -> bool {
+/// Returns whether the files in a directory are those of this format.
+pub(crate) fn recognises(entries: &[Entry]) -> bool {
     let generators = Tree::find(entries, GENERATORS).is_some_and(|entry| entry.kind == Kind::Directory);
     generators && Tree::find(entries, FILE).is_some()
 }
@@ -68,7 +68,7 @@ pub(crate) fn load(
     tree: &Tree,
     entries: &[Entry],
     derived: Option<&DerivedFiles>,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Package, PackageError> {
     let Some(file) = Tree::find(entries, FILE) else {
         let problem = format!("there is no {FILE} in it");
@@ -76,15 +76,18 @@ pub(crate) fn load(
         return Err(PackageError::NotAPackage { path: tree.root().to_owned(), problem, remedy });
     };
     let table = parse(&read_text(file)?).map_err(|error| error.in_file(&file.path))?;
-    unknown_keys(&table, KEYS, "", trouble);
+    unknown_keys(&table, KEYS, "", diagnostics);
     let Some(derived) = derived else {
         let supported = "supported: loading it with a place for that";
         let found = "tests that must be made, without a cache";
         return Err(PackageError::unsupported(0, "", found, supported).in_file(&file.path));
     };
-    let time = trouble.keep(time_limit(&table, &file.path)).unwrap_or(Duration::from_secs(2));
-    let limits =
-        PackageLimits { memory: MEMORY, output: MAKING.output, ..PackageLimits::new(TimeLimit::Fixed(time)) };
+    let time = diagnostics.keep(time_limit(&table, &file.path)).unwrap_or(Duration::from_secs(2));
+    let limits = PackageLimits {
+        memory: MEMORY,
+        output: GENERATOR_LIMITS.output,
+        ..PackageLimits::new(TimeLimit::Fixed(time))
+    };
     let mut package =
         Package::new(short_name(tree.root()), tree.root().to_owned(), Format::LibraryChecker, limits);
     if let Some(title) = table.get("title").and_then(Value::as_str) {
@@ -96,29 +99,29 @@ pub(crate) fn load(
 
     let text =
         |key: &str, default: &str| table.get(key).and_then(Value::as_str).unwrap_or(default).to_owned();
-    if let Some(program) = trouble.keep(reader.program("checker", &text("checker", "checker.cpp"))) {
+    if let Some(program) = diagnostics.keep(reader.program("checker", &text("checker", "checker.cpp"))) {
         package.checkers.push(CheckerProgram {
             program,
             protocol: Protocol::Testlib,
             call: None,
-            limits: MAKING,
+            limits: GENERATOR_LIMITS,
             scores: CustomScore::Refused,
         });
     }
     let verifier = text("verifier", "verifier.cpp");
     match tree.at(&verifier) {
         Ok(Some(_)) => {
-            if let Some(program) = trouble.keep(reader.program("verifier", &verifier)) {
+            if let Some(program) = diagnostics.keep(reader.program("verifier", &verifier)) {
                 let arguments = Vec::new();
                 package.verification.input_validators =
-                    vec![InputValidator { program, accepts: 0, arguments, limits: MAKING }];
+                    vec![InputValidator { program, accepts: 0, arguments, limits: GENERATOR_LIMITS }];
             }
         }
-        _ => trouble.warn(format!("{FILE}: verifier: there is no file '{}'", one_line(&verifier))),
+        _ => diagnostics.warn(format!("{FILE}: verifier: there is no file '{}'", one_line(&verifier))),
     }
-    reader.tests(&table, &mut package, trouble)?;
+    reader.tests(&table, &mut package, diagnostics)?;
     package.group_by_folders();
-    package.submissions = reader.solutions(&table, trouble);
+    package.submissions = reader.solutions(&table, diagnostics);
     package.includes = vec![Include {
         language: Some(LanguageHint::Ending("cpp".to_owned())),
         files: given.files,
@@ -145,11 +148,11 @@ fn parse(text: &str) -> Result<Table, PackageError> {
     })
 }
 
-fn unknown_keys(table: &Table, known: &[&str], above: &str, trouble: &mut Trouble) {
+fn unknown_keys(table: &Table, known: &[&str], above: &str, diagnostics: &mut Diagnostics) {
     for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
         let meant = nearest(key, known.iter().copied());
         let meant = meant.map_or_else(String::new, |meant| format!(": did you mean '{meant}'?"));
-        trouble.warn(format!("{FILE}: {above}{}: an unknown key is ignored{meant}", one_line(key)));
+        diagnostics.warn(format!("{FILE}: {above}{}: an unknown key is ignored{meant}", one_line(key)));
     }
 }
 
@@ -283,8 +286,8 @@ impl Reader<'_> {
         }
         let known: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
         files.extend(self.headers.iter().filter(|header| !known.contains(&header.name)).cloned());
-        let making = Making::Language { language: LanguageHint::Files, flags: vec![search_path()] };
-        Ok(JuryProgram { name: name.to_owned(), files, making })
+        let build = ProgramBuild::Language { language: LanguageHint::Files, flags: vec![search_path()] };
+        Ok(JuryProgram { name: name.to_owned(), files, build })
     }
 
     /// Headers in a source's own folder, as `#include "NAME"` finds them; those of the problem's folder go to all programs.
@@ -303,32 +306,37 @@ impl Reader<'_> {
     }
 
     /// `[[tests]]`.
-    fn tests(&self, table: &Table, package: &mut Package, trouble: &mut Trouble) -> Result<(), PackageError> {
+    fn tests(
+        &self,
+        table: &Table,
+        package: &mut Package,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<(), PackageError> {
         let Some(tests) = table.get("tests").and_then(Value::as_array) else {
             return Err(wrong(self.file, "tests", "there are none", "add [[tests]] with name and number"));
         };
-        let mut data = MadeData {
-            generator_limits: MAKING,
-            solution_limits: package.limits.raised_for_solution(MAKING),
-            ..MadeData::default()
+        let mut data = GeneratedData {
+            generator_limits: GENERATOR_LIMITS,
+            solution_limits: package.limits.raised_for_solution(GENERATOR_LIMITS),
+            ..GeneratedData::default()
         };
         for (place, test) in tests.iter().enumerate() {
             let key = format!("tests[{place}]");
             let read = self.test(&key, test, &mut data, package);
-            trouble.keep(read);
+            diagnostics.keep(read);
             if let Some(own) = test.as_table() {
-                unknown_keys(own, &["name", "number"], &format!("{key}."), trouble);
+                unknown_keys(own, &["name", "number"], &format!("{key}."), diagnostics);
             }
         }
-        if package.tests.is_empty() && !trouble.is_broken() {
+        if package.tests.is_empty() && !diagnostics.is_broken() {
             return Err(wrong(self.file, "tests", "there are none", "add [[tests]] with name and number"));
         }
         if data.tests.iter().any(|test| test.answer.is_some()) {
-            data.solutions.extend(trouble.keep(self.program("solution", "sol/correct.cpp")));
+            data.solutions.extend(diagnostics.keep(self.program("solution", "sol/correct.cpp")));
         }
         if !data.tests.is_empty() {
             package.verification.generators.clone_from(&data.generators);
-            package.made = Some(data);
+            package.generated = Some(data);
         }
         Ok(())
     }
@@ -337,7 +345,7 @@ impl Reader<'_> {
         &self,
         key: &str,
         test: &Value,
-        data: &mut MadeData,
+        data: &mut GeneratedData,
         package: &mut Package,
     ) -> Result<(), PackageError> {
         let remedy = "give name = \"NAME.in\" or \"NAME.cpp\", and a number of them";
@@ -380,19 +388,22 @@ impl Reader<'_> {
                     };
                     generator = Some(place);
                     let arguments = vec![number.to_string()];
-                    (PathBuf::new(), Some(MadeInput { generator: place, arguments, ..MadeInput::default() }))
+                    (
+                        PathBuf::new(),
+                        Some(GeneratedInput { generator: place, arguments, ..GeneratedInput::default() }),
+                    )
                 }
                 _ => return Err(wrong(self.file, &key, format!("'{}' is no test", one_line(name)), remedy)),
             };
-            // An answer that was made for another input is of no use.
+            // An answer that was made for another input is useless.
             let answer = if made_input.is_some() { None } else { answer };
-            let made_answer = answer.is_none().then_some(MadeAnswer::Solution(0));
+            let made_answer = answer.is_none().then_some(GeneratedAnswer::Solution(0));
             if made_input.is_some() || made_answer.is_some() {
-                data.tests.push(MadeTest {
+                data.tests.push(GeneratedTest {
                     test: package.tests.len(),
                     input: made_input,
                     answer: made_answer,
-                    ..MadeTest::default()
+                    ..GeneratedTest::default()
                 });
             }
             package.tests.push(Test {
@@ -405,19 +416,19 @@ impl Reader<'_> {
     }
 
     /// `sol/correct.cpp`, and `[[solutions]]` with what each must get.
-    fn solutions(&self, table: &Table, trouble: &mut Trouble) -> Vec<JurySubmission> {
+    fn solutions(&self, table: &Table, diagnostics: &mut Diagnostics) -> Vec<JurySubmission> {
         let mut submissions = Vec::new();
         let accepted = Expectation { verdicts: vec![Verdict::AC], ..Expectation::default() };
-        if let Some(files) = trouble.keep(self.solution_files("solution", "sol/correct.cpp")) {
+        if let Some(files) = diagnostics.keep(self.solution_files("solution", "sol/correct.cpp")) {
             submissions.push(submission("sol/correct.cpp", files, accepted));
         }
         let none = Vec::new();
         let listed = table.get("solutions").and_then(Value::as_array).unwrap_or(&none);
         for (place, solution) in listed.iter().enumerate() {
             let key = format!("solutions[{place}]");
-            submissions.extend(trouble.keep_for_verification(self.solution(&key, solution)));
+            submissions.extend(diagnostics.keep_for_verification(self.solution(&key, solution)));
             if let Some(own) = solution.as_table() {
-                unknown_keys(own, SOLUTION_KEYS, &format!("{key}."), trouble);
+                unknown_keys(own, SOLUTION_KEYS, &format!("{key}."), diagnostics);
             }
         }
         submissions

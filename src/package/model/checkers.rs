@@ -1,16 +1,16 @@
-//! How a run is held and what decides whether its output is right.
+//! Defines how a run is checked: comparator, checker, interactor, several passes.
 
 use super::program::{JuryProgram, ProgramLimits};
 use crate::checker::{Comparator, CustomScore, Protocol};
 
-/// What decides about the output of one test.
+/// How the output of one test is checked.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Check {
     /// gavel itself, comparing with the jury's answer.
     BuiltIn(Comparator),
     /// A program of the package.
     Program {
-        /// Its place in [`crate::package::Package::checkers`].
+        /// Its index in [`crate::package::Package::checkers`].
         checker: usize,
         /// Arguments for this test, after those the protocol demands (Kattis: `validator_flags` and
         /// `output_validator_flags`, 2025-09: `output_validator_args`).
@@ -33,13 +33,13 @@ pub struct CheckerProgram {
     /// Its arguments where the package has an order of its own, with the placeholders of
     /// [`crate::checker::CheckerPaths::put_into`] (DMOJ: `args_format_string`); `None` is the protocol's order.
     pub call: Option<Vec<String>>,
-    /// What it may use.
+    /// Its limits.
     pub limits: ProgramLimits,
     /// Whether it may, or must, give scores.
     pub scores: CustomScore,
 }
 
-/// What stands opposite the contestant's program.
+/// The program that the contestant's program interacts with.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Interaction {
     /// Nothing: it reads the input and writes its output.
@@ -64,7 +64,7 @@ pub struct Interactor {
     pub protocol: Protocol,
     /// Its arguments where the package has an order of its own, as in [`CheckerProgram::call`].
     pub call: Option<Vec<String>>,
-    /// What it may use, apart from the contestant's own limits.
+    /// Its limits, apart from those of the contestant.
     pub limits: ProgramLimits,
     /// Whether it may, or must, give scores.
     pub scores: CustomScore,
@@ -77,7 +77,7 @@ pub struct Interactor {
 pub struct Communication {
     /// The manager; its score on standard output decides.
     pub manager: JuryProgram,
-    /// What it may use.
+    /// Its limits.
     pub limits: ProgramLimits,
     /// How many processes of the contestant's program run at once, each told its number (`task_type_parameters`:
     /// `num_processes`).

@@ -1,4 +1,4 @@
-//! The digest of everything judging reads of a package.
+//! Computes the digest of everything that judging reads of a package.
 //!
 //! Two packages with the same digest give the same verdicts; a changed answer, limit or flag changes it.
 //! Titles, warnings, statements and the jury's submissions do not count: they do not enter a judging. The
@@ -175,7 +175,7 @@ fn files_of_test(test: &Test) -> impl Iterator<Item = (String, &Path)> {
 
 /// A program without the places of its files.
 fn made(program: &JuryProgram) -> String {
-    format!("{:?} {:?}", program.name, program.making)
+    format!("{:?} {:?}", program.name, program.build)
 }
 
 fn field(hash: &mut Sha256, bytes: &[u8]) {

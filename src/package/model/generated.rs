@@ -1,4 +1,4 @@
-//! Files of tests that are not in a package because its programs make them: plain data.
+//! Describes test files that the package's programs generate: plain data.
 //!
 //! Where a package has such tests, their [`crate::package::Test::input`] or [`crate::package::Test::answer`] is an empty path until judging has
 //! had them made, in boxes and through the cache; nothing is written into the package.
@@ -8,29 +8,29 @@ use std::path::PathBuf;
 use super::program::{JuryProgram, ProgramFile, ProgramLimits};
 use crate::units::Bytes;
 
-/// Everything that is to be made.
+/// All generated files of a package's tests.
 #[derive(Debug, Clone, PartialEq)]
-pub struct MadeData {
+pub struct GeneratedData {
     /// Programs that write inputs.
     pub generators: Vec<JuryProgram>,
     /// Programs that write the answer for the input they read. They are run as submissions of the package are: with its
     /// input and output files.
     pub solutions: Vec<JuryProgram>,
-    /// What one run of a generator may use.
+    /// Limits of one run of a generator.
     pub generator_limits: ProgramLimits,
-    /// What one run of a solution may use.
+    /// Limits of one run of a solution.
     pub solution_limits: ProgramLimits,
     /// Files in the work directory of every generator.
     pub data: Vec<ProgramFile>,
     /// The tests that lack something.
-    pub tests: Vec<MadeTest>,
+    pub tests: Vec<GeneratedTest>,
 }
 
 /// Inputs and answers may be larger than anything a checker says.
 const OUTPUT: Bytes = Bytes::mib(512);
 
-impl Default for MadeData {
-    /// Nothing to be made, with the limits of other programs of the jury's but for the size of what is written.
+impl Default for GeneratedData {
+    /// No tests, with the limits of other jury programs but a larger output.
     fn default() -> Self {
         let limits = ProgramLimits { output: OUTPUT, ..ProgramLimits::default() };
         Self {
@@ -44,32 +44,32 @@ impl Default for MadeData {
     }
 }
 
-/// What a test lacks.
+/// The missing files of a test, and how they are generated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MadeTest {
-    /// Its place in [`crate::package::Package::tests`].
+pub struct GeneratedTest {
+    /// Its index in [`crate::package::Package::tests`].
     pub test: usize,
     /// Where the package asks for it, with the command: `gen/GEN:3: 5 10`. Empty where messages have nothing to add.
     pub origin: String,
     /// How its input is made, where it has none.
-    pub input: Option<MadeInput>,
+    pub input: Option<GeneratedInput>,
     /// How its answer is made, where it has none.
-    pub answer: Option<MadeAnswer>,
+    pub answer: Option<GeneratedAnswer>,
 }
 
 /// A run of a generator. Tests with the same run share it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MadeInput {
-    /// Its place in [`MadeData::generators`].
+pub struct GeneratedInput {
+    /// Its index in [`GeneratedData::generators`].
     pub generator: usize,
-    /// Its arguments; of one with seeds see [`MadeInput::arguments_of`].
+    /// Its arguments; of one with seeds see [`GeneratedInput::arguments_of`].
     pub arguments: Vec<String>,
     /// Its attempts, where there is more than one, and the seeds in its arguments (BAPCtools).
     pub seeds: Option<Seeds>,
-    /// What it reads; `None` is nothing.
+    /// Its standard input; `None` is empty.
     pub stdin: Option<PathBuf>,
     /// Where it writes the input.
-    pub written: Written,
+    pub written: GeneratorOutput,
 }
 
 /// Attempts at an input, each made where the one before failed and no limit ended it.
@@ -81,7 +81,7 @@ pub struct Seeds {
     pub attempts: u32,
 }
 
-impl MadeInput {
+impl GeneratedInput {
     /// How many attempts there may be.
     pub fn attempts(&self) -> u32 {
         self.seeds.map_or(1, |seeds| seeds.attempts)
@@ -123,7 +123,7 @@ fn with_seed(argument: &str, seed: &str) -> String {
 
 /// Where a generator writes an input.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Written {
+pub enum GeneratorOutput {
     /// To its standard output.
     #[default]
     Output,
@@ -141,8 +141,8 @@ pub enum Written {
 
 /// Where an answer comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MadeAnswer {
-    /// The output of the solution at that place in [`MadeData::solutions`].
+pub enum GeneratedAnswer {
+    /// The output of the solution at that place in [`GeneratedData::solutions`].
     Solution(usize),
     /// The generator's standard error (DMOJ).
     GeneratorErrors,
@@ -151,7 +151,7 @@ pub enum MadeAnswer {
         /// The file.
         file: String,
         /// How it is made where there is no such file; `None` is an error.
-        otherwise: Option<Box<MadeAnswer>>,
+        otherwise: Option<Box<GeneratedAnswer>>,
     },
     /// An empty file: nothing reads it.
     Empty,

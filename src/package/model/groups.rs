@@ -1,4 +1,4 @@
-//! Groups of tests: how results become verdicts and scores.
+//! Defines groups of tests, and how results become verdicts and scores.
 //!
 //! A tree whose root is the first of [`crate::package::Package::groups`]. One test may stand in several groups (CMS
 //! subtasks, Kattis links); it runs once, and may be skipped only when every group it stands in is decided.
@@ -20,7 +20,7 @@
 pub struct Group {
     /// Its name, unique: `secret/group1`; empty for the root.
     pub name: String,
-    /// What it holds, in judging order.
+    /// Its members, in judging order.
     pub members: Vec<Member>,
     /// How its score comes about; only where [`crate::package::Package::scoring`] is set.
     pub aggregation: Aggregation,
@@ -35,7 +35,7 @@ pub struct Group {
     /// Smallest and largest possible score; one outside is a judging error where the group was accepted and counts (Kattis
     /// legacy: `range`; 2025-09: `max_score`).
     pub range: ScoreRange,
-    /// What a member that is not accepted means for those after it.
+    /// Whether judging continues after a member that is not accepted.
     pub on_reject: OnReject,
     /// Names of groups that must have passed: every test in them accepted (2025-09: `require_pass`; DMOJ and Polygon:
     /// `dependencies`).
@@ -98,7 +98,7 @@ pub enum GroupVerdict {
     AnyAcceptedElseWorst,
 }
 
-/// What a failure means for what comes after it in the group.
+/// Whether judging of a group continues after a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnReject {
     /// The group is decided (Kattis legacy: `on_reject: break`; DMOJ: `short_circuit`, and within batches). Where there are

@@ -1,15 +1,16 @@
-//! The one internal model every package format fills.
+//! Defines a package: its tests, limits, programs and groups.
 //!
-//! Judging reads nothing else of a package; it never learns which format a package came in. Paths are
-//! resolved and checked by the format's reader: they exist and lie inside the package. The parts have a file each:
-//! `program` (programs of the jury's), `checking` (checkers, interactors, passes), `groups` (verdicts and scores of
-//! groups), `submitting` (what is handed in, what is added to it), `jury` (what only verification reads).
+//! Judging reads nothing else of a package, and never learns its format. Paths are resolved and checked by the format's
+//! reader: they exist and lie inside the package. Each part has a file: `program` (the package's own programs), `checkers`
+//! (comparators, checkers, interactors, passes), `groups` (verdicts and scores of groups), `limits`, `submission` (what
+//! contestants submit, and the files added to it), `verification` (what only `gavel verify` reads), `generated` (test files
+//! that programs make).
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use super::checkers::{Check, CheckerProgram, Interaction, MultiPass};
-use super::generated::MadeData;
+use super::generated::GeneratedData;
 use super::groups::{Group, Scoring, of_folders};
 use super::lease::Lease;
 use super::limits::{PackageLimits, TestLimits};
@@ -45,11 +46,11 @@ pub struct Package {
     pub grader: Option<JuryProgram>,
     /// Checkers that [`Check::Program`] refers to.
     pub checkers: Vec<CheckerProgram>,
-    /// What stands opposite the contestant's program.
+    /// The program that the contestant's program interacts with.
     pub interaction: Interaction,
     /// Set where a program runs several times on one test.
     pub passes: Option<MultiPass>,
-    /// What is handed in.
+    /// The kind of submissions.
     pub submission_kind: SubmissionKind,
     /// Files compiled with submissions.
     pub includes: Vec<Include>,
@@ -59,7 +60,7 @@ pub struct Package {
     pub unbuffered: bool,
     /// Whether programs for the Java virtual machine may not use `java.math` (DMOJ: `hints: [nobigmath]`).
     pub no_big_math: bool,
-    /// What only verification reads.
+    /// The data that only verification reads.
     pub verification: Verification,
     /// Submissions of the jury with what each must get.
     pub submissions: Vec<JurySubmission>,
@@ -70,7 +71,7 @@ pub struct Package {
     /// Things in the package that do not stop judging but its author should know.
     pub warnings: Vec<String>,
     /// Inputs and answers that are not there until the package's programs made them.
-    pub made: Option<MadeData>,
+    pub generated: Option<GeneratedData>,
     /// Directories beside the package's own that its files are in: they stay while this lives.
     pub leases: Vec<Lease>,
     /// Filled by [`Package::digest`] when first asked for.
@@ -121,7 +122,7 @@ pub struct Test {
     pub answer: PathBuf,
     /// Whether contestants see it.
     pub sample: bool,
-    /// What decides about its output.
+    /// How its output is checked.
     pub check: Check,
     /// Whether its checker or interactor may, or must, give scores; `None` as on every other test.
     pub custom_score: Option<CustomScore>,
@@ -173,7 +174,7 @@ impl Package {
             languages: None,
             feedback: None,
             warnings: Vec::new(),
-            made: None,
+            generated: None,
             leases: Vec::new(),
             digest: Digest::default(),
         }
@@ -190,7 +191,7 @@ impl Package {
         self.takes_output_files() && name.starts_with("output_") && name.ends_with(".txt")
     }
 
-    /// Makes the groups that the tests name, as in pass-fail problems: for formats whose groups are folders. What the
+    /// Creates the groups that the tests name, as in pass-fail problems: for formats whose groups are folders. What the
     /// format says of a group is then set on what this made.
     pub fn group_by_folders(&mut self) {
         self.groups = of_folders(self.tests.iter().map(|test| test.groups.as_slice()));

@@ -1,4 +1,4 @@
-//! Programs a package brings: checkers, interactors, managers, input validators, generators, graders.
+//! Describes a package's own programs: checkers, interactors, managers, input validators, generators, graders.
 //!
 //! Plain data: where their files are and how something to run is made of them. Judging compiles them through
 //! the cache and runs them in boxes, like anything else that comes from outside.
@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use crate::units::Bytes;
 
-/// A program of the jury's.
+/// A program of the package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JuryProgram {
-    /// What messages call it: its path below the package, `output_validators/validate.cpp`.
+    /// Its name in messages: its path below the package, `output_validators/validate.cpp`.
     pub name: String,
     /// Its files, the entry point first where there is one to name.
     pub files: Vec<ProgramFile>,
-    /// How it is made.
-    pub making: Making,
+    /// How it is built.
+    pub build: ProgramBuild,
 }
 
 /// A file and the name it has where it is used.
@@ -29,9 +29,9 @@ pub struct ProgramFile {
     pub path: PathBuf,
 }
 
-/// How something to run is made of a program's files.
+/// How a program is built from its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Making {
+pub enum ProgramBuild {
     /// With the language table.
     Language {
         /// Which entry.
@@ -39,9 +39,9 @@ pub enum Making {
         /// Further arguments of the compiler (DMOJ: `flags`); no shell reads them.
         flags: Vec<String>,
     },
-    /// By `build`, where it is there, and then `run` (Kattis, "Programs").
+    /// By the script `build`, where there is one; run by the script `run` (Kattis, "Programs").
     Scripts,
-    /// Not at all: its one file is a script of checktestdata, which gavel interprets. Only input validators are.
+    /// Not built: its one file is a script of checktestdata, which gavel interprets. Only input validators are such.
     Checktestdata,
 }
 
@@ -62,7 +62,7 @@ pub enum LanguageHint {
     Ending(String),
 }
 
-/// What one run of a jury's program may use. Exceeding it is a judging error, never the contestant's fault.
+/// Limits of one run of a jury program. Exceeding them is a judging error, never the contestant's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgramLimits {
     /// CPU time; the wall limit follows from it.

@@ -1,8 +1,8 @@
-//! What contestants hand in, and what is put beside it.
+//! Describes what contestants submit, and the files that are added to it.
 
 use super::program::{LanguageHint, ProgramFile};
 
-/// What a submission is.
+/// The kind of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SubmissionKind {
     /// Source code.
@@ -37,7 +37,7 @@ pub struct Include {
     /// The name the submission's own file gets, where the included ones ask for it by name (CMS: the task's short
     /// name; DMOJ: the header's). Without an ending it gets that of the language.
     pub submission_name: Option<String>,
-    /// What is put before the first line of the submission's own file (DMOJ: `#include` of the header, `#define main`).
+    /// Text inserted before the first line of the submission's own file (DMOJ: `#include` of the header, `#define main`).
     pub submission_prefix: String,
     /// Text after its last line (QDUOJ, HUSTOJ: `append`).
     pub submission_suffix: String,

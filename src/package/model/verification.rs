@@ -1,4 +1,4 @@
-//! What a package holds for its own verification.
+//! Describes the parts of a package that only `gavel verify` reads: jury submissions, validators, invalid cases.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ pub struct JurySubmission {
     pub files: Vec<PathBuf>,
     /// Language id, where the package names one; else guessed from the files.
     pub language: Option<String>,
-    /// What it must get.
+    /// Its expected result.
     pub expectation: Expectation,
     /// Whether the package names the entry point, so that nothing is guessed (2025-09, `submissions.yaml`: `entrypoint`).
     pub names_entry: bool,
@@ -28,7 +28,7 @@ pub struct JurySubmission {
     pub sets_time_limit: bool,
 }
 
-/// What a jury submission must get.
+/// The expected result of a jury submission.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Expectation {
     /// The final verdict must be one of these; empty when only the test lists below count.
@@ -70,7 +70,7 @@ pub struct InputValidator {
     pub accepts: i32,
     /// Arguments on every test; a test's own come after them.
     pub arguments: Vec<String>,
-    /// What it may use.
+    /// Its limits.
     pub limits: ProgramLimits,
 }
 
@@ -126,7 +126,7 @@ pub struct InvalidInput {
     pub arguments: ValidatorArguments,
 }
 
-/// What only `gavel verify` looks at; nothing here enters a judging.
+/// The data that only `gavel verify` reads; judging ignores it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Verification {
     /// Every one must accept every input.

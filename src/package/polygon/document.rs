@@ -1,4 +1,4 @@
-//! `problem.xml` as a tree of elements that know their lines.
+//! Parses `problem.xml` into elements that know their lines.
 //!
 //! Document type definitions are refused by the parser, so no entity can name a file or grow; the number of nodes is
 //! bounded.

@@ -1,4 +1,4 @@
-//! Packages of Polygon (<https://polygon.codeforces.com>): `problem.xml` and what it names.
+//! Reads packages of Polygon (<https://polygon.codeforces.com>): `problem.xml` and the files that it names.
 //!
 //! There is no published specification; this follows what Polygon's packages hold and what tools that read them do with
 //! it. What is decided here:
@@ -25,8 +25,8 @@
 use super::document::Element;
 use super::{document, points, programs, solutions, testset};
 use crate::package::model::{
-    Check, CheckerProgram, Format, Interaction, Interactor, MadeAnswer, MadeData, MadeTest, Package,
-    PackageLimits, ProgramLimits, Streams, TimeLimit, Verification,
+    Check, CheckerProgram, Format, GeneratedAnswer, GeneratedData, GeneratedTest, Interaction, Interactor,
+    Package, PackageLimits, ProgramLimits, Streams, TimeLimit, Verification,
 };
 use crate::package::shared::names::short_name;
 use crate::package::source::error::{PackageError, one_line};
@@ -39,7 +39,7 @@ use crate::units::Bytes;
 /// A problem with ten thousand tests has some megabytes.
 const LONGEST: u64 = 16 << 20;
 
-/// What Codeforces lets programs write.
+/// The output limit of Codeforces.
 const OUTPUT: Bytes = Bytes::mib(256);
 
 /// Codeforces takes 64 KiB; tables in jury solutions are larger.
@@ -95,7 +95,7 @@ fn read(tree: &Tree, root: Element<'_, '_>) -> Result<Package, PackageError> {
     points::score_by_points_of_the_checker(&mut package)?;
     package.includes = programs::included(&root, &files, &mut warnings)?;
     if !missing.is_empty() {
-        package.made = Some(made(&package, missing, &root, &files)?);
+        package.generated = Some(made(&package, missing, &root, &files)?);
     }
     if let Some(assets) = &assets {
         package.submissions = solutions::read(assets, tree, &set.name(), &mut warnings)?;
@@ -105,26 +105,27 @@ fn read(tree: &Tree, root: Element<'_, '_>) -> Result<Package, PackageError> {
     Ok(package)
 }
 
-/// What a standard package leaves to its programs.
+/// Plans the files that a standard package leaves to its programs.
 fn made(
     package: &Package,
     missing: Vec<testset::Missing>,
     root: &Element<'_, '_>,
     files: &programs::Files<'_>,
-) -> Result<MadeData, PackageError> {
-    let mut data = MadeData { generators: package.verification.generators.clone(), ..MadeData::default() };
+) -> Result<GeneratedData, PackageError> {
+    let mut data =
+        GeneratedData { generators: package.verification.generators.clone(), ..GeneratedData::default() };
     data.solution_limits = package.limits.raised_for_solution(data.solution_limits);
     // An interactor writes the answer while it talks with the main solution.
     let answer = match package.interaction {
-        Interaction::None => MadeAnswer::Solution(0),
-        _ => MadeAnswer::Interactor(0),
+        Interaction::None => GeneratedAnswer::Solution(0),
+        _ => GeneratedAnswer::Interactor(0),
     };
     if missing.iter().any(|one| one.answer) {
         data.solutions.push(programs::main_solution(root, files, &package.includes)?);
     }
     data.tests = missing
         .into_iter()
-        .map(|one| MadeTest {
+        .map(|one| GeneratedTest {
             test: one.test,
             origin: one.origin,
             input: one.input,
@@ -162,7 +163,7 @@ fn streams(judging: &Element<'_, '_>) -> Result<Streams, PackageError> {
     Ok(Streams { input_file: name("input-file", "stdin")?, output_file: name("output-file", "stdout")? })
 }
 
-/// What decides about outputs.
+/// Reads the checker.
 fn check(
     package: &mut Package,
     root: &Element<'_, '_>,

@@ -1,4 +1,4 @@
-//! Finds out whether a checker gives points by itself, from calls in its source.
+//! Detects whether a checker gives points, from calls in its source.
 //!
 //! A call in a comment or in a literal is none: it would turn a problem of right and wrong into one with scores.
 

@@ -1,4 +1,4 @@
-//! Programs that a Polygon package brings.
+//! Finds the programs of a Polygon package.
 //!
 //! A program is one source; what it includes lies beside it or in `files/`, so all headers of both go with it. testlib.h
 //! is one of them in most packages; where it is not there, the compiler's own path must have it, and a warning says so.
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::document::Element;
 use super::testset::Pattern;
 use crate::package::model::{
-    Include, InputValidator, InvalidInput, JuryProgram, LanguageHint, Making, OutputCase, ProgramFile,
+    Include, InputValidator, InvalidInput, JuryProgram, LanguageHint, OutputCase, ProgramBuild, ProgramFile,
     ProgramLimits, ValidatorArguments, Verification,
 };
 use crate::package::source::error::{PackageError, one_line};
@@ -68,7 +68,7 @@ impl<'a> Files<'a> {
             Some(code) if !code.is_empty() => LanguageHint::Polygon(code.to_owned()),
             _ => LanguageHint::Files,
         };
-        Ok(JuryProgram { name, files, making: Making::Language { language, flags: Vec::new() } })
+        Ok(JuryProgram { name, files, build: ProgramBuild::Language { language, flags: Vec::new() } })
     }
 
     /// The file that an element's `path` names.
@@ -195,7 +195,7 @@ pub(super) fn validators(
                 limits: ProgramLimits::default(),
             }),
             Err(error) if error.is_ours() => return Err(error),
-            // No judging needs it; whoever verifies the package reads the warning.
+            // No judging needs it; `gavel verify` shows the warning.
             Err(error) => {
                 let error = error.in_file(std::path::Path::new(super::document::FILE));
                 warnings.push(format!("this input validator is not run: {error}"));

@@ -1,4 +1,4 @@
-//! Solutions of a Polygon package and what their tags say they get.
+//! Reads the solutions of a Polygon package, and the results that their tags demand.
 
 use super::document::Element;
 use crate::package::model::{Expectation, JurySubmission, PartialExpectation, TestLimits};

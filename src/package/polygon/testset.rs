@@ -1,4 +1,4 @@
-//! Tests, limits, groups and points of a testset.
+//! Reads the tests, limits, groups and points of a testset.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::document::Element;
 use crate::package::model::{
-    Aggregation, GeneratorRun, Group, MadeInput, Member, Objective, OnReject, Package, Scoring, Test,
-    ValidatorArguments, Written,
+    Aggregation, GeneratedInput, GeneratorOutput, GeneratorRun, Group, Member, Objective, OnReject, Package,
+    Scoring, Test, ValidatorArguments,
 };
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Tree, below};
@@ -15,7 +15,7 @@ use crate::units::Bytes;
 
 /// The testset that is judged.
 const JUDGED: &str = "tests";
-/// More tests than any report could carry.
+/// Greatest number of tests.
 const MOST: usize = 50_000;
 /// Groups of tests beyond which a testset is a mistake.
 const MOST_GROUPS: usize = 1000;
@@ -236,7 +236,7 @@ pub(super) fn fill(
             (None, Some(command)) => (PathBuf::new(), Some(generated(element, command, &generators)?)),
             (None, None) => return Err(inputs.missing(tree, number)),
         };
-        // An answer that was made for another input is of no use.
+        // An answer that was made for another input is useless.
         let answer = answers.find(tree, number)?.filter(|_| made.is_none());
         if made.is_some() || answer.is_none() {
             let line = element.line();
@@ -292,7 +292,7 @@ pub(super) fn fill(
     Ok(missing)
 }
 
-/// What a test of a standard package lacks.
+/// The missing files of a test of a standard package.
 #[derive(Debug)]
 pub(super) struct Missing {
     /// Its place in the package.
@@ -300,7 +300,7 @@ pub(super) struct Missing {
     /// Where `problem.xml` has it, with its command.
     pub(super) origin: String,
     /// How its input is made, where it has none.
-    pub(super) input: Option<MadeInput>,
+    pub(super) input: Option<GeneratedInput>,
     /// Whether it has no answer.
     pub(super) answer: bool,
 }
@@ -311,7 +311,7 @@ fn generated(
     element: &Element<'_, '_>,
     command: &str,
     generators: &HashMap<String, usize>,
-) -> Result<MadeInput, PackageError> {
+) -> Result<GeneratedInput, PackageError> {
     let words = crate::package::source::values::words(command);
     let operator = |word: &&String| matches!(word.as_str(), "|" | ">" | ">>" | "<" | ";" | "&&" | "||" | "&");
     if let Some(operator) = words.iter().find(operator) {
@@ -324,7 +324,7 @@ fn generated(
         element.wrong("cmd", problem, "add it to files/, or build the package in Polygon again")
     })?;
     let written = match element.attribute("from-file") {
-        None => Written::Output,
+        None => GeneratorOutput::Output,
         Some(file)
             if matches!(file, "" | "." | "..")
                 || file.contains('/')
@@ -335,12 +335,12 @@ fn generated(
         }
         // Polygon's own scripts look for the number with up to two zeros before it.
         Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Written::File(vec![number.to_owned(), format!("0{number}"), format!("00{number}")])
+            GeneratorOutput::File(vec![number.to_owned(), format!("0{number}"), format!("00{number}")])
         }
-        Some(file) => Written::File(vec![file.to_owned()]),
+        Some(file) => GeneratorOutput::File(vec![file.to_owned()]),
     };
     let arguments = words.into_iter().skip(1).collect();
-    Ok(MadeInput { generator, arguments, written, ..MadeInput::default() })
+    Ok(GeneratedInput { generator, arguments, written, ..GeneratedInput::default() })
 }
 
 fn score(package: &mut Package, rules: &[GroupRule], points: &[Option<f64>]) {

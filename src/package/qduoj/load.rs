@@ -1,4 +1,4 @@
-//! QDUOJ's exported problems: a directory with `problem.json` and `testcase/`.
+//! Reads QDUOJ's exported problems: a directory with `problem.json` and `testcase/`.
 //!
 //! Read as the judge does (`problem/views/admin.py`, JudgeServer): `test_case_score` names the tests and what each is worth
 //! under the rule `OI`; outputs are compared byte for byte but for white space at their end; a special judge is told the
@@ -16,12 +16,12 @@ use crate::cache::KeyBuilder;
 use crate::checker::{Comparator, CustomScore, DmojChecker, DmojKind, Protocol};
 use crate::package::model::{
     Check, CheckerProgram, Expectation, Format, Group, Include, Interaction, Interactor, JuryProgram,
-    JurySubmission, LanguageHint, Making, Member, Objective, OnReject, Package, PackageLimits, ProgramFile,
-    ProgramLimits, Scoring, Test, TestLimits, TimeLimit,
+    JurySubmission, LanguageHint, Member, Objective, OnReject, Package, PackageLimits, ProgramBuild,
+    ProgramFile, ProgramLimits, Scoring, Test, TestLimits, TimeLimit,
 };
 use crate::package::shared::names::{PROBLEM_JSON, short_name};
 use crate::package::source::derived::DerivedFiles;
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::directory_writer::DirectoryWriter;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Entry, Kind, Tree, read_text};
@@ -54,8 +54,8 @@ const LANGUAGES: &[(&str, &str, &str)] = &[
     ("Clang++", "cpp", "cpp"),
 ];
 
-/// Whether a directory is one of these.
-pub(crate) fn is_one(entries: &[Entry]) -> bool {
+/// Returns whether the files in a directory are those of this format.
+pub(crate) fn recognises(entries: &[Entry]) -> bool {
     let has = |name: &str, kind: Kind| Tree::find(entries, name).is_some_and(|entry| entry.kind == kind);
     has(FILE, Kind::File) && has(TESTS, Kind::Directory)
 }
@@ -65,7 +65,7 @@ pub(crate) fn load(
     tree: &Tree,
     entries: &[Entry],
     derived: Option<&DerivedFiles>,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<Package, PackageError> {
     let (Some(file), Some(folder)) = (Tree::find(entries, FILE), Tree::find(entries, TESTS)) else {
         let problem = format!("there is no {FILE} with {TESTS} in it");
@@ -76,9 +76,9 @@ pub(crate) fn load(
     let reader = Reader { file: &file.path, map: &map };
     let is_fps = map.get("gavel_origin").and_then(Value::as_str) == Some("fps");
     let format = if is_fps { Format::Hustoj } else { Format::Qduoj };
-    let time = trouble.keep(reader.time_limit()).unwrap_or(Duration::from_secs(1));
+    let time = diagnostics.keep(reader.time_limit()).unwrap_or(Duration::from_secs(1));
     let limits = PackageLimits {
-        memory: trouble.keep(reader.memory_limit()).unwrap_or(Bytes::mib(256)),
+        memory: diagnostics.keep(reader.memory_limit()).unwrap_or(Bytes::mib(256)),
         ..PackageLimits::new(TimeLimit::Fixed(time))
     };
     let mut package = Package::new(short_name(tree.root()), tree.root().to_owned(), format, limits);
@@ -86,15 +86,15 @@ pub(crate) fn load(
         package.title = one_line(title);
     }
     let mut texts = Texts { files: Vec::new() };
-    let check = trouble.keep(reader.check(is_fps, &mut texts, &mut package));
+    let check = diagnostics.keep(reader.check(is_fps, &mut texts, &mut package));
     let mut check = check.unwrap_or(Check::BuiltIn(Comparator::Stripped));
-    if let Some(interactor) = trouble.keep(reader.interactor(is_fps, &mut texts)).flatten() {
+    if let Some(interactor) = diagnostics.keep(reader.interactor(is_fps, &mut texts)).flatten() {
         package.interaction = Interaction::Interactive(interactor);
         check = Check::Interaction { arguments: Vec::new() };
     }
-    trouble.keep(reader.templates(&mut package));
+    diagnostics.keep(reader.templates(&mut package));
     let inside = tree.entries(&folder.path, 1)?;
-    let points = reader.tests(&inside, &check, &mut texts, &mut package, trouble)?;
+    let points = reader.tests(&inside, &check, &mut texts, &mut package, diagnostics)?;
     if let Some(points) = points.filter(|_| map.get("rule_type").and_then(Value::as_str) == Some("OI")) {
         package.scoring = Some(Scoring { objective: Objective::Maximise, precision: None });
         let members =
@@ -104,7 +104,7 @@ pub(crate) fn load(
     } else {
         package.group_by_folders();
     }
-    reader.answers(&mut texts, &mut package, trouble);
+    reader.answers(&mut texts, &mut package, diagnostics);
     texts.place(derived, tree, &mut package)?;
     Ok(package)
 }
@@ -232,7 +232,7 @@ impl Reader<'_> {
             program: JuryProgram {
                 name: "spj".to_owned(),
                 files: vec![ProgramFile { name, path }],
-                making: Making::Language { language: LanguageHint::Kattis(language), flags: Vec::new() },
+                build: ProgramBuild::Language { language: LanguageHint::Kattis(language), flags: Vec::new() },
             },
             protocol: Protocol::Dmoj(DmojKind::Default),
             call: Some(call.iter().map(|word| (*word).to_owned()).collect()),
@@ -269,8 +269,8 @@ impl Reader<'_> {
         let code = value.get("code").and_then(Value::as_str).unwrap_or_default();
         let name = format!("{key}.{ending}");
         let path = texts.add(&name, code);
-        let making = Making::Language { language: LanguageHint::Kattis(language), flags: Vec::new() };
-        Ok(Some(JuryProgram { name: key.to_owned(), files: vec![ProgramFile { name, path }], making }))
+        let build = ProgramBuild::Language { language: LanguageHint::Kattis(language), flags: Vec::new() };
+        Ok(Some(JuryProgram { name: key.to_owned(), files: vec![ProgramFile { name, path }], build }))
     }
 
     fn language(&self, key: &str, value: Option<&Value>) -> Result<(String, &'static str), PackageError> {
@@ -317,7 +317,7 @@ impl Reader<'_> {
         check: &Check,
         texts: &mut Texts,
         package: &mut Package,
-        trouble: &mut Trouble,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Option<Vec<f64>>, PackageError> {
         let mut named: Vec<(String, Option<String>, f64)> = Vec::new();
         let listed = self.map.get("test_case_score").and_then(Value::as_array);
@@ -325,7 +325,11 @@ impl Reader<'_> {
             let key = |key: &str| format!("test_case_score[{place}].{key}");
             let text = |key: &str| case.get(key).and_then(Value::as_str).map(str::to_owned);
             let Some(input) = text("input_name") else {
-                trouble.error(self.wrong(&key("input_name"), "there is none", "name a file in testcase/"));
+                diagnostics.error(self.wrong(
+                    &key("input_name"),
+                    "there is none",
+                    "name a file in testcase/",
+                ));
                 continue;
             };
             let points = match case.get("score") {
@@ -333,7 +337,7 @@ impl Reader<'_> {
                 Some(score) => score.as_f64().filter(|score| (0.0..=1e9).contains(score)),
             };
             if points.is_none() {
-                trouble.error(self.wrong(&key("score"), "it is no number of points", "give a number"));
+                diagnostics.error(self.wrong(&key("score"), "it is no number of points", "give a number"));
             }
             named.push((input, text("output_name").filter(|name| name != "-"), points.unwrap_or_default()));
         }
@@ -360,13 +364,13 @@ impl Reader<'_> {
                     Err(self.wrong(&key, problem, "add the file"))
                 }
             };
-            let input_file = trouble.keep(find("input_name", input));
+            let input_file = diagnostics.keep(find("input_name", input));
             let answer = match output {
-                Some(output) => trouble.keep(find("output_name", output)),
+                Some(output) => diagnostics.keep(find("output_name", output)),
                 None if !matches!(check, Check::BuiltIn(_)) => Some(texts.add("empty", "")),
                 None => {
                     let key = format!("test_case_score[{place}].output_name");
-                    trouble.error(self.wrong(
+                    diagnostics.error(self.wrong(
                         &key,
                         "there is none",
                         "name the answer, or add a special judge",
@@ -382,7 +386,7 @@ impl Reader<'_> {
                 points.push(*worth);
             }
         }
-        if package.tests.is_empty() && !trouble.is_broken() {
+        if package.tests.is_empty() && !diagnostics.is_broken() {
             return Err(self.wrong(
                 "test_case_score",
                 "there are no tests",
@@ -393,7 +397,7 @@ impl Reader<'_> {
     }
 
     /// `answers`: solutions that must be accepted.
-    fn answers(&self, texts: &mut Texts, package: &mut Package, trouble: &mut Trouble) {
+    fn answers(&self, texts: &mut Texts, package: &mut Package, diagnostics: &mut Diagnostics) {
         for (place, answer) in
             self.map.get("answers").and_then(Value::as_array).into_iter().flatten().enumerate()
         {
@@ -402,7 +406,7 @@ impl Reader<'_> {
             let (language, ending) = match language {
                 Ok(language) => language,
                 Err(error) => {
-                    trouble.warn(format!("{key}: not judged: {error}"));
+                    diagnostics.warn(format!("{key}: not judged: {error}"));
                     continue;
                 }
             };

@@ -1,4 +1,4 @@
-//! Folders of inputs and outputs that validation must accept or refuse: `data/invalid_input` and the like.
+//! Reads folders of inputs and outputs that validation must accept or reject: `data/invalid_input` and the like.
 //!
 //! The 2025-09 format has `invalid_input`, `invalid_output` and `valid_output`; BAPCtools wrote them in the plural, also
 //! in older packages, and its `invalid_answers`, which are for validators of answers, are left alone. Folders in them are
@@ -12,7 +12,7 @@ use crate::package::shared::test_settings::{SettingsFile, parse_test_settings};
 use crate::package::source::error::PackageError;
 use crate::package::source::tree::{Entry, Kind as EntryKind, Tree, below, read_text};
 
-/// What a folder holds.
+/// The kind of a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Inputs that some input validator must refuse.

@@ -1,4 +1,4 @@
-//! `constants` of ICPC 2025-09 packages: `{{name}}` in programs and settings stands for a value of `problem.yaml`.
+//! Replaces the `constants` of ICPC 2025-09 packages: `{{name}}` in programs and settings stands for a value of `problem.yaml`.
 //!
 //! Replaced are validators, included files, the jury's submissions and `test_group.yaml` (ICPC 2025-09, "Constants"), and
 //! generators with their commands, as in BAPCtools. The package itself is never written to: a program in which something is replaced is read from a copy of
@@ -17,8 +17,8 @@ use crate::package::source::yaml::{Node, Value};
 
 /// No source in which something is replaced comes near it.
 const LARGEST: u64 = 4 << 20;
-/// Undefined names that are told of one file.
-const MOST_TOLD: usize = 5;
+/// Undefined names reported for one file.
+const MOST_REPORTED: usize = 5;
 /// Bytes of a value: a file of nothing but constants must not grow beyond measure.
 const LONGEST: usize = 256;
 
@@ -101,7 +101,8 @@ impl Constants {
             let length = inner.iter().take(LONGEST).take_while(|byte| is_name(byte)).count();
             let (name, rest) = inner.split_at(length);
             let begins = name.first().is_some_and(|first| first.is_ascii_alphabetic() || *first == b'_');
-            if begins && rest.starts_with(b"}}") && self.value(name).is_none() && names.len() < MOST_TOLD {
+            if begins && rest.starts_with(b"}}") && self.value(name).is_none() && names.len() < MOST_REPORTED
+            {
                 let name = String::from_utf8_lossy(name).into_owned();
                 if !names.contains(&name) {
                     names.push(name);
@@ -248,9 +249,9 @@ fn paths(package: &mut Package) -> Vec<&mut PathBuf> {
     all.extend(validators.flat_map(|validator| of(&mut validator.program.files)));
     all.extend(package.includes.iter_mut().flat_map(|include| of(&mut include.files)));
     all.extend(package.submissions.iter_mut().flat_map(|submission| &mut submission.files));
-    let makers =
-        package.made.iter_mut().flat_map(|made| made.generators.iter_mut().chain(&mut made.solutions));
-    all.extend(makers.flat_map(|program| of(&mut program.files)));
+    let programs =
+        package.generated.iter_mut().flat_map(|made| made.generators.iter_mut().chain(&mut made.solutions));
+    all.extend(programs.flat_map(|program| of(&mut program.files)));
     all
 }
 

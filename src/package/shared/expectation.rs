@@ -1,4 +1,4 @@
-//! What a jury submission must get, from the name of its folder and the tag in its source.
+//! Derives the expected result of a jury submission from the name of its folder and the tag in its source.
 //!
 //! Folders follow problemtools, which compares the final verdict. It knows fewer verdicts than gavel: a
 //! program killed for its memory or its output counts as a run-time error there, one that sleeps too long as

@@ -1,4 +1,4 @@
-//! `gavel.toml` beside a package of any format: settings that no format has.
+//! Reads `gavel.toml`, gavel's own settings in a package of any format.
 //!
 //! `feedback = "none" | "case" | "full"` is the most that workers tell of its secret tests. Anything else in the file is an
 //! error: a misspelt `feedback` would tell everything.

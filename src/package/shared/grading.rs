@@ -1,4 +1,4 @@
-//! Grading of the legacy ICPC/Kattis format: what `testdata.yaml` and `problem.yaml` say of verdicts and scores, as
+//! Applies grading of the legacy ICPC/Kattis format: the settings in `testdata.yaml` and `problem.yaml`, as
 //! groups of the model.
 //!
 //! problemtools is followed where the specification says less or otherwise: settings are inherited key by key, those of
@@ -18,27 +18,27 @@ use crate::package::source::yaml::{Node, Value};
 const SAMPLE: &str = "sample";
 const IGNORE_SAMPLE: &str = "ignore_sample";
 
-/// A value and the line it stands on.
-pub type Said<T> = Option<(T, u64)>;
+/// A value with its line.
+pub type Located<T> = Option<(T, u64)>;
 
-/// What one file says of grading; `None` is inherited.
+/// The grading settings of one file; `None` is inherited.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Grading {
     /// `on_reject`.
-    pub on_reject: Said<OnReject>,
+    pub on_reject: Located<OnReject>,
     /// `grading`: whether it is `custom`.
-    pub custom: Said<bool>,
+    pub custom: Located<bool>,
     /// `grader_flags`, word by word.
-    pub flags: Said<Vec<String>>,
+    pub flags: Located<Vec<String>>,
     /// `accept_score`.
-    pub accept_score: Said<f64>,
+    pub accept_score: Located<f64>,
     /// `reject_score`.
-    pub reject_score: Said<f64>,
+    pub reject_score: Located<f64>,
     /// `range`.
-    pub range: Said<ScoreRange>,
+    pub range: Located<ScoreRange>,
 }
 
-/// What `problem.yaml` says of grading.
+/// The grading settings of `problem.yaml`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ProblemGrading {
     /// Whether `type` is scoring.
@@ -269,7 +269,7 @@ fn is_known(flag: &str) -> bool {
     )
 }
 
-fn on_reject(node: &Node, key: &str) -> Result<Said<OnReject>, PackageError> {
+fn on_reject(node: &Node, key: &str) -> Result<Located<OnReject>, PackageError> {
     match node.text(key)?.as_deref() {
         None | Some("") => Ok(None),
         Some("break" | "first_error") => Ok(Some((OnReject::Break, node.line))),
@@ -283,7 +283,7 @@ fn on_reject(node: &Node, key: &str) -> Result<Said<OnReject>, PackageError> {
     }
 }
 
-fn is_custom(node: &Node, key: &str) -> Result<Said<bool>, PackageError> {
+fn is_custom(node: &Node, key: &str) -> Result<Located<bool>, PackageError> {
     match node.text(key)?.as_deref() {
         None | Some("") => Ok(None),
         Some("default") => Ok(Some((false, node.line))),

@@ -1,4 +1,4 @@
-//! `include/` of the Kattis formats: files that are put beside submissions, a folder a language.
+//! Reads `include/` of the Kattis formats: files that are added to submissions, one folder a language.
 //!
 //! Legacy, "Included Code", and 2025-09, "Included files". A file called `main` is the entry point, as in problemtools,
 //! which starts it whatever a submission is called. Of packages without one, problemtools starts the source whose name
@@ -7,7 +7,7 @@
 
 use super::programs;
 use crate::package::model::{Include, LanguageHint, ProgramFile};
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::PackageError;
 use crate::package::source::tree::{Entry, Kind, Tree};
 
@@ -17,11 +17,11 @@ const DEFAULT: &str = "default";
 pub(crate) fn of_package(
     tree: &Tree,
     entries: &[Entry],
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
     warnings: &mut Vec<String>,
 ) -> Vec<Include> {
     let Some(folder) = Tree::find(entries, "include") else { return Vec::new() };
-    trouble.keep(read(tree, folder, warnings)).unwrap_or_default()
+    diagnostics.keep(read(tree, folder, warnings)).unwrap_or_default()
 }
 
 /// What `include/` holds, in order of names.

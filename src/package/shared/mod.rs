@@ -1,4 +1,4 @@
-//! Readers of files and folders that several formats have in common.
+//! Reads files and folders that several formats have in common.
 //!
 //! Formats do not import each other: what two of them need is here.
 //!

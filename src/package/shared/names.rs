@@ -1,4 +1,4 @@
-//! Names of packages, of tests' files and of the ICPC formats' folders.
+//! Defines names of packages, of tests' files and of the ICPC formats' folders.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::package::source::tree::{Entry, Kind, Tree};
 /// The file of a problem that QDUOJ exports; problems of HUSTOJ's exchange format become such files.
 pub(crate) const PROBLEM_JSON: &str = "problem.json";
 
-/// The directory's own name.
+/// Returns the directory's own name.
 pub(crate) fn short_name(root: &Path) -> String {
     root.file_name().map_or_else(|| "/".to_owned(), |name| one_line(&name.to_string_lossy()))
 }

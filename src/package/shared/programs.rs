@@ -1,11 +1,11 @@
-//! Finds the programs in a folder of them: `output_validators/`, `input_validators/` and the like.
+//! Finds the programs in a folder such as `output_validators/` or `input_validators/`.
 //!
 //! Each file that is no header and no note is a program, and so is each folder (Kattis problem package format,
 //! "Programs"). A folder with a `build` or `run` script in itself is one program. The headers beside a program of one file belong to it as well: tools that put all of `output_validators/`
 //! into one directory compile such packages.
 
 use super::submissions::is_no_program;
-use crate::package::model::{JuryProgram, LanguageHint, Making, ProgramFile};
+use crate::package::model::{JuryProgram, LanguageHint, ProgramBuild, ProgramFile};
 use crate::package::source::error::PackageError;
 use crate::package::source::tree::{Entry, Kind, Tree};
 
@@ -51,7 +51,7 @@ pub(crate) fn find_each(
             }
             let file = ProgramFile { name: own.to_owned(), path: entry.path.clone() };
             let files = [file].into_iter().chain(headers.iter().cloned()).collect();
-            Ok(Some(JuryProgram { name, files, making: by_language() }))
+            Ok(Some(JuryProgram { name, files, build: by_language() }))
         };
         programs.extend(program().transpose());
     }
@@ -81,10 +81,10 @@ pub(crate) fn holds_sources(tree: &Tree, folder: &Entry) -> Result<bool, Package
 fn of_folder(tree: &Tree, folder: &Entry, name: String) -> Result<Option<JuryProgram>, PackageError> {
     let mut files = files(tree, folder)?;
     let brings = |script: &str| files.iter().any(|file: &ProgramFile| file.name == script);
-    let making = if brings("build") || brings("run") { Making::Scripts } else { by_language() };
+    let build = if brings("build") || brings("run") { ProgramBuild::Scripts } else { by_language() };
     let own = name.rsplit('/').next().unwrap_or_default().to_owned();
     files.sort_by_key(|file| rank(&file.name, &own));
-    Ok((!files.is_empty()).then_some(JuryProgram { name, files, making }))
+    Ok((!files.is_empty()).then_some(JuryProgram { name, files, build }))
 }
 
 /// Every file below a folder, those that tools leave behind aside.
@@ -116,11 +116,11 @@ fn collect(
     Ok(())
 }
 
-fn by_language() -> Making {
-    Making::Language { language: LanguageHint::Files, flags: Vec::new() }
+fn by_language() -> ProgramBuild {
+    ProgramBuild::Language { language: LanguageHint::Files, flags: Vec::new() }
 }
 
-/// What tools leave behind, and hidden files.
+/// Files that tools leave behind, and hidden files.
 fn is_left_out(entry: &Entry) -> bool {
     entry.is_hidden() || entry.name == "__pycache__" || entry.ends_with(".class") || entry.ends_with("~")
 }

@@ -1,4 +1,4 @@
-//! The title of a problem whose `problem.yaml` has none: LaTeX statements name it as well.
+//! Finds the title of a problem in its LaTeX statement, for packages whose `problem.yaml` has none.
 //!
 //! For people only, so whatever is wrong with a statement just means that there is no title in it.
 

@@ -1,4 +1,4 @@
-//! The jury's submissions below `submissions/`, with what each must get.
+//! Reads the jury's submissions in `submissions/`, with the expected result of each.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use super::expectation::{OFFICIAL, PerTest};
 use super::submissions_yaml::{SubmissionRule, SubmissionsYaml, combine, parse_submissions_yaml};
 use crate::nearest::nearest;
 use crate::package::model::{Expectation, JurySubmission, ScoreRange, TestLimits};
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line, shown};
 use crate::package::source::tree::{Entry, Kind, Tree, read_at_most, read_text};
 
@@ -44,7 +44,7 @@ const RESULTS: [&str; 6] =
 /// Where tags are looked for in a source; no code limit comes near it.
 const TAG_SEARCH: u64 = 4 << 20;
 
-/// What the name of a folder demands.
+/// The meaning of a folder's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Demands {
     /// A final verdict (legacy, as problemtools checks it).
@@ -58,12 +58,12 @@ pub(crate) fn of_package(
     tree: &Tree,
     entries: &[Entry],
     demands: Demands,
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
     warnings: &mut Vec<String>,
 ) -> Vec<JurySubmission> {
     let Some(directory) = Tree::find(entries, "submissions") else { return Vec::new() };
     let read = read(tree, directory, demands, warnings);
-    trouble.keep_for_verification(read).unwrap_or_default()
+    diagnostics.keep_for_verification(read).unwrap_or_default()
 }
 
 /// Reads all submissions, folders and names in order.

@@ -1,4 +1,4 @@
-//! `submissions/submissions.yaml` of the 2025-09 format, which legacy packages carry as well.
+//! Parses `submissions/submissions.yaml` of the 2025-09 format, which legacy packages have as well.
 //!
 //! Each top-level key is a glob over paths below `submissions/`; it matches a submission when it matches its
 //! path or a folder above it. A key that holds a map is itself a glob, over tests and groups of tests, whose demands
@@ -29,7 +29,7 @@ const PART_KEYS: [&str; 5] = ["permitted", "required", "score", "message", "use_
 pub struct SubmissionsYaml {
     /// Its rules, in order.
     pub rules: Vec<SubmissionRule>,
-    /// What its author should know.
+    /// Warnings for the author.
     pub warnings: Vec<String>,
 }
 

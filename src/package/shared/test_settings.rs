@@ -1,4 +1,4 @@
-//! `test_group.yaml` of a folder and `NAME.yaml` of a test (ICPC 2025-09, "Test data configuration").
+//! Parses `test_group.yaml` of a folder and `NAME.yaml` of a test (ICPC 2025-09, "Test data configuration").
 //!
 //! The two share the keys that a test inherits from its folder. In the drafts before the format was settled the file
 //! was called `testdata.yaml`, arguments were also written as a line of flags, and other keys came and went: there an
@@ -24,7 +24,7 @@ pub enum SettingsFile {
     Case,
 }
 
-/// What one file says; `None` is inherited.
+/// The settings of one file; `None` is inherited.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CaseSettings {
     /// `args`: arguments of the contestant's program.
@@ -35,11 +35,11 @@ pub struct CaseSettings {
     pub output_validator_args: Option<Vec<String>>,
     /// Line of `output_validator_args`, for errors.
     pub output_validator_line: u64,
-    /// What only a group has.
+    /// Settings of groups only.
     pub scoring: GroupScoring,
     /// What only a group of a draft has: problemtools reads the legacy format's grading there.
     pub grading: Grading,
-    /// What its author should know; each begins with the line.
+    /// Warnings for the author; each begins with the line.
     pub warnings: Vec<String>,
 }
 

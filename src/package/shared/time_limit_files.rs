@@ -1,4 +1,4 @@
-//! Where packages keep a fixed time limit outside `problem.yaml`: `domjudge-problem.ini` and `.timelimit`.
+//! Parses the files that hold a time limit outside `problem.yaml`: `domjudge-problem.ini` and `.timelimit`.
 
 use std::path::Path;
 use std::time::Duration;

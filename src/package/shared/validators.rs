@@ -1,4 +1,4 @@
-//! Validators of the ICPC formats, of outputs and of inputs.
+//! Finds the output and input validators of the ICPC formats.
 //!
 //! The folders have had several names: problemtools reads `input_format_validators` and `input_validators`, DOMjudge
 //! also the singular of either kind, and `output_validator` is the newer formats' name. In a folder of the singular,
@@ -9,7 +9,7 @@ use super::programs;
 use crate::checker::{CustomScore, Protocol};
 use crate::checktestdata::Script;
 use crate::package::model::{
-    CheckerProgram, InputValidator, Interaction, Interactor, JuryProgram, Making, Package, ProgramFile,
+    CheckerProgram, InputValidator, Interaction, Interactor, JuryProgram, Package, ProgramBuild, ProgramFile,
     ProgramLimits,
 };
 use crate::package::source::error::PackageError;
@@ -79,7 +79,7 @@ pub(crate) fn inputs(
         if folder.kind != Kind::Directory {
             continue;
         }
-        // No judging needs them; whoever verifies the package reads the warning.
+        // No judging needs them; `gavel verify` shows the warning.
         let programs = match programs::find_each(tree, folder) {
             Ok(programs) => programs,
             Err(error) => {
@@ -108,9 +108,9 @@ pub(crate) fn inputs(
     validators
 }
 
-/// What is wrong with a script, before anybody runs it. One with constants of the package is read once they are put in.
+/// What is wrong with a script, before it runs. One with constants of the package is read once they are put in.
 fn script_error(program: &JuryProgram) -> Option<String> {
-    let file = program.files.first().filter(|_| program.making == Making::Checktestdata)?;
+    let file = program.files.first().filter(|_| program.build == ProgramBuild::Checktestdata)?;
     let text = read_at_most(&file.path, Script::LONGEST + 1).ok()?;
     let has_constants = memchr::memmem::find(&text, b"{{").is_some();
     let error = Script::parse(&text).err().filter(|_| !has_constants)?;
@@ -125,6 +125,6 @@ fn as_script(program: &mut JuryProgram) {
         && program.files.iter().filter(sources).count() == 1
     {
         program.files.retain(is_script);
-        program.making = Making::Checktestdata;
+        program.build = ProgramBuild::Checktestdata;
     }
 }

@@ -1,4 +1,4 @@
-//! sinol packages of SIO2 (`sinol-make`): a directory with `config.yml`, programs in `prog/`, tests in `in/` and `out/`.
+//! Reads sinol packages of SIO2 (`sinol-make`): a directory with `config.yml`, programs in `prog/`, tests in `in/` and `out/`.
 //!
 //! Files are called by the task's id (`sinol_task_id`, else the directory's name): `prog/abc.cpp` is the model solution,
 //! `prog/abcchk.*` the checker, `prog/abcinwer.*` the input validator, `prog/abcs*`, `abcb*` other solutions. The test
@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use crate::checker::{Comparator, CustomScore, Protocol};
 use crate::package::model::{
-    Aggregation, Check, CheckerProgram, Expectation, Format, Group, Include, InputValidator, JuryProgram,
-    JurySubmission, LanguageHint, MadeAnswer, MadeData, MadeTest, Making, Member, Objective, OnReject,
-    Package, PackageLimits, PartialExpectation, ProgramFile, ProgramLimits, ScoreRange, Scoring, Test,
-    TestLimits, TimeLimit,
+    Aggregation, Check, CheckerProgram, Expectation, Format, GeneratedAnswer, GeneratedData, GeneratedTest,
+    Group, Include, InputValidator, JuryProgram, JurySubmission, LanguageHint, Member, Objective, OnReject,
+    Package, PackageLimits, PartialExpectation, ProgramBuild, ProgramFile, ProgramLimits, ScoreRange,
+    Scoring, Test, TestLimits, TimeLimit,
 };
 use crate::package::shared::names::short_name;
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::scope::Scope;
 use crate::package::source::tree::{Entry, Kind, Tree};
@@ -67,24 +67,28 @@ const KEYS: &[&str] = &[
     "title",
 ];
 
-/// Whether a directory, holding `entries`, is one of these.
-pub(crate) fn is_one(entries: &[Entry]) -> bool {
+/// Returns whether the files in a directory are those of this format.
+pub(crate) fn recognises(entries: &[Entry]) -> bool {
     let has = |name: &str, kind| Tree::find(entries, name).is_some_and(|entry| entry.kind == kind);
     has(FILE, Kind::File) && (has(PROGRAMS, Kind::Directory) || has("in", Kind::Directory))
 }
 
 /// Loads the package at `tree`, whose own directory holds `entries`.
-pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Result<Package, PackageError> {
+pub(crate) fn load(
+    tree: &Tree,
+    entries: &[Entry],
+    diagnostics: &mut Diagnostics,
+) -> Result<Package, PackageError> {
     let file = Tree::find(entries, FILE).ok_or_else(|| PackageError::NotAPackage {
         path: tree.root().to_owned(),
         problem: format!("there is no {FILE} in it"),
         remedy: "name the directory of a sinol package",
     })?;
-    let root = yaml::load(file, FILE, &mut trouble.warnings)?;
+    let root = yaml::load(file, FILE, &mut diagnostics.warnings)?;
     let map = root.map("").map_err(|error| error.in_file(&file.path))?;
     let scope = Scope::root(&file.path, map);
-    trouble.unknown_keys(FILE, "", map, &keys_with_titles(map));
-    warn_of_differences(&scope, trouble);
+    diagnostics.unknown_keys(FILE, "", map, &keys_with_titles(map));
+    warn_of_differences(&scope, diagnostics);
 
     let inside = |name: &str| -> Result<Vec<Entry>, PackageError> {
         match Tree::find(entries, name).filter(|entry| entry.kind == Kind::Directory) {
@@ -94,9 +98,9 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     };
     let (programs, inputs, answers) = (inside(PROGRAMS)?, inside("in")?, inside("out")?);
     let id = scope.text("sinol_task_id")?.unwrap_or_else(|| short_name(tree.root()));
-    let time = trouble.keep(scope_time(&scope)).flatten().unwrap_or(Duration::from_secs(10));
+    let time = diagnostics.keep(scope_time(&scope)).flatten().unwrap_or(Duration::from_secs(10));
     let limits = PackageLimits {
-        memory: trouble.keep(scope_memory(&scope)).flatten().unwrap_or(Bytes::mib(64)),
+        memory: diagnostics.keep(scope_memory(&scope)).flatten().unwrap_or(Bytes::mib(64)),
         ..PackageLimits::new(TimeLimit::Fixed(time))
     };
     let mut package = Package::new(short_name(tree.root()), tree.root().to_owned(), Format::Sinol, limits);
@@ -105,10 +109,10 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     }
     let reader = Reader { tree, scope: &scope, id: &id, programs: &programs };
     let check = reader.check(&mut package)?;
-    package.includes = trouble.keep(reader.includes()).unwrap_or_default();
-    package.verification.input_validators.extend(trouble.keep(reader.validator()).flatten());
-    reader.tests(&inputs, &answers, &check, &mut package, trouble)?;
-    reader.solutions(&mut package, trouble)?;
+    package.includes = diagnostics.keep(reader.includes()).unwrap_or_default();
+    package.verification.input_validators.extend(diagnostics.keep(reader.validator()).flatten());
+    reader.tests(&inputs, &answers, &check, &mut package, diagnostics)?;
+    reader.solutions(&mut package, diagnostics)?;
     Ok(package)
 }
 
@@ -118,14 +122,14 @@ fn keys_with_titles(map: &[(String, Node)]) -> Vec<&str> {
     KEYS.iter().copied().chain(titles).collect()
 }
 
-fn warn_of_differences(scope: &Scope<'_>, trouble: &mut Trouble) {
+fn warn_of_differences(scope: &Scope<'_>, diagnostics: &mut Diagnostics) {
     if scope.text("sinol_contest_type").ok().flatten().as_deref() == Some("oi") {
-        trouble.warn(format!(
+        diagnostics.warn(format!(
             "{FILE}: sinol_contest_type: points are not reduced for programs that take more than half of the time limit"
         ));
     }
     for key in ["override_limits", "extra_execution_files"].iter().filter(|key| scope.get(key).is_some()) {
-        trouble.warn(format!("{FILE}: {key}: not used: languages have factors of their own here"));
+        diagnostics.warn(format!("{FILE}: {key}: not used: languages have factors of their own here"));
     }
 }
 
@@ -196,8 +200,8 @@ impl Reader<'_> {
         for entry in self.programs.iter().filter(is_header) {
             files.push(ProgramFile { name: entry.reportable()?.to_owned(), path: entry.path.clone() });
         }
-        let making = Making::Language { language: LanguageHint::Files, flags: Vec::new() };
-        Ok(JuryProgram { name: format!("{PROGRAMS}/{own}"), files, making })
+        let build = ProgramBuild::Language { language: LanguageHint::Files, flags: Vec::new() };
+        Ok(JuryProgram { name: format!("{PROGRAMS}/{own}"), files, build })
     }
 
     /// `extra_compilation_files` and `extra_compilation_args`.
@@ -256,7 +260,7 @@ impl Reader<'_> {
         answers: &[Entry],
         check: &Check,
         package: &mut Package,
-        trouble: &mut Trouble,
+        diagnostics: &mut Diagnostics,
     ) -> Result<(), PackageError> {
         let mut found: Vec<(u64, String, &Entry)> = Vec::new();
         for entry in inputs.iter().filter(|entry| entry.ends_with(".in") && !entry.is_hidden()) {
@@ -265,7 +269,7 @@ impl Reader<'_> {
             let test = stem.strip_prefix(self.id).and_then(|test| Some((group_of(test)?, test.to_owned())));
             match test {
                 Some((group, test)) => found.push((group, test, entry)),
-                None => trouble.error(PackageError::NotAPackage {
+                None => diagnostics.error(PackageError::NotAPackage {
                     path: entry.path.clone(),
                     problem: format!("it is not called {}, a number and letters", one_line(self.id)),
                     remedy: "rename it, or set sinol_task_id",
@@ -284,8 +288,8 @@ impl Reader<'_> {
             let answer = Tree::find(answers, &format!("{}{test}.out", self.id));
             let place = package.tests.len();
             if answer.is_none() {
-                let answer = Some(MadeAnswer::Solution(0));
-                missing.push(MadeTest { test: place, answer, ..MadeTest::default() });
+                let answer = Some(GeneratedAnswer::Solution(0));
+                missing.push(GeneratedTest { test: place, answer, ..GeneratedTest::default() });
             }
             let answer =
                 answer.map_or_else(|| Ok(PathBuf::new()), |entry| entry.file().map(PathBuf::from))?;
@@ -294,24 +298,24 @@ impl Reader<'_> {
                 groups: vec![format!("group{group}")],
                 sample: group == 0,
                 check: check.clone(),
-                limits: trouble.keep(self.limits(&test, group)).unwrap_or_default(),
+                limits: diagnostics.keep(self.limits(&test, group)).unwrap_or_default(),
                 ..Test::new(format!("group{group}/{}{test}", self.id), entry.file()?.to_owned(), answer)
             });
         }
         if !missing.is_empty() {
-            package.made = Some(self.made(missing)?);
+            package.generated = Some(self.made(missing)?);
         }
         self.groups(&by_group, package)
     }
 
     /// Answers made by `prog/ID.*`.
-    fn made(&self, tests: Vec<MadeTest>) -> Result<MadeData, PackageError> {
+    fn made(&self, tests: Vec<GeneratedTest>) -> Result<GeneratedData, PackageError> {
         let entry = self.source("").ok_or_else(|| PackageError::NotAPackage {
             path: self.tree.root().join("out"),
             problem: "there are answers missing, and no model solution to make them".to_owned(),
             remedy: "add prog/ID.cpp, or the answers",
         })?;
-        Ok(MadeData { solutions: vec![self.program(entry)?], tests, ..MadeData::default() })
+        Ok(GeneratedData { solutions: vec![self.program(entry)?], tests, ..GeneratedData::default() })
     }
 
     /// `time_limits` and `memory_limits`, by test or by group.
@@ -421,7 +425,7 @@ impl Reader<'_> {
     }
 
     /// `prog/ID*`: the model solution must get everything, others what `sinol_expected_scores` says.
-    fn solutions(&self, package: &mut Package, trouble: &mut Trouble) -> Result<(), PackageError> {
+    fn solutions(&self, package: &mut Package, diagnostics: &mut Diagnostics) -> Result<(), PackageError> {
         for entry in self.programs.iter().filter(|entry| entry.kind == Kind::File && !entry.is_hidden()) {
             let Some(name) = entry.text() else { continue };
             let Some((stem, ending)) = name.split_once('.') else { continue };
@@ -431,13 +435,13 @@ impl Reader<'_> {
             if !is_solution(rest) {
                 continue;
             }
-            let expectation = match self.expected(name, trouble)? {
+            let expectation = match self.expected(name, diagnostics)? {
                 Some(expectation) => expectation,
                 None if rest.is_empty() => {
                     Expectation { verdicts: vec![Verdict::AC], ..Expectation::default() }
                 }
                 None => {
-                    trouble.warn(format!(
+                    diagnostics.warn(format!(
                         "{PROGRAMS}/{name}: not judged: sinol_expected_scores does not name it"
                     ));
                     continue;
@@ -457,14 +461,18 @@ impl Reader<'_> {
     }
 
     /// `sinol_expected_scores`: points of the whole and of each group.
-    fn expected(&self, name: &str, trouble: &mut Trouble) -> Result<Option<Expectation>, PackageError> {
+    fn expected(
+        &self,
+        name: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Result<Option<Expectation>, PackageError> {
         const KEY: &str = "sinol_expected_scores";
         let Some(node) = self.scope.get(KEY) else { return Ok(None) };
         let all = self.scope.bare().inside(node, KEY)?;
         let Some(own) = all.own_get(name) else { return Ok(None) };
         let own = all.bare().inside(own, name)?;
         let exactly = |points: f64| ScoreRange { min: points - 1e-6, max: points + 1e-6 };
-        let score = trouble.keep(own.number("points", 0.0..=MOST_POINTS)).flatten().map(exactly);
+        let score = diagnostics.keep(own.number("points", 0.0..=MOST_POINTS)).flatten().map(exactly);
         let mut expectation = Expectation { score, ..Expectation::default() };
         let Some(groups) = own.own_get("expected") else { return Ok(Some(expectation)) };
         let groups = own.bare().inside(groups, "expected")?;
@@ -472,7 +480,7 @@ impl Reader<'_> {
             // Older files have only a status here.
             let Value::Map(_) = &group.value else { continue };
             let inner = groups.bare().inside(group, number)?;
-            let Some(points) = trouble.keep(inner.number("points", 0.0..=MOST_POINTS)).flatten() else {
+            let Some(points) = diagnostics.keep(inner.number("points", 0.0..=MOST_POINTS)).flatten() else {
                 continue;
             };
             expectation.parts.push(PartialExpectation {

@@ -2,4 +2,4 @@
 
 mod load;
 
-pub(super) use load::{is_one, load};
+pub(super) use load::{load, recognises};

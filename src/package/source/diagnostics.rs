@@ -1,4 +1,4 @@
-//! What is wrong with a package, all of it, and not only the first thing.
+//! Collects all errors and warnings of a package, not only the first.
 //!
 //! A reader goes on after an error that leaves something to look at, so that an author who mends one thing does not
 //! learn of the next only then. Whoever loads gets the first error; `gavel package check` gets all.
@@ -12,7 +12,7 @@ use crate::nearest::nearest;
 /// The most errors that are kept: after so many the file is another one than meant.
 const MOST: usize = 100;
 
-/// What a misspelt word probably stands for, as the end of a message; empty where nothing is like it.
+/// Suggests the word that a misspelt one probably stands for, as the end of a message; empty where none is similar.
 pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     let meant = nearest(word, candidates.into_iter());
     meant.map_or_else(String::new, |meant| format!(": did you mean '{meant}'?"))
@@ -20,15 +20,15 @@ pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
 
 /// Errors and warnings in the order in which they were found.
 #[derive(Debug, Default)]
-pub(crate) struct Trouble {
+pub(crate) struct Diagnostics {
     errors: Vec<PackageError>,
-    /// What is wrong with what only verification reads: no judging is refused for it.
+    /// Errors in parts that only verification reads; they do not prevent judging.
     of_verification: Vec<PackageError>,
     /// Things that do not stop judging but the author should know.
     pub(crate) warnings: Vec<String>,
 }
 
-impl Trouble {
+impl Diagnostics {
     /// The value, or nothing and the error kept.
     pub(crate) fn keep<T>(&mut self, result: Result<T, PackageError>) -> Option<T> {
         match result {
@@ -42,7 +42,7 @@ impl Trouble {
 
     /// Keeps an error.
     pub(crate) fn error(&mut self, error: PackageError) {
-        // What many tests inherit is wrong once.
+        // An error that many tests inherit is reported once.
         let text = error.to_string();
         if self.errors.len() < MOST && self.errors.iter().all(|known| known.to_string() != text) {
             self.errors.push(error);
@@ -109,7 +109,7 @@ impl Trouble {
             let dotted = if above.is_empty() { String::new() } else { format!("{above}.") };
             let warning =
                 format!("{file}{place}: {dotted}{}: an unknown key is ignored{meant}", one_line(key));
-            // What many tests inherit is unknown once.
+            // A key that many tests inherit is reported once.
             if !self.warnings.iter().rev().take(MOST).any(|known| *known == warning) {
                 self.warn(warning);
             }

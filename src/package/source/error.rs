@@ -1,4 +1,4 @@
-//! What can be wrong with a problem package.
+//! Defines the errors of a problem package, each with file, key and remedy.
 //!
 //! Every variant but [`PackageError::Io`] and [`PackageError::Cache`] is the package author's fault and names the file, the key and what
 //! to do about it, in one line. These are the machine's: the same package may load elsewhere.
@@ -17,9 +17,9 @@ pub enum PackageError {
     NotAPackage {
         /// The path as given.
         path: PathBuf,
-        /// What was found instead.
+        /// The value found.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// A file of the package says something wrong.
@@ -31,9 +31,9 @@ pub enum PackageError {
         line: Option<u64>,
         /// The key, dotted (`limits.memory`); empty where the fault is not with one key.
         key: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
     /// The package asks for something that is not judged yet; refused instead of judged wrongly.
@@ -45,9 +45,9 @@ pub enum PackageError {
         line: Option<u64>,
         /// The key; empty where a file's mere presence asks for it.
         key: String,
-        /// What it asks for.
+        /// The unsupported feature.
         found: String,
-        /// What is supported today.
+        /// The features supported today.
         supported: &'static str,
     },
     /// A test without its input or its answer.
@@ -57,7 +57,7 @@ pub enum PackageError {
         file: PathBuf,
         /// Which one is missing.
         problem: &'static str,
-        /// What to do.
+        /// The remedy.
         remedy: String,
     },
     /// A link out of the package, a FIFO, a device, a name no report can carry.
@@ -65,21 +65,21 @@ pub enum PackageError {
     Unsafe {
         /// The offending entry.
         path: PathBuf,
-        /// What it is.
+        /// Its kind.
         problem: String,
-        /// What to do.
+        /// The remedy.
         remedy: &'static str,
     },
     /// An archive that cannot be unpacked.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// What a package holds in another form cannot be kept.
+    /// Derived files cannot be stored.
     #[error("what the package unpacks to cannot be kept: {0}")]
     Cache(#[from] CacheError),
     /// The system refused: permissions, a failing disk, a file that went away.
     #[error("{}: cannot {operation}: {source}; check its permissions and the disk", shown(path))]
     Io {
-        /// What was being done.
+        /// The operation.
         operation: &'static str,
         /// To what.
         path: PathBuf,

@@ -1,4 +1,4 @@
-//! The tree of keys, in which a key that is not found is looked for further out (DMOJ: `ConfigNode`).
+//! Looks keys up in nested maps: a key that is missing is searched further out (DMOJ: `ConfigNode`).
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;

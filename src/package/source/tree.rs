@@ -1,4 +1,4 @@
-//! Reads a package's directory without leaving it.
+//! Lists and opens a package's files without leaving its directory.
 //!
 //! A package comes from outside: links may point anywhere, a FIFO may stand where a test should, one file may
 //! be larger than memory. Everything the readers of formats see of the disk goes through here: directories
@@ -30,18 +30,18 @@ pub(crate) struct Tree {
     listed: Cell<usize>,
 }
 
-/// What a directory holds under one name.
+/// An entry of a directory.
 #[derive(Debug)]
 pub(crate) struct Entry {
     /// Its name; a test's must be UTF-8, see [`Entry::text`].
     pub(crate) name: OsString,
     /// Where it is: links are resolved.
     pub(crate) path: PathBuf,
-    /// What it is.
+    /// Its kind.
     pub(crate) kind: Kind,
 }
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A regular file.

@@ -1,4 +1,4 @@
-//! Values that several formats' files hold alike: numbers with bounds, sizes, durations, arguments.
+//! Reads values that several formats share: numbers with bounds, sizes, durations, arguments.
 //!
 //! Every function takes the YAML node and the dotted name of its key, and refuses what is out of range by that name.
 

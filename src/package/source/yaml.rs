@@ -1,4 +1,4 @@
-//! YAML as the formats' readers see it: a small tree in which every value knows its line.
+//! Parses YAML into a small tree in which every value knows its line.
 //!
 //! The readers ask for keys by name and get one-line errors that name key and line. Anchors, depth and sizes
 //! are bounded by the parser's budget, so a small file cannot grow into a large tree.
@@ -19,7 +19,7 @@ pub(crate) struct Node {
     pub(crate) value: Value,
 }
 
-/// What a YAML value can be here.
+/// A YAML value.
 #[derive(Debug, Clone)]
 pub(crate) enum Value {
     Null,
@@ -91,7 +91,7 @@ pub(crate) fn parse_with_duplicates(text: &str) -> Result<(Node, Vec<Duplicate>)
 impl Node {
     /// Keeps the last value of each key, here and below.
     fn keep_last(&mut self, place: &str, duplicates: &mut Vec<Duplicate>) {
-        /// More are counted by nobody.
+        /// Duplicates beyond these are not counted.
         const MOST: usize = 100;
         match &mut self.value {
             Value::List(items) => items.iter_mut().for_each(|item| item.keep_last(place, duplicates)),

@@ -1,4 +1,4 @@
-//! UOJ: a directory with `problem.conf` and numbered tests beside it.
+//! Reads UOJ's format: a directory with `problem.conf` and numbered tests beside it.
 //!
 //! Read as its judge does (`judger/uoj_judger/include/uoj_judger.h`): `input_pre`, `input_suf`, `output_pre` and `output_suf`
 //! name the tests 1 to `n_tests`, and with `ex_` before them the extra tests, of which the first `n_sample_tests` are
@@ -15,11 +15,11 @@ use std::time::Duration;
 use crate::checker::{Comparator, CustomScore, Protocol, TestlibChecker};
 use crate::package::model::{
     Aggregation, Check, CheckerProgram, Expectation, Format, Group, InputValidator, JuryProgram,
-    JurySubmission, LanguageHint, Making, Member, Objective, OnReject, Package, PackageLimits, ProgramFile,
-    ProgramLimits, Scoring, Test, TestLimits, TimeLimit,
+    JurySubmission, LanguageHint, Member, Objective, OnReject, Package, PackageLimits, ProgramBuild,
+    ProgramFile, ProgramLimits, Scoring, Test, TestLimits, TimeLimit,
 };
 use crate::package::shared::names::short_name;
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Entry, Kind, Tree, read_text};
 use crate::units::Bytes;
@@ -79,13 +79,17 @@ const KEYS: &[&str] = &[
     "disable_program_input",
 ];
 
-/// Whether a directory, holding `entries`, is one of these.
-pub(crate) fn is_one(entries: &[Entry]) -> bool {
+/// Returns whether the files in a directory are those of this format.
+pub(crate) fn recognises(entries: &[Entry]) -> bool {
     Tree::find(entries, FILE).is_some_and(|entry| entry.kind == Kind::File)
 }
 
 /// Loads the package at `tree`, whose own directory holds `entries`.
-pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Result<Package, PackageError> {
+pub(crate) fn load(
+    tree: &Tree,
+    entries: &[Entry],
+    diagnostics: &mut Diagnostics,
+) -> Result<Package, PackageError> {
     let file = Tree::find(entries, FILE).ok_or_else(|| PackageError::NotAPackage {
         path: tree.root().to_owned(),
         problem: format!("there is no {FILE} in it"),
@@ -93,7 +97,7 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     })?;
     let settings = Settings::parse(&file.path, &read_text(file)?)?;
     settings.refuse_unsupported(entries)?;
-    settings.warn_of_unknown(trouble);
+    settings.warn_of_unknown(diagnostics);
     let time = settings.time("time_limit")?.unwrap_or(Duration::from_secs(1));
     let limits = PackageLimits {
         memory: settings.memory("memory_limit")?.unwrap_or(Bytes::mib(256)),
@@ -103,7 +107,7 @@ pub(crate) fn load(tree: &Tree, entries: &[Entry], trouble: &mut Trouble) -> Res
     let mut package = Package::new(short_name(tree.root()), tree.root().to_owned(), Format::Uoj, limits);
     let check = check(&settings, entries, &mut package)?;
     let reader = Reader { settings: &settings, entries, check };
-    reader.tests(&mut package, trouble)?;
+    reader.tests(&mut package, diagnostics)?;
     if let Some(entry) = Tree::find(entries, "val.cpp") {
         let program = program(entries, entry)?;
         let limits = ProgramLimits::default();
@@ -165,8 +169,8 @@ fn program(entries: &[Entry], source: &Entry) -> Result<JuryProgram, PackageErro
     for entry in entries.iter().filter(|entry| entry.kind == Kind::File && entry.ends_with(".h")) {
         files.push(ProgramFile { name: entry.reportable()?.to_owned(), path: entry.path.clone() });
     }
-    let making = Making::Language { language: LanguageHint::Files, flags: Vec::new() };
-    Ok(JuryProgram { name, files, making })
+    let build = ProgramBuild::Language { language: LanguageHint::Files, flags: Vec::new() };
+    Ok(JuryProgram { name, files, build })
 }
 
 /// The pairs of words in `problem.conf`.
@@ -209,12 +213,12 @@ impl<'a> Settings<'a> {
         }
     }
 
-    fn warn_of_unknown(&self, trouble: &mut Trouble) {
+    fn warn_of_unknown(&self, diagnostics: &mut Diagnostics) {
         for key in self.values.keys() {
             let plain =
                 key.trim_end_matches(|character: char| character.is_ascii_digit() || character == '_');
             if !KEYS.contains(&key.as_str()) && !KEYS.contains(&plain) {
-                trouble.warn(format!("{FILE}: {}: an unknown key is ignored", one_line(key)));
+                diagnostics.warn(format!("{FILE}: {}: an unknown key is ignored", one_line(key)));
             }
         }
     }
@@ -273,7 +277,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn tests(&self, package: &mut Package, trouble: &mut Trouble) -> Result<(), PackageError> {
+    fn tests(&self, package: &mut Package, diagnostics: &mut Diagnostics) -> Result<(), PackageError> {
         let settings = self.settings;
         let count = settings.count("n_tests", 10, MOST_TESTS)?;
         let subtasks = settings.count("n_subtasks", 0, MOST_SUBTASKS)?;
@@ -292,7 +296,7 @@ impl Reader<'_> {
             for number in 1..=count {
                 let points = settings
                     .points(&format!("point_score_{number}"), settings.points("point_score", each)?)?;
-                self.add(package, &mut group, &number.to_string(), points, false, trouble);
+                self.add(package, &mut group, &number.to_string(), points, false, diagnostics);
             }
             groups.push(group);
         }
@@ -302,7 +306,7 @@ impl Reader<'_> {
                 true => count,
                 false => settings.count(&format!("subtask_end_{number}"), 0, count)?,
             };
-            groups.push(self.subtask(package, number, subtasks, from..=to, trouble)?);
+            groups.push(self.subtask(package, number, subtasks, from..=to, diagnostics)?);
             from = to + 1;
         }
         if extra > 0 {
@@ -313,7 +317,7 @@ impl Reader<'_> {
                 ..Group::new("extra")
             };
             for number in 1..=extra {
-                self.add(package, &mut group, &format!("ex_{number}"), 0.0, number <= samples, trouble);
+                self.add(package, &mut group, &format!("ex_{number}"), 0.0, number <= samples, diagnostics);
             }
             groups.push(group);
         }
@@ -328,7 +332,7 @@ impl Reader<'_> {
         number: usize,
         subtasks: usize,
         tests: std::ops::RangeInclusive<usize>,
-        trouble: &mut Trouble,
+        diagnostics: &mut Diagnostics,
     ) -> Result<Group, PackageError> {
         let settings = self.settings;
         let key = |name: &str| format!("{name}_{number}");
@@ -365,7 +369,7 @@ impl Reader<'_> {
                 &test.to_string(),
                 if is_packed { 1.0 } else { score },
                 false,
-                trouble,
+                diagnostics,
             );
         }
         Ok(group)
@@ -405,7 +409,7 @@ impl Reader<'_> {
         number: &str,
         points: f64,
         sample: bool,
-        trouble: &mut Trouble,
+        diagnostics: &mut Diagnostics,
     ) {
         let (extra, digits) = match number.strip_prefix("ex_") {
             Some(digits) => ("ex_", digits),
@@ -436,8 +440,8 @@ impl Reader<'_> {
                 memory: self.settings.memory(&format!("memory_limit_{digits}"))?,
             })
         };
-        let (input, answer) = (trouble.keep(file("input")), trouble.keep(file("output")));
-        let limits = trouble.keep(limits()).unwrap_or_default();
+        let (input, answer) = (diagnostics.keep(file("input")), diagnostics.keep(file("output")));
+        let limits = diagnostics.keep(limits()).unwrap_or_default();
         if let (Some(input), Some(answer)) = (input, answer) {
             group.members.push(Member::Test { test: package.tests.len(), points: Some(points) });
             package.tests.push(Test {

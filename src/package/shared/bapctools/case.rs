@@ -33,7 +33,7 @@ pub(super) struct Case {
     pub(super) copy: Option<String>,
     /// Contents, by the file's ending.
     pub(super) texts: Vec<(&'static str, String)>,
-    /// What makes its answer.
+    /// The source of its answer.
     pub(super) solution: Solution,
 }
 
@@ -64,11 +64,11 @@ impl Case {
     }
 }
 
-/// What makes answers.
+/// The source of answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Solution {
     /// Nothing is said.
-    Unsaid,
+    Unspecified,
     /// Nothing: answers are in the rules.
     None,
     /// The program at that path below the package.

@@ -1,4 +1,4 @@
-//! Tests that BAPCtools generates from `generators/generators.yaml`, in packages of both ICPC formats.
+//! Plans tests that BAPCtools generates from `generators/generators.yaml`, in packages of both ICPC formats.
 
 mod case;
 mod numbering;

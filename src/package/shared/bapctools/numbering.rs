@@ -1,4 +1,4 @@
-//! Names and numbers of the tests and folders of `generators.yaml`.
+//! Names and numbers the tests and folders of `generators.yaml`.
 
 use super::case::{SHOWN, TEXTS, find};
 use crate::package::source::error::{PackageError, one_line};

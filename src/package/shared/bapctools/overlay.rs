@@ -1,4 +1,4 @@
-//! Tests that BAPCtools would generate: `generators/generators.yaml` in Kattis and ICPC packages.
+//! Adds the tests of `generators/generators.yaml` that `data/` lacks, as BAPCtools would generate them.
 //!
 //! Where `data/` lacks tests that the rules name, the readers of those formats are shown another `data/`, an entry of the
 //! cache: it has the settings of folders and tests, texts that stand in the rules, and an empty file in the place of every
@@ -16,11 +16,13 @@ use super::case::{Case, Solution, json};
 use super::rules::Rules;
 use super::{programs, rules};
 use crate::package::model::Lease;
-use crate::package::model::{MadeAnswer, MadeData, MadeInput, MadeTest, Package, Written};
+use crate::package::model::{
+    GeneratedAnswer, GeneratedData, GeneratedInput, GeneratedTest, GeneratorOutput, Package,
+};
 use crate::package::shared::constants::Constants;
 use crate::package::shared::grading::Folder;
 use crate::package::source::derived::DerivedFiles;
-use crate::package::source::diagnostics::Trouble;
+use crate::package::source::diagnostics::Diagnostics;
 use crate::package::source::directory_writer::DirectoryWriter;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Entry, Kind, Tree, read_at_most, read_text};
@@ -29,14 +31,14 @@ use crate::cache::KeyBuilder;
 
 /// The rules, below the package.
 const FILE: &str = "generators/generators.yaml";
-/// What a generator calls its files.
+/// The stem of a generator's files.
 const STEM: &str = "testcase";
 /// Settings of tests and folders have some lines.
 const LONGEST: u64 = 1 << 20;
 /// Folders that hold tests.
 const JUDGED: [&str; 2] = ["sample/", "secret/"];
 
-/// What the reader of a format says of the package.
+/// The properties of the package that the format's reader knows.
 pub(crate) struct Problem<'a> {
     /// Whether an answer is what a right program prints: not so where it is interactive, or has several passes.
     pub(crate) prints_answers: bool,
@@ -51,23 +53,23 @@ pub(crate) struct Overlay {
     lease: Lease,
     /// Its tree, for the readers.
     pub(crate) tree: Tree,
-    /// What its own directory holds.
+    /// The entries of its own directory.
     pub(crate) entries: Vec<Entry>,
     /// The package's own files, by the places that stand for them.
     places: HashMap<PathBuf, PathBuf>,
-    /// What is to be made of tests, by their names.
-    makings: HashMap<String, Making>,
+    /// The generated files of tests, by their names.
+    generated: HashMap<String, GeneratedFiles>,
     /// The tests that the rules ask for, with the line of each.
     asked: HashMap<String, u64>,
-    data: MadeData,
+    data: GeneratedData,
 }
 
-/// What is to be made of a test.
+/// The generated files of a test.
 #[derive(Debug, Clone, Default)]
-struct Making {
+struct GeneratedFiles {
     origin: String,
-    input: Option<MadeInput>,
-    answer: Option<MadeAnswer>,
+    input: Option<GeneratedInput>,
+    answer: Option<GeneratedAnswer>,
 }
 
 /// The content of a file of the overlay.
@@ -132,7 +134,7 @@ pub(crate) fn overlay(
     };
     warnings.append(&mut rules.warnings);
     let builder =
-        Builder { tree, entries, problem, files, data: MadeData::default(), makings: HashMap::new() };
+        Builder { tree, entries, problem, files, data: GeneratedData::default(), generated: HashMap::new() };
     builder.build(&rules, &file, derived, warnings).map(Some)
 }
 
@@ -140,12 +142,12 @@ pub(crate) fn overlay(
 ///
 /// # Errors
 /// Those of the reader.
-pub(crate) fn in_author_s_words(
+pub(crate) fn restore_paths(
     overlay: Option<&Overlay>,
     root: &Path,
     walked: Result<(), PackageError>,
     folders: &mut [Folder],
-    trouble: &mut Trouble,
+    diagnostics: &mut Diagnostics,
 ) -> Result<(), PackageError> {
     let Some(overlay) = overlay else { return walked };
     let shown = |path: &Path| {
@@ -154,7 +156,7 @@ pub(crate) fn in_author_s_words(
     for folder in folders {
         folder.file = shown(&folder.file);
     }
-    trouble.rename_files(shown);
+    diagnostics.rename_files(shown);
     walked.map_err(|error| error.with_paths(shown))
 }
 
@@ -188,8 +190,8 @@ struct Builder<'a> {
     problem: &'a Problem<'a>,
     /// The files of the new `data/`.
     files: BTreeMap<String, Content>,
-    data: MadeData,
-    makings: HashMap<String, Making>,
+    data: GeneratedData,
+    generated: HashMap<String, GeneratedFiles>,
 }
 
 impl Builder<'_> {
@@ -221,7 +223,7 @@ impl Builder<'_> {
         let places = places.collect();
         let judged = rules.cases.iter().filter(|case| is_judged(&case.path));
         let asked = judged.map(|case| (case.path.clone(), case.line)).collect();
-        Ok(Overlay { lease, tree, entries, places, makings: self.makings, asked, data: self.data })
+        Ok(Overlay { lease, tree, entries, places, generated: self.generated, asked, data: self.data })
     }
 
     /// Adds the files of one rule that `data/` does not have.
@@ -233,7 +235,8 @@ impl Builder<'_> {
     ) -> Result<(), PackageError> {
         let path = |ending: &str| format!("{}.{ending}", case.path);
         let has_input = self.files.contains_key(&path("in"));
-        let mut making = Making { origin: format!("{FILE}:{}", case.line), ..Making::default() };
+        let mut files_of_test =
+            GeneratedFiles { origin: format!("{FILE}:{}", case.line), ..GeneratedFiles::default() };
         if !has_input {
             // Later ones replace those before: what a generator writes, copies, texts.
             let mut files = BTreeMap::new();
@@ -242,14 +245,14 @@ impl Builder<'_> {
                     warnings.push(format!("data/{}: not looked at: its input is generated", case.path));
                     return Ok(());
                 }
-                making.origin = format!("{FILE}:{}: '{}'", case.line, run.command);
+                files_of_test.origin = format!("{FILE}:{}: '{}'", case.line, run.command);
                 let generator = programs.generator(&run.program, case.line)?;
-                making.input = Some(MadeInput {
+                files_of_test.input = Some(GeneratedInput {
                     generator,
                     arguments: run.arguments.clone(),
                     seeds: run.seeds,
                     stdin: None,
-                    written: Written::FileOrOutput {
+                    written: GeneratorOutput::FileOrOutput {
                         file: format!("{STEM}.in"),
                         // Descriptions and hints are for people.
                         refused: self
@@ -272,20 +275,20 @@ impl Builder<'_> {
                     return Err(PackageError::value(case.line, "", problem, "add generate, copy or in"));
                 }
                 Some(Content::Made) => {}
-                Some(_) => making.input = None,
+                Some(_) => files_of_test.input = None,
             }
-            // An answer that was made for another input is of no use.
+            // An answer that was made for another input is useless.
             self.files.remove(&path("ans"));
             for (ending, content) in files {
                 self.files.insert(path(&ending), content);
             }
         }
         if is_judged(&case.path) && !self.files.contains_key(&path("ans")) {
-            making.answer = Some(self.answer(case, &making, programs, warnings)?);
+            files_of_test.answer = Some(self.answer(case, &files_of_test, programs, warnings)?);
             self.files.insert(path("ans"), Content::Made);
         }
-        if making.input.is_some() || making.answer.is_some() {
-            self.makings.insert(case.path.clone(), making);
+        if files_of_test.input.is_some() || files_of_test.answer.is_some() {
+            self.generated.insert(case.path.clone(), files_of_test);
         }
         Ok(())
     }
@@ -324,25 +327,27 @@ impl Builder<'_> {
     fn answer(
         &self,
         case: &Case,
-        making: &Making,
+        files_of_test: &GeneratedFiles,
         programs: &mut programs::Programs<'_>,
         warnings: &mut Vec<String>,
-    ) -> Result<MadeAnswer, PackageError> {
+    ) -> Result<GeneratedAnswer, PackageError> {
         let otherwise = if self.problem.prints_answers {
             match &case.solution {
                 Solution::None => None,
-                Solution::Unsaid => {
-                    Some(MadeAnswer::Solution(programs.default_solution(case.line, warnings)?))
+                Solution::Unspecified => {
+                    Some(GeneratedAnswer::Solution(programs.default_solution(case.line, warnings)?))
                 }
-                Solution::Program(path) => Some(MadeAnswer::Solution(programs.solution(path, case.line)?)),
+                Solution::Program(path) => {
+                    Some(GeneratedAnswer::Solution(programs.solution(path, case.line)?))
+                }
             }
         } else {
-            Some(MadeAnswer::Empty)
+            Some(GeneratedAnswer::Empty)
         };
-        match (&making.input, otherwise) {
+        match (&files_of_test.input, otherwise) {
             (Some(_), otherwise) => {
                 let otherwise = otherwise.map(Box::new);
-                Ok(MadeAnswer::GeneratorFile { file: format!("{STEM}.ans"), otherwise })
+                Ok(GeneratedAnswer::GeneratorFile { file: format!("{STEM}.ans"), otherwise })
             }
             (None, Some(answer)) => Ok(answer),
             (None, None) => {
@@ -388,7 +393,11 @@ impl Overlay {
     ///
     /// # Errors
     /// When the reader left out a test that the rules ask for, and found nothing wrong.
-    pub(crate) fn fill(mut self, package: &mut Package, trouble: &Trouble) -> Result<(), PackageError> {
+    pub(crate) fn fill(
+        mut self,
+        package: &mut Package,
+        diagnostics: &Diagnostics,
+    ) -> Result<(), PackageError> {
         let place = |path: &mut PathBuf| {
             if let Some(own) = self.places.get(path) {
                 path.clone_from(own);
@@ -399,15 +408,15 @@ impl Overlay {
             place(&mut test.answer);
             test.files.iter_mut().for_each(|file| place(&mut file.path));
             self.asked.remove(&test.name);
-            let Some(making) = self.makings.remove(&test.name) else { continue };
-            if making.input.is_some() {
+            let Some(files_of_test) = self.generated.remove(&test.name) else { continue };
+            if files_of_test.input.is_some() {
                 test.input = PathBuf::new();
             }
-            if making.answer.is_some() {
+            if files_of_test.answer.is_some() {
                 test.answer = PathBuf::new();
             }
-            let Making { origin, input, answer } = making;
-            self.data.tests.push(MadeTest { test: number, origin, input, answer });
+            let GeneratedFiles { origin, input, answer } = files_of_test;
+            self.data.tests.push(GeneratedTest { test: number, origin, input, answer });
         }
         for case in &mut package.verification.invalid_inputs {
             place(&mut case.input);
@@ -417,7 +426,7 @@ impl Overlay {
         }
         package.leases.push(self.lease);
         let left_out = self.asked.iter().min_by_key(|(name, line)| (**line, name.as_str()));
-        if let Some((name, line)) = left_out.filter(|_| !trouble.has_errors()) {
+        if let Some((name, line)) = left_out.filter(|_| !diagnostics.has_errors()) {
             let problem = format!("the test data/{} would not be judged", one_line(name));
             let error = PackageError::value(*line, "", problem, "rename it, and the folders that it is in");
             return Err(error.in_file(&package.directory.join(FILE)));
@@ -426,7 +435,7 @@ impl Overlay {
             return Ok(());
         }
         self.data.solution_limits = package.limits.raised_for_solution(self.data.solution_limits);
-        package.made = Some(self.data);
+        package.generated = Some(self.data);
         Ok(())
     }
 }

@@ -1,9 +1,9 @@
-//! Generators and solutions that rules name.
+//! Finds the generators and solutions that the rules name.
 
 use std::collections::HashMap;
 
 use super::rules::Rules;
-use crate::package::model::{JuryProgram, LanguageHint, Making, ProgramFile};
+use crate::package::model::{JuryProgram, LanguageHint, ProgramBuild, ProgramFile};
 use crate::package::shared::programs as folders;
 use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::tree::{Entry, Kind, Tree, read_at_most};
@@ -126,7 +126,7 @@ impl<'a> Programs<'a> {
             let entry = entry.ok_or_else(|| wrong(format!("there is no file '{}'", one_line(&path))))?;
             files.push(ProgramFile { name: entry.reportable()?.to_owned(), path: entry.path });
         }
-        Ok(JuryProgram { name: format!("generators/{}", one_line(name)), files, making: by_language() })
+        Ok(JuryProgram { name: format!("generators/{}", one_line(name)), files, build: by_language() })
     }
 
     /// The program that a file or folder is.
@@ -147,7 +147,7 @@ impl<'a> Programs<'a> {
         if path.starts_with("generators/") {
             self.add_imported(&mut files)?;
         }
-        Ok(JuryProgram { name: shown, files, making: by_language() })
+        Ok(JuryProgram { name: shown, files, build: by_language() })
     }
 
     /// Adds headers, and the Python modules beside a source that are named in it: links lead the interpreter there.
@@ -184,6 +184,6 @@ fn imports(text: &[u8], module: &str) -> bool {
     })
 }
 
-fn by_language() -> Making {
-    Making::Language { language: LanguageHint::Files, flags: Vec::new() }
+fn by_language() -> ProgramBuild {
+    ProgramBuild::Language { language: LanguageHint::Files, flags: Vec::new() }
 }

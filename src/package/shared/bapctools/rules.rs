@@ -1,4 +1,4 @@
-//! `generators/generators.yaml`: which tests there are, and where each comes from.
+//! Parses `generators/generators.yaml`: the tests, and the source of each.
 //!
 //! Read as BAPCtools' `generate.py` does: tests in lists are numbered over the whole file, those in maps come in order of
 //! their names, and a seed is a hash of the salt and the command.
@@ -15,7 +15,7 @@ use crate::package::source::error::{PackageError, one_line};
 use crate::package::source::yaml;
 use crate::package::source::yaml::{Node, Value};
 
-/// More tests than any report could carry.
+/// Greatest number of tests.
 const MOST_TESTS: usize = 50_000;
 /// Bytes of all commands and texts together: a text can be included in many folders, a command be counted.
 const MOST_BYTES: usize = 64 << 20;
@@ -38,7 +38,7 @@ const FOLDER_KEYS: &[&str] = &[
     "parallel",
 ];
 
-/// What the file says.
+/// The content of the file.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     /// Tests, and inputs and outputs for verification.
@@ -51,7 +51,7 @@ pub(super) struct Rules {
     pub(super) warnings: Vec<String>,
 }
 
-/// What an `include` may name.
+/// A name that `include` may refer to.
 #[derive(Debug, Clone)]
 enum Known {
     Case(usize),
@@ -105,7 +105,7 @@ pub(super) fn parse(text: &str, constants: &Constants) -> Result<Rules, PackageE
             reader.rules.generators.insert(name.clone(), files);
         }
     }
-    let config = Settings { solution: Solution::Unsaid, salt: String::new(), retries: 1 };
+    let config = Settings { solution: Solution::Unspecified, salt: String::new(), retries: 1 };
     reader.folder(map, "", &config, 0)?;
     reader.rules.warnings = reader.cases.warnings;
     Ok(reader.rules)
@@ -292,7 +292,7 @@ mod tests {
     use sha2::{Digest as _, Sha512};
 
     use super::*;
-    use crate::package::model::MadeInput;
+    use crate::package::model::GeneratedInput;
 
     fn rules(text: &str) -> Rules {
         parse(text, &Constants::default()).unwrap()
@@ -300,7 +300,8 @@ mod tests {
 
     fn attempts_of(rules: &Rules, case: usize) -> Vec<Vec<String>> {
         let run = rules.cases[case].generate.clone().unwrap();
-        let input = MadeInput { arguments: run.arguments, seeds: run.seeds, ..MadeInput::default() };
+        let input =
+            GeneratedInput { arguments: run.arguments, seeds: run.seeds, ..GeneratedInput::default() };
         (0..input.attempts()).map(|attempt| input.arguments_of(attempt)).collect()
     }
 
