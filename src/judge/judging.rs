@@ -120,7 +120,7 @@ fn judge_into(
         Ok(request) => request,
         Err(error) => match error.compile_reason() {
             Some(reason) => {
-                reject_compile(report, reason, error.to_string());
+                reject_compile(report, reason, format!("{error}\n"));
                 return Ok(());
             }
             None => return Err(error.into()),

@@ -1,7 +1,7 @@
 //! Converts source texts to UTF-8 without a byte order mark, the one form that every compiler and interpreter takes.
 //!
 //! Compilers disagree about a byte order mark: GCC, Clang, CPython and Go skip it, `javac` and OCaml refuse it, PHP prints
-//! it. UTF-16, which editors on Windows write, is refused by nearly all. Both are therefore converted before anything looks
+//! it, and Python 2 and GNAT take it as the declaration of UTF-8 (`keeps_mark` in the language table). UTF-16, which editors on Windows write, is refused by nearly all. Both are therefore converted before anything looks
 //! at a source. Any other encoding stays byte for byte, because only the compiler knows whether it is allowed.
 
 use std::borrow::Cow;
@@ -26,6 +26,9 @@ pub enum EncodingError {
     #[error("the file is UTF-32; save it as UTF-8")]
     Utf32,
 }
+
+/// The byte order mark in UTF-8.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Encoding {
@@ -75,8 +78,8 @@ pub(crate) fn is_text(bytes: &[u8]) -> bool {
 }
 
 impl Language {
-    /// Returns the content of a program's file of that name as UTF-8, where it is a source or a header. `names`
-    /// are the names of all files of the program. Data keeps its bytes.
+    /// Returns the content of a program's file of that name as UTF-8, where it is a source or a header, with a byte order
+    /// mark only where the language wants one. `names` are the names of all files of the program. Data keeps its bytes.
     ///
     /// # Errors
     /// When the text is damaged UTF-16, or UTF-32.
@@ -89,7 +92,11 @@ impl Language {
         if self.is_data(name) && !self.compiler_sources(names).iter().any(|compiled| compiled == name) {
             return Ok(Cow::Borrowed(bytes));
         }
-        to_utf8(bytes)
+        let text = to_utf8(bytes)?;
+        if self.keeps_mark && matches!(encoding(bytes), Encoding::Utf8WithMark | Encoding::Utf16 { .. }) {
+            return Ok(Cow::Owned([MARK, &text].concat()));
+        }
+        Ok(text)
     }
 }
 

@@ -55,6 +55,8 @@ pub struct Language {
     pub prepare: Option<Prepare>,
     /// What makes a program write its standard output without a buffer; `None` where nothing does.
     pub unbuffered: Option<Unbuffered>,
+    /// Whether a byte order mark declares UTF-8 to its compiler or interpreter, so that sources keep it.
+    pub keeps_mark: bool,
     /// Further environment of a package's own programs, `NAME=value`.
     pub jury_env: Vec<String>,
     /// How a line of standard error begins that its runtime writes when a program dies of an error that nothing

@@ -44,6 +44,8 @@ pub(super) struct RawLanguage {
     pub(super) compile_limits: RawCompileLimits,
     pub(super) prepare: Option<RawPrepare>,
     pub(super) unbuffered: Option<RawUnbuffered>,
+    #[serde(default)]
+    pub(super) keeps_mark: bool,
     pub(super) jury_env: Option<List>,
     pub(super) crash: Option<List>,
     pub(super) crash_end: Option<List>,

@@ -83,6 +83,7 @@ impl Rules<'_> {
                 .as_ref()
                 .map(|unbuffered| self.unbuffered(unbuffered, &raw.sources))
                 .transpose()?,
+            keeps_mark: raw.keeps_mark,
             jury_env: self.env("jury_env", raw.jury_env.as_ref())?,
             crash: self.beginnings("crash", raw.crash.as_ref())?,
             crash_end: self.beginnings("crash_end", raw.crash_end.as_ref())?,

@@ -375,6 +375,9 @@ fn a_runtime_that_dies_with_a_code_of_the_protocol_rejects_nobody() {
         let report = judged(&judge, &package, SUM);
         assert_eq!(first(&report).verdict, Verdict::WA, "{program}: {report:?}");
     }
+    // The exit code of an error that a Perl program chose itself (`die` in perlfunc).
+    let package = package(&scene, Protocol::Kattis, &[("check.pl", "$! = 43; die \"wrong\\n\";\n")], &[]);
+    assert_eq!(first(&judged(&judge, &package, SUM)).verdict, Verdict::WA);
 }
 
 #[test]

@@ -85,6 +85,9 @@ fn byte_order_marks_and_utf16_are_read_alike_by_judge_worker_and_grade() {
                 System.out.println(in.nextInt() + in.nextInt()); } } // Größe\n";
     let python = "print(sum(map(int, input().split())))  # Größe\n";
     let shell = "#!/bin/bash\nread a b; echo $((a + b))\n";
+    // GNAT takes the mark as the declaration of UTF-8, without which the name is not one.
+    let ada = "with Ada.Integer_Text_IO; use Ada.Integer_Text_IO;\nprocedure Main is\n   Größe, Rest : Integer;\nbegin\n   \
+               Get (Größe); Get (Rest); Put (Größe + Rest, Width => 0);\nend Main;\n";
     let marked = |text: &str| [b"\xef\xbb\xbf", text.as_bytes()].concat();
     let torn = utf16(python, false, b"\xff\xfe").split_last().unwrap().1.to_vec();
     for (name, language, source, verdict) in [
@@ -96,6 +99,8 @@ fn byte_order_marks_and_utf16_are_read_alike_by_judge_worker_and_grade() {
         ("main.sh", "bash", marked(shell), "AC"),
         ("main.sh", "bash", utf16(shell, true, b""), "AC"),
         ("main.py", "python3", torn, "CE"),
+        ("main.adb", "ada", marked(ada), "AC"),
+        ("main.adb", "ada", utf16(ada, false, b"\xff\xfe"), "AC"),
     ] {
         let scene = Scene::new();
         let package = scene.sum_package(&[(1, 2)]);
