@@ -346,7 +346,7 @@ fn a_runtime_that_dies_with_a_code_of_the_protocol_rejects_nobody() {
         ("check.scm", "(open-input-file \"/nonexistent\")\n", "No such file"),
         ("check.pro", "main :- open('/nonexistent', read, _).\n", "does not exist"),
         ("check.sh", "set -u; echo $mistyped; exit 1\n", "unbound variable"),
-        ("check.php", "<?php fgets(fopen('/nonexistent', 'r'));\n", "Uncaught TypeError"),
+        ("check.php", "<?php fgets(@fopen('/nonexistent', 'r'));\n", "Uncaught TypeError"),
         (
             "check.d",
             "class Own : Exception { this() { super(\"no\"); } }\nvoid main() { throw new Own; }\n",

@@ -98,7 +98,10 @@ pub(crate) fn crash_line(crash: &[String], crash_end: &[String], stderr: &str) -
     let trace = lines.get(mark..)?;
     // Stack frames are indented or stand above an indented line; besides them there is at most the error, after its frames.
     let said = |place: usize, line: &str| {
-        let is_frame = trace.get(place + 1).is_some_and(|next| is_indented(next));
+        let is_above_frame = trace.get(place + 1).is_some_and(|next| is_indented(next));
+        // D's frames end in an address, below a line of dashes.
+        let is_of_d = line.bytes().all(|byte| byte == b'-') || (line.contains(" [0x") && line.ends_with(']'));
+        let is_frame = is_above_frame || is_of_d;
         !is_indented(line) && !line.ends_with(':') && !is_frame
     };
     let own: Vec<&str> = trace
