@@ -45,6 +45,8 @@ pub(crate) struct Looks {
     peak: u64,
     /// Allocated memory at the last consistent look.
     held: u64,
+    /// Whether it was the same at the look before, or the process was reading already.
+    is_steady: bool,
     last: Look,
     most_cache: u64,
 }
@@ -53,6 +55,7 @@ impl Looks {
     /// Adds a look; returns whether the page cache has grown since the one before.
     pub(crate) fn add(&mut self, look: Look) -> bool {
         let before = self.last.cache;
+        let grows = look.cache > before.saturating_add(NOISE / 2);
         let (least, most) = bounds(look.peak, look.cache, before);
         let now = look.usage.saturating_sub(look.cache);
         // A peak equal to the current usage contains the current cache. An earlier one may be from before the cache grew,
@@ -67,17 +70,19 @@ impl Looks {
             self.doubtful = self.doubtful.max(most);
         }
         if look.consistent {
+            self.is_steady = self.held.abs_diff(now) <= NOISE || grows;
             self.held = now;
         }
         self.peak = self.peak.max(look.peak);
         self.most_cache = self.most_cache.max(look.cache);
         self.last = look;
-        look.cache > before.saturating_add(NOISE / 2)
+        grows
     }
 
-    /// Returns whether that amount was allocated at the last look: then the process held it while the cache grew.
+    /// Returns whether that amount was allocated at the last look, and no longer grew: then the process held it while the
+    /// cache grew. An amount that was still growing may be the same by chance, and have grown further before it was freed.
     fn is_held(&self, bytes: u64) -> bool {
-        self.held > 0 && self.held.abs_diff(bytes) <= NOISE
+        self.held > 0 && self.is_steady && self.held.abs_diff(bytes) <= NOISE
     }
 
     /// Returns whether a significant amount of page cache was seen.
@@ -139,6 +144,13 @@ mod tests {
             all.add(*look);
         }
         all
+    }
+
+    #[test]
+    fn memory_that_grew_until_it_was_freed_is_not_taken_for_what_the_last_look_saw() {
+        // 42 MiB were there while 48 were on their way; then 6 MiB of a file were read.
+        let looks = after(&[look(20, 20, 0), look(42, 42, 0), look(48, 6, 6)]);
+        assert_eq!(looks.allocated(30 * MIB, 30 * MIB, None, true), Allocated::AtMost(48 * MIB));
     }
 
     #[test]
