@@ -1,7 +1,7 @@
 //! SIGINT and SIGTERM: the first cancels everything that runs, the second ends the process at once.
 //!
-//! `timeout` and terminals send one signal twice, to the process and to its group: what comes right after the first is the
-//! first again, and results are still printed.
+//! `timeout` sends one signal twice, to the process and to its group: what comes right after the first is the first again,
+//! and results are still printed. A worker takes each for what it is, since a service manager sends one.
 //!
 //! The signals are blocked in all threads and waited for by one, so no code ever runs in a handler. Even
 //! the second signal leaves nothing behind: the keeper takes its boxes down when its connection closes.
@@ -15,7 +15,7 @@ use super::CommandError;
 use crate::cancel::CancelToken;
 
 /// Signals that come no later after the first are copies of it.
-const SAME_SIGNAL: Duration = Duration::from_millis(500);
+const SAME_SIGNAL: Duration = Duration::from_millis(100);
 
 /// Blocks the signals in this thread and those it starts; one that comes waits for [`Interrupts::watch`].
 ///
@@ -43,6 +43,18 @@ impl Interrupts {
     /// # Errors
     /// When the kernel is out of threads or descriptors.
     pub(crate) fn watch() -> Result<Self, CommandError> {
+        Self::watch_apart(SAME_SIGNAL)
+    }
+
+    /// As [`Interrupts::watch`], where a second signal is never a copy of the first.
+    ///
+    /// # Errors
+    /// As [`Interrupts::watch`].
+    pub(crate) fn watch_each() -> Result<Self, CommandError> {
+        Self::watch_apart(Duration::ZERO)
+    }
+
+    fn watch_apart(least: Duration) -> Result<Self, CommandError> {
         let token = CancelToken::new().map_err(CommandError::judging)?;
         let seen = Arc::new(OnceLock::new());
         let signals = block()?;
@@ -53,7 +65,7 @@ impl Interrupts {
                 let mut first = None;
                 while let Ok(signal) = signals.wait() {
                     let began = *first.get_or_insert_with(Instant::now);
-                    if watcher_seen.set(signal).is_err() && began.elapsed() > SAME_SIGNAL {
+                    if watcher_seen.set(signal).is_err() && began.elapsed() > least {
                         std::process::exit(i32::from(exit_code(signal)));
                     }
                     watcher_token.cancel();

@@ -48,7 +48,7 @@ pub fn run(global: &Global, arguments: &Arguments) -> Result<ExitCode, CommandEr
     // Before anything is to be counted.
     let metrics = port.is_some().then(Metrics::install).transpose().map_err(CommandError::judging)?;
     allocator::keep_small();
-    let interrupts = Interrupts::watch()?;
+    let interrupts = Interrupts::watch_each()?;
     let judge = start::judge_of_worker(global, judge, prepared)?;
     let backlog = Arc::new(Backlog::default());
     let health = Health::default();
