@@ -18,7 +18,7 @@ use crate::units::Bytes;
 /// earlier processes, which the kernel frees some 20 ms after their end (RCU). Runs of 1 ms in a row leave up to 1.7 MiB
 /// of them, so a limit that is not small has room for that: a [`SHARE`] of the limit, between these two.
 const LEAST_GROWTH: u64 = 768 * 1024;
-const LARGEST_GROWTH: u64 = 3 << 19;
+const LARGEST_GROWTH: u64 = 2 << 20;
 const SHARE: u64 = 64;
 
 /// How often and how long [`Meter::has_grown`] waits for the kernel to free memory.
@@ -389,7 +389,7 @@ impl Meter {
         (self.kills_base, self.hits_base) = (kills, hits);
         // The run could use the amount that the kernel had charged in advance when it began, and small programs need no
         // more than that. It could also use the leftovers of earlier runs once the kernel had freed them; half of them is
-        // within 768 KiB of the truth, whether its peak came before that or after.
+        // within 1 MiB of the truth, whether its peak came before that or after.
         let above_floor = self.memory_base.saturating_sub(self.memory_floor);
         let freed = match self.kernel_base {
             Some(before) => before.saturating_sub(self.kernel_memory()?),
