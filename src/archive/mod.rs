@@ -3,7 +3,7 @@
 //! An archive comes from outside and is made by anyone. What always holds:
 //! - nothing is written outside the directory, nor through anything but directories and files made here:
 //!   links, devices and other special entries are refused, whatever they point to;
-//! - an archive is taken whole or refused whole, unless the caller asks for what can be unpacked and is told the rest; nothing
+//! - an archive is taken whole or refused whole, unless the caller asks for the usable entries and a list of the rest; nothing
 //!   in it is renamed or overwritten;
 //! - what it may cost is bounded before it is spent: bytes, files, depth, the ratio to its own size, memory.
 //!

@@ -106,7 +106,7 @@ impl Inputs {
         let how = OpenHow::new()
             .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
             .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
-        // Most paths need not be resolved; what fails here is told below.
+        // Most paths contain no links; any error here is reported by the full resolution below.
         let views = self.views.iter();
         let named = views.filter_map(|(directory, view)| Some((view, path.strip_prefix(directory).ok()?)));
         for (view, below) in named {

@@ -58,7 +58,7 @@ impl CoreLease {
 /// Leases cores in the directory of the host.
 #[derive(Debug)]
 pub(crate) struct CoreLeases {
-    /// The directory, or why there is none and what to do.
+    /// The directory, or the reason why it cannot be used, with the remedy.
     directory: Result<Directory, String>,
     /// Hardware threads of each core's physical core, the core itself among them.
     siblings: BTreeMap<usize, BTreeSet<usize>>,

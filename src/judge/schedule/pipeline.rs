@@ -88,11 +88,11 @@ struct State<'a> {
     next: usize,
     /// By test.
     results: Vec<Option<TestResult>>,
-    /// Turns before this are decided and told.
+    /// Tests before this turn are decided and their events sent.
     told: usize,
     /// Tokens of running tests.
     running: HashMap<usize, CancelToken>,
-    /// Of the tests that are told.
+    /// Bounds the standard error that reports keep of those tests.
     stderr: StderrBudget,
 }
 
